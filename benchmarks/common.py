@@ -1,0 +1,61 @@
+"""What the benchmarks share: the machine, interleaved timing, one table and one JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from odm.archive.files import write_bytes
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> str:
+    """Processor, cores and Python, to stand beside every number."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{model}, {cores} cores, Python {platform.python_version()}"
+
+
+def interleaved(
+    cases: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 2
+) -> dict[str, list[float]]:
+    """Seconds of every run of every case, the cases taking turns so that drift hits all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for turn in range(repeats + warm_up):
+        for name, run in cases.items():
+            started = time.perf_counter()
+            run()
+            if turn >= warm_up:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, and the quartiles around it."""
+    low, median, high = statistics.quantiles(values, n=4)
+    return median, low, high
+
+
+def report(name: str, rows: Sequence[Mapping[str, Any]], **facts: Any) -> None:
+    """Print one table and write ``results/<name>.json``."""
+    columns = list(rows[0])
+    texts = [columns, *[[str(row[column]) for column in columns] for row in rows]]
+    widths = [max(len(text[i]) for text in texts) for i in range(len(columns))]
+    print(f"\n{name}: {machine()}")
+    for text in texts:
+        print("  ".join(cell.ljust(width) for cell, width in zip(text, widths, strict=True)))
+    for fact, value in facts.items():
+        print(f"{fact}: {value}")
+    content = {"machine": machine(), "rows": list(rows), **facts}
+    write_bytes(RESULTS / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())

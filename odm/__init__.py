@@ -1,0 +1,42 @@
+"""Ionospheric anomaly detection on satellite spectrograms and backscatter ionograms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
+
+if TYPE_CHECKING:
+    from odm.archive.keys import OrbitKey
+    from odm.archive.listing import list_orbits
+    from odm.archive.orbits import open_orbit, read_orbit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnnotationError",
+    "ArchiveError",
+    "InputError",
+    "OdmError",
+    "OrbitKey",
+    "TransientError",
+    "list_orbits",
+    "open_orbit",
+    "read_orbit",
+]
+
+# Read on first use, so that ``import odm`` and ``odm --help`` cost next to nothing.
+_HOMES = {
+    "OrbitKey": "odm.archive.keys",
+    "list_orbits": "odm.archive.listing",
+    "open_orbit": "odm.archive.orbits",
+    "read_orbit": "odm.archive.orbits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'odm' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Files to datasets: names, listings and readers of half-orbits."""

@@ -1,0 +1,110 @@
+"""The catalog of regions: its columns, their units, and how it is written and read.
+
+The file is GeoParquet 1.1: any Parquet reader takes it, and geopandas, DuckDB and QGIS see the
+point at each region's peak. Units and descriptions are in the field metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from odm.archive.files import read_bytes, write_table
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+_TIME = pa.timestamp("ns", tz="UTC")
+_OUTLINE = pa.list_(pa.struct([("time", _TIME), ("frequency", pa.float64())]))
+_PSD = "(mV/m)^2/Hz"
+
+
+def _field(name: str, kind: pa.DataType, description: str, units: str = "") -> pa.Field:
+    return pa.field(name, kind, metadata={"description": description, "units": units})
+
+
+REGION_SCHEMA = pa.schema(
+    [
+        _field("region_id", pa.string(), "identity of the half-orbit and number in it"),
+        _field("orbit_number", pa.int32(), "orbit number"),
+        _field("direction", pa.string(), "ascending (night side) or descending (day side)"),
+        _field("hemisphere", pa.string(), "geographic hemisphere of the peak: north or south"),
+        _field("time_start", _TIME, "UTC of the first column"),
+        _field("time_end", _TIME, "UTC of the last column"),
+        _field("time_peak", _TIME, "UTC of the peak"),
+        _field("frequency_min", pa.float64(), "lowest frequency", "Hz"),
+        _field("frequency_max", pa.float64(), "highest frequency", "Hz"),
+        _field("frequency_peak", pa.float64(), "frequency of the peak", "Hz"),
+        _field("latitude", pa.float64(), "geographic latitude of the peak", "degrees"),
+        _field("longitude", pa.float64(), "geographic longitude of the peak", "degrees"),
+        _field("altitude", pa.float64(), "altitude of the peak", "km"),
+        _field("dip_angle", pa.float64(), "inclination of the field (IGRF-14)", "degrees"),
+        _field("aacgm_latitude", pa.float64(), "AACGM-v2 latitude", "degrees"),
+        _field("mlt", pa.float64(), "AACGM-v2 magnetic local time", "hours"),
+        _field("file_magnetic_latitude", pa.float64(), "MAG_LAT as in the file", "degrees"),
+        _field("local_time", pa.float64(), "mean solar local time", "hours"),
+        _field("month_season", pa.string(), "season by month, spring = March to May"),
+        _field("local_season", pa.string(), "season at the place"),
+        _field("psd_peak", pa.float64(), "largest PSD in the region, component Z", _PSD),
+        _field("psd_mean", pa.float64(), "mean PSD over the region, component Z", _PSD),
+        _field("psd_peak_x", pa.float64(), "largest PSD in the region, component X", _PSD),
+        _field("psd_peak_y", pa.float64(), "largest PSD in the region, component Y", _PSD),
+        _field("area_pixels", pa.int32(), "values (rows by frequencies) in the region", "1"),
+        _field("bandwidth", pa.float64(), "frequency_max - frequency_min", "Hz"),
+        _field("duration", pa.float64(), "time_end - time_start", "s"),
+        _field("confidence", pa.float64(), "confidence of the model, 1 for truth", "1"),
+        _field("flags", pa.list_(pa.string()), "gap, pass_end, band_edge, known_line, burst, "
+               "low_valid_share"),
+        _field("source", pa.string(), "file, relative to the archive"),
+        _field("model", pa.string(), "digest of the model, or what stands in its place"),
+        _field("geometry", pa.binary(), "point at the peak, WKB, longitude and latitude"),
+        _field("outline", _OUTLINE, "outline of the largest part over UTC and Hz"),
+    ]
+)  # fmt: skip
+
+_GEO = {
+    "version": "1.1.0",
+    "primary_column": "geometry",
+    "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Point"]}},
+}
+
+
+def region_table(
+    rows: Sequence[Mapping[str, Any]],
+    more_fields: Sequence[pa.Field] = (),
+    about: Mapping[str, str] | None = None,
+) -> pa.Table:
+    """Rows as a table with the catalog's columns.
+
+    Args:
+        rows: as `odm.findings.measure.measure_regions` makes them.
+        more_fields: columns that follow the catalog's own.
+        about: text for the file's metadata, such as what the numbers may not be used for.
+    """
+    schema = REGION_SCHEMA
+    for field in more_fields:
+        schema = schema.append(field)
+    metadata = {"geo": json.dumps(_GEO), **(about or {})}
+    return pa.Table.from_pylist(list(rows), schema=schema.with_metadata(metadata))
+
+
+def write_regions(
+    path: object,
+    rows: Sequence[Mapping[str, Any]],
+    more_fields: Sequence[pa.Field] = (),
+    about: Mapping[str, str] | None = None,
+) -> None:
+    """Write a catalog of regions as one whole GeoParquet file."""
+    write_table(path, region_table(rows, more_fields, about))
+
+
+def read_regions(path: object) -> gpd.GeoDataFrame:
+    """Read a catalog of regions, or a simulator's truth, as a GeoDataFrame."""
+    import io
+
+    import geopandas as gpd
+
+    return gpd.read_parquet(io.BytesIO(read_bytes(path)))

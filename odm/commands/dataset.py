@@ -1,0 +1,148 @@
+"""`odm dataset`: which half-orbits are for training, validation and test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from odm.archive.samples import Dataset, DatasetConfig
+
+app = typer.Typer(no_args_is_help=True, help="Data sets: archive, annotations, images, split.")
+
+
+@app.command("create")
+def create(
+    archive: Annotated[str, typer.Argument(help="Folder or URI of half-orbits.")],
+    annotations: Annotated[
+        str, typer.Option(help="Folder of odm label import, or a simulated archive.")
+    ],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("dataset.yaml"),
+    by: Annotated[
+        str, typer.Option(help="Split by cycles, season, hemisphere, or whole (one part).")
+    ] = "cycles",
+    train: Annotated[int, typer.Option(help="Cycles of 5 days per block of training.")] = 6,
+    validation: Annotated[int, typer.Option(help="The same for validation.")] = 1,
+    test: Annotated[int, typer.Option(help="The same for test.")] = 1,
+    purge: Annotated[int, typer.Option(help="Cycles left out between two parts.")] = 1,
+    offset: Annotated[int, typer.Option(help="Shift of the pattern, in cycles.")] = 0,
+    season: Annotated[
+        str | None, typer.Option(help="Held-out season: spring (March-May), summer, …")
+    ] = None,
+    hemisphere: Annotated[
+        str | None, typer.Option(help="Hemisphere for training: north or south.")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="With --by whole: train, validation or test.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Resize to this many pixels square [default: native, padded]."),
+    ] = None,
+    limits: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="log10 of the PSD in (mV/m)^2/Hz that becomes black and white "
+            "[default: from percentiles of the half-orbits for training]."
+        ),
+    ] = None,
+    component: Annotated[str, typer.Option(help="x, y or z.")] = "z",
+    mask: Annotated[str, typer.Option(help="contour, ellipse or box.")] = "contour",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file OUT.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Write dataset.yaml and print what each part holds.
+
+    Example: odm dataset create archive --annotations annotated --out dataset.yaml
+    """
+    from odm.archive.config import parse_config
+    from odm.archive.errors import InputError
+    from odm.archive.samples import DatasetConfig, create_dataset
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
+    image: dict[str, Any] = {"component": component}
+    if size is not None:
+        image |= {"mode": "resized", "height": size, "width": size}
+    split = {
+        "by": by,
+        "train": train,
+        "validation": validation,
+        "test": test,
+        "purge": purge,
+        "offset": offset,
+        "season": season,
+        "hemisphere": hemisphere,
+        "part": part,
+    }
+    content = {"archive": archive, "annotations": annotations, "mask": mask, "split": split}
+
+    def config(lower: float, upper: float) -> DatasetConfig:
+        limited = {**image, "minimum": lower, "maximum": upper}
+        return parse_config({**content, "image": limited}, DatasetConfig, "the options")
+
+    if limits is None:
+        # Any limits will do for finding out what is for training.
+        limits = _training_limits(config(-8.0, -2.0), component)
+    _show(create_dataset(out, config(*limits)), json_)
+
+
+@app.command("show")
+def show(
+    dataset: Annotated[Path, typer.Argument(help="A dataset.yaml.")],
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Print what each part of a data set holds, and its digest.
+
+    Example: odm dataset show dataset.yaml
+    """
+    from odm.archive.samples import Dataset
+
+    _show(Dataset.load(dataset), json_)
+
+
+def _training_limits(config: DatasetConfig, component: str) -> tuple[float, float]:
+    """Image limits from what is for training alone; from everything where that is nothing."""
+    from odm.archive.samples import Dataset
+    from odm.images.spectrogram import estimate_limits
+
+    dataset = Dataset(config)
+    paths = [sample.path for sample in dataset.all_samples if sample.part == "train"]
+    paths = paths or [entry.path for entry in dataset.listing.entries]
+    return estimate_limits(paths, component)
+
+
+def _show(dataset: Dataset, as_json: bool) -> None:
+    import json
+
+    from odm.archive.samples import describe
+
+    facts = describe(dataset)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    image = facts["image"]
+    print(
+        f"{facts['labelled']} labelled of {facts['half_orbits']} half-orbits in {facts['archive']}"
+    )
+    print(
+        f"image {image['mode']} {image['height']} x {image['width']}, component "
+        f"{image['component']}, log10 PSD {image['minimum']:g} to {image['maximum']:g}; "
+        f"mask {facts['mask']}; split by {facts['split']['by']}"
+    )
+    header = ("part", "half-orbits", "with nuclei", "nuclei", "cycles", "first", "last", "seasons")
+    rows: list[tuple[str, ...]] = [header]
+    for part in facts["parts"]:
+        seasons = ", ".join(f"{name} {number}" for name, number in part["seasons"].items())
+        names = ("part", "half_orbits", "with_nuclei", "nuclei", "cycles", "first", "last")
+        rows.append((*(str(part[name]) for name in names), seasons))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    for row in rows:
+        print(
+            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        )
+    for warning in facts["warnings"]:
+        typer.echo(f"note: {warning}", err=True)
+    print(f"digest {facts['digest']}")

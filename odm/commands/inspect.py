@@ -1,0 +1,143 @@
+"""`odm inspect`: what one file is, in words and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from odm.archive.orbits import Orbit
+
+
+def inspect(
+    file: Annotated[str, typer.Argument(help="A half-orbit: a local path or a URI.")],
+    picture: Annotated[
+        str | None, typer.Option(help="Where the picture goes [default: <name>.png here].")
+    ] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Words only.")] = False,
+    component: Annotated[str, typer.Option(help="x, y or z.")] = "z",
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of annotations or of a simulated archive whose regions are outlined "
+            "[default: the file's own folder, where it is a simulated archive]."
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Print what a file is and draw it; for a bad file, print the reason and exit with 1.
+
+    Example: odm inspect archive/CSES_01_EFD_3_L02_A1_175381_20210401_012158_20210401_015642_000.h5
+    """
+    import json
+
+    from odm.archive.errors import InputError
+    from odm.archive.orbits import check_components, read_orbit
+
+    chosen = check_components(component)
+    if len(chosen) != 1:
+        raise InputError("one component at a time: give x, y or z")
+    orbit = read_orbit(file, chosen)
+    facts = describe(orbit, chosen[0])
+    masks, source = _outlines(orbit, file, annotations)
+    if source:
+        facts["annotated_pixels"] = sum(int(mask.sum()) for mask in masks)
+        facts["annotations_from"] = source
+    if not no_picture:
+        from odm.images.picture import draw_orbit
+
+        stem = orbit.key.stem if orbit.key else Path(file.partition("?")[0]).stem
+        target = picture or f"{stem}.png"
+        draw_orbit(target, orbit, component=chosen[0], outlines=masks, outline_name="annotated")
+        facts["picture"] = target
+    if json_:
+        print(json.dumps(facts, indent=2))
+    else:
+        width = max(len(name) for name in facts)
+        for name, value in facts.items():
+            print(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
+
+
+def describe(orbit: Orbit, component: str) -> dict[str, Any]:
+    """The facts of a half-orbit that a person asks for first, as plain values."""
+    import numpy as np
+
+    from odm.findings.measure import MAX_GAP_S
+
+    psd = orbit.psd(component)
+    steps_s = np.diff(orbit.times) / np.timedelta64(1, "s")
+    nominal_s = float(np.median(steps_s))
+    missing = steps_s > 1.5 * nominal_s
+    lower, median, upper = np.log10(np.nanpercentile(psd, (1, 50, 99)))
+    burst = int((orbit.work_mode == 2).sum())
+    survey = int((orbit.work_mode == 1).sum())
+    rows, columns = orbit.shape
+    known = orbit.latitude[np.isfinite(orbit.latitude)]
+    return {
+        "file": orbit.path,
+        "key": orbit.key.name if orbit.key else "(the name is not that of a half-orbit)",
+        "orbit_number": orbit.orbit_number,
+        "direction": orbit.direction,
+        "start": str(orbit.times[0].astype("datetime64[ms]")),
+        "end": str(orbit.times[-1].astype("datetime64[ms]")),
+        "rows": rows,
+        "row_step_s": round(nominal_s, 3),
+        "gaps": int(missing.sum()),
+        "longest_gap_s": round(float(steps_s.max()), 3) if missing.any() else 0.0,
+        "gaps_over_10_s": int((steps_s > MAX_GAP_S).sum()),
+        "frequencies": columns,
+        "frequency_range_hz": [round(float(orbit.frequency[i]), 3) for i in (0, -1)],
+        "latitude_range": [round(float(known[i]), 3) for i in (0, -1)],
+        "altitude_km": _mean(orbit.altitude),
+        "mode": _mode(survey, burst, rows),
+        "survey_rows": survey,
+        "burst_rows": burst,
+        "component": component,
+        "valid_share": round(float(np.isfinite(psd).mean()), 5),
+        "log10_psd_percentiles_1_50_99": [round(float(v), 2) for v in (lower, median, upper)],
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    import numpy as np
+
+    return None if np.isnan(values).all() else round(float(np.nanmean(values)), 1)
+
+
+def _mode(survey: int, burst: int, rows: int) -> str:
+    if survey + burst == 0:
+        return "unknown"
+    if burst == 0:
+        return "survey"
+    return "burst" if burst == rows else f"survey with {burst} burst rows"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return "unknown" if value is None else str(value)
+
+
+def _outlines(
+    orbit: Orbit, file: str, annotations: str | None
+) -> tuple[list[NDArray[np.bool_]], str]:
+    """Masks of the regions known for this file, and where they are from ("" for unknown)."""
+    from odm.images.annotations import MANIFEST, SIMULATION, load_annotations
+
+    folder = annotations
+    if folder is None:
+        beside = Path(file).parent
+        if "://" in file or not any((beside / name).is_file() for name in (MANIFEST, SIMULATION)):
+            return [], ""
+        folder = str(beside)
+    known = load_annotations(folder).images
+    if orbit.key is None or orbit.key.stem not in known:
+        return [], ""
+    rows, columns = orbit.shape
+    mask = known[orbit.key.stem].mask((columns, rows)) > 0
+    return ([mask] if mask.any() else []), folder

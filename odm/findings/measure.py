@@ -1,0 +1,185 @@
+"""What a region is in physical terms: one catalog row per region, from the native data.
+
+Nothing here comes from the model image, whose grey levels are clipped and may be resized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.coordinates import (
+    aacgm,
+    bridged,
+    dip_angle,
+    local_season,
+    local_time,
+    month_season,
+    unwrapped,
+    wrapped,
+)
+from odm.archive.orbits import Orbit
+
+MAX_GAP_S = 10.0
+"""Rows further apart than this have a gap between them, which no region may bridge unmarked."""
+
+KNOWN_LINES_HZ = (11_905.0, 12_649.0, 14_881.0, 19_800.0, 21_400.0, 23_400.0, 24_000.0)
+"""VLF transmitters: the three Alpha frequencies, NWC, NPM, DHO38, NAA."""
+
+_LINE_WIDTH_HZ = 40.0
+_LOW_VALID_SHARE = 0.9
+
+Mask = NDArray[np.bool_]
+Psd = NDArray[np.float64]
+
+
+def measure_regions(
+    orbit: Orbit,
+    psd: Mapping[str, Psd],
+    masks: Sequence[Mask],
+    *,
+    source: str,
+    model: str,
+    confidences: Sequence[float] | None = None,
+) -> list[dict[str, Any]]:
+    """One row of the catalog for each region, in the order given.
+
+    Args:
+        orbit: the half-orbit; its spectra are not used.
+        psd: component → (N, K) PSD in (mV/m)^2/Hz, NaN where invalid; ``z`` is needed, ``x`` and
+            ``y`` are NaN in the row where missing.
+        masks: (K, N) each, image orientation (row 0 = highest frequency), with at least one
+            valid value of Z inside.
+        source: the file, relative to the archive.
+        model: digest of the model, or what stands in its place (``truth``).
+        confidences: one per region; 1 where missing.
+
+    Raises:
+        ValueError: a mask of another shape, or without a valid value.
+    """
+    upright = [np.rot90(mask, -1) for mask in masks]  # (N, K), like the spectra
+    peaks = []
+    for mask in upright:
+        if mask.shape != orbit.shape:
+            raise ValueError(f"a mask of {mask.shape} is not one of {orbit.shape}")
+        inside = np.where(mask, psd["z"], np.nan)
+        if np.isnan(inside).all():
+            raise ValueError("a region needs at least one valid value")
+        peaks.append(np.unravel_index(np.nanargmax(inside), inside.shape))
+    places = _places(orbit, np.array([int(peak[0]) for peak in peaks], dtype=np.intp))
+    identity = orbit.key.identity if orbit.key else f"orbit_{orbit.orbit_number}"
+    rows = []
+    for number, (mask, peak) in enumerate(zip(upright, peaks, strict=True)):
+        rows.append(
+            {
+                "region_id": f"{identity}_{number + 1:02d}",
+                "orbit_number": orbit.orbit_number,
+                "direction": orbit.direction,
+                **{name: values[number] for name, values in places.items()},
+                **_extent(orbit, mask, peak),
+                **_power(psd, mask),
+                "confidence": 1.0 if confidences is None else float(confidences[number]),
+                "flags": _flags(orbit, psd["z"], mask, peak),
+                "source": source,
+                "model": model,
+                "outline": _outline(orbit, mask),
+            }
+        )
+    return rows
+
+
+def _places(orbit: Orbit, row: NDArray[np.intp]) -> dict[str, list[Any]]:
+    """Everything that depends only on when and where the peaks are; libraries called once."""
+    import shapely
+
+    times = orbit.times[row]
+    latitude = bridged(orbit.latitude)[row]
+    longitude = wrapped(bridged(unwrapped(orbit.longitude)))[row]
+    # The dip angle changes by less than 0.01 degrees over the few km that altitude varies.
+    altitude = np.where(np.isnan(orbit.altitude[row]), 507.0, orbit.altitude[row])
+    magnetic_latitude, mlt = aacgm(times, latitude, longitude, altitude)
+    points = shapely.to_wkb(shapely.points(longitude, latitude))
+    return {
+        "time_peak": [_utc(time) for time in times],
+        "hemisphere": ["north" if value >= 0 else "south" for value in latitude],
+        "latitude": latitude.tolist(),
+        "longitude": longitude.tolist(),
+        "altitude": orbit.altitude[row].tolist(),
+        "dip_angle": dip_angle(times, latitude, longitude, altitude).tolist(),
+        "aacgm_latitude": magnetic_latitude.tolist(),
+        "mlt": mlt.tolist(),
+        "file_magnetic_latitude": orbit.file_magnetic_latitude[row].tolist(),
+        "local_time": local_time(times, longitude).tolist(),
+        "month_season": month_season(times).tolist(),
+        "local_season": local_season(times, latitude).tolist(),
+        "geometry": list(points),
+    }
+
+
+def _extent(orbit: Orbit, mask: Mask, peak: tuple[Any, ...]) -> dict[str, Any]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    start, end = orbit.times[rows[0]], orbit.times[rows[-1]]
+    low, high = float(orbit.frequency[columns[0]]), float(orbit.frequency[columns[-1]])
+    return {
+        "time_start": _utc(start),
+        "time_end": _utc(end),
+        "frequency_min": low,
+        "frequency_max": high,
+        "frequency_peak": float(orbit.frequency[peak[1]]),
+        "area_pixels": int(mask.sum()),
+        "bandwidth": high - low,
+        "duration": float((end - start) / np.timedelta64(1, "s")),
+    }
+
+
+def _power(psd: Mapping[str, Psd], mask: Mask) -> dict[str, float]:
+    def largest(component: str) -> float:
+        if component not in psd:
+            return float("nan")
+        inside = psd[component][mask]
+        return float("nan") if np.isnan(inside).all() else float(np.nanmax(inside))
+
+    return {
+        "psd_peak": largest("z"),
+        "psd_mean": float(np.nanmean(psd["z"][mask])),
+        "psd_peak_x": largest("x"),
+        "psd_peak_y": largest("y"),
+    }
+
+
+def _flags(orbit: Orbit, psd: Psd, mask: Mask, peak: tuple[Any, ...]) -> list[str]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    around = slice(max(0, rows[0] - 1), rows[-1] + 2)
+    steps_s = np.diff(orbit.times[around]) / np.timedelta64(1, "s")
+    box = psd[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    line_distance = np.abs(np.array(KNOWN_LINES_HZ) - orbit.frequency[peak[1]])
+    conditions = {
+        "gap": bool((steps_s > MAX_GAP_S).any()),
+        "pass_end": rows[0] == 0 or rows[-1] == mask.shape[0] - 1,
+        "band_edge": columns[0] == 0 or columns[-1] == mask.shape[1] - 1,
+        "known_line": bool(line_distance.min() <= _LINE_WIDTH_HZ),
+        "burst": bool((orbit.work_mode[rows] == 2).any()),
+        "low_valid_share": bool(np.isfinite(box).mean() < _LOW_VALID_SHARE),
+    }
+    return [name for name, holds in conditions.items() if holds]
+
+
+def _outline(orbit: Orbit, mask: Mask) -> list[dict[str, Any]]:
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    largest = max(contours, key=lambda contour: (cv2.contourArea(contour), len(contour)))
+    return [
+        {"time": _utc(orbit.times[row]), "frequency": float(orbit.frequency[column])}
+        for column, row in largest[:, 0, :]
+    ]
+
+
+def _utc(time: np.datetime64) -> Any:
+    import pandas as pd
+
+    return pd.Timestamp(time, tz="UTC")

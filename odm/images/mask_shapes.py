@@ -1,0 +1,80 @@
+"""Coarser shapes of drawn areas: the published masks may be outlines, ellipses or boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = NDArray[np.uint8]
+MaskKind = Literal["contour", "ellipse", "box"]
+
+_EIGHT = np.ones((3, 3), dtype=np.uint8)
+"""Pixels that touch at a corner belong to one area."""
+
+
+def contour_to_box(mask: NDArray[Any]) -> Mask:
+    """Fill the bounding box of every 8-connected area.
+
+    Args:
+        mask: (H, W), anything but 0 is foreground.
+
+    Returns:
+        (H, W) uint8 of 0 and 1.
+    """
+    labels, _ = ndimage.label(mask != 0, structure=_EIGHT)
+    boxes = np.zeros(mask.shape, np.uint8)
+    for box in ndimage.find_objects(labels):
+        boxes[box] = 1
+    return boxes
+
+
+def contour_to_ellipse(mask: NDArray[Any]) -> Mask:
+    """Replace every 8-connected area by the ellipse with its centre and second moments.
+
+    An ellipse keeps its shape, up to the pixel grid; an area cut by the edge of the image stays
+    inside the image.
+
+    Args:
+        mask: (H, W), anything but 0 is foreground.
+
+    Returns:
+        (H, W) uint8 of 0 and 1.
+    """
+    labels, _ = ndimage.label(mask != 0, structure=_EIGHT)
+    ellipses = np.zeros(mask.shape, np.uint8)
+    for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        y, x = np.nonzero(labels[rows, columns] == label)
+        centre_y, centre_x = y.mean() + rows.start, x.mean() + columns.start
+        # A pixel is a square of variance 1/12, which keeps a single row from vanishing.
+        covariance = np.cov(np.stack([y, x]), bias=True) + np.eye(2) / 12
+        # A filled ellipse with half-axes a, b has the variances a²/4, b²/4 along them.
+        inverse = np.linalg.inv(4 * covariance)
+        # No ellipse reaches beyond its half-axes along y and x.
+        reach_y, reach_x = 2 * np.sqrt(np.diag(covariance))
+        top, bottom = _span(centre_y, reach_y, mask.shape[0])
+        left, right = _span(centre_x, reach_x, mask.shape[1])
+        dy = np.arange(top, bottom)[:, None] - centre_y
+        dx = np.arange(left, right)[None, :] - centre_x
+        form = inverse[0, 0] * dy**2 + 2 * inverse[0, 1] * dy * dx + inverse[1, 1] * dx**2
+        ellipses[top:bottom, left:right] |= (form <= 1).astype(np.uint8)
+    return ellipses
+
+
+def _span(centre: float, reach: float, size: int) -> tuple[int, int]:
+    return max(0, int(np.floor(centre - reach))), min(size, int(np.ceil(centre + reach)) + 1)
+
+
+def _unchanged(mask: NDArray[Any]) -> Mask:
+    return (mask != 0).astype(np.uint8)
+
+
+SHAPES: dict[str, Callable[[NDArray[Any]], Mask]] = {
+    "contour": _unchanged,
+    "ellipse": contour_to_ellipse,
+    "box": contour_to_box,
+}
+"""Kind of mask -> how it is made from drawn areas."""

@@ -1,0 +1,179 @@
+"""Spectrogram images: log10 PSD between two limits as grey levels 1 to 255, 0 for invalid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.errors import ArchiveError, InputError
+from odm.archive.orbits import (
+    MAXIMUM_AMPLITUDE,
+    Orbit,
+    read_orbit,
+    read_spectrum,
+    valid_amplitude,
+)
+from odm.images.geometry import ImageGeometry, ImageSettings
+
+LEVELS = 254
+"""Steps between the limits: grey levels 1 to 255."""
+
+DEFAULT_PERCENTILES = (1.0, 99.8)
+"""Of log10 PSD over a data set. The top is rare on purpose: nuclei are brighter than most."""
+
+Image = NDArray[np.uint8]
+
+
+def to_image(amplitude: NDArray[np.floating[Any]], settings: ImageSettings) -> Image:
+    """Make the model image of one spectrogram.
+
+    Args:
+        amplitude: (N, K) mV/m/Hz^0.5 as stored, rows of time; fill values become 0.
+        settings: limits, canvas and mode.
+
+    Returns:
+        (height, width) uint8, row 0 the highest frequency; 0 where there is no measurement.
+    """
+    rotated: Image = cv2.rotate(grey_levels(amplitude, settings), cv2.ROTATE_90_COUNTERCLOCKWISE)
+    height, width = settings.height, settings.width
+    if settings.mode == "resized":
+        return resize(rotated, height, width)
+    if rotated.shape[0] > height or rotated.shape[1] > width:
+        raise InputError(
+            f"a half-orbit of {amplitude.shape[0]} rows and {amplitude.shape[1]} frequencies does "
+            f"not fit the native canvas of {width} by {height}"
+        )
+    canvas = np.zeros((height, width), dtype=np.uint8)
+    canvas[: rotated.shape[0], : rotated.shape[1]] = rotated
+    return canvas
+
+
+def grey_levels(amplitude: NDArray[np.floating[Any]], settings: ImageSettings) -> Image:
+    """Grey levels (N, K) of amplitudes (N, K), not rotated.
+
+    float32 with the natural logarithm: NumPy has vector instructions for just that, and it is
+    within one grey level of float64 (in 1 of 70,000 pixels).
+    """
+    scale = LEVELS / (settings.maximum - settings.minimum)
+    level = np.array(amplitude, dtype=np.float32, order="C")
+    valid = (level > 0) & (level < np.float32(MAXIMUM_AMPLITUDE))
+    level[~valid] = 1  # any number whose logarithm is quiet; it becomes 0 below
+    np.log(level, out=level)
+    level *= np.float32(2 / np.log(10) * scale)
+    level += np.float32(1.5 - settings.minimum * scale)  # the half rounds
+    np.clip(level, 1, 255, out=level)
+    grey = level.astype(np.uint8)
+    grey *= valid
+    return grey
+
+
+def from_image(image: Image, settings: ImageSettings) -> NDArray[np.float32]:
+    """log10 PSD of grey levels, NaN where the image is 0; levels 1 and 255 mean "or beyond"."""
+    step = (settings.maximum - settings.minimum) / LEVELS
+    values = settings.minimum + (image.astype(np.float32) - 1) * np.float32(step)
+    values[image == 0] = np.nan
+    return values
+
+
+def resize(image: Image, height: int, width: int) -> Image:
+    """Scale grey levels by area (enlarging: bilinear); invalid pixels lend nothing to their
+    neighbours, and a pixel of which less than half is valid is invalid."""
+    if image.shape == (height, width):
+        return image
+    smaller = height <= image.shape[0] and width <= image.shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    valid = image > 0
+    if valid.all():
+        return np.maximum(cv2.resize(image, (width, height), interpolation=how), 1)
+    weight = cv2.resize(valid.astype(np.float32), (width, height), interpolation=how)
+    total = cv2.resize(image.astype(np.float32), (width, height), interpolation=how)
+    enough = weight >= 0.5
+    scaled = np.zeros((height, width), dtype=np.uint8)
+    scaled[enough] = np.clip(total[enough] / weight[enough] + 0.5, 1, 255).astype(np.uint8)
+    return scaled
+
+
+def read_image(path: object, settings: ImageSettings) -> tuple[Image, Orbit]:
+    """File to model image, as reading workers do it.
+
+    Returns:
+        The image and the half-orbit with its coordinates but without its spectra, so that what
+        travels on is a tenth of what was read.
+
+    Raises:
+        ArchiveError: the file is bad, or does not fit a native canvas.
+    """
+    orbit = read_orbit(path, settings.component)
+    try:
+        image = to_image(orbit.amplitude[settings.component], settings)
+    except InputError as error:
+        raise ArchiveError(path, str(error)) from None
+    return image, replace(orbit, amplitude={})
+
+
+def geometry_of(orbit: Orbit, settings: ImageSettings) -> ImageGeometry:
+    """The geometry of a half-orbit's image."""
+    return ImageGeometry(orbit.times, orbit.frequency, orbit.latitude, orbit.longitude, settings)
+
+
+def clipped_share(image: Image) -> tuple[float, float]:
+    """Shares of the valid pixels at or below the lower and at or above the upper limit."""
+    valid = max(1, int(np.count_nonzero(image)))
+    return float((image == 1).sum()) / valid, float((image == 255).sum()) / valid
+
+
+def estimate_limits(
+    paths: Sequence[object],
+    component: str = "z",
+    percentiles: tuple[float, float] = DEFAULT_PERCENTILES,
+    max_files: int = 200,
+) -> tuple[float, float]:
+    """Image limits from percentiles of log10 PSD over a data set.
+
+    Args:
+        paths: half-orbits; if more than ``max_files``, evenly spaced ones are read.
+        component: x, y or z.
+        percentiles: lower and upper, of all valid values.
+
+    Returns:
+        Minimum and maximum, log10 of (mV/m)^2/Hz, rounded to 0.001.
+
+    Raises:
+        InputError: no file could be read.
+    """
+    if not 0 <= percentiles[0] < percentiles[1] <= 100:
+        raise InputError(f"percentiles {percentiles}: give two between 0 and 100, the lower first")
+    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, max_files).astype(int))]
+    edges = np.linspace(-20, 20, 40_001)  # log10 PSD in steps of 0.001
+    counts = np.zeros(edges.size - 1, dtype=np.int64)
+    problem: ArchiveError | None = None
+    for values in _log_psd(chosen, component):
+        if isinstance(values, ArchiveError):
+            problem = values
+        else:
+            counts += np.histogram(values, bins=edges)[0]
+    if not counts.any():
+        raise InputError(
+            "image limits need at least one readable half-orbit"
+            + (f"; the last one tried is {problem}" if problem else "")
+        )
+    cumulative = np.cumsum(counts) / counts.sum() * 100
+    lower, upper = (edges[np.searchsorted(cumulative, share)] for share in percentiles)
+    return round(float(lower), 3), round(float(max(upper, lower + 0.01)), 3)
+
+
+def _log_psd(
+    paths: Iterable[object], component: str
+) -> Iterable[NDArray[np.float64] | ArchiveError]:
+    for path in paths:
+        try:
+            amplitude = read_spectrum(path, component)
+        except ArchiveError as error:
+            yield error
+        else:
+            yield 2 * np.log10(amplitude[valid_amplitude(amplitude)].astype(np.float64))

@@ -1,0 +1,1 @@
+"""Ray: cluster connection, datasets, training, reprocessing and job submission."""
