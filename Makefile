@@ -35,7 +35,8 @@ demo: setup
 	done
 	@echo; echo "Pictures for LabelImg or LabelMe, and their labels back:"
 	$(BIN)/odm label export $(DEMO)/archive $(DEMO)/to_label --with-truth $(DEMO)/archive
-	$(BIN)/odm label import $(DEMO)/to_label $(DEMO)/to_label/truth/labelme $(DEMO)/annotations
+	$(BIN)/odm label import $(DEMO)/to_label $(DEMO)/to_label/truth/labelme $(DEMO)/annotations \
+	  --exact-edges
 	$(BIN)/odm dataset create $(DEMO)/archive --annotations $(DEMO)/annotations \
 	  --out $(DEMO)/dataset.yaml
 

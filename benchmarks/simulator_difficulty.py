@@ -91,7 +91,7 @@ def without_learning(count: int, difficulty: float, prevalence: float) -> dict[s
     for _, image, masks in half_orbits(101, count, difficulty, prevalence):
         for settings, responses in tuning.items():
             responses.append((blob_response(image, settings).astype(np.float16), masks))
-    grid = list(itertools.product((4, 6, 8, 11, 15, 20), (0.3, 0.5, 0.7), (300, 500, 800), (2, 4)))
+    grid = list(itertools.product((5, 8, 11, 15), (0.35, 0.6), (300, 600), (2, 4)))
     for settings, responses in tuning.items():
         for threshold, outline, area, elongation in grid:
             tried = replace(

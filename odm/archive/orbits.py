@@ -172,7 +172,7 @@ def _spectrum(path: object, file: h5py.File, name: str) -> tuple[Floats, str]:
             path, f"wrong shape: {name} is {found.shape}, not rows of time by frequency"
         )
     data = values(path, found)
-    amplitude: Floats = data if data.dtype.kind == "f" else data.astype(np.float64)
+    amplitude: Floats = data.astype(data.dtype if data.dtype.kind == "f" else "f8", copy=False)
     # Every 64th row tells for nearly all files and costs nothing.
     if not (valid_amplitude(amplitude[::64]).any() or valid_amplitude(amplitude).any()):
         raise ArchiveError(path, f"no valid value: {name} holds only fill values")

@@ -21,7 +21,7 @@ from odm.archive.files import is_uri, write_bytes
 from odm.archive.keys import OrbitKey
 from odm.archive.listing import OrbitListing, list_orbits
 from odm.archive.splits import PARTS, PURGED, Hemisphere, SplitRule
-from odm.images.annotations import Annotations, LabelledImage, load_annotations, masks_digest
+from odm.images.annotations import Annotations, LabelledImage, annotations_digest, load_annotations
 from odm.images.drawing import Mask, component_boxes
 from odm.images.geometry import ImageGeometry, ImageSettings
 from odm.images.mask_shapes import SHAPES, MaskKind
@@ -197,11 +197,11 @@ class Dataset:
             "split": self.config.split.model_dump(),
         }
         digest = hashlib.sha256(json.dumps(rule, sort_keys=True).encode())
-        masks: dict[str, Mask | None] = {}
+        masks: dict[str, str] = {}
         for sample in sorted(self.all_samples, key=lambda sample: sample.key.stem):
             digest.update(f"\n{sample.key.name} {sample.size}".encode())
-            masks[sample.key.stem] = sample.labelled.mask() if sample.has_nucleus else None
-        digest.update(masks_digest(masks, self.annotations.classes).encode())
+            masks[sample.key.stem] = sample.labelled.digest()
+        digest.update(annotations_digest(masks, self.annotations.classes).encode())
         return digest.hexdigest()
 
     def table(self) -> list[PartCounts]:

@@ -45,21 +45,22 @@ def export(
     """
     import json
 
+    from odm.archive.listing import list_orbits
     from odm.commands.dates import parse_date
     from odm.images.annotations import load_annotations
-    from odm.images.label_export import export_pictures
+    from odm.images.label_export import export_pictures, select_orbits
+    from odm.progress import progress
 
-    report = export_pictures(
-        archive,
-        out,
-        limits=limits,
+    truth = load_annotations(with_truth) if with_truth else None
+    entries = select_orbits(
+        list_orbits(archive).entries,
         since=parse_date(since) if since else None,
         until=parse_date(until) if until else None,
         names=_names(keys),
         limit=limit,
-        component=component,
-        truth=load_annotations(with_truth) if with_truth else None,
     )
+    with progress("exporting", len(entries)) as advance:
+        report = export_pictures(entries, out, limits, component, truth, advance)
     if json_:
         facts = {"out": report.out, "pictures": report.pictures, "limits": report.limits}
         print(json.dumps(facts | {"bad": [str(error) for error in report.bad]}, indent=2))
@@ -106,7 +107,7 @@ def import_(
     import json
     from dataclasses import asdict
 
-    from odm.images.annotations import import_annotations
+    from odm.images.label_import import import_annotations
 
     report = import_annotations(
         export, annotations, out, format_, unlabelled, exact_edges, overwrite

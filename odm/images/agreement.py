@@ -183,9 +183,11 @@ def boundary_offsets(a: Areas, b: Areas) -> NDArray[np.float64]:
     """
     from scipy import ndimage
 
-    outlines = [area & ~ndimage.binary_erosion(area) for area in (a, b)]
-    if not (outlines[0].any() and outlines[1].any()):
+    if not (a.any() and b.any()):
         return np.zeros((0, 2))
+    # All outlines lie in the box around both: the rest of a large image need not be searched.
+    (box,) = ndimage.find_objects((a | b).astype(np.int8))
+    outlines = [area & ~ndimage.binary_erosion(area) for area in (a[box], b[box])]
     offsets = []
     for one, other in (outlines, outlines[::-1]):
         nearest = ndimage.distance_transform_edt(

@@ -1,4 +1,4 @@
-"""Labelled half-orbits: import what people drew, and load it (or a simulator's truth) again.
+"""Labelled half-orbits: what people drew, once imported, or a simulator's truth.
 
 An imported folder holds ``annotations.json``, which lists every labelled half-orbit, those without
 a nucleus included, and ``masks/<half-orbit>.png`` for those with one: 0 and 255, one pixel per
@@ -13,23 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.errors import AnnotationError, InputError
-from odm.archive.files import write_bytes
 from odm.archive.keys import OrbitKey
-from odm.images.annotation_formats import FORMATS
-from odm.images.drawing import AnnotatedObject, Drawing, Mask, Picture, count, load_mask
-from odm.images.label_folder import CLASSES, LABELS, LabelFolder, new_folder, png_bytes
+from odm.images.drawing import AnnotatedObject, Mask, load_mask
+from odm.images.label_folder import CLASSES
 
 MANIFEST = "annotations.json"
 SIMULATION = "simulation.json"
 MASKS = "masks"
-
-_NOT_ANNOTATIONS = frozenset({LABELS, MANIFEST, "classes.txt", "predefined_classes.txt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,10 @@ class LabelledImage:
     mask_path: Path | None = None
     shape: tuple[int, int] | None = None
     objects: tuple[AnnotatedObject, ...] = ()
+
+    def digest(self) -> str:
+        """`mask_digest` of its mask."""
+        return "" if self.mask_path is None else mask_digest(load_mask(self.mask_path))
 
     def mask(self, shape: tuple[int, int] | None = None) -> Mask:
         """The mask, (K, N) uint8 of 0 and 1.
@@ -88,11 +87,8 @@ class Annotations:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the classes, the labelled half-orbits and the pixels of their masks."""
-        masks = {
-            stem: None if image.mask_path is None else image.mask()
-            for stem, image in self.images.items()
-        }
-        return masks_digest(masks, self.classes)
+        masks = {stem: image.digest() for stem, image in self.images.items()}
+        return annotations_digest(masks, self.classes)
 
     def region_masks(self, stem: str) -> list[NDArray[np.bool_]] | None:
         """The 8-connected areas drawn in one half-orbit, each (K, N); None if it is not labelled.
@@ -104,19 +100,6 @@ class Annotations:
         if image is None:
             return None
         return [] if image.mask_path is None else list(regions_of(image.mask()))
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import did: numbers of half-orbits, and of objects drawn in them."""
-
-    out: str
-    source: str
-    labelled: int
-    with_objects: int
-    unlabelled: int
-    objects: int
-    digest: str
 
 
 def is_annotated_folder(folder: str | Path) -> bool:
@@ -133,79 +116,18 @@ def regions_of(mask: Mask) -> Iterator[NDArray[np.bool_]]:
         yield labels == label
 
 
-def masks_digest(masks: Mapping[str, Mask | None], classes: Sequence[str] = CLASSES) -> str:
-    """SHA-256 over names and mask pixels; the same however and wherever the masks are stored."""
-    digest = hashlib.sha256(json.dumps(list(classes)).encode())
-    for stem, mask in sorted(masks.items()):
-        digest.update(f"\n{stem}".encode())
-        if mask is not None and mask.any():
-            digest.update(f" {mask.shape}".encode())
-            digest.update(np.packbits(mask != 0).tobytes())
+def mask_digest(mask: Mask) -> str:
+    """SHA-256 of a mask's shape and pixels, however it is stored; empty where nothing is drawn."""
+    if not mask.any():
+        return ""
+    digest = hashlib.sha256(str(mask.shape).encode())
+    digest.update(np.packbits(mask != 0).tobytes())
     return digest.hexdigest()
 
 
-def import_annotations(
-    export: str | Path,
-    annotations: str | Path,
-    out: str | Path,
-    source: str = "auto",
-    unlabelled: str = "skip",
-    exact_edges: bool = False,
-    overwrite: bool = False,
-) -> ImportReport:
-    """Turn what people drew on exported pictures into masks and boxes.
-
-    Every file is read before anything is written. An annotation file that holds no object says that
-    the half-orbit has no nucleus; a picture without a file was not labelled.
-
-    Args:
-        export: folder that `odm label export` made.
-        annotations: folder with one annotation file per labelled picture, of the same name.
-        out: folder to make.
-        source: ``voc``, ``yolo``, ``labelme``, ``mask``, or ``auto``: by what lies in the folder.
-        unlabelled: ``skip`` leaves pictures without an annotation file out of the data set,
-            ``empty`` takes them as having no nucleus.
-        exact_edges: take edges literally; see `odm.images.annotation_formats`.
-        overwrite: replace an earlier import at ``out``.
-
-    Raises:
-        InputError: a folder is missing, of another kind, or in the way.
-        AnnotationError: the first annotation that cannot be, and how many more files have one.
-    """
-    if unlabelled not in ("skip", "empty"):
-        raise InputError(f"unlabelled {unlabelled!r}: give skip or empty")
-    pictures = LabelFolder.load(export)
-    files, source = _annotation_files(Path(annotations), pictures, source)
-    drawings = _read_all(files, pictures, source, exact_edges)
-    missing = [stem for stem in pictures.images if stem not in drawings]
-    if unlabelled == "empty":
-        for stem in missing:
-            picture = pictures.images[stem]
-            drawings[stem] = Drawing(np.zeros((picture.height, picture.width), np.uint8), ())
-    digest = masks_digest({stem: drawing.mask for stem, drawing in drawings.items()})
-    with new_folder(out, frozenset({MANIFEST, MASKS}), overwrite) as folder:
-        rows = []
-        for stem in sorted(drawings, key=lambda stem: pictures.images[stem].key.start):
-            rows.append(_write_image(folder, pictures.images[stem].key, drawings[stem]))
-        manifest = {
-            "kind": "odm annotations",
-            "version": 1,
-            "source": source,
-            "classes": list(pictures.classes),
-            "digest": digest,
-            "picture_settings": pictures.settings,
-            "images": rows,
-        }
-        write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
-    return ImportReport(
-        out=str(out),
-        source=source,
-        labelled=len(drawings),
-        with_objects=sum(bool(drawing.objects) for drawing in drawings.values()),
-        unlabelled=0 if unlabelled == "empty" else len(missing),
-        objects=sum(len(drawing.objects) for drawing in drawings.values()),
-        digest=digest,
-    )
+def annotations_digest(masks: Mapping[str, str], classes: Sequence[str] = CLASSES) -> str:
+    """SHA-256 over the classes, and over names and `mask_digest` of labelled half-orbits."""
+    return hashlib.sha256(json.dumps([list(classes), sorted(masks.items())]).encode()).hexdigest()
 
 
 def load_annotations(folder: str | Path) -> Annotations:
@@ -225,79 +147,6 @@ def load_annotations(folder: str | Path) -> Annotations:
         f"{folder}: holds neither {MANIFEST} (of odm label import) nor {SIMULATION} "
         "(of odm simulate orbits)"
     )
-
-
-def _annotation_files(
-    folder: Path, pictures: LabelFolder, source: str
-) -> tuple[dict[str, Path], str]:
-    """Annotation files by the stem of their picture, and their format."""
-    if source not in (*FORMATS, "auto"):
-        raise InputError(f"format {source!r}: give auto, {', '.join(FORMATS)}")
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    found = {
-        name: sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() == suffix
-            and path.name not in _NOT_ANNOTATIONS
-            and not path.name.startswith(".")
-        )
-        for name, (suffix, _) in FORMATS.items()
-    }
-    if source == "auto":
-        # People may save beside the pictures, which are then no masks.
-        present = [name for name in FORMATS if found[name] and name != "mask"]
-        if not present and found["mask"] and not pictures.holds(folder):
-            present = ["mask"]
-        if not present:
-            raise InputError(f"{folder}: no annotation file ({', '.join(FORMATS)}) in this folder")
-        if len(present) > 1:
-            raise InputError(
-                f"{folder}: holds files of {' and '.join(present)}; choose one with --format"
-            )
-        source = present[0]
-    elif source == "mask" and pictures.holds(folder):
-        raise InputError(f"{folder}: these are the exported pictures, not masks")
-    if not found[source]:
-        raise InputError(f"{folder}: no {source} file (*{FORMATS[source][0]}) in this folder")
-    return {path.stem: path for path in found[source]}, source
-
-
-def _read_all(
-    files: Mapping[str, Path], pictures: LabelFolder, source: str, exact_edges: bool
-) -> dict[str, Drawing]:
-    reader = FORMATS[source][1]
-    drawings: dict[str, Drawing] = {}
-    problems: list[AnnotationError] = []
-    for stem, path in files.items():
-        image = pictures.images.get(stem)
-        try:
-            if image is None:
-                raise AnnotationError(path, "", f"the export has no picture {stem}.png")
-            picture = Picture(stem, image.height, image.width, pictures.classes, exact_edges)
-            drawings[stem] = reader(path, picture)
-        except AnnotationError as error:
-            problems.append(error)
-    if problems:
-        first, more = problems[0], len(problems) - 1
-        rest = f"; {count(more, 'more file')} cannot be used either" if more else ""
-        raise AnnotationError(first.path, first.subject, first.reason + rest)
-    return drawings
-
-
-def _write_image(folder: Path, key: OrbitKey, drawing: Drawing) -> dict[str, Any]:
-    name = None
-    if drawing.mask.any():
-        name = f"{MASKS}/{key.stem}.png"
-        write_bytes(folder / name, png_bytes(drawing.mask * np.uint8(255)))
-    return {
-        "key": key.name,
-        "height": drawing.mask.shape[0],
-        "width": drawing.mask.shape[1],
-        "mask": name,
-        "objects": [{"class": item.label, "box": list(item.box)} for item in drawing.objects],
-    }
 
 
 def _load_imported(folder: Path) -> Annotations:

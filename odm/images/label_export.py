@@ -8,7 +8,7 @@ measured. So a label needs no more than the picture's name to find its place.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from odm.archive.errors import ArchiveError, InputError
 from odm.archive.files import write_bytes
-from odm.archive.listing import OrbitFile, list_orbits
+from odm.archive.listing import OrbitFile
 from odm.archive.orbits import read_orbit
 from odm.images.annotations import Annotations
 from odm.images.drawing import Mask, component_boxes
@@ -92,33 +92,29 @@ def select_orbits(
 
 
 def export_pictures(
-    archive: object,
+    entries: Sequence[OrbitFile],
     out: str | Path,
     limits: tuple[float, float] | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    names: Collection[str] = (),
-    limit: int | None = None,
     component: str = "z",
     truth: Annotations | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> ExportReport:
     """Write pictures that LabelImg and LabelMe open, and ``labels.json`` that says what they are.
 
     Args:
-        archive: folder or URI of half-orbits.
+        entries: the half-orbits; see `select_orbits`.
         out: folder to make: ``images/``, ``classes.txt``, ``labels.json``, and with ``truth`` its
             annotations as ``truth/voc``, ``truth/yolo`` and ``truth/labelme``.
         limits: log10 of the PSD in (mV/m)^2/Hz shown black and white; by default from percentiles
-            of the chosen half-orbits.
-        since, until, names, limit: which half-orbits; see `select_orbits`.
+            of the half-orbits.
         component: x, y or z.
         truth: known annotations to write as people's programs would.
+        progress: called with 1 after every half-orbit.
 
     Raises:
-        InputError: wrong choice, or ``out`` is in the way.
-        ArchiveError: not one of the chosen half-orbits can be read.
+        InputError: impossible limits or component, or ``out`` is in the way.
+        ArchiveError: not one of the half-orbits can be read.
     """
-    entries = select_orbits(list_orbits(archive).entries, since, until, names, limit)
     if limits is None:
         limits = estimate_limits([entry.path for entry in entries], component)
     settings = ImageSettings(limits[0], limits[1], component=component)  # type: ignore[arg-type]
@@ -130,9 +126,11 @@ def export_pictures(
                 picture = native_picture(entry.path, settings)
             except ArchiveError as error:
                 bad.append(error)
-                continue
-            write_bytes(folder / PICTURES / f"{entry.key.stem}.png", png_bytes(picture))
-            images[entry.key.stem] = ExportedImage(entry.key, *picture.shape)
+            else:
+                write_bytes(folder / PICTURES / f"{entry.key.stem}.png", png_bytes(picture))
+                images[entry.key.stem] = ExportedImage(entry.key, *picture.shape)
+            if progress is not None:
+                progress(1)
         if not images:
             raise bad[0]
         if truth is not None:

@@ -127,7 +127,7 @@ def new_folder(
         raise InputError(f"{target}: a file is in the way of this folder")
     there = {path.name for path in target.iterdir()} if target.is_dir() else set()
     if there and not there <= owns:
-        raise InputError(f"{target}: holds other files; choose a new folder")
+        raise InputError(f"{target}: is not empty; choose a new folder")
     if there and not overwrite:
         raise InputError(f"{target}: is there already; choose a new folder, or --overwrite it")
     make_folder(target.parent)

@@ -39,7 +39,8 @@ def to_image(amplitude: NDArray[np.floating[Any]], settings: ImageSettings) -> I
     Returns:
         (height, width) uint8, row 0 the highest frequency; 0 where there is no measurement.
     """
-    rotated: Image = cv2.rotate(grey_levels(amplitude, settings), cv2.ROTATE_90_COUNTERCLOCKWISE)
+    grey = grey_levels(amplitude, settings)
+    rotated: Image = np.asarray(cv2.rotate(grey, cv2.ROTATE_90_COUNTERCLOCKWISE), dtype=np.uint8)
     height, width = settings.height, settings.width
     if settings.mode == "resized":
         return resize(rotated, height, width)
@@ -89,7 +90,7 @@ def resize(image: Image, height: int, width: int) -> Image:
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     valid = image > 0
     if valid.all():
-        return np.maximum(cv2.resize(image, (width, height), interpolation=how), 1)
+        return np.maximum(cv2.resize(image, (width, height), interpolation=how), 1, dtype=np.uint8)
     weight = cv2.resize(valid.astype(np.float32), (width, height), interpolation=how)
     total = cv2.resize(image.astype(np.float32), (width, height), interpolation=how)
     enough = weight >= 0.5

@@ -41,8 +41,8 @@ FEWEST = 0.3
 
 
 def per_nucleus(difficulty: float) -> float:
-    """Almost-nuclei for each nucleus: 3.5 at difficulty 0, 6 at 0.5, 8.5 at 1."""
-    return 3.5 + 5.0 * difficulty
+    """Almost-nuclei for each nucleus: 3.2 at difficulty 0, 5.2 at 0.5, 7.2 at 1."""
+    return 3.2 + 4.0 * difficulty
 
 
 def almost_nucleus(

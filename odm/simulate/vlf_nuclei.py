@@ -7,7 +7,7 @@ Assumed here, without a source:
 
 - a nucleus multiplies the PSD around it, so that its excess in dB is a fixed field; it adds
   ``ambient * (10 ** (excess_db / 10) - 1)`` with the ambient level smoothed over 31 pixels;
-- the peak excess is log-normal, its median 9 dB at difficulty 0, 6.5 dB at 0.5 and 4 dB at 1,
+- the peak excess is log-normal, its median 10 dB at difficulty 0, 7 dB at 0.5 and 4 dB at 1,
   between 2 and 18 dB; X and Y have 20-60 % of the excess power of Z;
 - the area inside the outline is log-normal around 1,800 pixels between 500 and 8,000 (before a
   pass end or a gap takes its part: never less than 500 remain); width over height in pixels is
@@ -42,7 +42,7 @@ MINIMUM_AREA, MAXIMUM_AREA = 500, 8000
 
 def draw_contrast(rng: np.random.Generator, difficulty: float) -> float:
     """Peak excess of a nucleus or almost-nucleus, dB."""
-    median = 9.0 - 5.0 * difficulty
+    median = 10.0 - 6.0 * difficulty
     return float(np.clip(median * np.exp(0.45 * rng.standard_normal()), 2.0, 18.0))
 
 

@@ -289,6 +289,12 @@ def test_a_sample_is_image_mask_and_geometry(archive: Path) -> None:
     assert not empty.any()
 
 
+def test_an_archive_may_be_a_uri(archive: Path) -> None:
+    dataset = Dataset(config(f"file://{archive}", annotations=str(archive)))
+    assert dataset.digest == Dataset(config(archive)).digest
+    assert load_sample(dataset.samples("test")[0], dataset.settings)[1].sum() == 76
+
+
 def test_mask_kinds_and_resizing(archive: Path) -> None:
     mask = archive / "masks" / f"{renamed(FIRST + 3)[:-3]}.png"
     pixels = np.zeros((COLUMNS, ROWS), np.uint8)

@@ -11,15 +11,16 @@ import pytest
 
 from odm.archive.errors import AnnotationError, InputError
 from odm.archive.keys import OrbitKey
+from odm.archive.listing import list_orbits
 from odm.images.annotations import (
     Annotations,
     LabelledImage,
-    import_annotations,
     is_annotated_folder,
     load_annotations,
 )
-from odm.images.label_export import export_pictures, outlines, write_truth
+from odm.images.label_export import export_pictures, outlines, select_orbits, write_truth
 from odm.images.label_folder import ExportedImage, LabelFolder, png_bytes
+from odm.images.label_import import import_annotations
 from tests.lookalike import contents, renamed, write
 
 HEIGHT, WIDTH = 64, 40
@@ -272,7 +273,7 @@ def test_an_import_replaces_only_an_import(export: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match="--overwrite"):
         imported(export, files)
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds other files"):
+    with pytest.raises(InputError, match="is not empty"):
         imported(export, files, overwrite=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
@@ -483,7 +484,8 @@ def test_export_writes_native_pictures_and_remembers_them(tmp_path: Path) -> Non
     for number in (17538, 17539, 17540):
         write(archive, data, renamed(number))
     (archive / renamed(17541)).write_bytes(b"not HDF5")
-    report = export_pictures(archive, tmp_path / "out", limits=(-8, -4.5))
+    entries = list_orbits(archive).entries
+    report = export_pictures(entries, tmp_path / "out", limits=(-8, -4.5))
     assert report.pictures == 3
     assert [Path(error.path).name for error in report.bad] == [renamed(17541)]
     picture = cv2.imread(str(tmp_path / "out" / "images" / f"{STEM}.png"), cv2.IMREAD_UNCHANGED)
@@ -496,8 +498,8 @@ def test_export_writes_native_pictures_and_remembers_them(tmp_path: Path) -> Non
     assert list(folder.images) == [STEM, EMPTY, LAST]
     assert (folder.images[STEM].height, folder.images[STEM].width) == (64, 40)
     assert folder.settings == {"minimum": -8, "maximum": -4.5, "component": "z"}
-    with pytest.raises(InputError, match="holds other files"):
-        export_pictures(archive, tmp_path / "out")
+    with pytest.raises(InputError, match="is not empty"):
+        export_pictures(entries, tmp_path / "out")
 
 
 def test_export_chooses_half_orbits(tmp_path: Path) -> None:
@@ -508,7 +510,8 @@ def test_export_chooses_half_orbits(tmp_path: Path) -> None:
     start = OrbitKey.parse(renamed(17539)).start
 
     def stems(name: str, **choice: object) -> list[str]:
-        export_pictures(archive, tmp_path / name, **choice)  # type: ignore[arg-type]
+        entries = select_orbits(list_orbits(archive).entries, **choice)  # type: ignore[arg-type]
+        export_pictures(entries, tmp_path / name)
         return list(LabelFolder.load(tmp_path / name).images)
 
     assert stems("a", since=start) == [EMPTY, LAST]

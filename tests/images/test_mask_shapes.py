@@ -1,0 +1,48 @@
+"""Ellipses and boxes around drawn areas."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from odm.images.mask_shapes import contour_to_box, contour_to_ellipse
+
+
+def test_boxes_fill_the_extent_of_each_area() -> None:
+    mask = np.zeros((20, 30), np.uint8)
+    mask[3, 2:6] = 255
+    mask[3:9, 2] = 255
+    mask[9, 3] = 255  # joined over a corner
+    mask[15:17, 20:22] = 255
+    wanted = np.zeros_like(mask)
+    wanted[3:10, 2:6] = 1
+    wanted[15:17, 20:22] = 1
+    np.testing.assert_array_equal(contour_to_box(mask), wanted)
+
+
+def test_an_ellipse_stays_what_it_is() -> None:
+    rows, columns = np.ogrid[:120, :160]
+    dy, dx = rows - 60.0, columns - 80.0
+    along, across = 0.8 * dx + 0.6 * dy, -0.6 * dx + 0.8 * dy
+    mask = ((along / 50) ** 2 + (across / 20) ** 2 <= 1).astype(np.uint8)
+    found = contour_to_ellipse(mask)
+    assert (found & mask).sum() / (found | mask).sum() > 0.97
+
+
+def test_areas_of_one_pixel_or_one_line_do_not_vanish() -> None:
+    mask = np.zeros((9, 40), np.uint8)
+    mask[4, 4] = 1
+    mask[4, 10:30] = 1
+    found = contour_to_ellipse(mask)
+    assert found[4, 4] == 1
+    assert found[:, :8].sum() == 1
+    assert found[4, 10:30].all()
+    assert not found[:3].any()
+    assert not found[6:].any()
+
+
+def test_an_area_at_the_edge_stays_inside() -> None:
+    mask = np.zeros((16, 16), np.uint8)
+    mask[0:5, 12:] = 1
+    found = contour_to_ellipse(mask)
+    assert found[0:5, 13:].all()
+    assert not contour_to_ellipse(np.zeros((4, 4), np.uint8)).any()
