@@ -74,7 +74,8 @@ def blob_response(
     below = middle - best[best < middle]
     spread = 1.4826 * float(np.median(below)) if below.size else 0.0
     response = (best - middle) / np.float32(max(spread, 1e-9))
-    return cv2.resize(response, (width, height), interpolation=cv2.INTER_LINEAR)
+    large = cv2.resize(response, (width, height), interpolation=cv2.INTER_LINEAR)
+    return large.astype(np.float32, copy=False)
 
 
 def detect_blobs(
@@ -99,7 +100,7 @@ def regions_of(response: Floats, settings: BlobSettings) -> Floats:
     areas = (response >= level).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(areas, connectivity=8)
     peaks = np.zeros(count, dtype=np.float32)
-    np.maximum.at(peaks, labels.ravel(), response.ravel())
+    np.maximum.at(peaks, labels.ravel().astype(np.intp), response.ravel())
     long = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     short = np.minimum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     chosen = (

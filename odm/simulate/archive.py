@@ -4,7 +4,7 @@
     OUT/truth.parquet      a row per nucleus: the catalog's columns, then `TRUTH_FIELDS`
     OUT/confusers.parquet  a row per emission or line that is none
     OUT/masks/<stem>.png   0 and 255, (1024, N), top = highest frequency; where there are nuclei
-    OUT/simulation.json    all settings, and the names of all half-orbits in their order
+    OUT/simulation.json    all settings, and the names of all half-orbits; written last
 
 Masks of different nuclei never touch, so each 8-connected area of a mask is one nucleus. Anything
 that a model learns or scores here is about simulated data only.
@@ -31,6 +31,7 @@ from odm.simulate.truth import write_truth
 from odm.simulate.vlf import FAMILIES, HalfOrbit, Recipe, plan, simulate_half_orbit
 
 MANIFEST = "simulation.json"
+_UNFINISHED = ".simulation.json"
 MASKS = "masks"
 TRUTH = "truth.parquet"
 CONFUSERS = "confusers.parquet"
@@ -115,7 +116,8 @@ def simulate_orbits(
     moment = _moment(start)
     chosen = _choose(recipe, moment, _whole("half_orbits", half_orbits, 1), every)
     names = [plan(recipe, *identity).key.name for identity in chosen]
-    folder = _claim(Path(out), recipe, moment, every, names)
+    folder = Path(out).expanduser()
+    manifest = _claim(folder, recipe, moment, every, names)
     results = []
     for done, result in enumerate(_run(folder, recipe, chosen, workers), start=1):
         results.append(result)
@@ -124,6 +126,8 @@ def simulate_orbits(
     nuclei = [row for result in results for row in result["nuclei"]]
     confusers = [row for result in results for row in result["confusers"]]
     write_truth(folder / TRUTH, folder / CONFUSERS, nuclei, confusers)
+    write_bytes(folder / MANIFEST, manifest)
+    (folder / _UNFINISHED).unlink(missing_ok=True)
     return SimulationSummary(
         out=str(folder),
         half_orbits=len(results),
@@ -152,8 +156,8 @@ def _choose(recipe: Recipe, start: datetime, count: int, every: int) -> list[tup
     return chosen
 
 
-def _claim(folder: Path, recipe: Recipe, start: datetime, every: int, names: list[str]) -> Path:
-    """Make the folder and write its manifest, or refuse one that holds something else."""
+def _claim(folder: Path, recipe: Recipe, start: datetime, every: int, names: list[str]) -> bytes:
+    """Make the folder ours, or refuse one that holds something else; the manifest's bytes."""
     settings = asdict(recipe) | {"start": start.isoformat(), "every": every}
     content = {
         "what": "simulated half-orbits of CSES-01 EFD-VLF; no measurement",
@@ -162,18 +166,17 @@ def _claim(folder: Path, recipe: Recipe, start: datetime, every: int, names: lis
         "keys": names,
     }
     data = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-    manifest = folder / MANIFEST
     make_folder(folder)
-    if manifest.is_file():
-        if manifest.read_bytes() != data:
-            raise InputError(
-                f"{folder} holds a simulation with other settings: choose a new folder"
-            )
-    elif any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and holds no simulation: choose a new folder")
-    else:
-        write_bytes(manifest, data)
-    return folder
+    for manifest in (folder / MANIFEST, folder / _UNFINISHED):
+        if manifest.is_file() and manifest.read_bytes() == data:
+            return data
+        if manifest.is_file():
+            raise InputError(f"{folder} holds a simulation with other settings: use another folder")
+    if any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no simulation: use another folder")
+    # The manifest says that everything is there, so its place is taken only at the end.
+    write_bytes(folder / _UNFINISHED, data)
+    return data
 
 
 def _run(

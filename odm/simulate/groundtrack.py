@@ -193,5 +193,5 @@ def conjugate_point(latitude: float, longitude: float) -> tuple[float, float]:
 
 def as_datetime(time: np.datetime64) -> datetime:
     """Naive UTC with the milliseconds cut off, as a file name has it."""
-    whole = np.datetime64(time, "s")
-    return datetime(1970, 1, 1) + timedelta(seconds=int(whole.astype("int64")))
+    whole = time.astype("datetime64[s]").astype(np.int64)
+    return datetime(1970, 1, 1) + timedelta(seconds=int(whole))

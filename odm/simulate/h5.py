@@ -9,6 +9,7 @@ dipole coordinates (see `groundtrack`).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -46,7 +47,7 @@ def _put_track(file: h5py.File, half: HalfOrbit, wrong_sign: bool) -> None:
     track = half.track
     since = (track.times - _VERSE_EPOCH).astype(np.int64)
     magnetic_latitude, magnetic_longitude = dipole_coordinates(track.latitude, track.longitude)
-    columns = {
+    columns: dict[str, tuple[NDArray[Any], str, str]] = {
         "UTC_TIME": (utc_stamps(track.times), "<i8", "YYYYMMDDhhmmssmmm"),
         "VERSE_TIME": (since, "<i8", "ms"),
         "GEO_LAT": (track.latitude, "<f4", "degree"),

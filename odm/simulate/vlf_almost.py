@@ -67,10 +67,11 @@ def almost_nucleus(
         profile = KINDS[kind](rng, tall, wide)
         profile = np.pad(profile, 6)
         if blur > 0.2:
-            profile = cv2.GaussianBlur(profile, (0, 0), blur)
+            profile = cv2.GaussianBlur(profile, (0, 0), blur).astype(np.float32, copy=False)
         profile = profile / profile.max()
         # What a person would outline: its dark gaps closed.
-        covered = np.count_nonzero(cv2.blur((profile >= share).astype(np.float32), (7, 7)) > 0.4)
+        closed = cv2.blur((profile >= share).astype(np.float32), (7, 7)) > 0.4
+        covered = int(np.count_nonzero(closed))
         if abs(covered / area - 1) < 0.15:
             break
         size *= float(np.clip(area / max(covered, 50), 0.4, 2.5))

@@ -120,4 +120,5 @@ def local_level(power: FloatArray, window: tuple[slice, slice], reach: int = 15)
     top, left = max(0, rows.start - reach), max(0, bins.start - reach)
     part = power[top : rows.stop + reach, left : bins.stop + reach]
     mean = cv2.blur(part, (2 * reach + 1, 2 * reach + 1), borderType=cv2.BORDER_REFLECT_101)
-    return mean[rows.start - top : rows.stop - top, bins.start - left : bins.stop - left]
+    inner = mean[rows.start - top : rows.stop - top, bins.start - left : bins.stop - left]
+    return inner.astype(np.float32, copy=False)

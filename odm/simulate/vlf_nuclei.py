@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from odm.simulate.vlf_emission import (
     OUTLINE_MINIMUM_DB,
@@ -61,30 +62,49 @@ def nucleus(
     contrast_db: float,
     shape: tuple[int, int],
 ) -> Emission | None:
-    """One nucleus with its brightest point about ``place`` (row, bin) of a (N, K) spectrogram."""
-    area = draw_area(rng)
-    aspect = float(np.exp(0.3 * rng.standard_normal()))
-    radius = np.sqrt(area / np.pi)
+    """One nucleus with its brightest point at ``place`` (row, bin) of a (N, K) spectrogram.
+
+    None where no outline in one piece was found, or where it lies outside.
+    """
     share = max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / contrast_db)
-    half = int(3.2 * radius) + 8
-    grid = np.arange(-half, half + 1, dtype=np.float32)
-    field = _Field(rng, grid)
-    profile = _PROFILES[family](field, radius, aspect)
-    # The outline decides the area, so the field is stretched until its outline has it.
-    stretch = 1.0
-    for _ in range(4):
-        covered = int(_main_part(profile >= share).sum())
-        if covered and abs(covered / area - 1) < 0.08:
+    for _ in range(10):
+        area = draw_area(rng)
+        aspect = float(np.exp(0.3 * rng.standard_normal()))
+        radius = float(np.sqrt(area / np.pi))
+        half = int(3.2 * radius) + 8
+        field = _Field(rng, np.arange(-half, half + 1, dtype=np.float32))
+        profile = _fitted(field, family, (radius, aspect, area), share)
+        if profile is not None:
             break
-        stretch *= float(np.sqrt(area / max(covered, 40)))
-        stretch = float(np.clip(stretch, 0.3, 2.2))
-        profile = _PROFILES[family](field, radius * stretch, aspect)
-    profile = profile * np.clip(1.0 - (field.edge_distance() - 0.85) / 0.15, 0.0, 1.0)
+    else:
+        return None
     excess = contrast_db * profile
     peak = np.unravel_index(int(np.argmax(excess)), excess.shape)
     strength = (float(rng.uniform(0.2, 0.6)), float(rng.uniform(0.2, 0.6)), 1.0)
     corner = (place[0] - int(peak[0]), place[1] - int(peak[1]))
     return clipped("nucleus", *corner, excess, shape, strength=strength)
+
+
+def _fitted(
+    field: _Field, family: str, size: tuple[float, float, float], share: float
+) -> FloatArray | None:
+    """Profile stretched until its outline, in one piece, has the wanted area; None if it cannot."""
+    radius, aspect, area = size
+    stretch = 1.0
+    for _ in range(5):
+        profile = _PROFILES[family](field, radius * stretch, aspect)
+        profile = profile * np.clip(1.0 - (field.edge_distance() - 0.85) / 0.15, 0.0, 1.0)
+        covered = int(np.count_nonzero(profile >= share))
+        if abs(covered / area - 1) < 0.1:
+            return profile if is_whole(profile >= share, int(np.argmax(profile))) else None
+        stretch = float(np.clip(stretch * np.sqrt(area / max(covered, 40)), 0.3, 2.2))
+    return None
+
+
+def is_whole(outline: NDArray[np.bool_], peak: int) -> bool:
+    """Whether an outline is one area, but for crumbs, that holds ``peak`` (a flat index)."""
+    main = main_part(outline)
+    return bool(main.flat[peak]) and int(main.sum()) >= 0.92 * int(outline.sum())
 
 
 class _Field:
@@ -162,7 +182,7 @@ def _ring(field: _Field, radius: float, aspect: float) -> FloatArray:
 _PROFILES = {"compact": _compact, "lobed": _lobed, "double": _double, "ring": _ring}
 
 
-def _main_part(mask: np.ndarray) -> np.ndarray:
+def main_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest 8-connected part of a mask, its holes filled."""
     if not mask.any():
         return np.zeros(mask.shape, dtype=bool)
@@ -174,7 +194,7 @@ def _main_part(mask: np.ndarray) -> np.ndarray:
     return filled.astype(bool)
 
 
-def truth_mask(emission: Emission, kept: np.ndarray) -> np.ndarray:
+def truth_mask(emission: Emission, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mask of one nucleus over the rows that the file keeps.
 
     Args:
@@ -186,4 +206,4 @@ def truth_mask(emission: Emission, kept: np.ndarray) -> np.ndarray:
         rows of the window.
     """
     rows, _ = emission.window
-    return _main_part(emission.outline()[kept[rows]])
+    return main_part(emission.outline()[kept[rows]])

@@ -7,6 +7,7 @@ dip angle there is one of nuclei), so that its cut-off takes a part of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,14 @@ from numpy.typing import NDArray
 from odm.simulate.groundtrack import Track
 from odm.simulate.vlf_almost import FEWEST, almost_nucleus, per_nucleus
 from odm.simulate.vlf_emission import Emission
-from odm.simulate.vlf_nuclei import MAXIMUM_AREA, MINIMUM_AREA, SHAPES, draw_contrast, nucleus
+from odm.simulate.vlf_nuclei import (
+    MAXIMUM_AREA,
+    MINIMUM_AREA,
+    SHAPES,
+    draw_contrast,
+    is_whole,
+    nucleus,
+)
 from odm.simulate.vlf_places import SECOND_NUCLEUS, draw_place, presence, season_factor
 
 _CLEARANCE = 6  # pixels between the outlines of two regions
@@ -29,7 +37,7 @@ class Placer:
         frequency: (K,) Hz.
     """
 
-    def __init__(self, track: Track, frequency: NDArray[np.float64]) -> None:
+    def __init__(self, track: Track, frequency: NDArray[np.floating]) -> None:
         self.track = track
         self.frequency = frequency
         self.shape = (len(track.times), len(frequency))
@@ -51,10 +59,7 @@ class Placer:
             family = str(rng.choice(families, p=odds / odds.sum()))
             contrast = draw_contrast(rng, difficulty)
             emission = self._settle(
-                rng,
-                lambda at, family=family, contrast=contrast: nucleus(
-                    rng, family, at, contrast, self.shape
-                ),
+                rng, partial(nucleus, rng, family, contrast_db=contrast, shape=self.shape)
             )
             if emission is not None:
                 found.append((emission, family))
@@ -74,7 +79,7 @@ class Placer:
             kind = str(rng.choice(kinds))
             emission = self._settle(
                 rng,
-                lambda at, kind=kind: almost_nucleus(rng, kind, at, difficulty, self.shape),
+                partial(almost_nucleus, rng, kind, difficulty=difficulty, shape=self.shape),
             )
             if emission is not None:
                 found.append(emission)
@@ -95,6 +100,8 @@ class Placer:
             if emission is None:
                 continue
             outline = emission.outline()
+            if not emission.almost and not is_whole(outline, int(np.argmax(emission.excess_db))):
+                continue  # cut in two by the end of the pass
             # A tenth in hand: rows of it can still be lost.
             if not 1.15 * MINIMUM_AREA <= np.count_nonzero(outline) <= MAXIMUM_AREA:
                 continue
