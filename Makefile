@@ -51,7 +51,7 @@ check: setup
 bench: setup
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/listing.py
-	$(BIN)/python benchmarks/simulator.py
+	$(BIN)/python benchmarks/simulator_difficulty.py
 
 # Random repetition: damaged files, other seeds. Minutes to hours: SOAK_SECONDS sets it.
 soak: setup

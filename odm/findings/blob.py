@@ -32,11 +32,11 @@ class BlobSettings:
         shrink: work on an image smaller by this factor, for speed.
     """
 
-    scales: tuple[float, ...] = (8.0, 12.0, 18.0)
-    threshold: float = 6.0
-    outline: float = 0.5
+    scales: tuple[float, ...] = (12.0, 18.0, 27.0)
+    threshold: float = 12.0
+    outline: float = 0.6
     minimum_area: int = 500
-    maximum_elongation: float = 4.0
+    maximum_elongation: float = 3.0
     without_streaks: bool = True
     shrink: int = 2
 
@@ -85,7 +85,7 @@ def detect_blobs(
 
     Args:
         image: as for `blob_response`.
-        settings: the defaults were tuned on simulated half-orbits.
+        settings: the defaults are near those tuned in `benchmarks/simulator_difficulty.py`.
 
     Returns:
         (H, W) float32; its connected areas are the regions, their maximum rises with the response.

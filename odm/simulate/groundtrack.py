@@ -26,6 +26,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 from odm.archive.errors import InputError
 from odm.archive.keys import ORBITS_PER_CYCLE, Direction
@@ -158,7 +159,11 @@ def fly(orbit_number: int, direction: Direction, times: NDArray[np.datetime64]) 
     hours = (times - times.astype("datetime64[D]")) / np.timedelta64(1, "h")
     longitude = (15.0 * (local_time - hours) + 180.0) % 360.0 - 180.0
     altitude = 503.0 + 11.0 * np.sin(np.radians(latitude)) ** 2
-    dip = np.asarray(dip_angle(times.astype("datetime64[ns]"), latitude, longitude, altitude))
+    # The field model is what costs: a value a degree, and a spline between.
+    knots = np.unique(np.append(np.arange(0, len(times), 8), len(times) - 1))
+    known = (times.astype("datetime64[ns]"), latitude, longitude, altitude)
+    spline = CubicSpline(knots, dip_angle(*(values[knots] for values in known)))
+    dip = spline(np.arange(len(times)))
     return Track(orbit_number, direction, times, latitude, longitude, altitude, local_time, dip)
 
 

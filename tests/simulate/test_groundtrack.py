@@ -92,6 +92,14 @@ def test_a_start_outside_the_mission_is_refused(when):
         track.first_half(when)
 
 
+def test_the_dip_angle_is_that_of_the_field_model():
+    from odm.archive.coordinates import dip_angle
+
+    half = full(20000, DESCENDING)
+    exact = dip_angle(half.times, half.latitude, half.longitude, half.altitude)
+    np.testing.assert_allclose(half.dip, exact, atol=0.01)
+
+
 def test_dipole_pole_and_conjugate_points():
     latitude, _ = track.dipole_coordinates(np.array([80.65, 0.0]), np.array([-72.68, 17.32]))
     assert latitude == pytest.approx([90.0, 0.0], abs=1e-6)
