@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, NoReturn
@@ -100,6 +101,8 @@ app.add_typer(dataset.app, name="dataset")
 
 def main() -> NoReturn:
     """Run the command line. Exit codes: 0 done, 1 the work failed, 2 wrong use."""
+    # A job scheduler ends with SIGTERM; leaving by an exception removes what is half-written.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except OdmError as error:
@@ -113,7 +116,8 @@ def main() -> NoReturn:
         if error.filename is None and error.errno is None:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{(error.strerror or str(error)).lower()}", 1)
+        reason = error.strerror or str(error).splitlines()[0]
+        _fail(f"{where}{reason[:1].lower()}{reason[1:]}", 1)
     sys.exit(0)
 
 

@@ -57,7 +57,8 @@ def write(
         for dataset, values in data.items():
             wanted = options if dataset.endswith("_P") else {}
             file.create_dataset(dataset, data=values, **wanted)
-            for key, value in (attributes or {}).get(dataset, {}).items():
+            usual = {"units": np.array([b"1"]), "description": f"a text on {dataset}"}
+            for key, value in (attributes or {}).get(dataset, usual).items():
                 file[dataset].attrs[key] = value
         file.attrs["ORBITNUM"] = np.array([17538])
         file.attrs["ORBITTYPE"] = np.array([1])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -39,13 +39,12 @@ def fails(capsys: pytest.CaptureFixture[str], code: int, *arguments: object, say
 
 
 def test_help_answers_in_under_a_second() -> None:
+    # Seconds of processor, not of the clock: other tests run beside this one.
     command = [sys.executable, "-m", "odm.cli", "--help"]
-    best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        best = min(best, time.perf_counter() - started)
-    assert best < 1
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
     assert all(name in text for name in ("simulate", "inspect", "label", "dataset"))
 
 

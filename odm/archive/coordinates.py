@@ -1,7 +1,8 @@
 """Where a measurement lies in the Earth's magnetic field and in local time.
 
 Geographic coordinates are geodetic degrees, altitudes km above the ellipsoid, times datetime64 in
-UTC. Everything is vectorised over points of one shape; a point with a NaN gives NaN.
+UTC. Everything is vectorised over points of one shape; a point with a NaN gives NaN, and so does a
+time outside 1990-2029, where the field models end.
 
 Sources: IGRF-14 through `ppigrf`; AACGM-v2 (Shepherd 2014) and its magnetic local time through
 `aacgmv2`. The "magnetic latitude" of the nucleus-shaped regions' paper is most likely the dip
@@ -28,6 +29,10 @@ def _points(*arrays: ArrayLike) -> tuple[list[NDArray[Any]], tuple[int, ...]]:
     return [array.ravel() for array in together], together[0].shape
 
 
+def _modelled(times: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+    return (times >= np.datetime64("1990")) & (times < np.datetime64("2030"))  # NaT is neither
+
+
 def _by_day(times: NDArray[np.datetime64], known: NDArray[np.bool_]) -> Iterator[tuple[Any, Any]]:
     """Days with the points that fall on them: the main field moves by < 0.001 degrees a day."""
     days = times.astype("datetime64[D]")
@@ -46,7 +51,7 @@ def dip_angle(
 
     (time, lat, lon, alt), shape = _points(times, latitude, longitude, altitude_km)
     dip = np.full(lat.size, np.nan)
-    known = np.isfinite(lat) & np.isfinite(lon) & np.isfinite(alt) & ~np.isnat(time)
+    known = np.isfinite(lat) & np.isfinite(lon) & np.isfinite(alt) & _modelled(time)
     for day, chosen in _by_day(time, known):
         noon = datetime(day.year, day.month, day.day, 12)
         east, north, up = igrf(lon[chosen], lat[chosen], alt[chosen], noon)
@@ -66,7 +71,7 @@ def aacgm(
     (time, lat, lon, alt), shape = _points(times, latitude, longitude, altitude_km)
     magnetic_latitude = np.full(lat.size, np.nan)
     mlt = np.full(lat.size, np.nan)
-    known = np.isfinite(lat) & np.isfinite(lon) & np.isfinite(alt) & ~np.isnat(time)
+    known = np.isfinite(lat) & np.isfinite(lon) & np.isfinite(alt) & _modelled(time)
     for day, chosen in _by_day(time, known):
         noon = datetime(day.year, day.month, day.day, 12)
         mag_lat, mag_lon, _ = aacgmv2.convert_latlon_arr(
@@ -112,13 +117,25 @@ def unwrapped(longitude: Floats) -> Floats:
     return continuous
 
 
-def bridged(track: Floats) -> Floats:
-    """A quantity along a track with NaN interpolated from its neighbours."""
-    known = np.isfinite(track)
-    if known.all() or not known.any():
+def bridged(track: Floats, along: Floats) -> Floats:
+    """A quantity along a track with NaN interpolated linearly; the outermost slope goes on.
+
+    Args:
+        track: (N,) with NaN.
+        along: (N,) where the values lie, such as seconds; increasing.
+    """
+    known = np.flatnonzero(np.isfinite(track))
+    if known.size in (0, track.size):
         return track
-    index = np.arange(track.size)
-    return np.interp(index, index[known], track[known])
+    filled = np.interp(along, along[known], track[known])
+    if known.size > 1:
+        for beyond, (near, far) in (
+            (slice(0, known[0]), known[[0, 1]]),
+            (slice(known[-1] + 1, None), known[[-1, -2]]),
+        ):
+            slope = (track[near] - track[far]) / (along[near] - along[far])
+            filled[beyond] = track[near] + slope * (along[beyond] - along[near])
+    return filled
 
 
 def wrapped(longitude: Floats) -> Floats:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from odm.archive.errors import ArchiveError, InputError, TransientError
+from odm.archive.errors import ArchiveError, InputError, OdmError
+from odm.archive.faults import first_line, is_full, translated
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -34,9 +37,10 @@ def _filesystem(root: str) -> tuple[FileSystem, str]:
     from pyarrow.fs import FileSystem
 
     try:
-        return FileSystem.from_uri(root)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError) as error:
-        raise InputError(f"{root}: cannot be resolved ({_first_line(error)})") from None
+        with translated(root, missing=f"{root}: no such bucket or server"):
+            return FileSystem.from_uri(root)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ArchiveError, ValueError) as error:
+        raise InputError(f"{root}: cannot be resolved ({first_line(error)})") from None
 
 
 def resolve(path: object) -> tuple[FileSystem, str]:
@@ -55,7 +59,9 @@ def resolve(path: object) -> tuple[FileSystem, str]:
     host, slash, inside = location.partition("/")
     query = f"?{options}" if options else ""
     if scheme == "file":
-        return _filesystem(text)
+        from pyarrow.fs import LocalFileSystem
+
+        return LocalFileSystem(), unquote(rest)
     if not host:
         raise InputError(f"{text}: names no bucket or server")
     # One file system per store, not per file: connecting to a store is what costs.
@@ -72,6 +78,11 @@ def join(path: object, *parts: str) -> str:
     return "/".join([location.rstrip("/"), *parts]) + mark + options
 
 
+def without_options(path: object) -> str:
+    """``path`` without the options of a URI; a local name may hold a question mark."""
+    return str(path).partition("?")[0] if is_uri(path) else str(path)
+
+
 def local_path(path: object) -> Path | None:
     """The local path that ``path`` names, or None for a file of another store."""
     text = str(path)
@@ -80,16 +91,6 @@ def local_path(path: object) -> Path | None:
     if text.startswith("file://"):
         return Path(resolve(text)[1])
     return None
-
-
-def open_input(path: object) -> IO[bytes] | str:
-    """What h5py is given to read: a local path as text, or a seekable file of another store."""
-    local = local_path(path)
-    if local is not None:
-        return str(local)
-    filesystem, inside = resolve(path)
-    with translated(path):
-        return filesystem.open_input_file(inside)
 
 
 def read_bytes(path: object) -> bytes:
@@ -135,25 +136,35 @@ class FileStatus:
     is_folder: bool = False
 
 
-def list_files(folder: object) -> list[FileStatus]:
-    """Every file below ``folder``, at any depth, without opening one; hidden files are passed over.
+def list_files(folder: object) -> tuple[list[FileStatus], list[str]]:
+    """Every file below ``folder``, at any depth, without opening one; hidden ones passed over.
+
+    Returns:
+        The files, and the sub-folders that could not be listed, each with the reason.
 
     Raises:
         InputError: there is no such folder, or its URI cannot be resolved.
+        TransientError: the store does not answer.
     """
+    if not str(folder):
+        raise InputError("no folder is given")
     local = local_path(folder)
     if local is not None:
         if not local.is_dir():
             what = "is a file, not a folder" if local.exists() else "no such folder"
             raise InputError(f"{folder}: {what}")
-        return list(_walk(str(local)))
+        unreadable: list[str] = []
+        files = list(_walk(str(local), set(), unreadable))
+        if not files and any(problem.startswith(f"{local}:") for problem in unreadable):
+            raise InputError(unreadable[0])
+        return files, unreadable
     from pyarrow.fs import FileSelector, FileType
 
     filesystem, inside = resolve(folder)
     with translated(folder, missing=f"{folder}: no such folder"):
         found = filesystem.get_file_info(FileSelector(inside, recursive=True))
     location, mark, options = str(folder).partition("?")
-    return [
+    files = [
         FileStatus(
             path=f"{location.rstrip('/')}/{info.path[len(inside) :].lstrip('/')}{mark}{options}",
             size=int(info.size or 0),
@@ -162,22 +173,29 @@ def list_files(folder: object) -> list[FileStatus]:
         for info in found
         if info.type == FileType.File and not info.base_name.startswith(".")
     ]
+    return files, []
 
 
-def _walk(folder: str) -> Iterator[FileStatus]:
+def _walk(
+    folder: str, visited: set[tuple[int, int]], unreadable: list[str]
+) -> Iterator[FileStatus]:
     # os.scandir takes a third of the time that pyarrow's selector takes on a local disk.
     try:
+        place = Path(folder).stat()
+        if (place.st_dev, place.st_ino) in visited:  # a link that leads back
+            return
+        visited.add((place.st_dev, place.st_ino))
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
-                    yield from _walk(entry.path)
+                    yield from _walk(entry.path, visited, unreadable)
                 elif entry.is_file():
                     stat = entry.stat()
                     yield FileStatus(entry.path, stat.st_size, stat.st_mtime_ns)
-    except PermissionError:
-        raise InputError(f"{folder}: no permission to list this folder") from None
+    except OSError as error:
+        unreadable.append(f"{folder}: cannot be listed ({first_line(error)})")
 
 
 def write_bytes(path: object, data: bytes) -> None:
@@ -208,25 +226,35 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         InputError: the folder cannot be made or written.
     """
-    target = Path(path)
+    target = as_local(path)
     try:
         make_folder(target.parent)
         handle, name = tempfile.mkstemp(
             dir=target.parent, prefix=f".{target.name[:80]}.", suffix=target.suffix
         )
     except OSError as error:
-        raise InputError(f"{target}: cannot be written ({_first_line(error)})") from None
+        raise InputError(f"{target}: cannot be written ({first_line(error)})") from None
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a result is for all
-        if target.is_dir():
-            raise InputError(f"{target}: is a folder, so no file can be written there")
+        if target.exists() and not target.is_file():
+            what = "a folder" if target.is_dir() else "not a regular file"
+            raise InputError(f"{target}: is {what}, so no file can be written there")
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and is_full(error):
+            raise OdmError(f"{target}: no space left on the device") from None
         raise
+
+
+def as_local(path: str | os.PathLike[str]) -> Path:
+    """A local path; a URI that has become one by accident (``s3:/bucket``) is refused."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+        raise InputError(f"{path}: is a URI where a local path is needed")
+    return Path(path).expanduser()
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -235,13 +263,13 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: a file is in the way, or there is no permission.
     """
-    folder = Path(path)
+    folder = as_local(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{folder}: a file is in the way of this folder") from None
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({_first_line(error)})") from None
+        raise InputError(f"{folder}: cannot be written ({first_line(error)})") from None
     return folder
 
 
@@ -250,42 +278,6 @@ def _umask() -> int:
     current = os.umask(0o022)
     os.umask(current)
     return current
-
-
-_TRANSIENT = (
-    "timeout", "timed out", "slow down", "503", "500", "service unavailable", "internal error",
-    "curl", "connection", "throttl", "network",
-)  # fmt: skip
-
-
-@contextmanager
-def translated(path: object, missing: str | None = None) -> Iterator[None]:
-    """Turn faults of the store into `ArchiveError`, `InputError` or `TransientError`."""
-    try:
-        yield
-    except FileNotFoundError:
-        if missing:
-            raise InputError(missing) from None
-        raise ArchiveError(path, "no such file") from None
-    except IsADirectoryError:
-        raise ArchiveError(path, "is a folder, not a file") from None
-    except PermissionError:
-        raise ArchiveError(path, "no permission to read it") from None
-    except (InputError, ArchiveError, TransientError):
-        raise
-    except OSError as error:
-        text = str(error).lower()
-        if "does not exist" in text or "not found" in text or "no such bucket" in text:
-            raise InputError(missing or f"{path}: no such file or folder") from None
-        if any(word in text for word in _TRANSIENT):
-            raise TransientError(path, f"the store did not answer ({_first_line(error)})") from None
-        raise ArchiveError(path, f"cannot be read ({_first_line(error)})") from None
-
-
-def _first_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[:1].lower() + error.strerror[1:]
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def write_table(path: object, table: Any, **options: Any) -> None:

@@ -22,6 +22,8 @@ _STAMP = "%Y%m%d_%H%M%S"
 
 
 def _moment(stamp: str) -> datetime:
+    if stamp < "1990":
+        raise ValueError  # no satellite of this kind; and years before 1000 lose their zeros
     # By hand: strptime would be most of the time that listing 100,000 files takes.
     return datetime(
         int(stamp[:4]),

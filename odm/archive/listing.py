@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from odm.archive.errors import InputError
-from odm.archive.files import list_files
+from odm.archive.files import list_files, without_options
 from odm.archive.keys import OrbitKey
 
 VLF_PAYLOAD = "EFD_3"
@@ -34,6 +34,7 @@ class OrbitListing:
         superseded: files that lost against another of the same identity, each with the winner.
         other_payload: half-orbits of another payload or band, by path.
         not_half_orbits: files whose name is not that of a half-orbit, by path.
+        unreadable: sub-folders that could not be listed, each with the reason.
     """
 
     archive: str
@@ -41,6 +42,7 @@ class OrbitListing:
     superseded: tuple[tuple[OrbitFile, OrbitFile], ...] = ()
     other_payload: tuple[str, ...] = ()
     not_half_orbits: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -72,6 +74,7 @@ class OrbitListing:
                 f"{_count(len(self.not_half_orbits), 'other file')} passed over ({shown}), such as "
                 f"{PurePosixPath(self.not_half_orbits[0]).name}"
             )
+        lines += self.unreadable
         return "\n".join(lines)
 
 
@@ -92,10 +95,10 @@ def list_orbits(archive: object, payload: str = VLF_PAYLOAD) -> OrbitListing:
     losers: list[OrbitFile] = []
     other_payload: list[str] = []
     not_half_orbits: list[str] = []
-    for status in sorted(list_files(archive), key=lambda status: status.path):
-        plain = status.path.partition("?")[0]
+    files, unreadable = list_files(archive)
+    for status in sorted(files, key=lambda status: status.path):
         try:
-            key = OrbitKey.parse(plain)
+            key = OrbitKey.parse(without_options(status.path))
         except InputError:
             not_half_orbits.append(status.path)
             continue
@@ -124,6 +127,7 @@ def list_orbits(archive: object, payload: str = VLF_PAYLOAD) -> OrbitListing:
         superseded=tuple((loser, best[loser.key.identity]) for loser in losers),
         other_payload=tuple(other_payload),
         not_half_orbits=tuple(not_half_orbits),
+        unreadable=tuple(unreadable),
     )
 
 

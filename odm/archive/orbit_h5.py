@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import ArchiveError, TransientError
-from odm.archive.files import local_path, open_input, translated
+from odm.archive.errors import ArchiveError, OdmError
+from odm.archive.faults import fault, translated
+from odm.archive.files import local_path, resolve
+
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
+"""What h5py raises on damaged files; nearly anything."""
 
 _TRUNCATED = re.compile(r"eof = (\d+).*?stored_eof = (\d+)")
 
@@ -22,44 +27,88 @@ def open_h5(path: object) -> Iterator[h5py.File]:
 
     Raises:
         ArchiveError: there is no such file, or it is empty, truncated or not HDF5.
-        TransientError: the store does not answer.
+        TransientError: the store does not answer, now or while the body reads.
     """
     local = local_path(path)
-    if local is not None:
-        with translated(path):
-            size = local.stat().st_size
-            if not local.is_file():
-                raise ArchiveError(path, "is a folder, not a file")
-            local.open("rb").close()
-        if size == 0:
-            raise ArchiveError(path, "empty file (0 bytes)")
-    source = open_input(path)
+    if local is None:
+        with _open_remote(path) as file:
+            yield file
+        return
+    with translated(path):
+        if not local.is_file():
+            local.open("rb").close()  # raises for what is missing or a folder
+            raise ArchiveError(path, "is not a regular file")
+        size = local.stat().st_size
+        local.open("rb").close()
+    if size == 0:
+        raise ArchiveError(path, "empty file (0 bytes)")
     try:
         # Reading needs no lock, and some shared file systems have none to give.
-        file = h5py.File(source, "r", locking=False) if local else h5py.File(source, "r")
+        file = h5py.File(str(local), "r", locking=False)
     except OSError as error:
         raise _opening_error(path, error) from None
-    try:
+    with file:
         yield file
-    finally:
-        file.close()
-        if not isinstance(source, str):
-            source.close()
 
 
-def _opening_error(path: object, error: OSError) -> ArchiveError | TransientError:
+@contextmanager
+def _open_remote(path: object) -> Iterator[h5py.File]:
+    filesystem, inside = resolve(path)
+    with translated(path), filesystem.open_input_file(inside) as stream:
+        source = _Watched(stream)
+        try:
+            try:
+                file = h5py.File(source, "r")
+            except OSError as error:
+                raise _opening_error(path, error) from None
+            with file:
+                yield file
+        except ArchiveError:
+            if source.fault is not None:  # the file is well; it was the store
+                raise fault(path, source.fault, "cannot be read from its store") from None
+            raise
+
+
+class _Watched:
+    """A file of a store that remembers its last fault: HDF5 would show it as a damaged file."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.fault: OSError | None = None
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        except OSError as error:
+            self.fault = error
+            raise
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            self.fault = error
+            raise
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def _opening_error(path: object, error: OSError) -> OdmError:
     text = str(error)
     if match := _TRUNCATED.search(text):
         there, needed = int(match[1]), int(match[2])
         return ArchiveError(
             path,
             f"truncated: the file needs {megabytes(needed)} and ends at {megabytes(there)} "
-            f"({100 * there / needed:.0f} % is there)",
+            f"({100 * there / needed:.0f} % is there, {megabytes(needed - there)} missing)",
         )
     if "signature not found" in text:
         return ArchiveError(path, "not an HDF5 file")
-    reason = text.split("(")[-1].rstrip(")")
-    return ArchiveError(path, f"damaged HDF5 file ({reason})")
+    return fault(path, error, f"damaged HDF5 file ({text.split('(')[-1].rstrip(')')})")
 
 
 def megabytes(size: int) -> str:
@@ -73,8 +122,8 @@ def dataset(path: object, file: h5py.File, name: str) -> h5py.Dataset | None:
     """The dataset ``name`` of the root, None where it is missing."""
     try:
         found = file.get(name)
-    except (OSError, KeyError, RuntimeError, ValueError):
-        raise ArchiveError(path, f"{name} cannot be opened: damaged HDF5 file") from None
+    except _HDF5_ERRORS as error:
+        raise fault(path, error, f"{name} cannot be opened: damaged HDF5 file") from None
     if found is None:
         return None
     if not isinstance(found, h5py.Dataset):
@@ -93,8 +142,9 @@ def values(path: object, found: h5py.Dataset) -> NDArray[np.generic]:
         raise ArchiveError(path, f"{name} is empty")
     try:
         data = np.asarray(found[...])
-    except (OSError, RuntimeError) as error:
-        raise ArchiveError(path, f"{name} cannot be read: damaged or truncated data") from error
+    except _HDF5_ERRORS as error:
+        reason = f"{name} cannot be read: damaged data, or stored in a form that is not known here"
+        raise fault(path, error, reason) from None
     if data.dtype.kind in "SO":
         data = _digits(path, name, data)
     if data.dtype.kind not in "iuf":
@@ -102,11 +152,10 @@ def values(path: object, found: h5py.Dataset) -> NDArray[np.generic]:
     if not data.dtype.isnative:
         data = data.astype(data.dtype.newbyteorder("="))
     if data.dtype.kind == "f":
-        for attribute in ("_FillValue", "missing_value"):
-            if attribute in found.attrs:
-                fill = np.asarray(found.attrs[attribute]).ravel()
-                if fill.size and fill.dtype.kind in "iuf":
-                    data[data == fill[0].astype(data.dtype)] = np.nan
+        for name_of_fill in ("_FillValue", "missing_value"):
+            fill = attribute(found, name_of_fill)
+            if fill is not None and fill.dtype.kind in "iuf":
+                data[data == fill[0].astype(data.dtype)] = np.nan
     return data
 
 
@@ -129,26 +178,35 @@ def vector(
     found = dataset(path, file, name)
     if found is None:
         return None
-    data = values(path, found).ravel()
-    if data.size != rows:
-        raise ArchiveError(
-            path, f"wrong shape: {name} has {data.size} values, {owner} has {rows} rows"
-        )
-    return data
+    check_size(path, found, name, rows, f"{owner} has {rows} rows")
+    return values(path, found).ravel()
+
+
+def check_size(path: object, found: h5py.Dataset, name: str, wanted: int, why: str) -> None:
+    """Refuse another number of values before they are read: a damaged shape may ask for TB."""
+    size = int(found.size or 0)
+    if size != wanted:
+        raise ArchiveError(path, f"wrong shape: {name} has {size} values, {why}")
+
+
+def attribute(owner: h5py.Dataset | h5py.File, name: str) -> NDArray[Any] | None:
+    """An attribute's values (at least one), flat; None where it is missing or damaged."""
+    try:
+        raw = owner.attrs.get(name)
+        if raw is None or isinstance(raw, h5py.Empty):
+            return None
+        flat = np.asarray(raw).ravel()
+    except _HDF5_ERRORS:
+        return None
+    return flat if flat.size else None
 
 
 def text_attribute(owner: h5py.Dataset | h5py.File, *names: str) -> str:
     """The first of ``names`` that is there, scalar or array of one, bytes or text, as text."""
     for name in names:
-        try:
-            raw = owner.attrs.get(name)
-        except (OSError, TypeError):
-            continue
-        if raw is None or isinstance(raw, h5py.Empty):
-            continue
-        flat = np.asarray(raw).ravel()
-        if flat.size:
-            first = flat[0]
+        found = attribute(owner, name)
+        if found is not None:
+            first = found[0]
             text = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
             return text.strip().strip("\x00")
     return ""

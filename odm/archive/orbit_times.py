@@ -11,6 +11,7 @@ VERSE_EPOCH = np.datetime64("2009-01-01T00:00:00", "ns")
 _DIGITS = 17  # YYYYMMDDhhmmssmmm
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 _NAT = np.datetime64("NaT", "ns")
+_TRUSTED_OFFSET_NS = 60 * 10**9
 
 Times = NDArray[np.datetime64]
 
@@ -76,31 +77,46 @@ def combine(utc: Times | None, verse: Times | None) -> Times:
         ValueError: no source gives a time that advances with every row; the message says which
             row is at fault.
     """
-    for source in (utc, verse):
-        # Going backwards is a fault of the file even where the other clock looks well.
-        if source is not None and (row := _first(_steps(source) < 0)) is not None:
-            valid = source[~np.isnat(source)]
-            raise ValueError(
-                f"time goes backwards at row {row + 1} "
-                f"({_show(valid[row + 1])} after {_show(valid[row])})"
-            )
+    if utc is not None:
+        _refuse_backwards("UTC_TIME", utc)  # a fault, even where the other clock looks well
     if utc is not None and _advances(utc):
         return utc
     if verse is not None and _advances(verse):
         if utc is None or np.isnat(utc).all():
             return verse
-        known = ~np.isnat(utc)
-        shift_ns = np.median((utc[known] - verse[known]).astype(np.int64))
-        return verse + np.timedelta64(int(shift_ns), "ns")
+        return verse + _offset(utc, verse)
     if utc is None and verse is None:
         raise ValueError("neither UTC_TIME nor VERSE_TIME is there")
     name, source = ("UTC_TIME", utc) if utc is not None else ("VERSE_TIME", verse)
     assert source is not None
+    _refuse_backwards(name, source)
     if (row := _first(np.isnat(source))) is not None:
         raise ValueError(f"{name} holds no time at row {row}")
     row = _first(_steps(source) == 0)
     assert row is not None
     raise ValueError(f"time stands still at row {row + 1} ({_show(source[row])} twice)")
+
+
+def _offset(utc: Times, verse: Times) -> np.timedelta64:
+    """By how much ``VERSE_TIME`` is behind, from the stamps that are new in their row.
+
+    0 where that is more than a minute: then it is UTC that cannot be trusted.
+    """
+    known = np.flatnonzero(~np.isnat(utc))
+    new = known[np.concatenate([[True], np.diff(utc[known]) > np.timedelta64(0)])]
+    shift_ns = int(np.median((utc[new] - verse[new]).astype(np.int64)))
+    return np.timedelta64(shift_ns if abs(shift_ns) <= _TRUSTED_OFFSET_NS else 0, "ns")
+
+
+def _refuse_backwards(name: str, times: Times) -> None:
+    known = np.flatnonzero(~np.isnat(times))
+    step = _first(_steps(times) < 0)
+    if step is not None:
+        before, after = known[step], known[step + 1]
+        raise ValueError(
+            f"time goes backwards at row {after} of {name} "
+            f"({_show(times[after])} after {_show(times[before])})"
+        )
 
 
 def _steps(times: Times) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ and Z is never taken for the vertical.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -16,8 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.errors import ArchiveError, InputError
+from odm.archive.files import without_options
 from odm.archive.keys import OrbitKey
-from odm.archive.orbit_h5 import dataset, open_h5, text_attribute, values, vector
+from odm.archive.orbit_h5 import (
+    check_size,
+    dataset,
+    open_h5,
+    text_attribute,
+    values,
+    vector,
+)
 from odm.archive.orbit_times import combine, parse_utc, parse_verse
 
 if TYPE_CHECKING:
@@ -29,6 +37,9 @@ SPECTRA = {"x": "A131_P", "y": "A132_P", "z": "A133_P"}
 PSD_UNITS = "(mV/m)^2/Hz"
 MAXIMUM_AMPLITUDE = 1e9
 """mV/m/Hz^0.5; nothing that an antenna in space measures, so above it a value is a fill value."""
+
+MAXIMUM_VALUES = 100_000 * 1024
+"""In one spectrum; a half-orbit has a hundredth of it. A damaged shape may say anything."""
 
 _UNITS_NAMES = ("units", "Units", "Unit", "unit", "UNITS")
 
@@ -54,7 +65,8 @@ class Orbit:
         altitude: (N,) km.
         file_magnetic_latitude, file_magnetic_longitude: (N,) degrees, as the file says.
         work_mode: (N,) 1 survey, 2 burst, 0 unknown.
-        file_units: what the file says of the unit of each spectrum.
+        orbit_number: -1 where neither the name nor the file says it.
+        direction: ``ascending`` or ``descending``.
     """
 
     path: str
@@ -70,18 +82,24 @@ class Orbit:
     work_mode: NDArray[np.int8]
     orbit_number: int
     direction: str
-    file_units: dict[str, str] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows (time) and columns (frequency) of a spectrum."""
         return self.times.size, self.frequency.size
 
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """(N,) since the first row."""
+        return (self.times - self.times[0]) / np.timedelta64(1, "s")
+
     def psd(self, component: str = "z") -> NDArray[np.float64]:
         """Power spectral density (N, K) in (mV/m)^2/Hz, NaN where there is no measurement."""
         amplitude = self.amplitude[component].astype(np.float64)
         amplitude[~valid_amplitude(amplitude)] = np.nan
-        return np.square(amplitude, out=amplitude)
+        psd = np.square(amplitude, out=amplitude)
+        psd[psd == 0] = np.nan  # an amplitude so small that its square is none
+        return psd
 
 
 def check_components(components: Iterable[str]) -> tuple[str, ...]:
@@ -94,6 +112,18 @@ def check_components(components: Iterable[str]) -> tuple[str, ...]:
     if not chosen or not set(chosen) <= set(SPECTRA):
         raise InputError(f"components {components!r}: give one or more of x, y and z")
     return chosen
+
+
+def check_component(component: str) -> str:
+    """One of x, y and z.
+
+    Raises:
+        InputError: anything else.
+    """
+    chosen = check_components(component)
+    if len(chosen) != 1:
+        raise InputError(f"component {component!r}: give one of x, y and z")
+    return chosen[0]
 
 
 def read_orbit(path: object, components: Iterable[str] = "z") -> Orbit:
@@ -109,9 +139,7 @@ def read_orbit(path: object, components: Iterable[str] = "z") -> Orbit:
     """
     chosen = check_components(components)
     with open_h5(path) as file:
-        amplitude, units = {}, {}
-        for component in chosen:
-            amplitude[component], units[component] = _spectrum(path, file, SPECTRA[component])
+        amplitude = {name: _spectrum(path, file, SPECTRA[name]) for name in chosen}
         shape = amplitude[chosen[0]].shape
         for component in chosen[1:]:
             if amplitude[component].shape != shape:
@@ -130,7 +158,7 @@ def read_orbit(path: object, components: Iterable[str] = "z") -> Orbit:
         latitude = coordinate("GEO_LAT", 90, required=True)
         longitude = coordinate("GEO_LON", 360, required=True)
         try:
-            key = OrbitKey.parse(str(path).partition("?")[0])
+            key = OrbitKey.parse(without_options(path))
         except InputError:
             key = None
         number, direction = _identity(file, key, latitude)
@@ -148,7 +176,6 @@ def read_orbit(path: object, components: Iterable[str] = "z") -> Orbit:
             work_mode=_work_mode(path, file, shape[0], owner),
             orbit_number=number,
             direction=direction,
-            file_units=units,
         )
 
 
@@ -158,40 +185,40 @@ def read_spectrum(path: object, component: str = "z") -> Floats:
     Raises:
         ArchiveError: the file is bad; the reason says how.
     """
-    (chosen,) = check_components(component)
     with open_h5(path) as file:
-        return _spectrum(path, file, SPECTRA[chosen])[0]
+        return _spectrum(path, file, SPECTRA[check_component(component)])
 
 
-def _spectrum(path: object, file: h5py.File, name: str) -> tuple[Floats, str]:
+def _spectrum(path: object, file: h5py.File, name: str) -> Floats:
     found = dataset(path, file, name)
     if found is None:
         raise ArchiveError(path, f"missing dataset {name}")
     if found.ndim != 2 or min(found.shape) < 2:
-        raise ArchiveError(
-            path, f"wrong shape: {name} is {found.shape}, not rows of time by frequency"
-        )
+        few = found.ndim == 2 and found.shape[0] < 2
+        why = "too few rows" if few else "not rows of time by frequency"
+        raise ArchiveError(path, f"wrong shape: {name} is {found.shape}, {why}")
+    if found.size > MAXIMUM_VALUES:
+        raise ArchiveError(path, f"wrong shape: {name} is {found.shape}, more than any half-orbit")
     data = values(path, found)
-    amplitude: Floats = data.astype(data.dtype if data.dtype.kind == "f" else "f8", copy=False)
+    # Half precision cannot even hold the limit below.
+    keep = data.dtype.kind == "f" and data.dtype.itemsize >= 4
+    amplitude: Floats = data.astype(data.dtype if keep else "f8", copy=False)
     # Every 64th row tells for nearly all files and costs nothing.
     if not (valid_amplitude(amplitude[::64]).any() or valid_amplitude(amplitude).any()):
         raise ArchiveError(path, f"no valid value: {name} holds only fill values")
-    return amplitude, text_attribute(found, *_UNITS_NAMES)
+    return amplitude
 
 
 def _frequency(path: object, file: h5py.File, columns: int, owner: str) -> NDArray[np.float64]:
     found = dataset(path, file, "FREQ")
     if found is None:
         raise ArchiveError(path, "missing dataset FREQ")
+    check_size(path, found, "FREQ", columns, f"{owner} has {columns} columns")
     frequency = values(path, found).ravel().astype(np.float64)
-    if frequency.size != columns:
-        raise ArchiveError(
-            path, f"wrong shape: FREQ has {frequency.size} values, {owner} has {columns} columns"
-        )
     if text_attribute(found, *_UNITS_NAMES).lower() == "khz":
         frequency *= 1000
-    # Not finite compares as not increasing.
-    if not (np.diff(frequency) > 0).all() or frequency[0] < 0:
+    finite = bool(np.isfinite(frequency).all())
+    if not finite or not (np.diff(frequency) > 0).all() or frequency[0] < 0:
         raise ArchiveError(path, "FREQ does not increase from column to column")
     return frequency
 
@@ -252,10 +279,12 @@ def _identity(
     """Orbit number and direction: the name knows best, then the attributes, then the track."""
     if key is not None:
         return key.orbit_number, key.direction.value
-    number = text_attribute(file, "ORBITNUM", "OrbitNum", "orbitnum")
+    try:
+        number = int(float(text_attribute(file, "ORBITNUM", "OrbitNum", "orbitnum")))
+    except (ValueError, OverflowError):
+        number = -1
     known = latitude[~np.isnan(latitude)]
-    direction = "ascending" if known[-1] > known[0] else "descending"
-    return int(number) if number.isdigit() else -1, direction
+    return number, "ascending" if known[-1] > known[0] else "descending"
 
 
 def open_orbit(path: object, components: Iterable[str] = "z") -> xr.Dataset:
@@ -278,6 +307,10 @@ def open_orbit(path: object, components: Iterable[str] = "z") -> xr.Dataset:
     import xarray as xr
 
     orbit = read_orbit(path, components)
+    with open_h5(path) as file:
+        file_units = {
+            name: text_attribute(file[SPECTRA[name]], *_UNITS_NAMES) for name in orbit.amplitude
+        }
     spectra = {
         f"psd_{component}": (
             ("time", "frequency"),
@@ -286,7 +319,7 @@ def open_orbit(path: object, components: Iterable[str] = "z") -> xr.Dataset:
                 "units": PSD_UNITS,
                 "long_name": f"electric field power spectral density, component {component}",
                 "file_dataset": SPECTRA[component],
-                "file_units": orbit.file_units[component],
+                "file_units": file_units[component],
                 "frame": "as file",
             },
         )

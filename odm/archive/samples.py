@@ -218,7 +218,10 @@ class Dataset:
             if row.part == PURGED or (self.config.split.part or row.part) != row.part:
                 continue
             if row.half_orbits == 0:
-                out.append(f"{row.part} is empty: no labelled half-orbit lies in its cycles")
+                out.append(
+                    f"{row.part} is empty: no labelled half-orbit lies in its cycles "
+                    "(--offset moves the blocks, --by whole makes everything one part)"
+                )
             elif row.with_nuclei == 0:
                 out.append(f"{row.part} has no nucleus: nothing is drawn in its half-orbits")
         absent = len(self.annotations.images) - len(self.all_samples)
@@ -266,12 +269,17 @@ def create_dataset(path: str | Path, config: DatasetConfig) -> Dataset:
         config: with paths as seen from here; relative ones are rewritten as seen from the file.
 
     Raises:
-        InputError: the archive or the annotations are not there, or the file cannot be written.
+        InputError: the archive or the annotations are not there or have no half-orbit in common, or
+            the file cannot be written.
     """
     import yaml
 
-    Dataset(config)
-    base = Path(path).parent
+    if not Dataset(config).all_samples:
+        raise InputError(
+            f"{config.annotations}: labels none of the half-orbits in {config.archive} "
+            "(names must agree exactly)"
+        )
+    base = Path(path).expanduser().resolve().parent
     placed = config.model_copy(
         update={
             "archive": _seen_from(config.archive, base),
@@ -316,7 +324,7 @@ def _nuclei(sample: Sample) -> int:
 def _latitude(orbit: Orbit) -> NDArray[np.float64]:
     from odm.archive.coordinates import bridged
 
-    return bridged(orbit.latitude)
+    return bridged(orbit.latitude, orbit.seconds)
 
 
 def _shown(latitude: NDArray[np.float64], hemisphere: Hemisphere) -> NDArray[np.bool_]:
@@ -330,9 +338,9 @@ def _placed(path: str, base: str | Path) -> str:
 
 
 def _seen_from(path: str, base: Path) -> str:
-    if is_uri(path) or Path(path).is_absolute():
-        return path
-    return os.path.relpath(path, base)
+    if is_uri(path) or Path(path).expanduser().is_absolute():
+        return path if is_uri(path) else str(Path(path).expanduser())
+    return os.path.relpath(Path(path).expanduser().resolve(), base)
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

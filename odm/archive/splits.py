@@ -60,8 +60,8 @@ class SplitRule(Settings):
         for name, rule in (("season", "season"), ("hemisphere", "hemisphere"), ("part", "whole")):
             given = getattr(self, name) is not None
             if (self.by == rule) != given:
-                what = f"needs {name}" if not given else f"has no {name}"
-                raise ValueError(f"a split by {self.by} {what}")
+                what = f"needs a {name}" if not given else f"has no {name}"
+                raise ValueError(f"a split by {self.by} {what} (--{name})")
         if self.by != "whole" and not self._blocks():
             raise ValueError("a split needs a part with at least one cycle")
         return self

@@ -45,7 +45,7 @@ def create(
         tuple[float, float] | None,
         typer.Option(
             help="log10 of the PSD in (mV/m)^2/Hz that becomes black and white "
-            "[default: from percentiles of the half-orbits for training]."
+            "[default: from percentiles of the half-orbits for training]; as --limits -9 -6."
         ),
     ] = None,
     component: Annotated[str, typer.Option(help="x, y or z.")] = "z",
@@ -59,11 +59,12 @@ def create(
     """
     from odm.archive.config import parse_config
     from odm.archive.errors import InputError
+    from odm.archive.orbits import check_component
     from odm.archive.samples import DatasetConfig, create_dataset
 
     if out.exists() and not overwrite:
         raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
-    image: dict[str, Any] = {"component": component}
+    image: dict[str, Any] = {"component": check_component(component)}
     if size is not None:
         image |= {"mode": "resized", "height": size, "width": size}
     split = {
@@ -110,7 +111,12 @@ def _training_limits(config: DatasetConfig, component: str) -> tuple[float, floa
 
     dataset = Dataset(config)
     paths = [sample.path for sample in dataset.all_samples if sample.part == "train"]
-    paths = paths or [entry.path for entry in dataset.listing.entries]
+    if not paths:
+        typer.echo(
+            "note: nothing is for training, so the image limits are from the whole archive",
+            err=True,
+        )
+        paths = [entry.path for entry in dataset.listing.entries]
     return estimate_limits(paths, component)
 
 

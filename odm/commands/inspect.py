@@ -37,13 +37,14 @@ def inspect(
     import json
 
     from odm.archive.errors import InputError
-    from odm.archive.orbits import check_components, read_orbit
+    from odm.archive.files import without_options
+    from odm.archive.orbits import check_component, read_orbit
 
-    chosen = check_components(component)
-    if len(chosen) != 1:
-        raise InputError("one component at a time: give x, y or z")
-    orbit = read_orbit(file, chosen)
-    facts = describe(orbit, chosen[0])
+    component = check_component(component)
+    if picture is not None and (no_picture or not picture.endswith(".png")):
+        raise InputError(f"--picture {picture}: give a name that ends in .png, or --no-picture")
+    orbit = read_orbit(file, component)
+    facts = describe(orbit, component)
     masks, source = _outlines(orbit, file, annotations)
     if source:
         facts["annotated_pixels"] = sum(int(mask.sum()) for mask in masks)
@@ -51,9 +52,9 @@ def inspect(
     if not no_picture:
         from odm.images.picture import draw_orbit
 
-        stem = orbit.key.stem if orbit.key else Path(file.partition("?")[0]).stem
+        stem = orbit.key.stem if orbit.key else Path(without_options(file)).stem
         target = picture or f"{stem}.png"
-        draw_orbit(target, orbit, component=chosen[0], outlines=masks, outline_name="annotated")
+        draw_orbit(target, orbit, component=component, outlines=masks, outline_name="annotated")
         facts["picture"] = target
     if json_:
         print(json.dumps(facts, indent=2))
@@ -83,6 +84,7 @@ def describe(orbit: Orbit, component: str) -> dict[str, Any]:
         "key": orbit.key.name if orbit.key else "(the name is not that of a half-orbit)",
         "orbit_number": orbit.orbit_number,
         "direction": orbit.direction,
+        "starts_after_its_name_s": _late(orbit),
         "start": str(orbit.times[0].astype("datetime64[ms]")),
         "end": str(orbit.times[-1].astype("datetime64[ms]")),
         "rows": rows,
@@ -101,6 +103,16 @@ def describe(orbit: Orbit, component: str) -> dict[str, Any]:
         "valid_share": round(float(np.isfinite(psd).mean()), 5),
         "log10_psd_percentiles_1_50_99": [round(float(v), 2) for v in (lower, median, upper)],
     }
+
+
+def _late(orbit: Orbit) -> float | None:
+    """Seconds from the start that the name gives to the first row; large for a wrong clock."""
+    import numpy as np
+
+    if orbit.key is None:
+        return None
+    late = (orbit.times[0] - np.datetime64(orbit.key.start)) / np.timedelta64(1, "s")
+    return round(float(late), 3)
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:
@@ -127,16 +139,20 @@ def _outlines(
     orbit: Orbit, file: str, annotations: str | None
 ) -> tuple[list[NDArray[np.bool_]], str]:
     """Masks of the regions known for this file, and where they are from ("" for unknown)."""
-    from odm.images.annotations import MANIFEST, SIMULATION, load_annotations
+    from odm.archive.errors import InputError
+    from odm.archive.files import local_path
+    from odm.images.annotations import is_annotated_folder, load_annotations
 
     folder = annotations
     if folder is None:
-        beside = Path(file).parent
-        if "://" in file or not any((beside / name).is_file() for name in (MANIFEST, SIMULATION)):
+        local = local_path(file)
+        if local is None or not is_annotated_folder(local.parent):
             return [], ""
-        folder = str(beside)
+        folder = str(local.parent)
     known = load_annotations(folder).images
     if orbit.key is None or orbit.key.stem not in known:
+        if annotations is not None:
+            raise InputError(f"{annotations}: does not label {Path(orbit.path).name}")
         return [], ""
     rows, columns = orbit.shape
     mask = known[orbit.key.stem].mask((columns, rows)) > 0

@@ -20,7 +20,7 @@ def export(
         tuple[float, float] | None,
         typer.Option(
             help="log10 of the PSD in (mV/m)^2/Hz shown black and white "
-            "[default: from percentiles of the chosen half-orbits].",
+            "[default: from percentiles of the chosen half-orbits]; as --limits -9 -6.",
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many.")] = None,

@@ -19,13 +19,17 @@ def orbits(
     out: Annotated[str, typer.Argument(help="Folder to make.")],
     half_orbits: Annotated[int, typer.Option(help="How many files.")],
     start: Annotated[str, typer.Option(help="Date of the first, UTC.")] = "2021-11-01",
-    prevalence: Annotated[float, typer.Option(help="Share of files with a nucleus.")] = 0.5,
+    prevalence: Annotated[
+        float, typer.Option(help="Share of files with a nucleus, as a mean over the seasons.")
+    ] = 0.5,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     difficulty: Annotated[float, typer.Option(help="0 easy to 1 hard.")] = 0.5,
     burst: Annotated[float, typer.Option(help="Share of files in burst mode.")] = 0.0,
     every: Annotated[
-        int, typer.Option(help="Take each k-th half-orbit of the mission, to span more time.")
+        int,
+        typer.Option(help="Take each k-th half-orbit, to span more time; both directions occur."),
     ] = 1,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
     workers: Annotated[int, typer.Option(help="Processes [default 0: one per core].")] = 0,
 ) -> None:
     """Simulate CSES-01 EFD-VLF half-orbits with nucleus-shaped regions.
@@ -34,12 +38,17 @@ def orbits(
 
     Example: odm simulate orbits archive --half-orbits 8 --start 2021-11-01 --seed 7
     """
+    import json
     import os
+    from dataclasses import asdict
 
+    from odm.archive.errors import InputError
     from odm.commands.dates import parse_date
     from odm.progress import progress
     from odm.simulate.archive import simulate_orbits
 
+    if workers < 0:
+        raise InputError(f"workers {workers}: give a whole number, or 0 for one per core")
     processes = workers or len(os.sched_getaffinity(0))
     with progress("simulating", half_orbits) as advance:
         summary = simulate_orbits(
@@ -54,8 +63,11 @@ def orbits(
             workers=processes,
             progress=lambda done, total: advance(1),
         )
+    if json_:
+        print(json.dumps(asdict(summary), indent=2))
+        return
     print(
-        f"{summary.out}: {summary.half_orbits} half-orbits, {summary.with_nuclei} of them with "
-        f"{summary.nuclei} nuclei, {summary.almost_nuclei} almost-nuclei; "
+        f"{summary.out}: half-orbits {summary.half_orbits}, of them with a nucleus "
+        f"{summary.with_nuclei}; nuclei {summary.nuclei}, almost-nuclei {summary.almost_nuclei}; "
         f"{summary.bytes / 1e6:.0f} MB in {summary.seconds:.1f} s"
     )

@@ -25,7 +25,7 @@ from odm.archive.coordinates import (
 from odm.archive.orbits import Orbit
 
 MAX_GAP_S = 10.0
-"""Rows further apart than this have a gap between them, which no region may bridge unmarked."""
+"""Rows further apart than this belong to different regions."""
 
 KNOWN_LINES_HZ = (11_905.0, 12_649.0, 14_881.0, 19_800.0, 21_400.0, 23_400.0, 24_000.0)
 """VLF transmitters: the three Alpha frequencies, NWC, NPM, DHO38, NAA."""
@@ -97,8 +97,9 @@ def _places(orbit: Orbit, row: NDArray[np.intp]) -> dict[str, list[Any]]:
     import shapely
 
     times = orbit.times[row]
-    latitude = bridged(orbit.latitude)[row]
-    longitude = wrapped(bridged(unwrapped(orbit.longitude)))[row]
+    seconds = orbit.seconds
+    latitude = bridged(orbit.latitude, seconds)[row]
+    longitude = wrapped(bridged(unwrapped(orbit.longitude), seconds))[row]
     # The dip angle changes by less than 0.01 degrees over the few km that altitude varies.
     altitude = np.where(np.isnan(orbit.altitude[row]), 507.0, orbit.altitude[row])
     magnetic_latitude, mlt = aacgm(times, latitude, longitude, altitude)
@@ -154,11 +155,11 @@ def _power(psd: Mapping[str, Psd], mask: Mask) -> dict[str, float]:
 def _flags(orbit: Orbit, psd: Psd, mask: Mask, peak: tuple[Any, ...]) -> list[str]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     around = slice(max(0, rows[0] - 1), rows[-1] + 2)
-    steps_s = np.diff(orbit.times[around]) / np.timedelta64(1, "s")
+    steps = np.diff(orbit.times[around]) / np.median(np.diff(orbit.times))
     box = psd[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     line_distance = np.abs(np.array(KNOWN_LINES_HZ) - orbit.frequency[peak[1]])
     conditions = {
-        "gap": bool((steps_s > MAX_GAP_S).any()),
+        "gap": bool((steps > 1.5).any()),  # any lost row, inside or next to it
         "pass_end": rows[0] == 0 or rows[-1] == mask.shape[0] - 1,
         "band_edge": columns[0] == 0 or columns[-1] == mask.shape[1] - 1,
         "known_line": bool(line_distance.min() <= _LINE_WIDTH_HZ),

@@ -166,6 +166,8 @@ def read_mask(path: Path, picture: Picture) -> Drawing:
     """
     mask = load_mask(path)
     _check_size(path, mask.shape, picture)
+    if mask.mean() > 0.5:
+        raise AnnotationError(path, "", "covers more than half of the image: is it inverted?")
     objects = [AnnotatedObject(picture.classes[0], box) for box in component_boxes(mask)]
     return Drawing(mask, tuple(objects))
 

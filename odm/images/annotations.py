@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from odm.archive.errors import AnnotationError, InputError
 from odm.archive.keys import OrbitKey
-from odm.images.drawing import AnnotatedObject, Mask, load_mask
+from odm.images.drawing import AnnotatedObject, Mask, count, load_mask
 from odm.images.label_folder import CLASSES
 
 MANIFEST = "annotations.json"
 SIMULATION = "simulation.json"
+TRUTH = "truth.parquet"
 MASKS = "masks"
 
 
@@ -89,17 +90,6 @@ class Annotations:
         """SHA-256 over the classes, the labelled half-orbits and the pixels of their masks."""
         masks = {stem: image.digest() for stem, image in self.images.items()}
         return annotations_digest(masks, self.classes)
-
-    def region_masks(self, stem: str) -> list[NDArray[np.bool_]] | None:
-        """The 8-connected areas drawn in one half-orbit, each (K, N); None if it is not labelled.
-
-        Args:
-            stem: `OrbitKey.stem`.
-        """
-        image = self.images.get(stem)
-        if image is None:
-            return None
-        return [] if image.mask_path is None else list(regions_of(image.mask()))
 
 
 def is_annotated_folder(folder: str | Path) -> bool:
@@ -179,8 +169,28 @@ def _load_simulated(folder: Path) -> Annotations:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the list of a simulated archive ({error!r})") from None
     masks = {path.stem: path for path in (folder / MASKS).glob("*.png")}
+    lost = _masks_of_truth(folder) - set(masks)
+    if lost:
+        # Without this, a copy that lacks its masks would say that nothing is anywhere.
+        raise InputError(
+            f"{folder}: {count(len(lost), 'mask')} of its truth missing in {MASKS}/, such as "
+            f"{min(lost)}.png"
+        )
     images = [LabelledImage(key, masks.get(key.stem)) for key in keys]
     return Annotations(folder, "simulation", _by_stem(images))
+
+
+def _masks_of_truth(folder: Path) -> set[str]:
+    """Stems of the half-orbits in which the simulator drew a nucleus."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / TRUTH
+    try:
+        column = pq.read_table(path, columns=["mask"])["mask"]
+    except (OSError, pa.ArrowException, KeyError):
+        raise InputError(f"{path}: the truth of this simulated archive cannot be read") from None
+    return {Path(mask).stem for mask in column.to_pylist() if mask}
 
 
 def _by_stem(images: Sequence[LabelledImage]) -> dict[str, LabelledImage]:

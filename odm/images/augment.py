@@ -188,7 +188,7 @@ def _physical(
     image: Image, mask: Image, strength: float, rng: np.random.Generator
 ) -> tuple[Image, Image]:
     """Gain, contrast, a smooth background and speckle; a shift in time, lost columns."""
-    limit = round(SHIFT_COLUMNS * strength)
+    limit = min(round(SHIFT_COLUMNS * strength), image.shape[1] - 1)
     image, mask = _shifted(image, mask, int(rng.integers(-limit, limit + 1)))
     height, width = image.shape
     valid = image > 0

@@ -138,7 +138,7 @@ class Canvas:
     def add_circle(
         self, subject: str, label: str, centre: Point, radius: float, group: object = None
     ) -> None:
-        x, y = centre
+        x, y = centre  # beyond the border a circle is cut: people draw regions that end there
         if not (0 <= x <= self.picture.width and 0 <= y <= self.picture.height):
             reason = f"has its centre ({x:g}, {y:g}) outside the image ({self._size()})"
             raise AnnotationError(self.path, subject, reason)
@@ -184,9 +184,14 @@ def load_mask(path: str | Path) -> Mask:
         data = Path(path).read_bytes()
     except OSError:
         raise AnnotationError(path, "", "no such mask file") from None
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except cv2.error:  # a header that asks for more pixels than there can be
+        pixels = None
     if pixels is None:
         raise AnnotationError(path, "", "not a readable picture")
+    if pixels.ndim == 3 and pixels.shape[2] == 4 and np.ptp(pixels[..., 3]) > 0:
+        pixels = np.where(pixels[..., 3] > 0, 255, 0).astype(np.uint8)  # drawn on nothing
     if pixels.ndim == 3:
         # A palette picture arrives here as colours, a painted one with an opaque alpha channel.
         colour = pixels[..., :3].astype(np.uint32)

@@ -118,8 +118,8 @@ class ImageGeometry:
         self.native_shape = (columns, rows)
         # Seconds from the first row: float64 then resolves nanoseconds within a pass.
         self._seconds = (self.times - self.times[0]).astype(np.int64) * 1e-9
-        self._latitude = bridged(np.asarray(latitude, dtype=np.float64))
-        self._longitude = bridged(unwrapped(np.asarray(longitude, dtype=np.float64)))
+        self._latitude = bridged(np.asarray(latitude, dtype=np.float64), self._seconds)
+        self._longitude = bridged(unwrapped(np.asarray(longitude, dtype=np.float64)), self._seconds)
 
     # -- native indices <-> pixels of the canvas -------------------------------------------------
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from odm.archive.errors import ArchiveError, InputError
 from odm.archive.files import write_bytes
 from odm.archive.listing import OrbitFile
-from odm.archive.orbits import read_orbit
+from odm.archive.orbits import check_component, read_orbit
 from odm.images.annotations import Annotations
 from odm.images.drawing import Mask, component_boxes
 from odm.images.geometry import ImageSettings
@@ -31,6 +31,7 @@ from odm.images.label_folder import (
     PICTURES,
     ExportedImage,
     LabelFolder,
+    check_new,
     new_folder,
     png_bytes,
 )
@@ -115,6 +116,8 @@ def export_pictures(
         InputError: impossible limits or component, or ``out`` is in the way.
         ArchiveError: not one of the half-orbits can be read.
     """
+    component = check_component(component)
+    check_new(out)
     if limits is None:
         limits = estimate_limits([entry.path for entry in entries], component)
     settings = ImageSettings(limits[0], limits[1], component=component)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.errors import InputError
-from odm.archive.files import make_folder
+from odm.archive.files import as_local, make_folder
 from odm.archive.keys import OrbitKey
 
 CLASSES = ("nucleus",)
@@ -109,27 +109,21 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
 
 @contextmanager
 def new_folder(
-    out: str | Path, owns: frozenset[str] = frozenset(), overwrite: bool = False
+    out: str | Path, manifest: str = "", others: Collection[str] = (), overwrite: bool = False
 ) -> Iterator[Path]:
     """Give a temporary folder beside ``out`` that becomes ``out`` when the body ends well.
 
     Args:
         out: a folder that is not there yet, or is empty.
-        owns: names that an earlier run left there; a folder that holds nothing else may be
-            replaced as a whole.
-        overwrite: replace such a folder.
+        manifest: name of the file by which a folder of an earlier run is known.
+        others: what else such a folder may hold.
+        overwrite: replace such a folder as a whole.
 
     Raises:
         InputError: something else is in the way, or the place cannot be written.
     """
-    target = Path(out)
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: a file is in the way of this folder")
-    there = {path.name for path in target.iterdir()} if target.is_dir() else set()
-    if there and not there <= owns:
-        raise InputError(f"{target}: is not empty; choose a new folder")
-    if there and not overwrite:
-        raise InputError(f"{target}: is there already; choose a new folder, or --overwrite it")
+    target = _usable(out, manifest, others, overwrite)
+    there = target.is_dir() and any(target.iterdir())
     make_folder(target.parent)
     temporary = _sibling(target)
     try:
@@ -145,6 +139,29 @@ def new_folder(
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def check_new(out: str | Path) -> None:
+    """Refuse a place that `new_folder` would refuse, before long work.
+
+    Raises:
+        InputError: something is in the way.
+    """
+    _usable(out)
+
+
+def _usable(
+    out: str | Path, manifest: str = "", others: Collection[str] = (), overwrite: bool = False
+) -> Path:
+    target = as_local(out).resolve()
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: a file is in the way of this folder")
+    there = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if there and not (manifest in there and there <= {manifest, *others}):
+        raise InputError(f"{target}: is not empty; choose a new folder")
+    if there and not overwrite:
+        raise InputError(f"{target}: is there already; choose a new folder, or --overwrite it")
+    return target
 
 
 def _sibling(target: Path) -> Path:

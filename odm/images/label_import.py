@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from odm.archive.errors import AnnotationError, InputError
+from odm.archive.faults import first_line
 from odm.archive.files import write_bytes
 from odm.archive.keys import OrbitKey
 from odm.images.annotation_formats import FORMATS
@@ -64,6 +65,8 @@ def import_annotations(
     """
     if unlabelled not in ("skip", "empty"):
         raise InputError(f"unlabelled {unlabelled!r}: give skip or empty")
+    if Path(annotations).resolve().is_relative_to(Path(out).resolve()):
+        raise InputError(f"{out}: holds the annotations themselves; choose another folder")
     pictures = LabelFolder.load(export)
     files, source = _annotation_files(Path(annotations), pictures, source)
     found = _read_all(files, pictures, source, exact_edges)
@@ -74,7 +77,7 @@ def import_annotations(
             found[stem] = _Read(b"", (picture.height, picture.width), (), "")
     masks = {stem: read.digest for stem, read in found.items()}
     digest = annotations_digest(masks, pictures.classes)
-    with new_folder(out, frozenset({MANIFEST, MASKS}), overwrite) as folder:
+    with new_folder(out, MANIFEST, {MASKS}, overwrite) as folder:
         rows = []
         for stem in sorted(found, key=lambda stem: pictures.images[stem].key.start):
             rows.append(_write_image(folder, pictures.images[stem].key, found[stem]))
@@ -133,7 +136,13 @@ def _annotation_files(
         raise InputError(f"{folder}: these are the exported pictures, not masks")
     if not found[source]:
         raise InputError(f"{folder}: no {source} file (*{FORMATS[source][0]}) in this folder")
-    return {path.stem: path for path in found[source]}, source
+    by_stem = {path.stem: path for path in found[source]}
+    for path in found[source]:
+        if by_stem[path.stem] != path:
+            raise AnnotationError(
+                path, "", f"{by_stem[path.stem].name} is there for the same picture"
+            )
+    return by_stem, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,10 @@ def _read_all(
             found[stem] = _Read.of(reader(path, picture))
         except AnnotationError as error:
             problems.append(error)
+        except OSError as error:
+            problems.append(AnnotationError(path, "", f"cannot be read ({first_line(error)})"))
+        except (RecursionError, OverflowError, ValueError):
+            problems.append(AnnotationError(path, "", "holds numbers or nesting beyond all bounds"))
     if problems:
         first, more = problems[0], len(problems) - 1
         rest = f"; {count(more, 'more file')} cannot be used either" if more else ""

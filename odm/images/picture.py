@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.coordinates import bridged
+from odm.archive.coordinates import bridged, unwrapped, wrapped
 from odm.archive.files import write_bytes
 from odm.archive.orbits import Orbit
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = "viridis"
-_TICKS = 8
+_LONGEST_GAP = 600
+"""Rows (20 minutes); longer ones are drawn as long as this."""
 
 
 def draw_orbit(
@@ -65,7 +66,7 @@ def draw_orbit(
         _outline(axes, orbit, mask)
     if len(outlines):
         axes.plot([], [], color="red", label=outline_name)
-        axes.legend(loc="upper right")
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, borderpad=0)
     _label(axes, orbit, title)
     bar = figure.colorbar(image, ax=axes, pad=0.01, extend="both")
     bar.set_label(f"log$_{{10}}$ PSD of E$_{component}$, (mV/m)$^2$/Hz")
@@ -84,13 +85,12 @@ def to_regular_grid(orbit: Orbit, values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _slots(orbit: Orbit) -> NDArray[np.intp]:
     """Row of the regular grid for each row of the file; each has one of its own."""
-    steps = np.maximum(1, np.rint(np.diff(orbit.times) / _step(orbit))).astype(np.intp)
-    # A clock fault of years would ask for a grid of as many rows; a day is enough to see it.
-    return np.concatenate([[0], np.cumsum(np.minimum(steps, 40_000))])
-
-
-def _step(orbit: Orbit) -> np.timedelta64:
-    return np.median(np.diff(orbit.times))
+    steps = np.diff(orbit.times)
+    in_rows = steps / np.median(steps)
+    # Stamps of whole seconds make steps of 2 and 3 s where nothing is missing.
+    rows = np.where(in_rows > 1.5, np.rint(in_rows), 1)
+    # A clock fault of years would ask for a grid of as many rows.
+    return np.concatenate([[0], np.cumsum(np.minimum(rows, _LONGEST_GAP).astype(np.intp))])
 
 
 def _extent(orbit: Orbit) -> tuple[float, float, float, float]:
@@ -111,23 +111,50 @@ def _outline(axes: Axes, orbit: Orbit, mask: NDArray[np.bool_]) -> None:
 
 
 def _label(axes: Axes, orbit: Orbit, title: str | None) -> None:
-    slots = _slots(orbit)
-    rows = np.linspace(0, orbit.times.size - 1, _TICKS).astype(int)
-    latitude = bridged(orbit.latitude)
+    slots, rows = _slots(orbit), _whole_minutes(orbit)
+    latitude = bridged(orbit.latitude, orbit.seconds)
+    longitude = wrapped(bridged(unwrapped(orbit.longitude), orbit.seconds))
     axes.set_xticks(
         slots[rows],
-        [f"{_clock(orbit.times[row])}\n{_degrees(latitude[row])}" for row in rows],
+        [
+            f"{_clock(orbit.times[row])}\n{_degrees(latitude[row], 'NS')}\n"
+            f"{_degrees(longitude[row], 'EW')}"
+            for row in rows
+        ],
     )
-    axes.set_xlabel(f"UTC on {str(orbit.times[0])[:10]}, and geographic latitude")
+    first, last = (str(orbit.times[end])[:10] for end in (0, -1))
+    day = first if first == last else f"{first} to {last}"
+    axes.set_xlabel(f"UTC, {day}; geographic latitude and longitude")
+    axes.set_xlim(*_extent(orbit)[:2])
+    axes.set_ylim(*_extent(orbit)[2:])
     axes.set_ylabel("frequency, kHz")
     side = {"ascending": "ascending, night side", "descending": "descending, day side"}
     name = orbit.key.stem if orbit.key else f"orbit {orbit.orbit_number}"
     axes.set_title(title or f"{name} ({side.get(orbit.direction, orbit.direction)})", fontsize=10)
 
 
+def _whole_minutes(orbit: Orbit) -> NDArray[np.intp]:
+    """Rows nearest to whole minutes, at a round spacing; the ends where that gives too few."""
+    first, last = orbit.times[0], orbit.times[-1]
+    minutes = (last - first) / np.timedelta64(1, "m")
+    spacing = next((step for step in (1, 2, 5, 10, 15, 30, 60) if minutes / step <= 9), None)
+    if spacing is None or minutes < 2:
+        return np.array([0, orbit.times.size - 1])
+    midnight = first.astype("datetime64[D]")
+    since = (first - midnight) / np.timedelta64(1, "m")
+    turns = np.arange(np.ceil(since / spacing), (since + minutes) // spacing + 1)
+    wanted = midnight + (turns * spacing * 60).astype("timedelta64[s]")
+    later = np.clip(np.searchsorted(orbit.times, wanted), 1, orbit.times.size - 1)
+    nearer = np.abs(orbit.times[later - 1] - wanted) < np.abs(orbit.times[later] - wanted)
+    return np.unique(later - nearer)
+
+
 def _clock(time: np.datetime64) -> str:
-    return str(time.astype("datetime64[s]"))[11:]
+    # To the nearest minute where that is within half a row, else to the second.
+    minute = (time + np.timedelta64(30, "s")).astype("datetime64[m]")
+    near = np.abs(time - minute) <= np.timedelta64(1100, "ms")
+    return str(minute if near else time.astype("datetime64[s]"))[11:]
 
 
-def _degrees(latitude: float) -> str:
-    return f"{abs(latitude):.1f}°{'N' if latitude >= 0 else 'S'}"
+def _degrees(value: float, sides: str) -> str:
+    return f"{abs(value):.1f}°{sides[0] if value >= 0 else sides[1]}"

@@ -14,6 +14,7 @@ from odm.archive.errors import ArchiveError, InputError
 from odm.archive.orbits import (
     MAXIMUM_AMPLITUDE,
     Orbit,
+    check_component,
     read_orbit,
     read_spectrum,
     valid_amplitude,
@@ -23,8 +24,9 @@ from odm.images.geometry import ImageGeometry, ImageSettings
 LEVELS = 254
 """Steps between the limits: grey levels 1 to 255."""
 
-DEFAULT_PERCENTILES = (1.0, 99.8)
-"""Of log10 PSD over a data set. The top is rare on purpose: nuclei are brighter than most."""
+DEFAULT_PERCENTILES = (1.0, 99.0)
+"""Of log10 PSD over a data set. What is clipped above is mostly the hiss below 1 kHz; with more
+room at the top everything else would be dark."""
 
 Image = NDArray[np.uint8]
 
@@ -149,6 +151,9 @@ def estimate_limits(
     """
     if not 0 <= percentiles[0] < percentiles[1] <= 100:
         raise InputError(f"percentiles {percentiles}: give two between 0 and 100, the lower first")
+    component = check_component(component)
+    if not paths:
+        raise InputError("image limits need at least one half-orbit")
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, max_files).astype(int))]
     edges = np.linspace(-20, 20, 40_001)  # log10 PSD in steps of 0.001
     counts = np.zeros(edges.size - 1, dtype=np.int64)

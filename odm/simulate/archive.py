@@ -148,12 +148,11 @@ def _choose(recipe: Recipe, start: datetime, count: int, every: int) -> list[tup
     # The name may begin a little before the usual cut-off that `first_half` goes by.
     while plan(recipe, *identity).key.start < start:
         identity = next(later)
-    chosen = list(islice(groundtrack.following(*identity, every), count))
-    if chosen[-1][0] > groundtrack.LAST_ORBIT:
+    if identity[0] + (count - 1) * every // 2 > groundtrack.LAST_ORBIT:
         raise InputError(
             f"{count} half-orbits from {start:%Y-%m-%d} go past orbit {groundtrack.LAST_ORBIT}"
         )
-    return chosen
+    return list(islice(groundtrack.following(*identity, every), count))
 
 
 def _claim(folder: Path, recipe: Recipe, start: datetime, every: int, names: list[str]) -> bytes:
@@ -210,9 +209,9 @@ def simulate_one(task: tuple[Path, Recipe, int, Direction]) -> dict[str, Any]:
 
     folder, recipe, number, direction = task
     half: HalfOrbit = simulate_half_orbit(recipe, number, direction)
+    path = write_half_orbit(folder, half, recipe)
     if half.nuclei:
         write_bytes(folder / MASKS / f"{half.key.stem}.png", mask_png(half.masks()))
-    path = write_half_orbit(folder, half, recipe)
     return {
         "nuclei": nucleus_rows(path, half),
         "confusers": confuser_rows(half),

@@ -20,6 +20,7 @@ Assumed here, without a source:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -117,12 +118,16 @@ def first_half(start: datetime) -> tuple[int, Direction]:
 def following(
     orbit_number: int, direction: Direction, every: int = 1
 ) -> Iterator[tuple[int, Direction]]:
-    """This half-orbit and then each ``every``-th after it, without end."""
-    half = 2 * orbit_number + direction.digit
-    while True:
+    """This half-orbit and then each ``every``-th after it, without end.
+
+    An even step would stay in one direction; every second half-orbit is then the next one instead,
+    so that both directions occur in equal numbers.
+    """
+    first = 2 * orbit_number + direction.digit
+    for turn in itertools.count():
+        half = first + turn * every + (turn % 2 if every % 2 == 0 else 0)
         number, digit = divmod(half, 2)
         yield number, Direction.from_digit(digit)
-        half += every
 
 
 def draw_cutoffs(rng: np.random.Generator) -> tuple[float, float]:

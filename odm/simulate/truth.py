@@ -17,6 +17,7 @@ from odm.archive.orbits import read_orbit
 from odm.catalog.tables import write_regions
 from odm.findings.measure import measure_regions
 from odm.simulate.vlf import FREQUENCY, HalfOrbit, Nucleus
+from odm.simulate.vlf_nuclei import main_part
 
 MODEL = "truth"
 """What stands in the catalog's column ``model``."""
@@ -77,7 +78,7 @@ def nucleus_rows(path: Path, half: HalfOrbit) -> list[dict[str, Any]]:
 
 def _drawn(half: HalfOrbit, one: Nucleus) -> dict[str, Any]:
     row, bin_ = one.emission.peak()
-    outline = one.emission.outline()
+    outline = main_part(one.emission.outline())
     return {
         "contrast_db": one.emission.contrast_db,
         "mean_contrast_db": float(one.emission.excess_db[outline].mean()),

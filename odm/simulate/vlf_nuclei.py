@@ -119,7 +119,7 @@ class _Field:
         self.y = grid[None, :] + warp * 0.5 * smooth_noise(rng, size, (scale, scale))
         self.tilt = float(rng.uniform(0, np.pi))
         self.phase = rng.uniform(0, 2 * np.pi, 6)
-        self.lobes = np.abs(rng.standard_normal(6)) / np.arange(2, 8) ** 0.7
+        self.lobes = np.abs(rng.standard_normal(6)) / np.arange(2, 8) ** 1.2
         self.power = float(rng.uniform(1.1, 1.9))
         self.mottle = smooth_noise(rng, size, (scale * 0.6, scale * 0.6))
         self.fine = smooth_noise(rng, size, (3.0, 3.0))

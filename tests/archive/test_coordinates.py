@@ -77,6 +77,25 @@ def test_seasons() -> None:
 
 def test_tracks_across_the_date_line_and_gaps() -> None:
     longitude = np.array([178.0, np.nan, -179.0, -178.0])
-    track = bridged(unwrapped(longitude))
-    np.testing.assert_allclose(track, [178, 179.5, 181, 182])
-    np.testing.assert_allclose(wrapped(track), [178, 179.5, -179, -178])
+    seconds = np.array([0.0, 2.0, 6.0, 8.0])  # a gap after the second row
+    track = bridged(unwrapped(longitude), seconds)
+    np.testing.assert_allclose(track, [178, 179, 181, 182])
+    np.testing.assert_allclose(wrapped(track), [178, 179, -179, -178])
+
+
+def test_a_track_goes_on_beyond_what_is_known() -> None:
+    track = np.array([np.nan, np.nan, 10.0, 12.0, np.nan, 16.0, np.nan])
+    along = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 15.0])
+    np.testing.assert_allclose(bridged(track, along), [6, 8, 10, 12, 14, 16, 36])
+    np.testing.assert_allclose(bridged(np.array([np.nan, 3.0]), along[:2]), [3, 3])
+    assert np.isnan(bridged(np.array([np.nan, np.nan]), along[:2])).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_beyond_the_field_models_there_is_no_value() -> None:
+    times = np.array(["1989-12-31", "2021-04-01", "2031-01-01", "NaT"], dtype="datetime64[ns]")
+    expected = [True, False, True, True]
+    assert np.isnan(dip_angle(times, 60.0, 10.0, 507.0)).tolist() == expected
+    latitude, mlt = aacgm(times, 60.0, 10.0, 507.0)
+    assert np.isnan(latitude).tolist() == expected
+    assert np.isnan(mlt).tolist() == expected

@@ -166,6 +166,28 @@ def test_verse_time_fills_a_stamp_that_is_none(tmp_path: Path) -> None:
     assert times[7] == np.datetime64(START) + np.timedelta64(7 * 2048, "ms")
 
 
+def test_a_clock_that_stands_still_is_not_averaged_in(tmp_path: Path) -> None:
+    data = contents()
+    data["UTC_TIME"][3:] = data["UTC_TIME"][3]
+    times = odm.open_orbit(write(tmp_path, data)).time.values
+    assert times[0] == np.datetime64(START)
+    assert times[59] == np.datetime64(START) + np.timedelta64(59 * 2048, "ms")
+
+
+def test_a_row_is_counted_in_the_file_when_stamps_are_missing(tmp_path: Path) -> None:
+    data = contents()
+    data["UTC_TIME"][5] = -9999
+    data["UTC_TIME"][[20, 21]] = data["UTC_TIME"][[21, 20]]
+    with pytest.raises(ArchiveError, match="time goes backwards at row 21 of UTC_TIME"):
+        odm.open_orbit(write(tmp_path, data))
+
+
+def test_verse_time_in_disorder_does_not_matter_where_utc_is_good(tmp_path: Path) -> None:
+    data = contents()
+    data["VERSE_TIME"] = data["VERSE_TIME"][::-1]
+    assert odm.open_orbit(write(tmp_path, data)).time.values[0] == np.datetime64(START)
+
+
 def test_positions_with_fill_values_and_other_longitudes(tmp_path: Path) -> None:
     data = contents()
     data["GEO_LAT"][5] = -9999
@@ -174,6 +196,15 @@ def test_positions_with_fill_values_and_other_longitudes(tmp_path: Path) -> None
     assert np.isnan(ds.latitude.values[5])
     assert np.isnan(ds.latitude.values).sum() == 1
     assert (ds.longitude == -170).all()
+
+
+def test_magnetic_longitude_and_altitude_that_cannot_be(tmp_path: Path) -> None:
+    data = contents()
+    data["MAG_LON"][:] = 190.0
+    data["ALTITUDE"][3] = 0.0
+    ds = odm.open_orbit(write(tmp_path, data))
+    assert (ds.file_magnetic_longitude == -170).all()
+    assert np.isnan(ds.altitude.values).tolist() == [row == 3 for row in range(60)]
 
 
 def test_frequency_in_khz_becomes_hz(tmp_path: Path) -> None:
@@ -188,6 +219,10 @@ def test_a_file_under_another_name_still_opens(tmp_path: Path) -> None:
     assert ds.attrs["key"] == ""
     assert ds.attrs["orbit_number"] == 17538
     assert ds.attrs["direction"] == "ascending"
+    data = contents()
+    data["GEO_LAT"] = -data["GEO_LAT"]
+    ds = odm.open_orbit(write(tmp_path, data, name="another.h5"))
+    assert ds.attrs["direction"] == "descending"
 
 
 def without(*names: str) -> Change:
@@ -198,6 +233,12 @@ def swapped_times() -> Change:
     utc = contents()["UTC_TIME"].copy()
     utc[[20, 21]] = utc[[21, 20]]
     return {"UTC_TIME": utc}
+
+
+def stamp_with_75_seconds() -> Change:
+    utc = contents()["UTC_TIME"].copy()
+    utc[0] = 20210401012175000
+    return {"UTC_TIME": utc, "VERSE_TIME": None}
 
 
 def repeated_times() -> Change:
@@ -218,10 +259,19 @@ BAD: dict[str, tuple[Change, str]] = {
         {"FREQ": np.arange(1000.0)},
         "FREQ has 1000 values, A133_P has 1024 columns",
     ),
+    "a frequency of fill": (
+        {"FREQ": np.concatenate([[-9999], np.arange(1, 1024.0)])},
+        "FREQ does not increase",
+    ),
+    "an endless frequency": (
+        {"FREQ": np.concatenate([np.arange(1023.0), [np.inf]])},
+        "FREQ does not increase",
+    ),
     "frequencies in disorder": ({"FREQ": np.ones(1024)}, "FREQ does not increase"),
     "no valid value": ({"A133_P": np.full((60, 1024), -9999.0)}, "no valid value: A133_P"),
     "no valid position": ({"GEO_LON": np.full((60, 1), -9999.0)}, "no valid value: GEO_LON"),
     "time backwards": (swapped_times(), "time goes backwards at row 21 "),
+    "75 seconds": (stamp_with_75_seconds(), "UTC_TIME holds no time at row 0"),
     "time stands still": (repeated_times(), "time stands still at row 21"),
     "no time": (
         {"UTC_TIME": np.full((60, 1), -9999), "VERSE_TIME": None},
@@ -242,6 +292,32 @@ def test_a_bad_file_says_why(tmp_path: Path, fault: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["A133_P", "UTC_TIME"])
+def test_a_shape_beyond_all_bounds_is_not_read(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, {k: v for k, v in contents().items() if k != name})
+    with h5py.File(path, "a") as file:
+        file.create_dataset(name, (10**10, 1024), dtype="<f8", chunks=(1, 1024))
+    with pytest.raises(ArchiveError, match=f"wrong shape: {name}"):
+        odm.open_orbit(path)
+
+
+def test_half_precision_and_numbers_whose_square_is_none(tmp_path: Path) -> None:
+    data = contents()
+    data["A133_P"][4, 4] = 1e-170
+    bad = np.isnan(odm.open_orbit(write(tmp_path, data)).psd_z.values)
+    assert np.argwhere(bad).tolist() == [[4, 4]]
+    data["A133_P"] = np.full((60, 1024), 0.25, dtype="<f2")
+    assert (odm.open_orbit(write(tmp_path, data)).psd_z == 0.0625).all()
+
+
+def test_orbit_number_from_attributes_of_any_kind(tmp_path: Path) -> None:
+    for value, expected in ((17538.0, 17538), (b"17538", 17538), ("none", -1)):
+        path = write(tmp_path, contents(), name="copy.h5")
+        with h5py.File(path, "a") as file:
+            file.attrs["ORBITNUM"] = value
+        assert read_orbit(path).orbit_number == expected
+
+
 def test_a_group_in_place_of_a_dataset(tmp_path: Path) -> None:
     path = write(tmp_path, {k: v for k, v in contents().items() if k != "A133_P"})
     with h5py.File(path, "a") as file:
@@ -257,7 +333,7 @@ def test_truncated_says_how_much_is_there(tmp_path: Path, share: float) -> None:
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(ArchiveError, match=r"truncated: the file needs 1\.5 MB and ends at") as e:
         odm.open_orbit(path)
-    assert f"({100 * int(share * len(whole)) / len(whole):.0f} % is there)" in e.value.reason
+    assert f"({100 * int(share * len(whole)) / len(whole):.0f} % is there, " in e.value.reason
 
 
 @pytest.mark.parametrize("size", range(0, 600, 37))

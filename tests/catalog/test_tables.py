@@ -84,6 +84,7 @@ def test_flags(tmp_path: Path) -> None:
     assert flags(2, 19, 300, 400) == ["gap"]  # its last row borders on the gap
     assert flags(0, 5, 300, 400) == ["pass_end"]
     assert flags(2, 5, 1000, 1023) == ["band_edge"]
+    assert flags(2, 5, 0, 20) == ["band_edge"]
     assert flags(46, 50, 480, 500) == ["known_line", "burst"]
     assert flags(25, 29, 195, 225) == ["low_valid_share"]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from odm.archive.errors import AnnotationError, InputError
@@ -470,9 +472,6 @@ def test_truth_written_as_people_would_comes_back(export: Path, tmp_path: Path) 
         if source == "labelme":
             wanted = mask
         np.testing.assert_array_equal(labels.images[STEM].mask(), wanted)
-    regions = load_annotations(tmp_path / "labelme").region_masks(STEM)
-    assert regions is not None
-    assert [int(region.sum()) for region in regions] == [17, int(mask[12:49, 3:32].sum()), 133]
 
 
 def test_export_writes_native_pictures_and_remembers_them(tmp_path: Path) -> None:
@@ -527,13 +526,14 @@ def test_export_chooses_half_orbits(tmp_path: Path) -> None:
 
 def test_simulated_truth_lists_every_half_orbit(tmp_path: Path) -> None:
     (tmp_path / "simulation.json").write_text(json.dumps({"keys": [f"{EMPTY}.h5", f"{STEM}.h5"]}))
+    pq.write_table(pa.table({"mask": [f"masks/{STEM}.png"]}), tmp_path / "truth.parquet")
     (tmp_path / "masks").mkdir()
+    with pytest.raises(InputError, match=f"1 mask of its truth missing in masks/, such as {STEM}"):
+        load_annotations(tmp_path)
     (tmp_path / "masks" / f"{STEM}.png").write_bytes(png_bytes(BOX * np.uint8(255)))
     truth = load_annotations(tmp_path)
     assert list(truth.images) == [STEM, EMPTY]
     np.testing.assert_array_equal(truth.images[STEM].mask((HEIGHT, WIDTH)), BOX)
     assert truth.images[EMPTY].mask((3, 4)).shape == (3, 4)
-    assert truth.region_masks(EMPTY) == []
-    assert truth.region_masks(LAST) is None
     with pytest.raises(AnnotationError, match="has 40 by 64 pixels, the half-orbit has 41 by 64"):
         truth.images[STEM].mask((HEIGHT, WIDTH + 1))

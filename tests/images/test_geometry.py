@@ -86,6 +86,14 @@ def test_a_position_that_is_not_known_is_bridged() -> None:
     assert geo.to_physical(1, 0)[1] == pytest.approx(11)
 
 
+def test_a_longitude_that_is_not_known_is_bridged_across_the_date_line() -> None:
+    longitude = [179.0, np.nan, -179.0]
+    geo = ImageGeometry(
+        T0 + np.arange(3) * STEP, [0.0, 1.0], [0, 1, 2], longitude, ImageSettings(-9, -5)
+    )
+    assert abs(geo.to_physical(1, 0)[2]) == pytest.approx(180)
+
+
 def test_resized_pixels_are_where_the_scaling_puts_them() -> None:
     geo = geometry(1000, mode="resized", height=512, width=512)
     row, index = geo.to_native(0, 0)

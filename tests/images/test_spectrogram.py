@@ -78,7 +78,10 @@ def test_scaling_ignores_what_is_invalid() -> None:
     image[:32] = 200
     image[:, :16] = 0
     image[40, 40] = 0  # one of four: the mean of the other three
+    image[50, 50:52] = image[51, 50] = 0  # three of four: invalid
     small = resize(image, 32, 32)
+    assert small[25, 25] == 0
+    small[25, 25] = 100
     assert (small[:, :8] == 0).all()
     assert (small[:16, 8:] == 200).all()
     assert (small[16:, 8:] == 100).all()
