@@ -16,17 +16,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
-from pathlib import Path
 
 import cv2
 import numpy as np
+from common import report
 from scipy.spatial import cKDTree
 
 from odm.findings.blob import BlobSettings, blob_response, regions_of
@@ -34,7 +32,6 @@ from odm.simulate import groundtrack
 from odm.simulate.archive import simulate_orbits
 from odm.simulate.vlf import BINS, FAMILIES, Recipe, simulate_half_orbit
 
-RESULTS = Path(__file__).parent / "results"
 START = datetime(2021, 11, 1)
 EVERY = 37  # half-orbits apart: spreads few of them over seasons and longitudes
 MATCH = 0.25
@@ -197,15 +194,15 @@ def main() -> None:
         ("almost-nuclei per nucleus", float((~truth).sum() / truth.sum()), "3-10"),
         ("half-orbits per second, one process", speed["half_orbits_per_second"], "> 2"),
     ]
-    for name, value, goal in table:
-        print(f"{name:<58}{value:>8.3f}  {goal}")
-    RESULTS.mkdir(exist_ok=True)
-    content = {
-        "about": "simulated data only", "options": vars(options), "blob": blobs, "place": places,
-        "almost_per_nucleus": table[6][1], "rate": speed, "families": FAMILIES,
-        "python": platform.python_version(), "machine": platform.machine(),
-    }  # fmt: skip
-    (RESULTS / "simulator_difficulty.json").write_text(json.dumps(content, indent=1) + "\n")
+    rows = [{"what": what, "value": round(value, 3), "goal": goal} for what, value, goal in table]
+    report(
+        "simulator_difficulty",
+        rows,
+        about="simulated data only",
+        options=vars(options),
+        blob=blobs,
+        families=FAMILIES,
+    )
 
 
 if __name__ == "__main__":

@@ -45,16 +45,16 @@ def inspect(
         raise InputError(f"--picture {picture}: give a name that ends in .png, or --no-picture")
     orbit = read_orbit(file, component)
     facts = describe(orbit, component)
-    masks, source = _outlines(orbit, file, annotations)
+    masks, source, name = _outlines(orbit, file, annotations)
     if source:
-        facts["annotated_pixels"] = sum(int(mask.sum()) for mask in masks)
-        facts["annotations_from"] = source
+        facts[f"{name}_pixels"] = sum(int(mask.sum()) for mask in masks)
+        facts[f"{name}_from"] = source
     if not no_picture:
         from odm.images.picture import draw_orbit
 
         stem = orbit.key.stem if orbit.key else Path(without_options(file)).stem
         target = picture or f"{stem}.png"
-        draw_orbit(target, orbit, component=component, outlines=masks, outline_name="annotated")
+        draw_orbit(target, orbit, component=component, outlines=masks, outline_name=name)
         facts["picture"] = target
     if json_:
         print(json.dumps(facts, indent=2))
@@ -137,23 +137,25 @@ def _plain(value: Any) -> str:
 
 def _outlines(
     orbit: Orbit, file: str, annotations: str | None
-) -> tuple[list[NDArray[np.bool_]], str]:
-    """Masks of the regions known for this file, and where they are from ("" for unknown)."""
+) -> tuple[list[NDArray[np.bool_]], str, str]:
+    """Masks of what is known of this file, the folder they are from ("" for none), and their name:
+    the truth of a simulated archive, or annotated."""
     from odm.archive.errors import InputError
     from odm.archive.files import local_path
-    from odm.images.annotations import is_annotated_folder, load_annotations
+    from odm.images.annotations import SIMULATED, is_annotated_folder, load_annotations
 
     folder = annotations
     if folder is None:
         local = local_path(file)
         if local is None or not is_annotated_folder(local.parent):
-            return [], ""
+            return [], "", ""
         folder = str(local.parent)
-    known = load_annotations(folder).images
-    if orbit.key is None or orbit.key.stem not in known:
+    known = load_annotations(folder)
+    if orbit.key is None or orbit.key.stem not in known.images:
         if annotations is not None:
             raise InputError(f"{annotations}: does not label {Path(orbit.path).name}")
-        return [], ""
+        return [], "", ""
     rows, columns = orbit.shape
-    mask = known[orbit.key.stem].mask((columns, rows)) > 0
-    return ([mask] if mask.any() else []), folder
+    mask = known.images[orbit.key.stem].mask((columns, rows)) > 0
+    name = "truth" if known.source == SIMULATED else "annotated"
+    return ([mask] if mask.any() else []), folder, name

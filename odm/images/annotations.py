@@ -25,6 +25,8 @@ from odm.images.label_folder import CLASSES
 MANIFEST = "annotations.json"
 SIMULATION = "simulation.json"
 TRUTH = "truth.parquet"
+SIMULATED = "simulation"
+"""`Annotations.source` of what a simulator knows."""
 MASKS = "masks"
 
 
@@ -177,7 +179,7 @@ def _load_simulated(folder: Path) -> Annotations:
             f"{min(lost)}.png"
         )
     images = [LabelledImage(key, masks.get(key.stem)) for key in keys]
-    return Annotations(folder, "simulation", _by_stem(images))
+    return Annotations(folder, SIMULATED, _by_stem(images))
 
 
 def _masks_of_truth(folder: Path) -> set[str]:

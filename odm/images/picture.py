@@ -50,7 +50,7 @@ def draw_orbit(
     axes = figure.add_subplot()
     with np.errstate(divide="ignore"):
         log_psd = np.log10(orbit.psd(component))
-    low, high = limits or tuple(np.nanpercentile(log_psd, (1, 99.8)))
+    low, high = limits or tuple(np.nanpercentile(log_psd, (1, 99.5)))
     image = axes.imshow(
         to_regular_grid(orbit, log_psd).T,
         origin="lower",
@@ -130,7 +130,9 @@ def _label(axes: Axes, orbit: Orbit, title: str | None) -> None:
     axes.set_ylabel("frequency, kHz")
     side = {"ascending": "ascending, night side", "descending": "descending, day side"}
     name = orbit.key.stem if orbit.key else f"orbit {orbit.orbit_number}"
-    axes.set_title(title or f"{name} ({side.get(orbit.direction, orbit.direction)})", fontsize=10)
+    axes.set_title(
+        title or f"{name} ({side.get(orbit.direction, orbit.direction)})", fontsize=10, loc="left"
+    )
 
 
 def _whole_minutes(orbit: Orbit) -> NDArray[np.intp]:
