@@ -52,6 +52,9 @@ bench: setup
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/simulator_difficulty.py
+	$(BIN)/python benchmarks/baseline.py
+	$(BIN)/python benchmarks/models.py
+	$(BIN)/python benchmarks/engines.py
 
 # Random repetition: damaged files, other seeds. Minutes to hours: SOAK_SECONDS sets it.
 soak: setup

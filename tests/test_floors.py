@@ -7,7 +7,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("odm", "ray_jobs", "tuning")
-ROOMS = ("archive", "images", "catalog", "findings", "simulate", "commands")
+ROOMS = (
+    "archive",
+    "images",
+    "catalog",
+    "models",
+    "findings",
+    "training",
+    "simulate",
+    "commands",
+)
 # A data set joins an archive with annotations on images: named where the archive is, built on both.
 ABOVE_ITS_ROOM = {"odm/archive/samples.py": "images"}
 

@@ -1,0 +1,72 @@
+"""Methods without learning, scored in full on simulated half-orbits: the row to beat.
+
+Simulates an archive of its own seed and scores the Laplacian of Gaussian and the paper's Canny
+edges on it, at their default settings: tables, JSON and pictures under ``results/baseline/``.
+
+    python benchmarks/baseline.py [--half-orbits 60] [--seed 101]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import cv2
+from common import RESULTS, report
+
+from odm.archive.listing import list_orbits
+from odm.findings.predictor import Predictor
+from odm.findings.score_archive import Example, score_archive
+from odm.findings.score_pictures import write_pictures
+from odm.images.geometry import ImageSettings
+from odm.images.spectrogram import estimate_limits
+from odm.models.segmenters import create_segmenter
+from odm.simulate.archive import simulate_orbits
+
+EVERY = 61
+"""Half-orbits apart: a few dozen then span many 5-day cycles and both directions."""
+
+
+def main() -> None:
+    """Simulate, score both methods, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--half-orbits", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=101)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "archive"
+        simulate_orbits(
+            archive, half_orbits=options.half_orbits, seed=options.seed, every=EVERY, components="z"
+        )
+        limits = estimate_limits([entry.path for entry in list_orbits(archive).entries])
+        for name in ("log", "canny"):
+            examples: list[Example] = []
+            sheet = score_archive(
+                Predictor(create_segmenter(name)),
+                archive,
+                ImageSettings(*limits),
+                about={
+                    "method": name,
+                    "data": f"simulated, {options.half_orbits} half-orbits, seed {options.seed}",
+                },
+                examples=examples,
+            )
+            sheet.write_json(RESULTS / "baseline" / f"{name}.json")
+            write_pictures(RESULTS / "baseline" / name, sheet, examples)
+            print(sheet.to_text())
+            scores = sheet.score(overlap=0.25)
+            rows.append(
+                {
+                    "method": name,
+                    **{key: round(scores[key], 3) for key in ("precision", "recall", "f1")},
+                    "best_f1": round(sheet.score(overlap=0.25)["best_f1"], 3),
+                }
+            )
+    report("baseline", rows, data=f"simulated, seed {options.seed}, IoU 0.25")
+
+
+if __name__ == "__main__":
+    main()

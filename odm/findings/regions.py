@@ -1,0 +1,267 @@
+"""From a probability map to regions, and from regions to rows of the catalog.
+
+A region is a connected area of one half-orbit. Two nuclei that touch in the map are one region:
+nothing in a probability map tells two touching nuclei from one of irregular shape, and cutting
+them apart (by a watershed, say) would cut the double and ring-like ones as well. Scoring counts
+such a merger as one nucleus found, if it overlaps one of them enough, and one missed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from odm.archive.errors import InputError
+from odm.archive.orbits import read_orbit
+from odm.findings.measure import MAX_GAP_S, Mask, measure_regions
+from odm.images.geometry import ImageGeometry
+
+LEVELS = 255
+"""Probabilities are whole numbers of 1/255, so that a map costs a byte a pixel."""
+
+Levels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSettings:
+    """How a probability map becomes regions.
+
+    Attributes:
+        threshold: a region holds at least ``seed_pixels`` pixels of this probability.
+        low_threshold: from there it grows over connected pixels of this probability.
+        minimum_area: pixels at native size; the smallest known nuclei have some 500, of which a
+            pass end or a gap can take a part.
+        connectivity: 8, or 4 where pixels that touch at a corner do not belong together.
+        seed_pixels: one bright pixel is noise.
+        fill_holes: whether a region covers what it encloses; an outline has no holes.
+    """
+
+    threshold: float = 0.6
+    low_threshold: float = 0.4
+    minimum_area: int = 200
+    connectivity: int = 8
+    seed_pixels: int = 10
+    fill_holes: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low_threshold <= self.threshold <= 1:
+            raise InputError(
+                f"thresholds {self.low_threshold} and {self.threshold}: give two between 0 and 1, "
+                "low_threshold not above threshold"
+            )
+        if self.minimum_area < 1 or self.seed_pixels < 1:
+            raise InputError("minimum_area and seed_pixels: give at least 1 pixel")
+        if self.connectivity not in (4, 8):
+            raise InputError(f"connectivity {self.connectivity}: give 4 or 8")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for YAML and JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One region of a half-orbit.
+
+    Attributes:
+        mask: (K, N) bool at native size, row 0 the highest frequency.
+        confidence: the highest `RegionSettings.threshold` at which this region would still be
+            found, that is the probability that ``seed_pixels`` of its pixels reach. So a sweep of
+            the threshold is a cut through the confidences, and one search gives a whole curve.
+    """
+
+    mask: Mask
+    confidence: float
+
+
+def to_levels(probability: NDArray[Any]) -> Levels:
+    """Probabilities as uint8: 255 is 1. uint8 is passed through.
+
+    Raises:
+        InputError: of another type, not finite, or outside 0 to 1.
+    """
+    if probability.dtype == np.uint8:
+        return probability
+    if probability.dtype.kind != "f":
+        raise InputError(f"a probability map is uint8 or float, not {probability.dtype}")
+    # NaN compares as outside.
+    if not (
+        probability.size == 0 or (probability.min() >= -1e-6 and probability.max() <= 1 + 1e-6)
+    ):
+        raise InputError("a probability map has values that are not between 0 and 1")
+    return np.rint(np.clip(probability, 0, 1) * LEVELS).astype(np.uint8)
+
+
+def level_of(threshold: float) -> int:
+    """Smallest level that stands for at least this probability."""
+    return max(1, int(np.ceil(threshold * LEVELS - 1e-9)))
+
+
+def native_probability(probability: NDArray[Any], geometry: ImageGeometry) -> Levels:
+    """A probability map of the canvas (H, W) at native size (K, N), as levels.
+
+    A native image loses its padding; a resized one is interpolated, so that an outline does not
+    step from model pixel to model pixel.
+
+    Raises:
+        InputError: a map of another size than the canvas.
+    """
+    if probability.shape != geometry.shape:
+        raise InputError(f"a probability map of {probability.shape} is not one of {geometry.shape}")
+    levels = to_levels(probability)
+    height, width = geometry.content
+    content = levels[:height, :width]
+    if geometry.content == geometry.native_shape:
+        return content
+    lines, columns = geometry.native_shape
+    # cv2 puts pixel centres where ImageGeometry does.
+    resized = cv2.resize(content, (columns, lines), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def find_regions(
+    probability: NDArray[Any], geometry: ImageGeometry, settings: RegionSettings
+) -> list[Region]:
+    """Find the regions of one half-orbit.
+
+    Args:
+        probability: (H, W) on the canvas of ``geometry``, of the foreground: uint8 with 255 for 1,
+            or float.
+        geometry: of the image.
+        settings: thresholds and sizes.
+
+    Returns:
+        Regions at native size, by their first column, then from high to low frequency. No region
+        goes across rows that are more than `MAX_GAP_S` apart.
+
+    Raises:
+        InputError: a map of another size or type.
+    """
+    levels = native_probability(probability, geometry)
+    if np.count_nonzero(levels >= level_of(settings.threshold)) < settings.seed_pixels:
+        return []
+    regions = []
+    for mask in _areas(levels >= level_of(settings.low_threshold), geometry.times, settings):
+        inside = levels[mask]
+        seeds = min(settings.seed_pixels, inside.size)
+        confidence = int(np.partition(inside, -seeds)[-seeds])
+        if confidence >= level_of(settings.threshold):
+            regions.append(Region(mask, confidence / LEVELS))
+    return regions
+
+
+def regions_from_mask(
+    mask: NDArray[Any],
+    times: ArrayLike,
+    *,
+    connectivity: int = 8,
+    minimum_area: int = 1,
+) -> list[Region]:
+    """The regions that a label or a simulator's truth holds.
+
+    Nuclei that touch in the mask are one region; one across a gap of more than `MAX_GAP_S` is one
+    on either side, as it is for `find_regions`.
+
+    Args:
+        mask: (K, N), row 0 the highest frequency; anything but 0 is foreground.
+        times: (N,) datetime64.
+        connectivity: 4 or 8.
+        minimum_area: pixels; smaller areas are left out.
+
+    Raises:
+        InputError: a mask that does not have a column for each time.
+    """
+    stamps = np.asarray(times)
+    if mask.ndim != 2 or mask.shape[1] != stamps.size:
+        raise InputError(f"a mask of {mask.shape} does not have {stamps.size} columns, one per row")
+    settings = RegionSettings(
+        connectivity=connectivity, minimum_area=minimum_area, fill_holes=False
+    )
+    return [Region(area, 1.0) for area in _areas(mask != 0, stamps, settings)]
+
+
+def segments(times: ArrayLike) -> list[slice]:
+    """Ranges of columns without a gap of more than `MAX_GAP_S` inside."""
+    stamps = np.asarray(times).astype("datetime64[ns]")
+    steps_s = np.diff(stamps) / np.timedelta64(1, "s")
+    cuts = [0, *(np.flatnonzero(steps_s > MAX_GAP_S) + 1).tolist(), stamps.size]
+    return [slice(start, stop) for start, stop in itertools.pairwise(cuts)]
+
+
+def _areas(foreground: Mask, times: ArrayLike, settings: RegionSettings) -> list[Mask]:
+    """Connected areas of at least the minimum size, each a full (K, N) mask, in order."""
+    found: list[tuple[int, int, Mask]] = []
+    for columns in segments(times):
+        part = np.ascontiguousarray(foreground[:, columns], dtype=np.uint8)
+        if not part.any():
+            continue
+        if settings.fill_holes:
+            part = _filled(part, settings.connectivity)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(
+            part, connectivity=settings.connectivity
+        )
+        for label in range(1, count):
+            left, top, width, height, area = stats[label]
+            if area < settings.minimum_area:
+                continue
+            mask = np.zeros(foreground.shape, dtype=bool)
+            box = np.s_[top : top + height, left : left + width]
+            mask[:, columns][box] = labels[box] == label
+            found.append((columns.start + int(left), int(top), mask))
+    found.sort(key=lambda area: area[:2])
+    return [mask for _, _, mask in found]
+
+
+def _filled(part: Levels, connectivity: int) -> Levels:
+    """Holes filled; the outside is what hangs together with the border the other way (4 for 8)."""
+    outside = cv2.copyMakeBorder(1 - part, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    _, labels = cv2.connectedComponents(outside, connectivity=4 if connectivity == 8 else 8)
+    filled: Levels = (labels[1:-1, 1:-1] != labels[0, 0]).astype(np.uint8)
+    return filled
+
+
+def region_rows(
+    path: object,
+    regions: Sequence[Region],
+    *,
+    source: str,
+    model: str,
+    components: Iterable[str] = "zxy",
+) -> tuple[list[Region], list[dict[str, Any]]]:
+    """Measure regions on the native data: the file is opened again, since few files have any.
+
+    Args:
+        path: the half-orbit.
+        regions: as `find_regions` gives them.
+        source: the file, relative to the archive, as the catalog names it.
+        model: digest of the model, or what stands in its place.
+        components: spectra to read; ``z`` is among them.
+
+    Returns:
+        The regions that hold a measurement (an area of fill values alone is none) and their rows.
+
+    Raises:
+        ArchiveError: the file is bad.
+        TransientError: the store does not answer.
+    """
+    if not regions:
+        return [], []
+    orbit = read_orbit(path, components)
+    psd = {component: orbit.psd(component) for component in orbit.amplitude}
+    measured = np.rot90(np.isfinite(psd["z"]))  # image orientation
+    kept = [region for region in regions if measured[region.mask].any()]
+    rows = measure_regions(
+        orbit,
+        psd,
+        [region.mask for region in kept],
+        source=source,
+        model=model,
+        confidences=[region.confidence for region in kept],
+    )
+    return kept, rows

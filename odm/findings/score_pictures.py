@@ -1,0 +1,196 @@
+"""Pictures of a `ScoreSheet`: curves, reliability, recall over contrast, and examples."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odm.archive.files import join, write_bytes
+from odm.findings.curves import RecallFit
+from odm.findings.matching import bounding_box
+from odm.findings.score_archive import Example
+from odm.findings.score_sheet import ScoreSheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
+TRUE, FOUND, WRONG = "white", "lime", "red"
+
+
+def write_pictures(
+    folder: object, sheet: ScoreSheet, examples: Sequence[Example] = ()
+) -> list[str]:
+    """Write ``scores.png`` (four panels) and, with examples, ``examples.png``.
+
+    Returns:
+        What was written.
+    """
+    written = [join(folder, "scores.png")]
+    _write(written[0], score_figure(sheet))
+    if examples:
+        written.append(join(folder, "examples.png"))
+        _write(written[1], example_figure(examples))
+    return written
+
+
+def score_figure(sheet: ScoreSheet) -> Figure:
+    """Precision over recall, FROC, recall over contrast, and reliability, on one page."""
+    figure = _figure(11, 8.5)
+    panels = figure.subplots(2, 2)
+    _precision_recall(panels[0, 0], sheet)
+    _froc(panels[0, 1], sheet)
+    _contrast(panels[1, 0], sheet)
+    _reliability(panels[1, 1], sheet)
+    title = str(sheet.about.get("model") or sheet.about.get("method") or "a method")
+    counts = sheet.counts
+    figure.suptitle(
+        f"{title}: {counts['nuclei']} simulated nuclei on {counts['half_orbits']} half-orbits",
+        fontsize=12,
+    )
+    figure.text(0.5, -0.02, sheet.caveat, ha="center", va="top", fontsize=7, wrap=True)
+    return figure
+
+
+def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
+    for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
+        score = sheet.score("contour", float(overlap))
+        label = f"IoU {overlap}: AP {score['average_precision']:.2f}, F1 {score['f1']:.2f}"
+        axes.plot(curve["recall"], curve["precision"], color=colour, label=label)
+        axes.plot(score["recall"], score["precision"], "o", color=colour)
+    axes.plot([], [], "o", color="0.4", label=f"at confidence {sheet.threshold:.2f}")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set_title("regions: precision over recall", fontsize=10)
+    axes.legend(fontsize=8, loc="best")
+    axes.grid(alpha=0.3)
+
+
+def _froc(axes: Axes, sheet: ScoreSheet) -> None:
+    for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
+        rate, recall = np.array(curve["false_per_half_orbit"]), np.array(curve["recall"])
+        seen = rate > 0
+        axes.semilogx(rate[seen], recall[seen], color=colour, label=f"IoU {overlap}")
+    axes.set(xlabel="false regions per half-orbit", ylabel="recall", ylim=(0, 1.02))
+    axes.xaxis.set_minor_formatter("")  # names of steps within a decade would overlap
+    axes.set_title("regions: free-response (FROC)", fontsize=10)
+    axes.legend(fontsize=8, loc="upper left")
+    axes.grid(alpha=0.3, which="both")
+
+
+def _contrast(axes: Axes, sheet: ScoreSheet) -> None:
+    right = 20.0
+    grid = np.linspace(0, right, 200)
+    for colour, (overlap, entry) in zip(_COLOURS, sheet.contrast.items(), strict=False):
+        bins = entry["bins"]
+        middle = [(row["lower"] + min(row["upper"], right)) / 2 for row in bins]
+        axes.plot(middle, [row["recall"] for row in bins], "o", color=colour, ms=5)
+        half = entry["half"]
+        label = f"IoU {overlap}: " + (
+            entry["note"] if half is None else f"half found at {half:.1f} dB"
+        )
+        axes.plot(grid, RecallFit(half, entry["slope"]).recall(grid), color=colour, label=label)
+    axes.set(xlabel="contrast, dB", ylabel="recall", xlim=(0, right), ylim=(-0.02, 1.02))
+    axes.set_title("recall over contrast: bins and logistic fit", fontsize=10)
+    axes.legend(fontsize=8, loc="lower right")
+    axes.grid(alpha=0.3)
+
+
+def _reliability(axes: Axes, sheet: ScoreSheet) -> None:
+    calibration = sheet.calibration
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1)
+    parts: list[tuple[str, dict[str, Any], str]] = [
+        ("pixels", calibration, "o-"),
+        (f"pixels at temperature {calibration['temperature']:.2f}", calibration["scaled"], "s--"),
+        ("regions: share that is true", calibration["regions"], "^-"),
+    ]
+    for colour, (label, part, style) in zip(_COLOURS, parts, strict=False):
+        bins = part["bins"]
+        if bins["count"]:
+            text = f"{label} (ECE {part['ece']:.3f})"
+            axes.plot(bins["predicted"], bins["observed"], style, color=colour, ms=4, label=text)
+    axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title("reliability", fontsize=10)
+    axes.legend(fontsize=8, loc="upper left")
+    axes.grid(alpha=0.3)
+
+
+def example_figure(examples: Sequence[Example]) -> Figure:
+    """Half-orbits with outlines: truth white, found green, false red; 0 to 16 kHz."""
+    columns = 3
+    lines = -(-len(examples) // columns)
+    figure = _figure(5 * columns, 3.4 * lines)
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes, example in zip(panels, examples, strict=False):
+        _example(axes, example)
+    for axes in panels[len(examples) :]:
+        axes.set_axis_off()
+    handles = panels[0]
+    for colour, name in ((TRUE, "truth"), (FOUND, "found, true"), (WRONG, "found, false")):
+        handles.plot([], [], color=colour, label=name)
+    handles.legend(fontsize=7, facecolor="0.3", labelcolor="white", loc="upper right")
+    return figure
+
+
+def _example(axes: Axes, example: Example) -> None:
+    from odm.archive.orbits import read_orbit
+
+    orbit = read_orbit(example.path, "z")
+    with np.errstate(divide="ignore"):
+        spectrogram = np.rot90(np.log10(orbit.psd("z")))
+    low, high = np.nanpercentile(spectrogram, (2, 99.7))
+    top = orbit.frequency[-1] / 1e3
+    extent = (-0.5, orbit.times.size - 0.5, orbit.frequency[0] / 1e3, top)
+    axes.set_facecolor("0.85")  # what is missing
+    axes.imshow(
+        spectrogram, extent=extent, aspect="auto", vmin=low, vmax=high, cmap="magma",
+        interpolation="nearest",
+    )  # fmt: skip
+    paired = {found for _, found in example.pairs}
+    for number, mask in enumerate(example.found):
+        _outline(axes, mask, extent, FOUND if number in paired else WRONG, 1.0)
+    for mask in example.truth:
+        _outline(axes, mask, extent, TRUE, 0.8)
+    ticks = np.linspace(0, orbit.times.size - 1, 5).astype(int)
+    axes.set_xticks(ticks, [_degrees(orbit.latitude[row]) for row in ticks], fontsize=7)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_ylim(0, min(16.0, top))
+    axes.set_ylabel("kHz", fontsize=7)
+    name = orbit.key.identity if orbit.key else example.path
+    axes.set_title(f"{name} {orbit.times[0].astype('datetime64[m]')}", fontsize=8)
+
+
+def _degrees(latitude: float) -> str:
+    if not np.isfinite(latitude):
+        return "?"
+    return f"{abs(latitude):.0f}°{'N' if latitude >= 0 else 'S'}"
+
+
+def _outline(
+    axes: Axes, mask: np.ndarray, extent: tuple[float, ...], colour: str, width: float
+) -> None:
+    _, _, low, high = extent
+    lines, columns = bounding_box(mask)
+    step = (high - low) / mask.shape[0]
+    x = np.arange(columns.start - 1, columns.stop + 1)
+    y = high - (np.arange(lines.start - 1, lines.stop + 1) + 0.5) * step
+    inside = np.pad(mask[lines, columns], 1).astype(np.float32)
+    axes.contour(x, y, inside, levels=[0.5], colors=colour, linewidths=width)
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _write(path: object, figure: Figure) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110, format="png", bbox_inches="tight")
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,207 @@
+"""Model folders: weights and `model.json`, under one digest.
+
+    model.json                architecture, image settings, thresholds, training data, metrics, ...
+    weights-<digest>.safetensors
+
+The digest covers the weights, the architecture, the image settings and the thresholds: what decides
+the answer to an image. Metrics, the training data's digest and the package's version are kept, not
+covered. The weights' name carries their digest, so that writing `model.json` commits the whole
+folder and one that is overwritten is never half new.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from odm.archive.errors import InputError
+from odm.archive.files import exists, join, local_path, read_bytes, write_bytes
+from odm.models.card import (
+    CARD,
+    COVERED,
+    FORMAT,
+    ModelCard,
+    check_expected,
+    digest_of,
+    read_model_card,
+    to_card,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["LoadedModel", "ModelCard", "load_model", "read_model_card", "save_model"]
+
+# Who builds an architecture of each kind. Imported when a model is loaded.
+BUILDERS = {
+    "segmenter": ("odm.models.segmenters", "create_segmenter"),
+}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and its card."""
+
+    model: Any
+    card: ModelCard
+
+
+def save_model(
+    folder: object,
+    model: Any,
+    *,
+    image: Mapping[str, Any],
+    thresholds: Mapping[str, Any],
+    kind: str = "segmenter",
+    training_data: str = "none",
+    metrics: Mapping[str, Any] | None = None,
+    notes: Mapping[str, Any] | None = None,
+    half: bool = False,
+) -> ModelCard:
+    """Write a model folder; what was there before is replaced.
+
+    Args:
+        folder: local path or URI.
+        model: has `architecture` and `options`, and is a torch module if it has weights.
+        image: image settings that the model was trained with.
+        thresholds: settings that turn its output into findings.
+        kind: what `BUILDERS` knows; a "segmenter".
+        training_data: digest of the training data.
+        metrics: by name.
+        notes: anything else, not covered by the digest.
+        half: store matrices and kernels in float16. Statistics and scales stay in float32:
+            small variances would become zero.
+
+    Raises:
+        InputError: if the settings cannot be written as JSON, or the folder cannot be written.
+    """
+    _builder(kind, folder)
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "architecture": {
+            "kind": kind,
+            "name": model.architecture,
+            "options": dict(model.options),
+        },
+        "image": dict(image),
+        "thresholds": dict(thresholds),
+        "training_data": training_data,
+        "metrics": dict(metrics or {}),
+        "notes": dict(notes or {}),
+        "code_version": _code_version(),
+        "weights": {},
+    }
+    data = _weights(model, half)
+    if data is not None:
+        digest = hashlib.sha256(data).hexdigest()
+        content["weights"] = {
+            "file": f"weights-{digest[:12]}.safetensors",
+            "bytes": len(data),
+            "digest": digest,
+            "dtype": "float16" if half else "float32",
+        }
+        write_bytes(join(folder, content["weights"]["file"]), data)
+    content["parts"] = {part: digest_of(content[part]) for part in COVERED}
+    content["digest"] = digest_of(content["parts"])
+    write_bytes(join(folder, CARD), to_json(content, indent=2))
+    _remove_old_weights(folder, content["weights"].get("file"))
+    return to_card(content)
+
+
+def load_model(
+    folder: object, *, device: str = "cpu", expect: Mapping[str, Any] | None = None
+) -> LoadedModel:
+    """Load a model, in evaluation mode.
+
+    Args:
+        folder: local path or URI of a model folder.
+        device: where its weights go.
+        expect: what the model has to agree with: any of `digest`, `architecture`, `image`,
+            `thresholds`, `training_data`; of a table only the keys given, at any depth.
+
+    Raises:
+        InputError: if it is no model folder, its weights are cut short or changed, they do not fit
+            the architecture, or it differs from `expect`. The sentence says what.
+    """
+    card = read_model_card(folder)
+    if expect:
+        check_expected(folder, card, expect)
+    architecture = card.architecture
+    build = _builder(architecture["kind"], folder)
+    model = build(architecture["name"], **architecture["options"])
+    if card.weights:
+        _load_weights(folder, model, card.weights)
+        model.to(device).eval()
+    return LoadedModel(model, card)
+
+
+def _builder(kind: str, folder: object) -> Any:
+    if kind not in BUILDERS:
+        raise InputError(f"{folder}: a model is a {' or a '.join(BUILDERS)}, not a {kind!r}.")
+    module, name = BUILDERS[kind]
+    return getattr(import_module(module), name)
+
+
+def _weights(model: Any, half: bool) -> bytes | None:
+    if not hasattr(model, "state_dict"):
+        return None
+    import torch
+    from safetensors.torch import save
+
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        value = tensor.detach().cpu()
+        if value.is_floating_point():
+            value = value.to(torch.float16 if half and value.ndim >= 2 else torch.float32)
+        # A copy: safetensors refuses tensors that share memory, and other memory layouts.
+        tensors[name] = value.clone(memory_format=torch.contiguous_format)
+    return save(tensors)
+
+
+def _load_weights(folder: object, model: Any, weights: Mapping[str, Any]) -> None:
+    from safetensors.torch import load
+
+    path = join(folder, weights["file"])
+    if not exists(path):
+        raise InputError(f"{folder} has lost its weights: there is no {weights['file']}.")
+    data = read_bytes(path)
+    if len(data) < weights["bytes"]:
+        raise InputError(
+            f"{folder}: {weights['file']} is cut short: {len(data):,} of {weights['bytes']:,} "
+            "bytes."
+        )
+    if hashlib.sha256(data).hexdigest() != weights["digest"]:
+        raise InputError(
+            f"{folder}: {weights['file']} was changed after the model was saved; the weights do "
+            "not fit their digest."
+        )
+    given = load(data)
+    own = model.state_dict()
+    odd = sorted(set(own) ^ set(given)) or [k for k in own if own[k].shape != given[k].shape]
+    if odd:
+        raise InputError(
+            f"{folder}: the weights are of another architecture than {model.architecture}: "
+            f"{len(odd)} tensors differ, {odd[0]} among them."
+        )
+    # Copying into the model's own tensors brings float16 back to their dtype.
+    model.load_state_dict(given)
+
+
+def _remove_old_weights(folder: object, keep: str | None) -> None:
+    local = local_path(folder)
+    if local is None:
+        return
+    for old in local.glob("weights-*.safetensors"):
+        if old.name != keep:
+            old.unlink(missing_ok=True)
+
+
+def _code_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("odm")
+    except PackageNotFoundError:
+        return "unknown"

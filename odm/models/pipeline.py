@@ -1,0 +1,81 @@
+"""Pipeline folders: several models (a detector and a segmenter, say) under one digest.
+
+pipeline.json             role to digest
+<role>/                   a model folder
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from odm.archive.errors import InputError
+from odm.archive.files import exists, join, read_bytes, write_bytes
+from odm.models.card import CARD, FORMAT, digest_of, read_json, read_model_card, to_json
+from odm.models.folder import LoadedModel, load_model
+
+PIPELINE_CARD = "pipeline.json"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The members of a pipeline folder, under one digest."""
+
+    digest: str
+    members: Mapping[str, LoadedModel]
+
+
+def save_pipeline(folder: object, members: Mapping[str, object]) -> str:
+    """Make a pipeline folder of model folders.
+
+    Args:
+        folder: local path or URI.
+        members: role (such as "detector") to the folder of a model, which is copied.
+
+    Returns:
+        The pipeline's digest.
+
+    Raises:
+        InputError: if there is no member, or one is no model folder.
+    """
+    if not members:
+        raise InputError("A pipeline needs at least one model.")
+    digests: dict[str, str] = {}
+    for role, source in members.items():
+        card = read_model_card(source)
+        names = [str(card.weights["file"])] if card.weights else []
+        for name in [*names, CARD]:
+            write_bytes(join(folder, role, name), read_bytes(join(source, name)))
+        digests[role] = card.digest
+    digest = digest_of(digests)
+    content = {"format": FORMAT, "members": digests, "digest": digest}
+    write_bytes(join(folder, PIPELINE_CARD), to_json(content, indent=2))
+    return digest
+
+
+def read_digest(folder: object) -> str:
+    """The digest of a model folder or of a pipeline folder, without loading it."""
+    if exists(join(folder, PIPELINE_CARD)):
+        return str(_read_pipeline(folder)["digest"])
+    return read_model_card(folder).digest
+
+
+def load_pipeline(folder: object, *, device: str = "cpu") -> Pipeline:
+    """Load every member of a pipeline folder.
+
+    Raises:
+        InputError: as `load_model`; or if a member is not the one that the pipeline was made of.
+    """
+    content = _read_pipeline(folder)
+    members = {
+        role: load_model(join(folder, role), device=device, expect={"digest": digest})
+        for role, digest in content["members"].items()
+    }
+    return Pipeline(content["digest"], members)
+
+
+def _read_pipeline(folder: object) -> dict[str, Any]:
+    content = read_json(folder, PIPELINE_CARD, "pipeline")
+    members = content.get("members")
+    if not isinstance(members, dict) or digest_of(members) != content.get("digest"):
+        raise InputError(f"{folder}: {PIPELINE_CARD} was changed after it was saved.")
+    return content

@@ -1,0 +1,158 @@
+"""Encoders, and where their weights come from: nowhere, the hub, or a local file."""
+
+import difflib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from torch import Tensor, nn
+
+from odm.archive.errors import InputError
+
+TIMM_PREFIX = "tu-"
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def check_encoder(name: str) -> None:
+    """Raise InputError, with the nearest known name, if there is no such encoder."""
+    if name.startswith("timm-"):
+        raise InputError(
+            f"Encoder {name!r} is deprecated and loads other weights than its name says; "
+            f"use {TIMM_PREFIX + name.removeprefix('timm-')!r}."
+        )
+    if name.startswith(TIMM_PREFIX):
+        known = [TIMM_PREFIX + model for model in timm.list_models()]
+        base = name.partition(".")[0]
+    else:
+        known, base = [known for known in smp.encoders.encoders if known[:5] != "timm-"], name
+    if base not in known:
+        near = difflib.get_close_matches(base, known, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise InputError(f"Unknown encoder {name!r}{hint}")
+
+
+def hub_weights(name: str) -> str:
+    """The value of `encoder_weights` that makes segmentation_models_pytorch ask the hub."""
+    if name.startswith(TIMM_PREFIX):
+        return "imagenet"
+    settings = smp.encoders.encoders[name]["pretrained_settings"]
+    return "imagenet" if "imagenet" in settings else next(iter(settings))
+
+
+def create_encoder(
+    name: str, *, in_channels: int = 3, depth: int = 5, pretrained: str = "none"
+) -> nn.Module:
+    """Build an encoder that gives features at strides 1, 2, 4, ..., finest first.
+
+    Args:
+        name: in segmentation_models_pytorch, or `tu-NAME` for one of timm.
+        in_channels: of the image.
+        depth: number of halvings.
+        pretrained: "none", "hub", or the path of a weights file (safetensors or torch).
+
+    Raises:
+        InputError: for an unknown encoder, a hub that cannot be reached, or a file that is not
+            this encoder's.
+    """
+    check_encoder(name)
+    hub = pretrained == "hub"
+    try:
+        encoder = smp.encoders.get_encoder(
+            name,
+            in_channels=in_channels,
+            depth=depth,
+            weights=hub_weights(name) if hub else None,
+        )
+    except Exception as error:
+        if not hub:
+            raise InputError(f"Encoder {name!r} cannot be used here: {_first(error)}") from error
+        raise offline(name, error) from error
+    if pretrained not in ("none", "hub"):
+        load_encoder(encoder, name, Path(pretrained))
+    return encoder
+
+
+def offline(name: str, error: Exception) -> InputError:
+    """The sentence about weights that the hub did not give."""
+    return InputError(
+        f"The pretrained weights of {name!r} could not be fetched from the hub "
+        f"({type(error).__name__}): go online, or set pretrained to a local weights file or 'none'."
+    )
+
+
+def load_encoder(encoder: nn.Module, name: str, path: Path) -> None:
+    """Load a local weights file into an encoder.
+
+    Names may carry a prefix (`encoder.`, `model.`); tensors of a classifier are passed over, and a
+    first convolution for three channels is adapted to the encoder's.
+
+    Raises:
+        InputError: if the file cannot be read or lacks a tensor of the encoder.
+    """
+    given = read_weights(path)
+    own = encoder.state_dict()
+    taken: dict[str, Tensor] = {}
+    for key, tensor in own.items():
+        found = _find(given, key)
+        if found is None:
+            continue
+        if found.shape != tensor.shape and found.ndim == 4 and found.shape[1] == 3:
+            found = timm.models.adapt_input_conv(tensor.shape[1], found)
+        if found.shape != tensor.shape:
+            raise InputError(
+                f"{path} holds weights of another encoder than {name!r}: {key} has shape "
+                f"{tuple(found.shape)}, not {tuple(tensor.shape)}."
+            )
+        taken[key] = found
+    lacking = sorted(set(own) - set(taken))
+    if lacking:
+        raise InputError(
+            f"{path} holds weights of another encoder than {name!r}: it lacks {len(lacking)} of "
+            f"{len(own)} tensors, {lacking[0]} among them."
+        )
+    encoder.load_state_dict(taken)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file, or of the folder that a hub download made.
+
+    Raises:
+        InputError: if there is none, or it cannot be read.
+    """
+    if path.is_dir():
+        files = [path / name for name in WEIGHT_FILES if (path / name).is_file()]
+        if not files:
+            raise InputError(f"{path} holds none of {', '.join(WEIGHT_FILES)}.")
+        path = files[0]
+    if not path.is_file():
+        raise InputError(f"There is no weights file {path}; pretrained is 'none', 'hub' or a file.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path} is no whole weights file: {_first(error)}") from None
+    except Exception as error:
+        # safetensors raises its own error, which is an Exception only.
+        raise InputError(f"{path} is no whole weights file: {_first(error)}") from None
+    tensors = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
+    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
+        raise InputError(f"{path} holds no table of named tensors.")
+    return tensors
+
+
+def _find(given: dict[str, Tensor], key: str) -> Tensor | None:
+    for stem in (key, key.removeprefix("model.")):
+        for prefix in ("", "encoder.", "model.", "encoder.model.", "module."):
+            if prefix + stem in given:
+                return given[prefix + stem]
+    return None
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

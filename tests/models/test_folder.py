@@ -1,0 +1,199 @@
+"""Model folders: what is saved is what is loaded, and every fault is one sentence."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from odm.archive.errors import InputError
+from odm.models.card import read_model_card
+from odm.models.classical import Canny
+from odm.models.folder import load_model, save_model
+from odm.models.pipeline import load_pipeline, read_digest, save_pipeline
+from odm.models.segmenters import create_model, create_segmenter
+
+IMAGE = {"mode": "native", "height": 1024, "width": 1088, "minimum": -9.0, "maximum": -5.5}
+THRESHOLDS = {"region": 0.5, "minimum_area": 40}
+
+
+@pytest.fixture(scope="module")
+def model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return create_model("pspnet", encoder="tu-mobilenetv3_small_050", in_channels=1)
+
+
+@pytest.fixture
+def folder(model: torch.nn.Module, tmp_path: Path) -> Path:
+    save_model(
+        tmp_path / "model",
+        model,
+        image=IMAGE,
+        thresholds=THRESHOLDS,
+        training_data="abc",
+        metrics={"iou": 0.7},
+    )
+    return tmp_path / "model"
+
+
+def sentence(folder: Path, **settings: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        load_model(folder, **settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def edit(folder: Path, change: Any) -> None:
+    card = json.loads((folder / "model.json").read_text())
+    change(card)
+    (folder / "model.json").write_text(json.dumps(card))
+
+
+def weights_of(folder: Path) -> Path:
+    (path,) = folder.glob("weights-*.safetensors")
+    return path
+
+
+def test_what_is_saved_is_loaded(model, folder: Path) -> None:
+    loaded = load_model(folder)
+    assert loaded.card.image == IMAGE
+    assert loaded.card.thresholds == THRESHOLDS
+    assert loaded.card.training_data == "abc"
+    assert loaded.card.metrics == {"iou": 0.7}
+    assert loaded.card.architecture["name"] == "pspnet"
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.model.state_dict()[name], tensor)
+    assert {path.name for path in folder.iterdir()} == {"model.json", weights_of(folder).name}
+
+
+def test_saving_again_gives_the_same_digest(model, folder: Path, tmp_path: Path) -> None:
+    again = save_model(tmp_path / "again", model, image=IMAGE, thresholds=THRESHOLDS)
+    # Metrics and training data are not what decides an answer.
+    assert again.digest == read_model_card(folder).digest == read_digest(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": {**IMAGE, "maximum": -5.0}},
+        {"thresholds": {**THRESHOLDS, "region": 0.6}},
+        {"half": True},
+    ],
+)
+def test_what_decides_an_answer_changes_the_digest(
+    model, folder: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    settings = {"image": IMAGE, "thresholds": THRESHOLDS, **change}
+    other = save_model(tmp_path / "other", model, **settings)
+    assert other.digest != read_digest(folder)
+
+
+def test_overwriting_leaves_only_the_new(model, folder: Path) -> None:
+    before = weights_of(folder).name
+    other = create_model("pspnet", encoder="tu-mobilenetv3_small_050", in_channels=1)
+    save_model(folder, other, image=IMAGE, thresholds=THRESHOLDS)
+    assert weights_of(folder).name != before
+    load_model(folder)
+
+
+def test_half_precision(model, tmp_path: Path) -> None:
+    save_model(tmp_path, model, image=IMAGE, thresholds={}, half=True)
+    size = weights_of(tmp_path).stat().st_size
+    exact = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    assert size < 0.62 * exact
+    loaded = load_model(tmp_path).model.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert loaded[name].dtype == tensor.dtype
+        if tensor.ndim < 2:
+            assert torch.equal(loaded[name], tensor), name
+        else:
+            torch.testing.assert_close(loaded[name], tensor, rtol=1e-3, atol=1e-7)
+
+
+def test_weights_cut_short(folder: Path) -> None:
+    path = weights_of(folder)
+    whole = path.stat().st_size
+    path.write_bytes(path.read_bytes()[: whole // 2])
+    assert f"is cut short: {whole // 2:,} of {whole:,} bytes" in sentence(folder)
+
+
+def test_weights_changed_or_lost(folder: Path) -> None:
+    path = weights_of(folder)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    assert "the weights do not fit their digest" in sentence(folder)
+    path.unlink()
+    assert "has lost its weights" in sentence(folder)
+
+
+def test_card_changed_names_the_part(folder: Path) -> None:
+    edit(folder, lambda card: card["thresholds"].update(region=0.9))
+    assert "its digest no longer fits the thresholds" in sentence(folder)
+    edit(folder, lambda card: card["image"].update(height=512))
+    assert "its digest no longer fits the image and thresholds" in sentence(folder)
+
+
+def test_what_is_no_model_folder(folder: Path, tmp_path: Path) -> None:
+    assert "is no model folder: it has no model.json" in sentence(tmp_path / "nothing")
+    edit(folder, lambda card: card.pop("image"))
+    assert "has no 'image'" in sentence(folder)
+    edit(folder, lambda card: card.update(format=99))
+    assert "newer version" in sentence(folder)
+    (folder / "model.json").write_text("{")
+    assert "is not JSON" in sentence(folder)
+
+
+def test_expectations_name_what_differs(folder: Path) -> None:
+    load_model(folder, expect={"image": {"height": 1024}})
+    text = sentence(folder, expect={"image": {"height": 512, "component": "z"}})
+    assert "image.height is 1024, not 512" in text
+    assert "it has no image.component" in text
+    classes = {"architecture": {"options": {"classes": 3}}}
+    assert "architecture.options.classes is 2, not 3" in sentence(folder, expect=classes)
+    assert "no colour" in sentence(folder, expect={"colour": 1})
+
+
+def test_settings_that_are_no_json(model, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        save_model(tmp_path, model, image={"minimum": float("nan")}, thresholds={})
+    with pytest.raises(InputError, match=r"a model is a segmenter, not a .oracle."):
+        save_model(tmp_path, model, image={}, thresholds={}, kind="oracle")
+
+
+def test_a_method_without_learning_has_a_folder_too(tmp_path: Path) -> None:
+    method = create_segmenter("canny", low=30)
+    save_model(tmp_path, method, image=IMAGE, thresholds=THRESHOLDS)
+    loaded = load_model(tmp_path)
+    assert isinstance(loaded.model, Canny)
+    assert loaded.model.options == method.options
+    assert loaded.card.weights == {}
+
+
+def test_pipeline(model, folder: Path, tmp_path: Path) -> None:
+    save_model(tmp_path / "edges", create_segmenter("canny"), image={}, thresholds={})
+    digest = save_pipeline(tmp_path / "both", {"segmenter": folder, "detector": tmp_path / "edges"})
+    pipeline = load_pipeline(tmp_path / "both")
+    assert pipeline.digest == digest == read_digest(tmp_path / "both")
+    assert pipeline.members["segmenter"].card == read_model_card(folder)
+    # Another member under an old pipeline card is found out.
+    save_model(tmp_path / "both" / "detector", create_segmenter("canny", low=1), image={},
+               thresholds={})  # fmt: skip
+    with pytest.raises(InputError, match="digest is"):
+        load_pipeline(tmp_path / "both")
+    with pytest.raises(InputError, match="no pipeline folder"):
+        load_pipeline(folder)
+    with pytest.raises(InputError, match="at least one"):
+        save_pipeline(tmp_path / "none", {})
+
+
+def test_reading_a_card_imports_no_torch(folder: Path) -> None:
+    code = (
+        "import sys; from odm.models import read_model_card; "
+        f"print(read_model_card({str(folder)!r}).digest, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [read_digest(folder), "False"]

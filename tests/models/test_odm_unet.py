@@ -1,0 +1,270 @@
+"""ODM_Unet: the contract, the reference counts, its options, and how it compiles and exports."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from odm.archive.errors import InputError
+from odm.models.export import export_onnx
+from odm.models.odconv import ODConv2d, odconv_layers, set_temperature
+from odm.models.odm_unet import OdmUnet
+from odm.models.segmenters import create_model
+from tests.models.contract import Options, SegmentationContract, example, settle
+
+
+class TestOdmUnet(SegmentationContract):
+    name = "odm_unet"
+
+
+class TestOdmUnetSmall(SegmentationContract):
+    name = "odm_unet_small"
+
+
+class TestOdmUnetLayerNorm(SegmentationContract):
+    name = "odm_unet_small"
+    options: ClassVar[Options] = {
+        "odconv": "all",
+        "odconv_kernels": 2,
+        "odconv_norm": "layer",
+        "classes": 4,
+    }
+
+
+class TestOdmUnetOnlyUnet(SegmentationContract):
+    name = "odm_unet_small"
+    options: ClassVar[Options] = {
+        "odconv": "none",
+        "sdi_strides": "off",
+        "scse": False,
+        "squeeze_excite": False,
+    }
+
+
+class TestOdmUnetSomeLevels(SegmentationContract):
+    name = "odm_unet_small"
+    options: ClassVar[Options] = {
+        "sdi_strides": (8, 32),
+        "sdi_product": "bfloat16",
+        "sdi_norm": False,
+    }
+
+
+def count(name: str, **options: object) -> float:
+    """Millions of parameters."""
+    return sum(p.numel() for p in create_model(name, **options).parameters()) / 1e6
+
+
+@pytest.mark.parametrize(
+    ("options", "millions"),
+    [
+        ({}, 10.12),
+        ({"odconv": "none"}, 4.78),
+        ({"odconv": "depthwise"}, 5.48),
+        ({"odconv": "all", "odconv_kernels": 1}, 5.81),
+    ],
+)
+def test_parameter_counts(options: dict[str, object], millions: float) -> None:
+    assert count("odm_unet", **options) == pytest.approx(millions, rel=0.01)
+
+
+def test_small_is_small() -> None:
+    assert 1 < count("odm_unet_small") < 2
+
+
+@pytest.mark.parametrize(("name", "giga"), [("odm_unet", 3.60), ("unet_same_encoder", 3.07)])
+def test_multiplications_at_256(name: str, giga: float) -> None:
+    model = create_model(name).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, 256, 256))
+    assert counter.get_total_flops() / 2e9 == pytest.approx(giga, rel=0.01)
+
+
+def test_maps_the_published_shape() -> None:
+    model = create_model("odm_unet").eval()
+    with torch.inference_mode():
+        assert model(torch.randn(2, 3, 96, 160)).shape == (2, 2, 96, 160)
+
+
+def dynamic_layers(**options: object) -> list[ODConv2d]:
+    return list(odconv_layers(create_model("odm_unet_small", **options)))
+
+
+def test_policies_choose_the_layers() -> None:
+    depthwise = dynamic_layers(odconv="depthwise")
+    pointwise = dynamic_layers(odconv="pointwise")
+    assert len(depthwise) == 11
+    assert all(layer.geometry.is_depthwise for layer in depthwise)
+    assert all(layer.geometry.is_pointwise for layer in pointwise)
+    assert len(dynamic_layers(odconv="all")) == len(depthwise) + len(pointwise)
+    assert dynamic_layers(odconv="none") == []
+
+
+def test_the_stem_and_squeeze_and_excitation_stay_static() -> None:
+    encoder = create_model("odm_unet", odconv="all").get_submodule("encoder.model")
+    assert type(encoder.get_submodule("conv_stem")) is torch.nn.Conv2d
+    assert type(encoder.get_submodule("blocks.2.0.se.conv_reduce")) is torch.nn.Conv2d
+    static = [m for m in encoder.modules() if type(m) is torch.nn.Conv2d and m.bias is None]
+    assert static == [encoder.get_submodule("conv_stem")]
+
+
+def test_squeeze_excite_can_be_dropped() -> None:
+    names = [n for n, _ in create_model("odm_unet", squeeze_excite=False).named_parameters()]
+    assert not any(".se." in name for name in names)
+
+
+def test_execution_modes_agree() -> None:
+    model = create_model("odm_unet_small", odconv="all")
+    assert isinstance(model, OdmUnet)
+    x = example(model, 2, (64, 64))
+    for layer in odconv_layers(model):
+        torch.nn.init.normal_(layer.attention.channel.bias)
+    answers = {}
+    settle(model, (64, 64))
+    for execution in ("auto", "train", "inference", "export", "group", "experts", "shift"):
+        model.set_execution(execution)
+        with torch.inference_mode():
+            answers[execution] = model(x)
+    reference = answers.pop("group")
+    for execution, answer in answers.items():
+        error = (answer - reference).abs().max() / reference.abs().max()
+        assert error < 1e-4, execution
+
+
+def test_temperature_is_in_the_state_dict() -> None:
+    model = create_model("odm_unet_small")
+    assert isinstance(model, OdmUnet)
+    model.set_temperature(30.0)
+    other = create_model("odm_unet_small")
+    other.load_state_dict(model.state_dict())
+    assert {float(layer.attention.temperature) for layer in odconv_layers(other)} == {30.0}
+
+
+def test_channels_last_and_bfloat16() -> None:
+    torch.manual_seed(0)
+    model = settle(create_model("odm_unet_small", odconv="all"), (64, 96))
+    x = example(model, 2, (64, 96))
+    with torch.inference_mode():
+        reference = model(x)
+        scale = reference.abs().max()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = model(x)
+        model.to(memory_format=torch.channels_last)
+        turned = model(x.to(memory_format=torch.channels_last))
+    assert (turned - reference).abs().max() / scale < 1e-4
+    # The typical error: products of five have long tails before training.
+    assert (rounded - reference).abs().median() / reference.std() < 0.1
+    model.train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(x).float().square().mean()
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_pretrained_weights_warm_start_every_kernel(tmp_path: Path) -> None:
+    import timm
+
+    torch.manual_seed(3)
+    static = timm.create_model("mobilenetv3_small_100")
+    torch.save(static.state_dict(), tmp_path / "weights.pth")
+    model = create_model(
+        "odm_unet_small",
+        in_channels=3,
+        odconv="all",
+        odconv_noise=0.0,
+        pretrained=str(tmp_path / "weights.pth"),
+    ).eval()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = static.eval().forward_features(x)
+        given = model.get_submodule("encoder")(x)[-1]
+    assert (given - expected).abs().max() / expected.abs().max() < 1e-5
+    assert "pretrained" not in model.options
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"odconf": "all"}, "unknown option 'odconf'; did you mean 'odconv'?"),
+        ({"classes": 1}, "option classes = 1"),
+        ({"odconv_kernels": 3}, "option odconv_kernels = 3"),
+        ({"sdi_strides": "some"}, "choose from off, 4-32, all"),
+        ({"sdi_strides": (4, 5)}, "SDI strides are different ones of 2, 4, 8, 16, 32"),
+        ({"encoder": "tu-mobilenetv3_larg_100"}, "did you mean 'tu-mobilenetv3_large_100'?"),
+        ({"encoder": "timm-mobilenetv3_large_100"}, "deprecated"),
+        ({"encoder": "mit_b0"}, "mit_b0"),
+        ({"encoder": "tu-tf_mobilenetv3_small_100"}, "which ODConv cannot replace"),
+        ({"decoder_channels": (64, 32, 16, 8, 8)}, "SCSE needs at least 16"),
+    ],
+)
+def test_bad_options_are_one_sentence(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        create_model("odm_unet", **options)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_export_of_a_model_without_dynamic_convolutions(tmp_path: Path) -> None:
+    model = settle(create_model("odm_unet_small", odconv="none"), (64, 96))
+    error = export_onnx(
+        model,
+        tmp_path / "model.onnx",
+        (64, 96),
+        example=example(model, 5, (64, 96)),
+        tolerance=1e-4,
+    )
+    assert 0 < error < 1e-4
+
+
+@pytest.mark.slow
+def test_export_of_dynamic_convolutions(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = create_model("odm_unet_small", odconv="all")
+    for layer in odconv_layers(model):
+        torch.nn.init.normal_(layer.attention.channel.bias)
+    settle(model, (64, 96))
+    error = export_onnx(
+        model,
+        tmp_path / "model.onnx",
+        (64, 96),
+        example=example(model, 5, (64, 96)),
+        tolerance=1e-4,
+    )
+    assert 0 < error < 1e-4
+    assert {layer.execution for layer in odconv_layers(model)} == {"auto"}
+
+
+def test_traces_as_one_graph_forward_and_backward() -> None:
+    torch.manual_seed(0)
+    model = settle(create_model("odm_unet_small", odconv="all"), (64, 64))
+    x = example(model, 2, (64, 64))
+    # What fullgraph=True asks for is decided before the backend: this one generates no code.
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    with torch.no_grad():
+        expected, given = model(x), compiled(x)
+    assert (given - expected).abs().max() / expected.abs().max() < 1e-4
+    model.train()
+    compiled(x).square().mean().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+@pytest.mark.slow
+def test_compiles_with_inductor() -> None:
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(
+        ODConv2d(8, 24, 1),
+        ODConv2d(24, 24, 5, stride=2, padding=2, groups=24),
+        ODConv2d(24, 8, 3, padding=1),
+    ).eval()
+    x = torch.randn(2, 8, 16, 24)
+    compiled = torch.compile(layers, fullgraph=True)
+    with torch.no_grad():
+        expected, given = layers(x), compiled(x)
+        assert (given - expected).abs().max() / expected.abs().max() < 1e-5
+        # The temperature is a tensor: another value needs no other graph.
+        set_temperature(layers, 30.0)
+        with torch.compiler.set_stance("fail_on_recompile"):
+            expected, given = layers(x), compiled(x)
+    assert (given - expected).abs().max() / expected.abs().max() < 1e-5
