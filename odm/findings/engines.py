@@ -13,9 +13,9 @@ engine     what runs the model                   needs
 `eager`. Everything but `eager` is checked against it when the model is exported.
 
 onnxruntime is given `odm.models.export`'s file, which takes any batch. OpenVINO converts what
-`torch.export` gives for a batch of one, since a fixed batch allows convolutions with kernels of
-their own as single operations (a quarter faster than the ONNX file, whose graph is five times as
-long), and runs the images of a batch side by side, each in a thread of its own.
+`torch.export` gives for a batch of one: a fixed batch allows dynamic convolutions as single
+operations, where the ONNX file has a slice of the map for each tap of a kernel. It runs the images
+of a batch side by side, each in a thread of its own, which need not wait for each other.
 """
 
 from __future__ import annotations

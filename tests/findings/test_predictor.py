@@ -239,6 +239,21 @@ def test_no_gpu_is_one_sentence() -> None:
 
 
 @pytest.mark.slow
+def test_dynamic_convolutions_run_in_openvino() -> None:
+    if missing_packages("openvino"):
+        pytest.skip("openvino is not installed")
+    from odm.models.odconv import odconv_layers
+    from odm.models.segmenters import create_model
+
+    model = create_model("odm_unet_small")
+    before = [layer.execution for layer in odconv_layers(model)]
+    batch = images(3, (64, 96))
+    one = Predictor(model, engine="openvino", device="cpu")(batch).astype(int)
+    assert [layer.execution for layer in odconv_layers(model)] == before
+    assert np.abs(one - Predictor(model, engine="eager", device="cpu")(batch)).max() <= 1
+
+
+@pytest.mark.slow
 def test_compile_answers_as_eager() -> None:
     model, batch = Tiny(), images(3)
     one = Predictor(model, engine="compile", device="cpu")(batch).astype(int)

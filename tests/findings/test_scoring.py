@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from odm.findings.score_sheet import ScoreSheet
+from odm.findings.score_sheet import WIDTH, ScoreSheet
 from odm.findings.scoring import (
     NOTHING,
     NUCLEUS,
@@ -243,7 +243,7 @@ def test_a_sheet_goes_to_json_and_back_and_to_text() -> None:
     assert "unknown" in content["caveat"]
     again = ScoreSheet.from_dict(content)
     text = sheet.to_text()
-    assert max(len(line) for line in text.splitlines()) <= 100
+    assert max(len(line) for line in text.splitlines()) <= WIDTH
     assert "pixel accuracy" in text
     assert "earthquakes" in text
     assert again.to_text() == text
