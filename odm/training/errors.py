@@ -1,0 +1,7 @@
+"""What can go wrong in a training that was asked for rightly."""
+
+from odm.archive.errors import OdmError
+
+
+class TrainingError(OdmError):
+    """A training that cannot begin or go on: exit code 1."""

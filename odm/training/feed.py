@@ -1,0 +1,218 @@
+"""From a source of samples to batches: the order of `draws`, made ready by threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.errors import InputError
+from odm.archive.samples import Sample, load_sample
+from odm.images.geometry import ImageSettings
+from odm.training.draws import draw_epoch, share_of
+from odm.training.ranks import Ranks
+
+Prepare = Callable[[Any, int | None], Any]
+"""A raw sample and a seed (None: as it is) → what `Collate` takes."""
+Collate = Callable[[list[Any]], Any]
+"""Prepared samples → a batch."""
+
+
+class Source(Protocol):
+    """Samples that can be had one by one, from several threads."""
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Their names, all different; the same on every rank."""
+        ...
+
+    @property
+    def positive(self) -> Sequence[bool]:
+        """Which of them have something to find."""
+        ...
+
+    def load(self, index: int) -> Any:
+        """One sample, which the caller leaves unchanged."""
+        ...
+
+
+class TrainingFeed(Protocol):
+    """What the loop trains on. `ThreadFeed` is one; another machinery may bring its own."""
+
+    batch_size: int
+    """Samples a step, over all ranks."""
+    steps_per_epoch: int
+
+    def steps(self, epoch: int, first: int, ranks: Ranks) -> Iterator[list[Any]]:
+        """From step ``first`` of an epoch: this rank's batches of each step, one per part."""
+        ...
+
+
+class ValidationFeed(Protocol):
+    """What the loop validates on."""
+
+    def batches(self, ranks: Ranks) -> Iterator[Any]:
+        """This rank's batches; every sample is on one rank only."""
+        ...
+
+
+@dataclass
+class ThreadFeed:
+    """Feeds training from a source.
+
+    Args:
+        source: the samples.
+        prepare, collate: the task's.
+        batch_size: samples a step, over all ranks and parts. What is left of an epoch is left out.
+        parts: a step's batches, computed one after the other.
+        seed: of the training.
+        positive_share: see `draw_epoch`.
+        threads: that prepare samples; 0 does it in the calling thread.
+        prefetch: steps prepared ahead.
+
+    Raises:
+        InputError: there are fewer samples than a batch takes.
+    """
+
+    source: Source
+    prepare: Prepare
+    collate: Collate
+    batch_size: int
+    parts: int = 1
+    seed: int = 0
+    positive_share: float | None = None
+    threads: int = 0
+    prefetch: int = 2
+
+    def __post_init__(self) -> None:
+        number = len(self.source.keys)
+        if number < self.batch_size:
+            raise InputError(
+                f"a batch of {self.batch_size} needs as many half-orbits for training, and there "
+                f"are {number}: set data.batch_size={number} or less"
+            )
+        self.steps_per_epoch = number // self.batch_size
+
+    def steps(self, epoch: int, first: int, ranks: Ranks) -> Iterator[list[Any]]:
+        """See `TrainingFeed`."""
+        part = self.batch_size // self.parts
+        if part < ranks.world_size:
+            raise InputError(
+                f"{ranks.world_size} ranks cannot share {part} samples a step: set a larger "
+                "data.batch_size or a smaller optimiser.accumulate"
+            )
+        draws = draw_epoch(
+            self.source.keys,
+            self.source.positive,
+            seed=self.seed,
+            epoch=epoch,
+            positive_share=self.positive_share,
+        )
+        begin, end = share_of(part, ranks.rank, ranks.world_size)
+        plan = [
+            [(draw.index, draw.seed) for draw in draws[at + begin : at + end]]
+            for step in range(first, self.steps_per_epoch)
+            for at in range(step * self.batch_size, (step + 1) * self.batch_size, part)
+        ]
+        batches = _made_ready(self, plan, self.prefetch * self.parts)
+        for _ in range(first, self.steps_per_epoch):
+            yield [next(batches) for _ in range(self.parts)]
+
+
+@dataclass
+class WholeFeed:
+    """Feeds validation: every sample of a source once, as it is, in the source's order.
+
+    Args:
+        source: the samples.
+        prepare, collate: the task's.
+        batch_size: samples a batch on one rank.
+        threads, prefetch: as for `ThreadFeed`.
+    """
+
+    source: Source
+    prepare: Prepare
+    collate: Collate
+    batch_size: int
+    threads: int = 0
+    prefetch: int = 2
+
+    def batches(self, ranks: Ranks) -> Iterator[Any]:
+        """See `ValidationFeed`."""
+        begin, end = share_of(len(self.source.keys), ranks.rank, ranks.world_size)
+        plan: list[list[tuple[int, int | None]]] = [
+            [(index, None) for index in range(at, min(at + self.batch_size, end))]
+            for at in range(begin, end, self.batch_size)
+        ]
+        return _made_ready(self, plan, self.prefetch)
+
+
+def _made_ready(
+    feed: ThreadFeed | WholeFeed, plan: Sequence[Sequence[tuple[int, int | None]]], ahead: int
+) -> Iterator[Any]:
+    """The batches of a plan in its order, samples prepared by threads."""
+
+    def make(index: int, seed: int | None) -> Any:
+        return feed.prepare(feed.source.load(index), seed)
+
+    if feed.threads == 0:
+        for wanted in plan:
+            yield feed.collate([make(*sample) for sample in wanted])
+        return
+    pool = ThreadPoolExecutor(feed.threads, thread_name_prefix="feed")
+    waiting: deque[list[Future[Any]]] = deque()
+    try:
+        for wanted in plan:
+            waiting.append([pool.submit(make, *sample) for sample in wanted])
+            if len(waiting) > ahead:
+                yield feed.collate([future.result() for future in waiting.popleft()])
+        while waiting:
+            yield feed.collate([future.result() for future in waiting.popleft()])
+    finally:
+        # Also when the loop stops in the middle of an epoch.
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class DatasetSource:
+    """One part of a data set, read from its files; images are kept as memory allows.
+
+    Args:
+        samples: of `odm.archive.samples.Dataset.samples`.
+        settings: the images'.
+        cache_bytes: of memory for images that were read.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], settings: ImageSettings, cache_bytes: float = 0
+    ) -> None:
+        self.samples = samples
+        self.settings = settings
+        self.keys = [sample.key.stem for sample in samples]
+        self.positive = [sample.has_nucleus for sample in samples]
+        self._room = cache_bytes
+        self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        self._lock = threading.Lock()
+
+    def load(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Image and mask (H, W) uint8, read-only.
+
+        Raises:
+            ArchiveError, AnnotationError: the file or its annotation is bad.
+        """
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        image, mask, _ = load_sample(self.samples[index], self.settings)
+        image.setflags(write=False)
+        mask.setflags(write=False)
+        with self._lock:
+            if self._room >= image.nbytes + mask.nbytes and index not in self._kept:
+                self._room -= image.nbytes + mask.nbytes
+                self._kept[index] = (image, mask)
+        return image, mask

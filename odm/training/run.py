@@ -1,0 +1,104 @@
+"""The folder of a run: named by what decides its result, so that starting it again resumes it.
+
+<architecture>-<digest>/
+    config.yaml         the resolved settings
+    run.json            the data set, what it began from, the code's version
+    metrics.jsonl       what happened; see `odm.training.events`
+    tensorboard/        the same for TensorBoard
+    checkpoints/        last and best
+    model/              the finished model
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odm.archive.files import make_folder, write_bytes
+from odm.training.checkpoints import Checkpoints
+from odm.training.errors import TrainingError
+from odm.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and its folder.
+
+    Attributes:
+        folder: its place.
+        digest: SHA-256 of the settings (but ``runtime``), the data set and what it began from.
+    """
+
+    folder: Path
+    digest: str
+
+    @property
+    def metrics(self) -> Path:
+        """What happened, as JSON lines."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's files."""
+        return self.folder / "tensorboard"
+
+    @property
+    def model(self) -> Path:
+        """The finished model's folder."""
+        return self.folder / "model"
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Last and best; those of another run are refused."""
+        return Checkpoints(self.folder / "checkpoints", {"run": self.digest})
+
+    def write(self, settings: TrainSettings, facts: dict[str, Any]) -> None:
+        """Store the resolved settings, and facts that are good to know."""
+        import yaml
+
+        make_folder(self.folder)
+        content = settings.model_dump(mode="json")
+        head = f"# Settings of run {self.digest}, resolved.\n"
+        text = head + yaml.safe_dump(content, sort_keys=False)
+        write_bytes(self.folder / "config.yaml", text.encode())
+        data = json.dumps({"digest": self.digest, **facts}, indent=2) + "\n"
+        write_bytes(self.folder / "run.json", data.encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes of this machine out.
+
+        Raises:
+            TrainingError: one is at work here.
+        """
+        make_folder(self.folder)
+        with (self.folder / ".lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise TrainingError(
+                    f"{self.folder}: another process is training in this folder"
+                ) from None
+            yield
+
+
+def name_run(
+    out: str | Path, settings: TrainSettings, dataset_digest: str, init_digest: str | None = None
+) -> Run:
+    """The run that these settings, this data set and this beginning make.
+
+    Args:
+        out: folder of runs.
+        settings: resolved.
+        dataset_digest: of the data set.
+        init_digest: of the model that is fine-tuned.
+    """
+    parts = json.dumps([settings.digest, dataset_digest, init_digest])
+    digest = hashlib.sha256(parts.encode()).hexdigest()
+    return Run(Path(out) / f"{settings.model.architecture}-{digest[:12]}", digest)

@@ -1,0 +1,301 @@
+"""Settings of a training: validated, stored with every run, any of them set by `key=value`."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from odm.archive.config import Settings, parse_config, read_config
+from odm.archive.errors import InputError
+
+MULTIPLE = 32
+"""Encoders halve an image five times."""
+
+
+class ModelSettings(Settings):
+    """What is trained: ``architecture``, a name of `odm.models`, and its ``options``."""
+
+    architecture: str = "odm_unet"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class DataSettings(Settings):
+    """What is drawn from the data set, and how it is varied.
+
+    Attributes:
+        batch_size: samples an optimiser step, over all ranks and accumulated parts together.
+        validation_batch_size: samples a rank looks at together in validation.
+        augmentation: policy of `odm.images.augment`.
+        strength: of the policy; 1 as published.
+        crop: height and width of a random part of each image; None trains on whole images.
+            Validation always sees whole images.
+        crop_on_nucleus: probability that the crop of a half-orbit with nuclei shows one of them.
+        positive_share: share of the draws that have nuclei; None takes each half-orbit once an
+            epoch. Where there are too few of a kind they are drawn several times.
+    """
+
+    batch_size: int = Field(default=16, ge=1)
+    validation_batch_size: int = Field(default=4, ge=1)
+    augmentation: Literal["none", "paper", "physical"] = "physical"
+    strength: float = Field(default=1.0, ge=0)
+    crop: tuple[int, int] | None = None
+    crop_on_nucleus: float = Field(default=0.5, ge=0, le=1)
+    positive_share: float | None = Field(default=None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _sizes(self) -> DataSettings:
+        for side in self.crop or ():
+            if side < MULTIPLE or side % MULTIPLE:
+                raise ValueError(f"crop {side}: give multiples of {MULTIPLE}")
+        return self
+
+
+class LossSettings(Settings):
+    """CE − log(Dice): see `odm.training.losses.MaskLoss`.
+
+    Attributes:
+        class_weights: of the cross entropy, background first; None for equal ones.
+        dice: factor of −log(Dice).
+    """
+
+    class_weights: tuple[float, ...] | None = None
+    dice: float = Field(default=1.0, ge=0)
+
+
+class OptimiserSettings(Settings):
+    """How weights move.
+
+    Attributes:
+        name: ``adam``, ``adamw``, or ``sgd`` with Nesterov momentum.
+        learning_rate: the highest of the schedule.
+        betas: of Adam; the first is the momentum of SGD.
+        weight_decay: of kernels and matrices only, not of biases and scales.
+        clip_norm: longest gradient, over all parameters; None for any.
+        accumulate: parts of a batch that are computed one after the other, to save memory. The
+            Dice of a part is that of its own pixels, so this is near to, but not the same as, one
+            large batch.
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    accumulate: int = Field(default=1, ge=1)
+
+
+class PhaseSettings(Settings):
+    """A part of the training.
+
+    Attributes:
+        epochs: its length; only the last phase may leave it out, and takes the rest.
+        freeze: modules that do not learn, such as ``encoder``; their running statistics rest too.
+        rate: factor on the learning rate.
+    """
+
+    epochs: int | None = Field(default=None, ge=1)
+    freeze: tuple[str, ...] = ()
+    rate: float = Field(default=1.0, gt=0)
+
+
+class ScheduleSettings(Settings):
+    """How long, and what changes on the way; lengths in epochs, changes at every step.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a better validation score after which it ends; None for never.
+        restart_epochs: T_0, length of the first cosine cycle; None for one cycle in all.
+        restart_multiplier: T_mult, each cycle is this much longer than the one before.
+        minimum: learning rate at the end of a cycle.
+        warmup_epochs: the rate grows from 0 over the first ones.
+        temperature_start: of ODConv, falling to 1; None for 30, or 1 when fine-tuning.
+        temperature_epochs: over which it falls.
+        phases: one after the other; none is one phase in which all learns.
+        freeze_norm: keep batch normalisation as it is, statistics and weights.
+    """
+
+    epochs: int = Field(default=100, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    restart_epochs: int | None = Field(default=None, ge=1)
+    restart_multiplier: int = Field(default=1, ge=1)
+    minimum: float = Field(default=1e-6, ge=0)
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    temperature_start: float | None = Field(default=None, ge=1)
+    temperature_epochs: int = Field(default=10, ge=1)
+    phases: tuple[PhaseSettings, ...] = ()
+    freeze_norm: bool = False
+
+    @model_validator(mode="after")
+    def _lengths(self) -> ScheduleSettings:
+        *first, last = self.phases or (PhaseSettings(),)
+        if any(phase.epochs is None for phase in first):
+            raise ValueError("every phase but the last needs its number of epochs")
+        given = sum(phase.epochs or 0 for phase in (*first, last))
+        if last.epochs is not None and given != self.epochs:
+            raise ValueError(f"the phases have {given} epochs of {self.epochs}")
+        if given >= self.epochs and last.epochs is None:
+            raise ValueError(f"the phases leave no epoch of {self.epochs} to the last one")
+        return self
+
+    def phase_of(self, epoch: int) -> PhaseSettings:
+        """The phase of an epoch, counted from 0."""
+        for phase in self.phases:
+            if phase.epochs is None or epoch < phase.epochs:
+                return phase
+            epoch -= phase.epochs
+        return PhaseSettings()
+
+
+class ComputeSettings(Settings):
+    """How it is computed; what changes the numbers.
+
+    Attributes:
+        precision: of the network; loss, weights and optimiser are always float32.
+        compile: use `torch.compile`.
+        channels_last: memory layout; faster convolutions on most machines.
+        ema: decay a step of a moving average of the weights, which is then what is validated and
+            kept; None for none.
+    """
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+    channels_last: bool = True
+    ema: float | None = Field(default=None, gt=0, lt=1)
+
+
+class RuntimeSettings(Settings):
+    """What does not change the result, and so is no part of a run's name.
+
+    Attributes:
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ...
+        loader_threads: that read and vary samples; 0 does it between the steps.
+        prefetch: steps that are prepared ahead.
+        cache_gb: images kept in memory, in 1e9 bytes, by every process.
+        checkpoint_steps: a checkpoint after so many steps of an epoch, besides its end.
+        log_steps: steps to a line of the log.
+        tensorboard: write its files, if it is installed.
+    """
+
+    device: str = "auto"
+    loader_threads: int = Field(default=2, ge=0)
+    prefetch: int = Field(default=2, ge=1)
+    cache_gb: float = Field(default=4.0, ge=0)
+    checkpoint_steps: int | None = Field(default=None, ge=1)
+    log_steps: int = Field(default=10, ge=1)
+    tensorboard: bool = True
+
+
+class TrainSettings(Settings):
+    """Everything that decides a training, but for the data set."""
+
+    seed: int = Field(default=0, ge=0)
+    model: ModelSettings = ModelSettings()
+    data: DataSettings = DataSettings()
+    loss: LossSettings = LossSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    compute: ComputeSettings = ComputeSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+    @model_validator(mode="after")
+    def _parts(self) -> TrainSettings:
+        if self.data.batch_size % self.optimiser.accumulate:
+            raise ValueError(
+                f"a batch_size of {self.data.batch_size} does not divide into "
+                f"{self.optimiser.accumulate} parts (optimiser.accumulate)"
+            )
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what changes the result: all but ``runtime``."""
+        content = self.model_dump(mode="json", exclude={"runtime"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_settings(path: object | None = None, overrides: Sequence[str] = ()) -> TrainSettings:
+    """Settings of a YAML file, changed by ``key=value``.
+
+    Args:
+        path: the file; None for the defaults.
+        overrides: such as ``optimiser.learning_rate=3e-4`` or ``data.crop=[256, 256]``; the value
+            is YAML.
+
+    Raises:
+        InputError: a setting that cannot be; the message names it, and for an unknown one the
+            nearest.
+    """
+    base = TrainSettings() if path is None else read_config(path, TrainSettings)
+    if not overrides:
+        return base
+    content = base.model_dump(mode="python")
+    for override in overrides:
+        _set(content, *_parsed(override))
+    return parse_config(content, TrainSettings, "the options")
+
+
+def _parsed(override: str) -> tuple[str, Any]:
+    import yaml
+
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise InputError(f"{override!r}: write a setting as key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"{override!r}: {text!r} is no value in YAML") from None
+    if isinstance(value, str):
+        value = _number(value)
+    return key, value
+
+
+def _number(text: str) -> str | float:
+    """YAML takes 1e-3 for a word: it wants 1.0e-3."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
+
+
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    if not key.startswith("model.options."):
+        known = list(_fields(TrainSettings))
+        if key not in known:
+            raise InputError(_unknown(key, known))
+    *groups, last = key.split(".", 2) if key.startswith("model.options.") else key.split(".")
+    for group in groups:
+        content = content[group]
+    content[last] = value
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        yield prefix + name
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _fields(kind, f"{prefix}{name}.")
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    """A sentence with the nearest key; the group before the last dot may be wrong or missing."""
+    leaf = key.rpartition(".")[2]
+    same = [name for name in known if name.rpartition(".")[2] == leaf]
+    if not same:
+        same = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if not same:
+        leaves = {name.rpartition(".")[2]: name for name in known}
+        same = [leaves[near] for near in difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.5)]
+    hint = f"did you mean {same[0]}?" if same else f"the groups are {', '.join(_groups())}"
+    return f"unknown setting {key!r}; {hint}"
+
+
+def _groups() -> list[str]:
+    return list(TrainSettings.model_fields)
