@@ -119,31 +119,46 @@ def build_engine(
     model.check(example_input(model, batch, size))
     if engine == "compile":
         run: Run = _Torch(torch.compile(model, fullgraph=True, dynamic=False), precision)
+        with _explained(engine, model):
+            run(example_input(model, batch, size))  # compiles: now rather than in the first batch
         # Rounding to bfloat16 happens at other places: answers are compared in float32 only.
         if precision == torch.float32:
             check_engine(run, eager, model, batch, size, "compile")
         return run
     name = f"{digest[:16]}-{size[0]}x{size[1]}{_SUFFIX[engine]}"
     if exports is not None and digest and (exports / name).is_file():
-        return _load(engine, exports / name, batch)
+        try:
+            with _explained(engine, model):
+                run = _load(engine, exports / name, batch)
+            check_engine(run, eager, model, batch, size, engine)
+            return run
+        except EngineError:
+            (exports / name).unlink(missing_ok=True)  # cut short, or of another model: made anew
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / name
-        try:
+        with _explained(engine, model):
             _export(engine, model, path, size)
             run = _load(engine, path, batch)
-        except InputError:
-            raise
-        except Exception as error:  # of three libraries, each with kinds of its own
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise EngineError(
-                f"engine {engine!r} cannot run {model.architecture} ({reason}): use engine 'eager'"
-            ) from error
         check_engine(run, eager, model, batch, size, engine)
         if exports is not None and digest:
             # The .xml last: it is what is looked for, and an OpenVINO model's weights lie beside.
             for file in sorted(Path(temporary).iterdir(), key=lambda one: one == path):
                 write_bytes(exports / file.name, file.read_bytes())
     return run
+
+
+@contextmanager
+def _explained(engine: str, model: SegmentationModel) -> Iterator[None]:
+    """Turn what an engine's libraries raise, each with kinds of its own, into `EngineError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise EngineError(
+            f"engine {engine!r} cannot run {model.architecture} ({reason}): use engine 'eager'"
+        ) from error
 
 
 def check_engine(

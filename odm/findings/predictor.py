@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from odm.archive.errors import InputError
+from odm.archive.errors import InputError, OdmError
 from odm.findings.engines import (
     NEXT_ENGINE,
     EngineError,
@@ -87,6 +87,8 @@ class Predictor:
         self.device = find_device(device)
         self.precision = PRECISIONS[precision]
         if isinstance(model, SegmentationModel):
+            if engine == "auto" and self.precision != torch.float32 and self.device.type == "cpu":
+                engine = "eager"  # the engines for CPUs compute in float32
             self.engine = choose_engine(engine, self.device)
             if self.engine in ("onnx", "openvino") and self.precision != torch.float32:
                 raise InputError(f"engine {self.engine!r} computes in float32 only")
@@ -141,6 +143,12 @@ class Predictor:
         if self.flip:
             mirrored = self._probability(np.ascontiguousarray(full[:, :, ::-1]))
             probability = (probability + mirrored.flip(-1)) / 2
+        if not bool(torch.isfinite(probability).all()):
+            # Rounded to uint8 it would be 0: a broken model would see a clear sky everywhere.
+            raise OdmError(
+                f"the model {self.model.architecture} gives values that are not numbers: its "
+                "weights are damaged, or have overflowed"
+            )
         levels = (probability[: len(images)] * LEVELS).round_().to(torch.uint8)
         return levels.cpu().numpy()
 

@@ -149,8 +149,9 @@ def find_regions(
     regions = []
     for mask in _areas(levels >= level_of(settings.low_threshold), geometry.times, settings):
         inside = levels[mask]
-        seeds = min(settings.seed_pixels, inside.size)
-        confidence = int(np.partition(inside, -seeds)[-seeds])
+        if inside.size < settings.seed_pixels:
+            continue
+        confidence = int(np.partition(inside, -settings.seed_pixels)[-settings.seed_pixels])
         if confidence >= level_of(settings.threshold):
             regions.append(Region(mask, confidence / LEVELS))
     return regions

@@ -30,7 +30,7 @@ Predict = Callable[[Images], NDArray[Any]]
 """Images (B, H, W) uint8 → probability of the foreground (B, H, W), uint8 or float."""
 Progress = Callable[[int, int], None]
 CANDIDATES_PER_ORBIT = 40
-"""At most so many regions of a half-orbit, the surest, take part in a curve."""
+"""At most so many regions of a half-orbit, the surest, extend a curve; the result is never cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +121,17 @@ def scored_orbit(
     assert orbit.key is not None
     geometry = geometry_of(orbit, images)
     wide = replace(settings, threshold=settings.low_threshold)
-    candidates = _surest(find_regions(probability, geometry, wide))
+    candidates = find_regions(probability, geometry, wide)
     result = [one for one in candidates if one.confidence >= settings.threshold]
+    weaker = [one for one in candidates if one.confidence < settings.threshold]
     kept, rows = region_rows(
         orbit.path, result, source=orbit.key.name, model="candidate", components="z"
     )
     found = [Finding(region.mask, row) for region, row in zip(kept, rows, strict=True)]
     # What only extends the curves needs no physical values.
     found += [
-        Finding(one.mask, {"confidence": one.confidence}) for one in candidates[len(result) :]
+        Finding(one.mask, {"confidence": one.confidence})
+        for one in _surest(weaker)[: max(0, CANDIDATES_PER_ORBIT - len(result))]
     ]
     return ScoredOrbit(
         block=orbit.key.cycle,
@@ -143,7 +145,7 @@ def scored_orbit(
 
 
 def _surest(candidates: list[Region]) -> list[Region]:
-    return sorted(candidates, key=lambda one: -one.confidence)[:CANDIDATES_PER_ORBIT]
+    return sorted(candidates, key=lambda one: -one.confidence)
 
 
 def _batches(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:

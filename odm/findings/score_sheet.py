@@ -223,7 +223,7 @@ class ScoreSheet:
 
     def _calibration_table(self) -> Table:
         calibration = self.calibration
-        table = _table("Calibration", "", "as it is", "at the fitted temperature")
+        table = _table("Calibration", "", "as it is", "at a temperature fitted here")
         table.add_row("temperature", "1", _number(calibration["temperature"]))
         for name, label in (
             ("ece", "ECE, all pixels"),

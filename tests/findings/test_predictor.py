@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from odm.archive.errors import InputError
+from odm.archive.errors import InputError, OdmError
 from odm.findings import engines
 from odm.findings.engines import EngineError, choose_engine, foreground, missing_packages
 from odm.findings.predictor import Predictor, find_device
@@ -157,6 +157,48 @@ def test_an_exported_model_is_kept_for_the_next_process(
     assert np.array_equal(Predictor(Tiny(), **options)(images(2)), first)
     with pytest.raises(EngineError, match="exported again"):
         Predictor(Tiny(), engine=engine, exports=tmp_path, digest="b" * 64)(images(2))
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_an_export_that_is_damaged_or_of_another_model_is_made_anew(
+    engine: str, tmp_path: Path
+) -> None:
+    if missing_packages(engine):
+        pytest.skip(f"{engine} is not installed")
+    options: dict[str, Any] = {"engine": engine, "exports": tmp_path, "digest": "a" * 64}
+    wanted = Predictor(Tiny(), **options)(images(2))
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert np.array_equal(Predictor(Tiny(), **options)(images(2)), wanted)
+    other = Tiny()
+    with torch.no_grad():
+        other.net[3].bias.add_(torch.tensor([0.0, 3.0]))
+    levels = Predictor(other, engine="eager")(images(2)).astype(int)
+    assert np.abs(Predictor(other, **options)(images(2)) - levels).max() <= 1
+
+
+def test_a_model_that_gives_no_numbers_sees_no_clear_sky() -> None:
+    model = Tiny()
+    with torch.no_grad():
+        model.net[3].bias[0] = float("nan")
+    with pytest.raises(OdmError, match="not numbers"):
+        Predictor(model, engine="eager")(images(1))
+
+
+def test_auto_in_bfloat16_on_a_cpu_is_eager() -> None:
+    assert Predictor(Tiny(), precision="bfloat16", device="cpu").engine == "eager"
+
+
+def test_a_compiler_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> object:
+        def fail(x: Tensor) -> Tensor:
+            raise RuntimeError("no compiler here")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", broken)
+    with pytest.raises(EngineError, match="no compiler here"):
+        Predictor(Tiny(), engine="compile", device="cpu")(images(1))
 
 
 def test_an_engine_that_answers_differently_is_refused_and_auto_goes_on(

@@ -45,6 +45,14 @@ def test_seeds_are_counted() -> None:
     assert region.confidence == round(0.7 * 255) / 255  # the fourth largest
 
 
+def test_a_region_smaller_than_its_seeds_is_none_however_many_there_are() -> None:
+    native = np.zeros((LINES, COLUMNS))
+    native[4:6, 4:6] = native[14:16, 20:22] = native[30:32, 40:42] = 1
+    settings = RegionSettings(minimum_area=1, seed_pixels=5)
+    assert find(native, settings) == []
+    assert len(find(native, RegionSettings(minimum_area=1, seed_pixels=4))) == 3
+
+
 def test_confidence_is_the_threshold_at_which_a_region_disappears() -> None:
     rng = np.random.default_rng(1)
     noise = np.clip(rng.normal(0.4, 0.15, (LINES, COLUMNS)), 0, 1)
