@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.archive.errors import InputError
+
 Floats = NDArray[np.float32]
 
 
@@ -39,6 +41,13 @@ class BlobSettings:
     maximum_elongation: float = 3.0
     without_streaks: bool = True
     shrink: int = 2
+
+    def __post_init__(self) -> None:
+        numbers = (*self.scales, self.threshold, self.outline, self.maximum_elongation)
+        if not self.scales or not all(number > 0 for number in numbers):
+            raise InputError("blob settings: scales, threshold, outline and elongation are above 0")
+        if self.minimum_area < 1 or self.shrink < 1:
+            raise InputError("blob settings: minimum_area and shrink are at least 1")
 
 
 def blob_response(

@@ -55,6 +55,10 @@ def read_model_card(folder: object) -> ModelCard:
     for key in ("architecture", "image", "thresholds", "weights", "parts", "digest"):
         if key not in content:
             raise InputError(f"{folder} is no model folder: its {CARD} has no {key!r}.")
+    tables = ("architecture", "image", "thresholds", "weights", "parts")
+    whole = all(isinstance(content[key], dict) for key in tables)
+    if not whole or not {"kind", "name", "options"} <= set(content["architecture"]):
+        raise InputError(f"{folder} is no model folder: its {CARD} does not hold what it should.")
     changed = [part for part in COVERED if digest_of(content[part]) != content["parts"].get(part)]
     if changed:
         raise InputError(

@@ -107,13 +107,14 @@ def load_encoder(encoder: nn.Module, name: str, path: Path) -> None:
                 f"{tuple(found.shape)}, not {tuple(tensor.shape)}."
             )
         taken[key] = found
-    lacking = sorted(set(own) - set(taken))
+    # A counter that older files lack, and that nothing here uses.
+    lacking = sorted(key for key in set(own) - set(taken) if "num_batches_tracked" not in key)
     if lacking:
         raise InputError(
             f"{path} holds weights of another encoder than {name!r}: it lacks {len(lacking)} of "
             f"{len(own)} tensors, {lacking[0]} among them."
         )
-    encoder.load_state_dict(taken)
+    encoder.load_state_dict(taken, strict=False)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

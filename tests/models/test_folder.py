@@ -197,3 +197,13 @@ def test_reading_a_card_imports_no_torch(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [read_digest(folder), "False"]
+
+
+@pytest.mark.parametrize("key", ["parts", "architecture", "weights"])
+def test_a_card_that_holds_something_else_is_one_sentence(model, tmp_path: Path, key: str) -> None:
+    save_model(tmp_path, model, image=IMAGE, thresholds=THRESHOLDS)
+    card = json.loads((tmp_path / "model.json").read_text())
+    card[key] = []
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match="does not hold what it should"):
+        load_model(tmp_path)

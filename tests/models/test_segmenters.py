@@ -137,6 +137,12 @@ def test_methods_without_learning_find_a_disc(name: str) -> None:
     assert not found[:, :8].any()
 
 
+@pytest.mark.parametrize("option", [{"shrink": 0}, {"scales": ()}, {"threshold": float("nan")}])
+def test_settings_of_blobs_that_cannot_be(option: dict) -> None:
+    with pytest.raises(InputError):
+        create_segmenter("log", **option)
+
+
 def test_methods_without_learning_on_nothing() -> None:
     for name in available_segmenters(learned=False):
         method = create_segmenter(name)
