@@ -246,6 +246,7 @@ def _alarms(tally: Tally) -> list[dict[str, Any]]:
 
 def _error(name: str, values: Sequence[float]) -> dict[str, Any]:
     error = np.array(values, dtype=np.float64)
+    error = error[np.isfinite(error)]  # a position may be unknown
     known = bool(error.size)
     return {
         "of": name,
