@@ -150,6 +150,36 @@ class ODConv2d(nn.Module):
         self.set_execution(execution)
 
     @classmethod
+    def like(
+        cls, conv: nn.Conv2d, *, n: int = 4, reduction: int = 16, norm: str = "batch"
+    ) -> "ODConv2d":
+        """A new layer of a static convolution's shape, with weights of its own.
+
+        Args:
+            conv: the convolution, without bias and with zero padding given in pixels.
+            n, reduction, norm: as for the class.
+
+        Raises:
+            InputError: for a convolution that ODConv cannot stand in for.
+        """
+        if conv.bias is not None:
+            raise InputError("ODConv has no bias and cannot replace a convolution with one.")
+        if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
+            raise InputError("ODConv takes zero padding in pixels only.")
+        return cls(
+            conv.in_channels,
+            conv.out_channels,
+            _pair(conv.kernel_size),
+            stride=_pair(conv.stride),
+            padding=_pair(conv.padding),
+            dilation=_pair(conv.dilation),
+            groups=conv.groups,
+            n=n,
+            reduction=reduction,
+            norm=norm,
+        )
+
+    @classmethod
     def from_static(
         cls,
         conv: nn.Conv2d,
@@ -173,22 +203,7 @@ class ODConv2d(nn.Module):
         Raises:
             InputError: for a convolution that ODConv cannot stand in for.
         """
-        if conv.bias is not None:
-            raise InputError("ODConv has no bias and cannot replace a convolution with one.")
-        if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
-            raise InputError("ODConv takes zero padding in pixels only.")
-        module = cls(
-            conv.in_channels,
-            conv.out_channels,
-            _pair(conv.kernel_size),
-            stride=_pair(conv.stride),
-            padding=_pair(conv.padding),
-            dilation=_pair(conv.dilation),
-            groups=conv.groups,
-            n=n,
-            reduction=reduction,
-            norm=norm,
-        )
+        module = cls.like(conv, n=n, reduction=reduction, norm=norm)
         with torch.no_grad():
             for head in module.attention.heads():
                 head.weight.zero_()

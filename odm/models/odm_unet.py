@@ -187,16 +187,7 @@ def make_dynamic(encoder: nn.Module, options: OdmUnetOptions) -> None:
             "norm": options.odconv_norm,
         }
         if options.pretrained == "none":
-            dynamic = ODConv2d(
-                conv.in_channels,
-                conv.out_channels,
-                _pair(conv.kernel_size),
-                stride=_pair(conv.stride),
-                padding=_pair(conv.padding),
-                dilation=_pair(conv.dilation),
-                groups=conv.groups,
-                **settings,
-            )
+            dynamic = ODConv2d.like(conv, **settings)
         else:
             dynamic = ODConv2d.from_static(conv, noise=options.odconv_noise, **settings)
         parent, _, leaf = name.rpartition(".")
@@ -217,8 +208,3 @@ def _chosen(conv: nn.Conv2d, policy: str) -> bool:
     if policy == "pointwise":
         return not depthwise and tuple(conv.kernel_size) == (1, 1)
     return True
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    vertical, horizontal = value
-    return int(vertical), int(horizontal)
