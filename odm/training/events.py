@@ -130,7 +130,6 @@ class Console:
         self._stack = ExitStack()
         self._advance: Callable[[int], None] | None = None
         self._step = 0
-        self._best = math.nan
         self._epoch_began = time.monotonic()
 
     def __call__(self, report: Report) -> None:
@@ -160,16 +159,14 @@ class Console:
         now = time.monotonic()
         seconds, self._epoch_began = now - self._epoch_began, now
         values = report.values
-        score = values.get(f"validation/{self.score}", math.nan)
-        if report.best:
-            self._best = score
-        best = "the best" if report.best else f"best in epoch {report.best_epoch}"
-        self._say(
-            f"epoch {report.epoch} of {self.epochs}: "
-            f"loss {values.get('train/loss', math.nan):.3f}, "
-            f"validation {values.get('validation/loss', math.nan):.3f}, "
-            f"{self.score} {score:.3f} ({best}), {duration(seconds)}"
-        )
+        parts = [f"loss {values.get('train/loss', math.nan):.3f}"]
+        score = values.get(f"validation/{self.score}")
+        if score is not None:
+            best = "the best" if report.best else f"best in epoch {report.best_epoch}"
+            parts.append(f"validation {values.get('validation/loss', math.nan):.3f}")
+            parts.append(f"{self.score} {score:.3f} ({best})")
+        said = ", ".join([*parts, duration(seconds)])
+        self._say(f"epoch {report.epoch} of {self.epochs}: {said}")
 
     @staticmethod
     def _say(text: str) -> None:

@@ -118,6 +118,7 @@ class ScheduleSettings(Settings):
         temperature_epochs: over which it falls.
         phases: one after the other; none is one phase in which all learns.
         freeze_norm: keep batch normalisation as it is, statistics and weights.
+        validation_epochs: epochs from one validation to the next; the last epoch has one too.
     """
 
     epochs: int = Field(default=100, ge=1)
@@ -130,9 +131,15 @@ class ScheduleSettings(Settings):
     temperature_epochs: int = Field(default=10, ge=1)
     phases: tuple[PhaseSettings, ...] = ()
     freeze_norm: bool = False
+    validation_epochs: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _lengths(self) -> ScheduleSettings:
+        if self.patience is not None and self.patience < self.validation_epochs:
+            raise ValueError(
+                f"a patience of {self.patience} ends before the first validation, after "
+                f"{self.validation_epochs} epochs (validation_epochs)"
+            )
         *first, last = self.phases or (PhaseSettings(),)
         if any(phase.epochs is None for phase in first):
             raise ValueError("every phase but the last needs its number of epochs")
@@ -142,6 +149,10 @@ class ScheduleSettings(Settings):
         if given >= self.epochs and last.epochs is None:
             raise ValueError(f"the phases leave no epoch of {self.epochs} to the last one")
         return self
+
+    def validates(self, epoch: int) -> bool:
+        """Whether an epoch, counted from 1, is followed by a validation."""
+        return epoch % self.validation_epochs == 0 or epoch == self.epochs
 
     def phase_of(self, epoch: int) -> PhaseSettings:
         """The phase of an epoch, counted from 0."""
