@@ -122,14 +122,18 @@ def load_model(
 
     Args:
         folder: local path or URI of a model folder.
-        device: where its weights go.
+        device: where its weights go: "cpu", "cuda", "cuda:1", ... or "auto".
         expect: what the model has to agree with: any of `digest`, `architecture`, `image`,
             `thresholds`, `training_data`; of a table only the keys given, at any depth.
 
     Raises:
         InputError: if it is no model folder, its weights are cut short or changed, they do not fit
-            the architecture, or it differs from `expect`. The sentence says what.
+            the architecture, it differs from `expect`, or there is no such device. The sentence
+            says what.
     """
+    from odm.models.base import find_device
+
+    found = find_device(device)
     card = read_model_card(folder)
     if expect:
         check_expected(folder, card, expect)
@@ -138,7 +142,7 @@ def load_model(
     model = build(architecture["name"], **architecture["options"])
     if card.weights:
         _load_weights(folder, model, card.weights)
-        model.to(device).eval()
+        model.to(found).eval()
     return LoadedModel(model, card)
 
 

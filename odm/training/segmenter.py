@@ -17,9 +17,8 @@ import torch
 from odm import __version__
 from odm.archive.errors import InputError
 from odm.archive.samples import Dataset, Sample
-from odm.findings.predictor import find_device
 from odm.findings.regions import RegionSettings
-from odm.models.base import SegmentationModel
+from odm.models.base import SegmentationModel, find_device
 from odm.models.card import ModelCard
 from odm.models.folder import load_model, save_model
 from odm.models.segmenters import create_model

@@ -157,7 +157,7 @@ def test_execution_modes_agree() -> None:
         torch.nn.init.normal_(layer.attention.channel.bias)
     answers = {}
     settle(model, (64, 64))
-    for execution in ("auto", "train", "inference", "export", "group", "experts", "shift"):
+    for execution in ("auto", "fixed", "export", "group", "experts", "shift"):
         model.set_execution(execution)
         with torch.inference_mode():
             answers[execution] = model(x)
