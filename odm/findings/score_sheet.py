@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from odm.archive.files import write_bytes
 from odm.findings.pixel_metrics import PIXEL_METRICS
+from odm.statement import SIMULATED_DATA
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-CAVEAT = (
-    "Scored on simulated data: precision, recall and edge error on real data are unknown. "
-    "Distributions that the simulator drew are not findings; nothing is implied about physical "
-    "origin or earthquakes."
-)
 MPA_NOTE = (
     "The paper's mPA: its formula is macro recall, its prose precision, but the 0.9989 of its "
     "Table 4 only fits pixel accuracy. Compare pixel accuracy with it."
@@ -67,7 +63,7 @@ class ScoreSheet:
     errors: list[dict[str, Any]]
     boundary: dict[str, float]
     calibration: dict[str, Any]
-    caveat: str = CAVEAT
+    caveat: str = SIMULATED_DATA
 
     def score(self, truth: str = "contour", overlap: float = 0.5) -> dict[str, Any]:
         """The entry of `regions` for one truth shape and overlap."""
