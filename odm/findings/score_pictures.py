@@ -49,7 +49,7 @@ def score_figure(sheet: ScoreSheet) -> Figure:
     title = str(sheet.about.get("model") or sheet.about.get("method") or "a method")
     counts = sheet.counts
     figure.suptitle(
-        f"{title}: {counts['nuclei']} simulated nuclei on {counts['half_orbits']} half-orbits",
+        f"{title}: {counts['nuclei']} nuclei on {counts['half_orbits']} half-orbits",
         fontsize=12,
     )
     figure.text(0.5, -0.02, sheet.caveat, ha="center", va="top", fontsize=7, wrap=True)
