@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from odm.archive.files import write_bytes
@@ -37,6 +37,8 @@ class ScoreSheet:
         regions: per truth shape and overlap (IoU): true, false, missed, precision, recall, f1,
             average_precision, best_threshold, best_f1, intervals (95 %).
         pixels: per source (probability map, found regions) and truth shape: `PIXEL_METRICS`.
+        blocks: per overlap, contours: true, false and missed regions of every 5-day block (of the
+            ``cycle``), for paired comparisons of methods.
         curves: per overlap, contours: threshold, recall, precision, false_per_half_orbit.
         froc: per overlap: rates of false regions per half-orbit, and recall at each.
         campaign: false regions per 100 clear half-orbits, and the precision to expect where the
@@ -67,6 +69,7 @@ class ScoreSheet:
     boundary: dict[str, float]
     calibration: dict[str, Any]
     caveat: str = SIMULATED_DATA
+    blocks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 
     def score(self, truth: str = "contour", overlap: float = 0.5) -> dict[str, Any]:
         """The entry of `regions` for one truth shape and overlap."""

@@ -54,6 +54,12 @@ def test_intervals_of_regions_are_those_of_the_resampled_blocks() -> None:
     drawn = block_weights(len(hits), 200) @ np.array(hits) / (5 * len(hits))
     low, high = sheet.score("contour", 0.5)["intervals"]["recall"]
     assert (low, high) == tuple(np.percentile(drawn, (2.5, 97.5)))
+    assert sheet.blocks["0.5"] == {
+        "cycle": [0, 1, 2, 3, 4, 5],
+        "true": hits,
+        "false": [0] * 6,
+        "missed": [2, 5, 3, 0, 4, 1],
+    }
 
 
 def test_false_regions_on_clear_half_orbits_and_their_interval() -> None:
