@@ -79,11 +79,11 @@ class LevelFusion(nn.Module):
     ) -> None:
         super().__init__()
         self.product_dtype = PRODUCT_DTYPES[product]
-        self.smooth = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, padding=1) for _ in range(sources)
-        )
+        smooth = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(sources)]
+        self.smooth = nn.ModuleList(smooth)
         if around_one:
-            for conv in self.smooth:
+            for conv in smooth:
+                assert conv.bias is not None
                 nn.init.ones_(conv.bias)
         # The usual epsilon, 1e-5, exceeds the variance of the product at the start of training.
         self.norm = nn.BatchNorm2d(channels, eps=1e-12) if norm else nn.Identity()
