@@ -91,7 +91,7 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
         )
     if name in available_segmenters(learned=False):
         classical = create_classical(name)
-        return Method(classical, name, regions=RegionSettings(**classical.thresholds))
+        return Method(classical, name, regions=read_thresholds(classical.thresholds)[0])
     if name in available_segmenters(learned=True):
         raise InputError(f"{name} is an architecture: give the folder of a trained model")
     others = ", ".join(available_segmenters(learned=False))
