@@ -79,7 +79,7 @@ class Cluster:
         for name, wanted in each.items():
             if wanted * number > there.get(name, 0.0):
                 raise ClusterError(
-                    f"{number} {what} of {_amount(wanted, name)} each, the cluster has "
+                    f"{_counted(number, what)} of {_amount(wanted, name)} each, the cluster has "
                     f"{_amount(there.get(name, 0.0), name)}"
                 )
             largest = max((node.get(name, 0.0) for node in nodes), default=0.0)
@@ -282,3 +282,7 @@ def _amount(number: float, name: str) -> str:
         return f"{number / 1e9:.1f} GB of memory"
     plural = "s" if name in ("CPU", "GPU") and number != 1 else ""
     return f"{number:g} {name}{plural}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what[:-1] if number == 1 and what.endswith('s') else what}"

@@ -103,4 +103,3 @@ def read_masks(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
                 advance=advance,
             )
     return sources
-
