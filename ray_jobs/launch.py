@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import ray
 import ray.train
@@ -31,6 +31,8 @@ from odm.training.settings import TrainSettings
 from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.relay import Follower, Relay
 
+# mypy sees these names as they were before version 2 of Ray Train.
+V2: Any = ray.train
 START_S = 60.0
 LOOK_S = 0.3
 GATHER_S = 5.0
@@ -133,22 +135,22 @@ def run_workers(
         "threads": placement.cpus,
         "gpu": placement.gpu,
     }
-    failures = ray.train.FailureConfig(
+    failures = V2.FailureConfig(
         max_failures=launch.max_failures,
         controller_failure_limit=max(1, round(launch.wait_s / START_S)),
         max_preemption_failures=10 * launch.max_failures,
     )
     elastic = placement.least != placement.most
     trainer = TorchTrainer(
-        _work,
+        cast(Any, _work),
         train_loop_config=config,
         torch_config=TorchConfig(backend="nccl" if placement.gpu else "gloo"),
-        scaling_config=ray.train.ScalingConfig(
+        scaling_config=V2.ScalingConfig(
             num_workers=(placement.least, placement.most) if elastic else placement.most,
             use_gpu=placement.gpu,
             resources_per_worker=placement.each,
         ),
-        run_config=ray.train.RunConfig(
+        run_config=V2.RunConfig(
             name=relay.launch, storage_path=str(relay.folder), failure_config=failures
         ),
     )
@@ -211,7 +213,7 @@ def _result(outcome: Any, relay: Relay, launch: Launch) -> Result:
 
 
 def _explained(error: BaseException, relay: Relay, launch: Launch) -> BaseException:
-    if isinstance(error, ray.train.WorkerGroupError):
+    if isinstance(error, V2.WorkerGroupError):
         causes = [getattr(e, "_base_exc", e) for e in error.worker_failures.values()]
         for cause in causes:
             if isinstance(cause, OdmError):
@@ -225,7 +227,7 @@ def _explained(error: BaseException, relay: Relay, launch: Launch) -> BaseExcept
             f"{launch.max_failures}; the last time: {type(first).__name__}: {line} (all of it in "
             f"{relay.folder / 'failure.log'}); the same command goes on from the last checkpoint"
         )
-    if isinstance(error, ray.train.ControllerError):
+    if isinstance(error, V2.ControllerError):
         cause = error.controller_failure
         if "Startup" in type(cause).__name__ or "Insufficient" in type(cause).__name__:
             return ClusterError(f"no room for the workers in {launch.wait_s:.0f} s, or they died")

@@ -20,7 +20,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
-from odm.archive.errors import OdmError
+from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
 from odm.archive.samples import Sample, load_sample
 from odm.images.geometry import ImageSettings
 
@@ -29,6 +29,9 @@ Load = Callable[[Any], Arrays]
 """One sample of a data set, by whatever names it, as arrays; runs in reading workers."""
 
 BLOCK_BYTES = 4_000_000
+_ERRORS: dict[str, type[OdmError]] = {
+    kind.__name__: kind for kind in (AnnotationError, ArchiveError, InputError, TransientError)
+}
 READ_MEMORY = 600_000_000
 """Bytes of a reading worker: Ray itself counts none."""
 
@@ -88,19 +91,15 @@ def hold(
     _quiet()
     blocks: list[Any] = []
     places: dict[int, tuple[int, int]] = {}
-    try:
-        for bundle in table.iter_internal_ref_bundles():
-            for ref in bundle.block_refs:
-                found = ray.get(ref)["index"].to_pylist()
-                places.update({index: (len(blocks), row) for row, index in enumerate(found)})
-                blocks.append(ref)
-                if advance is not None:
-                    advance(len(found))
-    except Exception as error:
-        cause = _own_error(error)
-        if cause is None:
-            raise
-        raise cause from None
+    for bundle in table.iter_internal_ref_bundles():
+        for ref in bundle.block_refs:
+            block = ray.get(ref)
+            _raise_error(block)
+            found = block["index"].to_pylist()
+            places.update({index: (len(blocks), row) for row, index in enumerate(found)})
+            blocks.append(ref)
+            if advance is not None:
+                advance(len(found))
     ordered = [places[index] for index in range(number)]
     return HeldSource(list(keys), list(positive), blocks, ordered)
 
@@ -121,19 +120,33 @@ def image_and_mask(settings: ImageSettings, sample: Sample) -> Arrays:
 
 
 def _read(load: Load, items: Any, batch: dict[str, Any]) -> pa.Table:
-    """A block of samples: their arrays as bytes, one after the other."""
-    data, specs = [], []
+    """A block of samples: their arrays as bytes, one after the other; or an error of ours.
+
+    An error is a row, since Ray would wrap it into its own and lose it on the way.
+    """
+    data, specs, error = [], [], None
     every = ray.get(items)
-    for index in batch["id"]:
-        arrays = [np.ascontiguousarray(array) for array in load(every[index])]
-        data.append(b"".join(array.tobytes() for array in arrays))
-        specs.append(json.dumps([(array.dtype.str, array.shape) for array in arrays]))
+    try:
+        for index in batch["id"]:
+            arrays = [np.ascontiguousarray(array) for array in load(every[index])]
+            data.append(b"".join(array.tobytes() for array in arrays))
+            specs.append(json.dumps([(array.dtype.str, array.shape) for array in arrays]))
+    except OdmError as raised:
+        error = json.dumps([type(raised).__name__, *map(str, raised.args)])
+        data, specs = [b""], [""]
     columns = {
-        "index": pa.array(batch["id"], pa.int64()),
+        "index": pa.array(batch["id"][: len(data)], pa.int64()),
         "data": pa.array(data, pa.large_binary()),
         "spec": pa.array(specs, pa.string()),
+        "error": pa.array([error] * len(data), pa.string()),
     }
     return pa.table(columns)
+
+
+def _raise_error(table: pa.Table) -> None:
+    for text in table["error"].drop_null().to_pylist():
+        name, *arguments = json.loads(text)
+        raise _ERRORS.get(name, OdmError)(*arguments)
 
 
 def _unpacked(table: pa.Table, row: int) -> Arrays:
@@ -141,20 +154,8 @@ def _unpacked(table: pa.Table, row: int) -> Arrays:
     arrays, at = [], 0
     for dtype, shape in json.loads(table["spec"][row].as_py()):
         size = int(np.prod(shape))
-        arrays.append(np.frombuffer(buffer, dtype, size, at).reshape(shape))
-        at += arrays[-1].nbytes
+        array = np.frombuffer(buffer, dtype, size, at).reshape(shape)
+        array.setflags(write=False)
+        arrays.append(array)
+        at += array.nbytes
     return tuple(arrays)
-
-
-def _own_error(error: BaseException) -> OdmError | None:
-    """Ours, from within the errors that Ray wraps around it."""
-    seen: list[BaseException | None] = [error]
-    while seen:
-        current = seen.pop()
-        if isinstance(current, OdmError):
-            # A task's error is of both classes, and carries Ray's traceback: ours again.
-            inner = getattr(current, "cause", None)
-            return inner if isinstance(inner, OdmError) else current
-        if current is not None:
-            seen += [getattr(current, "cause", None), current.__cause__]
-    return None

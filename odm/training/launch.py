@@ -31,8 +31,9 @@ class Launch:
     def __post_init__(self) -> None:
         least, most = self.span or (1, 1)
         if least < 1 or most < least:
+            given = f"{least}:{most}" if isinstance(self.workers, tuple) else least
             raise InputError(
-                f"--workers {least}:{most}: give 1 or more, or the least and the most as MIN:MAX"
+                f"--workers {given}: give 1 or more, or the least and the most as MIN:MAX"
             )
         if self.cpus is not None and self.cpus < 1:
             raise InputError(f"--cpus-per-worker {self.cpus}: give 1 or more")
