@@ -201,8 +201,13 @@ def _new(
         "object_store_memory": object_store_bytes,
         "include_dashboard": dashboard,
         "dashboard_host": "127.0.0.1",
-        # Idle processes that Ray starts at once would have another environment than ours.
-        "_system_config": {"prestart_worker_first_driver": False},
+        "_system_config": {
+            # Idle processes that Ray starts at once would have another environment than ours.
+            "prestart_worker_first_driver": False,
+            # By default workers stand back behind everything else on the machine; here they are
+            # the work.
+            "worker_niceness": 0,
+        },
     }
 
 

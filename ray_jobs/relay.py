@@ -7,6 +7,7 @@ it. Lines are whole JSON objects; one that is not yet whole is left for the next
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -38,9 +39,8 @@ class Relay:
 
     def open(self) -> None:
         """Begin, on the driver."""
+        shutil.rmtree(self.folder, ignore_errors=True)
         make_folder(self.folder)
-        for path in (self.reports, *self.folder.glob("*-*")):
-            path.unlink(missing_ok=True)
         write_bytes(self.folder / "launch", self.launch.encode())
 
     def check(self) -> None:
@@ -66,7 +66,13 @@ class Relay:
         return any(self.folder.glob("at_work-*"))
 
     def tell(self, report: Report) -> None:
-        """Write a report down, on the main rank."""
+        """Write a report down, on the main rank.
+
+        Raises:
+            TrainingError: another driver has begun here: this worker's was killed, and Ray has not
+                yet ended its workers.
+        """
+        self.check()
         if report.kind != "checkpoint":
             with self.reports.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(report)) + "\n")
