@@ -141,7 +141,7 @@ def connect(
         _check_address(address, sized=sized)
     with _own_sigterm(), nullcontext() if new else _hushed():
         try:
-            ray.init(address=address, **options)
+            _init(ray, address, options)
         except (Exception, SystemExit) as error:
             ray.shutdown()
             raise ClusterError(_sentence(address, error)) from None
@@ -149,6 +149,17 @@ def connect(
         yield Cluster(ray.get_runtime_context().gcs_address, started=new)
     finally:
         ray.shutdown()
+
+
+def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
+    """Start or join; a machine that is busy may miss Ray's fixed 30 s, and is given them again."""
+    try:
+        ray.init(address=address, **options)
+    except Exception as error:
+        if address != "local" or "timed out during startup" not in str(error):
+            raise
+        ray.shutdown()
+        ray.init(address=address, **options)
 
 
 def _before_import(address: str | None) -> Any:
