@@ -36,8 +36,10 @@ _MARGIN = 8
 """Columns below the lowest frequency that are traced, too: X traces lie to the right of O's."""
 
 _ELEVATIONS = {"quasi-parabolic": 340, "layered": 230}
-_SEEN_THROUGH = 0.1
-"""A ray weakened by more than this by the layer in front counts for no edge."""
+_SEEN_THROUGH = 0.01
+"""A ray of which less than this is turned back, or let through, counts for no edge."""
+_NEAR_EDGE_KM, _FAR_EDGE_KM = 60.0, 200.0
+"""Over which a patch of sporadic E begins and ends."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ class LayerEcho:
         layer: ``Es`` or ``F``.
         what: ``F``, ``E``, ``local Es`` or ``remote Es``.
         power: (F, G) first hop, per gate, in units of the noise.
-        hop2: (F, G) second hop; no part of the layer's truth.
+        hop2: (F, G) second hop, and what appears nearer than it is; no part of the layer's truth.
         edge: (F,) minimum group path in km, NaN where there is none.
         o_edge: (F,) that of the O mode alone, where the X mode comes first.
     """
@@ -90,24 +92,8 @@ def layer_echoes(scene: Scene, rng: np.random.Generator) -> list[LayerEcho]:
             fan = _es_fan(scene, patch, frequency, elevation, ground)
             echoes.append(_echo(scene, "Es", what, fan, elevation, patch.level_db))
     if e_fan is not None and scene.kind == "mixed":
-        e_echo = _echo(scene, "Es", "E", e_fan, elevation, scene.conditions.e_db)
-        _join(echoes, e_echo)
+        echoes.append(_echo(scene, "Es", "E", e_fan, elevation, scene.conditions.e_db))
     return echoes
-
-
-def _join(echoes: list[LayerEcho], e_echo: LayerEcho) -> None:
-    """The E layer's echo and that of sporadic E overhead are one trace to the eye."""
-    for echo in echoes:
-        if echo.what == "local Es":
-            echo.power += e_echo.power
-            echo.hop2 += e_echo.hop2
-            # Of two traces the stronger one is what an operator follows.
-            weaker = e_echo.power.sum(axis=1) < 0.1 * echo.power.sum(axis=1)
-            for name in ("edge", "o_edge"):
-                other = np.where(weaker, np.nan, getattr(e_echo, name))
-                setattr(echo, name, np.fmin(getattr(echo, name), other))
-            return
-    echoes.append(e_echo)
 
 
 def _f_fans(
@@ -154,14 +140,17 @@ def _reflectivity(patch: EsLayer, frequency: Floats, elevation: Floats) -> Float
     vertical = frequency * sine_at_height(elevation, patch.height_km)
     low = patch.blanketing * patch.critical_mhz
     part = np.clip((patch.critical_mhz - vertical) / (patch.critical_mhz - low), 0, 1)
-    return part**2
+    return part
 
 
 def _inside(patch: EsLayer, distance: Floats) -> Floats:
-    """1 within a patch, 0 outside, with edges of some 60 km."""
-    rise = (distance - patch.near_km) / 30 if patch.near_km > 0 else np.full_like(distance, 9.0)
-    fall = (patch.far_km - distance) / 30
-    return 1 / ((1 + np.exp(-np.clip(rise, -50, 50))) * (1 + np.exp(-np.clip(fall, -50, 50))))
+    """1 within a patch, 0 outside, with smooth edges."""
+    fall = np.clip((patch.far_km - distance) / _FAR_EDGE_KM + 0.5, 0, 1)
+    inside = fall**2 * (3 - 2 * fall)
+    if patch.near_km > 0:
+        rise = np.clip((distance - patch.near_km) / _NEAR_EDGE_KM + 0.5, 0, 1)
+        inside *= rise**2 * (3 - 2 * rise)
+    return np.asarray(inside)
 
 
 def _transmission(scene: Scene, frequency: Floats, elevation: Floats, rays: Rays) -> Floats:
@@ -185,7 +174,8 @@ def _es_fan(
     there = _inside(patch, rays.ground_range / 2)
     reflected = _reflectivity(patch, frequency, elevation) ** 2
     weight = _weight(scene, rays, frequency, elevation, ground) * there * reflected
-    counted = (there > 0.5) & (reflected > 0.02)
+    # A patch ends softly: what is seen of it begins well outside its half-way line.
+    counted = (there > 0.05) & (reflected > 0.3 * _SEEN_THROUGH)
     return _Fan(rays, np.nan_to_num(weight), counted)
 
 
@@ -231,17 +221,18 @@ def _echo(
 ) -> LayerEcho:
     gates = group_ranges(scene.sounder)
     gate, repeat = scene.sounder.gate_km, scene.sounder.repeat_km
-    power = deposit(fan.rays.group_path, fan.weight, elevation[0], gate, gates.size, repeat)
+    power, folded = deposit(fan.rays.group_path, fan.weight, elevation[0], gate, gates.size, repeat)
     peak = float(np.percentile(power[_MARGIN:], 99.9))
     if peak <= 0:
         peak = float(power.max()) or 1.0
     factor = 10 ** (level_db / 10) / peak
     power *= factor
-    hop2 = np.zeros_like(power)
+    hop2 = folded * factor
     c = scene.conditions
     if c.hop2_db > ABSENT_DB:
         weight = fan.weight * factor * 10 ** (c.hop2_db / 10)
-        hop2 = deposit(2 * fan.rays.group_path, weight, elevation[0], gate, gates.size, repeat)
+        double = 2 * fan.rays.group_path
+        hop2 += sum(deposit(double, weight, elevation[0], gate, gates.size, repeat))
     o_edge = minimum_group_path(np.where(fan.counted, fan.rays.group_path, np.nan))
     edge = o_edge.copy()
     own = power.copy()
@@ -266,7 +257,7 @@ def _elsewhere(power: Floats, share: float, gates: float) -> Floats:
 
 def deposit(
     path: Floats, weight: Floats, elevation: Floats, gate_km: float, gates: int, repeat_km: float
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Share the power of ray tubes out among range gates.
 
     Each pair of neighbouring rays spreads its power evenly over the group paths between them, so
@@ -278,37 +269,34 @@ def deposit(
         elevation: (E,) radians.
         gate_km: gate g covers (g ± 1/2) times this.
         gates: number of gates.
-        repeat_km: what lies beyond appears this much nearer.
+        repeat_km: what lies beyond appears this much nearer, once.
 
     Returns:
-        (F, gates).
+        (F, gates) where it belongs, and (F, gates) what is from beyond.
     """
     columns = round(repeat_km / gate_km)
-    total = 2 * columns
     a, b = path[:, :-1], path[:, 1:]
     amount = 0.5 * (weight[:, :-1] + weight[:, 1:]) * np.diff(elevation)
-    valid = np.isfinite(a) & np.isfinite(b) & (amount > 0)
-    low = np.where(valid, np.minimum(a, b), 0.0) / gate_km + 0.5
-    high = np.where(valid, np.maximum(a, b), 0.0) / gate_km + 0.5
-    high = np.maximum(high, low + 0.01)
-    slope = np.where(valid, amount / (high - low), 0.0)
-    rows = np.broadcast_to(np.arange(path.shape[0])[:, None], slope.shape)
+    rows, tubes = np.nonzero(np.isfinite(a) & np.isfinite(b) & (amount > 0))
+    a, b, amount = (values[rows, tubes] for values in (a, b, amount))
+    low = np.minimum(a, b) / gate_km + 0.5
+    high = np.maximum(np.maximum(a, b) / gate_km + 0.5, low + 0.01)
+    farthest = float(np.max(low, initial=0.0))
+    total = columns if farthest <= columns else 2 * columns
+    # A tube's power up to x is slope * (max(x - low, 0) - max(x - high, 0)); summed over tubes at
+    # every gate's border by counting the slopes that have begun there.
+    slope = amount / (high - low)
+    size = path.shape[0] * (total + 2)
+    place = [
+        rows * (total + 2) + np.minimum(np.ceil(x).astype(np.intp), total + 1) for x in (low, high)
+    ]
     shape = (path.shape[0], total + 2)
-    cumulative = _ramps(low, slope, rows, shape) - _ramps(high, slope, rows, shape)
-    power = np.maximum(np.diff(cumulative[:, : total + 1], axis=1), 0.0)
-    folded = power[:, :columns] + power[:, columns:]
-    if columns >= gates:
-        return folded[:, :gates]
-    return np.pad(folded, ((0, 0), (0, gates - columns)), mode="edge")
-
-
-def _ramps(
-    start: Floats, slope: Floats, rows: NDArray[np.intp], shape: tuple[int, int]
-) -> Floats:
-    """Sum of ramps ``slope * max(x - start, 0)`` at x = 0, 1, 2, … for each row."""
-    first = np.minimum(np.ceil(start).astype(np.intp), shape[1] - 1)
-    place = (rows * shape[1] + first).ravel()
-    size = shape[0] * shape[1]
-    rise = np.bincount(place, slope.ravel(), size).reshape(shape).cumsum(axis=1)
-    offset = np.bincount(place, (slope * start).ravel(), size).reshape(shape).cumsum(axis=1)
-    return rise * np.arange(shape[1]) - offset
+    rise = np.bincount(place[0], slope, size) - np.bincount(place[1], slope, size)
+    moved = np.bincount(place[0], slope * low, size) - np.bincount(place[1], slope * high, size)
+    upto = np.cumsum(rise.reshape(shape), axis=1) * np.arange(total + 2)
+    upto -= np.cumsum(moved.reshape(shape), axis=1)
+    power = np.maximum(np.diff(upto[:, : total + 1], axis=1), 0.0)
+    beyond = power[:, columns:] if total > columns else np.zeros_like(power)
+    room = ((0, 0), (0, max(gates - columns, 0)))
+    here, folded = (np.pad(part[:, :columns], room)[:, :gates] for part in (power, beyond))
+    return here, folded

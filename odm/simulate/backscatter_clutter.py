@@ -192,5 +192,3 @@ def uneven(sounder: Sounder, rng: np.random.Generator) -> Floats:
 def near_loss(sounder: Sounder, ranges: Floats) -> Floats:
     """(G,) sensitivity at short range, a factor."""
     return 10 ** (-sounder.near_loss_db * np.exp(-ranges / 250) / 10)
-
-

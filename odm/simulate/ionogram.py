@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from odm.simulate.backscatter import (
     FREQUENCY_MHZ,
-    RANGE_END_KM,
     LayerEcho,
     group_ranges,
     layer_echoes,
@@ -41,6 +40,12 @@ LEAST_PIXELS, LEAST_COLUMNS = 80, 6
 """A layer with less than these is none that a person would mark."""
 _LEAST_SHARE = 0.04
 """Of the largest area: smaller ones are specks."""
+
+_ONE_TO_THE_EYE = 0.25
+"""Of the smaller one's values: two echoes of a class with more in common are one layer."""
+
+EDGE_SEEN_DB = 6.0
+"""SNR from which an edge can be seen; where it is lower, no method should be judged."""
 
 RESOLUTION_DB = 1 / 16
 """Of the files."""
@@ -160,7 +165,9 @@ def _truths(
     ranges: Floats,
     others: list[dict[str, Any]],
 ) -> tuple[list[LayerTruth], list[dict[str, Any]]]:
-    layers, confusers = [], list(others)
+    layers: list[LayerTruth] = []
+    confusers = list(others)
+    inside = ranges[-1] + 0.5 * scene.sounder.gate_km
     for echo in echoes:
         seen = pulse_only(echo.power, scene.sounder) / noise
         seen[missing] = 0
@@ -170,19 +177,47 @@ def _truths(
         if mask.sum() < LEAST_PIXELS or columns < LEAST_COLUMNS or peak_db < LEAST_PEAK_DB:
             confusers += [_faint(echo, mask, ranges, peak_db)] if mask.any() else []
             continue
-        inside = (echo.edge >= ranges[0]) & (echo.edge <= RANGE_END_KM)
-        layers.append(
-            LayerTruth(
-                layer=echo.layer,
-                what=echo.what,
-                mask=mask,
-                edge=np.where(inside, echo.edge, np.nan),
-                o_edge=np.where(inside, echo.o_edge, np.nan),
-                edge_snr=edge_snr(seen, echo.edge, scene.sounder.gate_km, scene.sounder.pulse_km),
-                peak_snr=peak_db,
-            )
+        one = LayerTruth(
+            layer=echo.layer,
+            what=echo.what,
+            mask=mask,
+            edge=np.where(echo.edge <= inside, echo.edge, np.nan),
+            o_edge=np.where(echo.o_edge <= inside, echo.o_edge, np.nan),
+            edge_snr=edge_snr(seen, echo.edge, scene.sounder.gate_km, scene.sounder.pulse_km),
+            peak_snr=peak_db,
         )
+        _add(layers, one)
     return layers, confusers
+
+
+def _add(layers: list[LayerTruth], one: LayerTruth) -> None:
+    """Add a layer; E and sporadic E that lie upon each other are one to the eye."""
+    for number, other in enumerate(layers):
+        common = (other.mask & one.mask).sum()
+        smaller = min(other.mask.sum(), one.mask.sum())
+        if other.layer == one.layer and common > _ONE_TO_THE_EYE * smaller:
+            del layers[number]
+            _add(layers, _merged(other, one))
+            return
+    layers.append(one)
+
+
+def _merged(one: LayerTruth, two: LayerTruth) -> LayerTruth:
+    """The edge is the first that can be seen, else the first."""
+    shown = np.stack(
+        [np.where(part.edge_snr >= EDGE_SEEN_DB, part.edge, np.inf) for part in (one, two)]
+    )
+    first = np.stack([np.nan_to_num(part.edge, nan=np.inf) for part in (one, two)])
+    later = np.where(np.isfinite(shown).any(axis=0), shown[1] < shown[0], first[1] < first[0])
+    return LayerTruth(
+        layer=one.layer,
+        what=f"{one.what} and {two.what}",
+        mask=one.mask | two.mask,
+        edge=np.where(later, two.edge, one.edge),
+        o_edge=np.where(later, two.o_edge, one.o_edge),
+        edge_snr=np.where(later, two.edge_snr, one.edge_snr),
+        peak_snr=max(one.peak_snr, two.peak_snr),
+    )
 
 
 def main_areas(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from odm.archive.errors import InputError
 from odm.archive.files import write_table
-from odm.simulate.ionogram import LayerTruth, SimulatedIonogram
+from odm.simulate.ionogram import EDGE_SEEN_DB, LayerTruth, SimulatedIonogram
 
 ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
-EDGE_SEEN_DB = 6.0
-"""SNR from which an edge can be seen; where it is lower, no method should be judged."""
 
 _TIME = pa.timestamp("ns", tz="UTC")
 _LIST = pa.list_(pa.float64())
@@ -53,7 +51,11 @@ LAYER_TRUTH_SCHEMA = pa.schema(
         _field("model", pa.string(), "truth"),
         _field("edge_snr", _LIST, "noise-free SNR of the layer at its edge", "dB"),
         _field("edge_group_range_o", _LIST, "P'(f) of the O mode alone", "km"),
-        _field("layer_kind", pa.string(), "F, E, local Es or remote Es"),
+        _field(
+            "layer_kind",
+            pa.string(),
+            "F, E, local Es, remote Es, or several of these where they lie upon each other",
+        ),
         _field("ionogram_kind", pa.string(), "mixed, f, es or none, as drawn"),
         _field("ray_model", pa.string(), "quasi-parabolic or layered"),
         _field("peak_snr", pa.float64(), "largest noise-free SNR of the layer", "dB"),
@@ -131,7 +133,7 @@ def _layer_numbers(one: SimulatedIonogram, what: str) -> tuple[float, float]:
         return scene.f.critical_mhz, scene.f.peak_km
     if what == "E":
         return scene.conditions.e_mhz, 110.0
-    patch = scene.es if what == "local Es" else scene.remote_es
+    patch = scene.remote_es if what == "remote Es" else scene.es
     return patch.critical_mhz, patch.height_km
 
 

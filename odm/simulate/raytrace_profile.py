@@ -122,7 +122,9 @@ def trace_profile(
         before, root = np.maximum(after, 1e-9), np.maximum(later, 1e-5)
         if not going.any():
             break
-    group_path = 2 * (path + np.sqrt(radius[0] ** 2 - cosine2) - EARTH_RADIUS_KM * np.sin(elevation))
+    group_path = 2 * (
+        path + np.sqrt(radius[0] ** 2 - cosine2) - EARTH_RADIUS_KM * np.sin(elevation)
+    )
     below = np.arccos(cosine / radius[0]) - elevation
     ground = 2 * EARTH_RADIUS_KM * (angle * cosine + below)
     lost = going | ~np.isfinite(group_path)  # through the peak
