@@ -87,6 +87,29 @@ def open_ionogram(path: object) -> xr.Dataset:
     return _dataset(path, _checked(path, _read(path, data)))
 
 
+def is_ionogram(path: object) -> bool:
+    """Whether a file is to be read as an ionogram rather than as a half-orbit.
+
+    By its name where that tells, else by what is in it; nothing is said about its health.
+    """
+    from odm.archive.keys import OrbitKey
+    from odm.archive.orbit_h5 import open_h5
+
+    name = without_options(path).lower()
+    if not name.endswith((".h5", ".hdf5")):
+        return name.endswith(ENDINGS)
+    try:
+        OrbitKey.parse(without_options(path))
+        return False
+    except InputError:
+        pass
+    try:
+        with open_h5(path) as file:
+            return "SNR" in file or "snr" in file
+    except ArchiveError:
+        return IonogramKey.of_name(path).time is not None
+
+
 def _read(path: object, data: bytes) -> Ionogram:
     if data.startswith((_ZIP, _NPY)):
         from odm.archive.ionogram_matrix import read_npy, read_npz

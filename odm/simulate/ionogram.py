@@ -1,4 +1,4 @@
-"""One simulated backscatter ionogram: SNR over frequency and range, with the truth of each layer."""
+"""One simulated backscatter ionogram: SNR over frequency and range, and each layer's truth."""
 
 from __future__ import annotations
 
@@ -149,10 +149,7 @@ def _measured(
 ) -> NDArray[np.float32]:
     """Speckled power over the noise that the sounder takes for its own, in dB."""
     power = expected.astype(np.float32) * speckle(noise.shape, scene.sounder, rng)
-    if scene.sounder.by_column:
-        floor = np.median(power, axis=1, keepdims=True)
-    else:
-        floor = np.median(power)
+    floor = np.median(power, axis=1 if scene.sounder.by_column else None, keepdims=True)
     snr = 10 * np.log10(np.maximum(power / floor, 1e-4))
     return np.round(snr / RESOLUTION_DB).astype(np.float32) * np.float32(RESOLUTION_DB)
 
