@@ -43,7 +43,7 @@ def draw_ionogram(
         layers: drawn as boxes, outlines and leading edges; an edge is dotted where its SNR is
             below 6 dB.
         layers_name: what they are, for the legend.
-        limits: of the colours, dB; -3 to a high percentile if None.
+        limits: of the colours, dB; -3 to a high percentile, at most 40, if None.
         title: instead of link and time.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,7 +53,7 @@ def draw_ionogram(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     snr = ionogram["snr"].values
-    low, high = limits or (-3.0, max(10.0, float(np.nanpercentile(snr, 99.7))))
+    low, high = limits or (-3.0, float(np.clip(np.nanpercentile(snr, 99.7), 12, 40)))
     mhz, km = ionogram["frequency"].values / 1e6, ionogram["group_range"].values
     mesh = axes.pcolormesh(
         *_with_gaps(mhz, km, snr), vmin=low, vmax=high, cmap=COLOURS, rasterized=True
