@@ -72,7 +72,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Ionospheric anomaly detection on satellite spectrograms.",
+    help="Ionospheric anomaly detection on satellite spectrograms and backscatter ionograms.",
 )
 
 

@@ -145,6 +145,8 @@ def _mode(survey: int, burst: int, rows: int) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name.replace('_', ' ')} {_plain(item)}" for name, item in value.items())
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "".join(f"\n  {_plain(item)}" for item in value)
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return "unknown" if value is None else str(value)

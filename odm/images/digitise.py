@@ -93,7 +93,7 @@ def _picture(path: object) -> NDArray[np.uint8]:
     if pixels is None:
         raise ArchiveError(path, "not a picture that can be read")
     if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+        pixels = (pixels.astype(np.uint16) >> 8).astype(np.uint8)
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3, axis=2)
     colours = pixels[:, :, 2::-1]
