@@ -29,6 +29,7 @@ from tests.ionogram_files import (
 from tests.lookalike import contents as orbit_contents
 from tests.lookalike import write as write_orbit
 from tests.real import real_file
+from tests.soak.test_damage import damage
 
 
 def check_contract(ds: Any) -> None:
@@ -297,3 +298,20 @@ def test_half_orbits_and_ionograms_are_told_apart(tmp_path: Path) -> None:
     write_chirpsounder(tmp_path / CHIRP)
     assert is_ionogram(tmp_path / CHIRP)
     assert is_ionogram("anything.ngi")
+
+
+def test_random_damage_is_an_archive_error_or_nothing(tmp_path: Path) -> None:
+    paths = [write_npy(tmp_path / "a.npy", contents()), tmp_path / "a.npz", tmp_path / VIPIR]
+    write_matrix(paths[1], *contents().values())
+    write_vipir(paths[2])
+    bad = 0
+    for path in paths:
+        whole = path.read_bytes()
+        for seed in range(40):
+            path.write_bytes(damage(whole, seed))
+            try:
+                odm.open_ionogram(path)
+            except ArchiveError as error:
+                bad += 1
+                assert "\n" not in str(error)
+    assert bad > 60
