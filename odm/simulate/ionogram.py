@@ -166,9 +166,11 @@ def _truths(
     confusers = list(others)
     inside = ranges[-1] + 0.5 * scene.sounder.gate_km
     for echo in echoes:
-        seen = pulse_only(echo.power, scene.sounder) / noise
+        undisturbed = pulse_only(echo.power, scene.sounder)
+        seen = undisturbed / noise
         seen[missing] = 0
-        mask = main_areas(seen >= 10 ** (SEEN_DB / 10))
+        # A column of interference, or one that is missing, does not cut a layer in two.
+        mask = main_areas(undisturbed >= 10 ** (SEEN_DB / 10)) & (seen >= 10 ** (SEEN_DB / 10))
         peak_db = float(10 * np.log10(max(seen.max(), 1e-6)))
         columns = int(mask.any(axis=1).sum())
         if mask.sum() < LEAST_PIXELS or columns < LEAST_COLUMNS or peak_db < LEAST_PEAK_DB:

@@ -208,3 +208,13 @@ def test_ray_tubes_keep_their_power() -> None:
     assert beyond[0, :3].sum() == pytest.approx(5 / 6)  # 4995 to 5020 km, seen from -5 to 20
     assert here[0, 10:14].sum() == pytest.approx(2.0)
     assert here[0, 11:13].min() > here[0, 10]
+
+
+def test_a_gap_does_not_cut_a_layer() -> None:
+    """Where an edge can be seen, its frequency lies inside the layer's box."""
+    for index in range(6):
+        for layer in simulate_ionogram(IonogramRecipe(61, "mixed", 0.5, True, None), index).layers:
+            columns = np.flatnonzero(layer.mask.any(axis=1))
+            seen = np.flatnonzero(layer.edge_snr >= 6)
+            assert columns[0] <= seen[0]
+            assert seen[-1] <= columns[-1]
