@@ -38,7 +38,7 @@ SEEN_DB = 3.0
 LEAST_PEAK_DB = 8.0
 LEAST_PIXELS, LEAST_COLUMNS = 80, 6
 """A layer with less than these is none that a person would mark."""
-_LEAST_SHARE = 0.04
+_LEAST_SHARE = 0.01
 """Of the largest area: smaller ones are specks."""
 
 _ONE_TO_THE_EYE = 0.25
@@ -170,7 +170,10 @@ def _truths(
         seen = undisturbed / noise
         seen[missing] = 0
         # A column of interference, or one that is missing, does not cut a layer in two.
-        mask = main_areas(undisturbed >= 10 ** (SEEN_DB / 10)) & (seen >= 10 ** (SEEN_DB / 10))
+        strong = undisturbed >= 10 ** (SEEN_DB / 10)
+        main = main_areas(strong)
+        seen[strong & ~main] = 0
+        mask = main & (seen >= 10 ** (SEEN_DB / 10))
         peak_db = float(10 * np.log10(max(seen.max(), 1e-6)))
         columns = int(mask.any(axis=1).sum())
         if mask.sum() < LEAST_PIXELS or columns < LEAST_COLUMNS or peak_db < LEAST_PEAK_DB:
