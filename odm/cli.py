@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
-from odm.commands import dataset, label, simulate, train
+from odm.commands import dataset, ionogram, label, simulate, train
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
 
@@ -73,7 +73,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Ionospheric anomaly detection on satellite spectrograms.",
+    help="Ionospheric anomaly detection on satellite spectrograms and backscatter ionograms.",
 )
 
 
@@ -100,6 +100,7 @@ app.add_typer(label.app, name="label")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate)
+app.add_typer(ionogram.app, name="ionogram")
 
 
 def main() -> NoReturn:
