@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
-from odm.commands import dataset, label, simulate, train
+from odm.commands import dataset, label, reprocess, simulate, train
 from odm.commands.inspect import inspect
 
 ENTRY_POINTS = "odm.commands"
@@ -98,6 +98,7 @@ app.command("inspect")(inspect)
 app.add_typer(label.app, name="label")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
+app.add_typer(reprocess.app, name="reprocess")
 
 
 def main() -> NoReturn:
