@@ -89,8 +89,13 @@ def region_table(
     schema = REGION_SCHEMA
     for field in more_fields:
         schema = schema.append(field)
-    metadata = {"geo": json.dumps(_GEO), **(about or {})}
+    metadata = catalog_metadata(about)
     return pa.Table.from_pylist(list(rows), schema=schema.with_metadata(metadata))
+
+
+def catalog_metadata(about: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What makes a Parquet file GeoParquet, and what else is said about it."""
+    return {"geo": json.dumps(_GEO), **(about or {})}
 
 
 def write_regions(

@@ -71,7 +71,7 @@ class Readers:
 
     def __exit__(self, *_: object) -> None:
         """Let the processes finish what they have at hand, and end them."""
-        for _ in self._threads:
+        for _thread in self._threads:
             self._put(0, None)
         for thread in self._threads:
             thread.join()

@@ -72,7 +72,10 @@ class OrbitFacts:
 class Stages(Protocol):
     """Reading and finishing one kind of input; goes to other processes."""
 
-    kind: OutcomeKind
+    @property
+    def kind(self) -> OutcomeKind:
+        """Of its inputs."""
+        ...
 
     def read(self, one: Input) -> Draft | Result:
         """The image of an input, or what became of it."""
