@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
-from odm.commands import dataset, label, reprocess, simulate, train
+from odm.commands import campaign, dataset, label, reprocess, simulate, train
 from odm.commands.inspect import inspect
 
 ENTRY_POINTS = "odm.commands"
@@ -99,6 +99,10 @@ app.add_typer(label.app, name="label")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.add_typer(reprocess.app, name="reprocess")
+app.command("status")(campaign.status)
+app.command("catalog")(campaign.catalog)
+app.command("diff")(campaign.diff)
+app.command("compact")(campaign.compact)
 
 
 def main() -> NoReturn:

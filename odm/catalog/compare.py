@@ -111,9 +111,7 @@ def compare(a: Campaign, b: Campaign) -> Comparison:
     return result
 
 
-def match(
-    a: Sequence[Row], b: Sequence[Row], overlap: float = OVERLAP
-) -> list[tuple[int, int]]:
+def match(a: Sequence[Row], b: Sequence[Row], overlap: float = OVERLAP) -> list[tuple[int, int]]:
     """Pairs of regions of one input that are one, best overlap first."""
     scored = sorted(
         (-box_overlap(one, other), i, j) for i, one in enumerate(a) for j, other in enumerate(b)
@@ -134,9 +132,7 @@ def box_overlap(one: Row, other: Row) -> float:
     inside, areas = 1.0, [1.0, 1.0]
     for low, high, step in (("time_start", "time_end", 2.048), ("frequency_min", "frequency_max",
                             24.4140625)):  # fmt: skip
-        first, second = (
-            (_number(row[low]), _number(row[high]) + step) for row in (one, other)
-        )
+        first, second = ((_number(row[low]), _number(row[high]) + step) for row in (one, other))
         inside *= max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
         areas[0] *= first[1] - first[0]
         areas[1] *= second[1] - second[0]
