@@ -63,6 +63,9 @@ def orbits(
     models: Annotated[int, typer.Option(help="Copies of the model, on Ray [default 0].")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads of each copy [default 0].")] = 0,
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
+    object_store_mb: Annotated[
+        int, typer.Option(help="Shared memory of a Ray started here [default 0: Ray's].")
+    ] = 0,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Find regions in half-orbits; the same command again does what is left to do.
@@ -95,7 +98,7 @@ def orbits(
             "minimum_area": minimum_area,
         },
         wish=wish,
-        workers=Workers(readers=readers, models=models, threads=threads, address=address),
+        workers=Workers(readers, models, threads, address, object_store_mb),
         max_quarantined=max_quarantined,
         take_over=take_over,
         flip=flip,

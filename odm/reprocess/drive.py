@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -42,7 +42,7 @@ class Runner(Protocol):
         inputs: Sequence[Input],
         stop: Callable[[], bool],
         workers: Workers,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Do inputs, and say what became of each."""
         ...
 
@@ -169,7 +169,7 @@ def _run(
     with progress("reprocessing", len(todo), unit) as advance:
         try:
             results = runner(order.stages, order.model, todo, stop, order.workers)
-            with closing(results):  # type: ignore[type-var]
+            with closing(results):
                 for result in results:
                     if summary.first_s is None:
                         summary.first_s = time.monotonic() - began

@@ -6,7 +6,7 @@ It is the reference that every other runner is compared with.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from odm.catalog.outcomes import Input
@@ -42,7 +42,7 @@ def run_local(
     inputs: Sequence[Input],
     stop: Stop,
     workers: Workers = Workers(),  # noqa: B008
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Do inputs on this machine.
 
     Args:

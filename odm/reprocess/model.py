@@ -62,15 +62,17 @@ class Workers:
         models: copies of the model (on Ray).
         threads: of a CPU for each copy of the model.
         address: of a Ray cluster; None to start or find one.
+        object_store_mb: shared memory of a Ray that is started here; 0 for Ray's default.
     """
 
     readers: int = 0
     models: int = 0
     threads: int = 0
     address: str | None = None
+    object_store_mb: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("readers", "models", "threads"):
+        for name in ("readers", "models", "threads", "object_store_mb"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)}: give 1 or more, or 0")
 
