@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odm.archive.files import join, write_bytes
+from odm.findings.cases import Example, Patch, pick_cases
 from odm.findings.curves import RecallFit
-from odm.findings.matching import bounding_box
-from odm.findings.score_archive import Example
-from odm.findings.score_sheet import ScoreSheet
+from odm.findings.score_sheet import ScoreSheet, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,8 @@ TRUE, FOUND, WRONG = "white", "lime", "red"
 def write_pictures(
     folder: object, sheet: ScoreSheet, examples: Sequence[Example] = ()
 ) -> list[str]:
-    """Write ``scores.png`` (four panels) and, with examples, ``examples.png``.
+    """Write ``scores.png`` (four panels) and, with examples, ``examples.png``: a line each of the
+    best, the median and the worst of them.
 
     Returns:
         What was written.
@@ -34,7 +35,7 @@ def write_pictures(
     _write(written[0], score_figure(sheet))
     if examples:
         written.append(join(folder, "examples.png"))
-        _write(written[1], example_figure(examples))
+        _write(written[1], example_figure(pick_cases(examples)))
     return written
 
 
@@ -49,7 +50,7 @@ def score_figure(sheet: ScoreSheet) -> Figure:
     title = str(sheet.about.get("model") or sheet.about.get("method") or "a method")
     counts = sheet.counts
     figure.suptitle(
-        f"{title}: {counts['nuclei']} simulated nuclei on {counts['half_orbits']} half-orbits",
+        f"{title}: {counts['nuclei']} nuclei on {counts['half_orbits']} half-orbits",
         fontsize=12,
     )
     figure.text(0.5, -0.02, sheet.caveat, ha="center", va="top", fontsize=7, wrap=True)
@@ -59,9 +60,11 @@ def score_figure(sheet: ScoreSheet) -> Figure:
 def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
     for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
         score = sheet.score("contour", float(overlap))
-        label = f"IoU {overlap}: AP {score['average_precision']:.2f}, F1 {score['f1']:.2f}"
-        axes.plot(curve["recall"], curve["precision"], color=colour, label=label)
-        axes.plot(score["recall"], score["precision"], "o", color=colour)
+        average, f1 = (rounded(score[name], 2) for name in ("average_precision", "f1"))
+        label = f"IoU {overlap}: AP {average}, F1 {f1}"
+        axes.plot(_known(curve["recall"]), curve["precision"], color=colour, label=label)
+        if None not in (score["recall"], score["precision"]):
+            axes.plot(score["recall"], score["precision"], "o", color=colour)
     axes.plot([], [], "o", color="0.4", label=f"at confidence {sheet.threshold:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.set_title("regions: precision over recall", fontsize=10)
@@ -69,9 +72,14 @@ def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
     axes.grid(alpha=0.3)
 
 
+def _known(values: Sequence[float | None]) -> NDArray[np.float64]:
+    """With NaN, which is not drawn, for what JSON gave back as None."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
 def _froc(axes: Axes, sheet: ScoreSheet) -> None:
     for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
-        rate, recall = np.array(curve["false_per_half_orbit"]), np.array(curve["recall"])
+        rate, recall = np.array(curve["false_per_half_orbit"]), _known(curve["recall"])
         seen = rate > 0
         axes.semilogx(rate[seen], recall[seen], color=colour, label=f"IoU {overlap}")
     axes.set(xlabel="false regions per half-orbit", ylabel="recall", ylim=(0, 1.02))
@@ -101,16 +109,16 @@ def _contrast(axes: Axes, sheet: ScoreSheet) -> None:
 
 def _reliability(axes: Axes, sheet: ScoreSheet) -> None:
     calibration = sheet.calibration
-    axes.plot([0, 1], [0, 1], color="0.6", lw=1)
-    parts: list[tuple[str, dict[str, Any], str]] = [
-        ("pixels", calibration, "o-"),
-        (f"pixels at temperature {calibration['temperature']:.2f}", calibration["scaled"], "s--"),
-        ("regions: share that is true", calibration["regions"], "^-"),
-    ]
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1, label="perfect")
+    parts: list[tuple[str, dict[str, Any], str]] = []
+    if "temperature" in calibration:
+        scaled = f"pixels at temperature {calibration['temperature']:.2f}"
+        parts += [("pixels", calibration, "o-"), (scaled, calibration["scaled"], "s--")]
+    parts.append(("regions: share that is true", calibration["regions"], "^-"))
     for colour, (label, part, style) in zip(_COLOURS, parts, strict=False):
         bins = part["bins"]
         if bins["count"]:
-            text = f"{label} (ECE {part['ece']:.3f})"
+            text = f"{label} (ECE {rounded(part['ece'])})"
             axes.plot(bins["predicted"], bins["observed"], style, color=colour, ms=4, label=text)
     axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
     axes.set_title("reliability", fontsize=10)
@@ -150,17 +158,19 @@ def _example(axes: Axes, example: Example) -> None:
         interpolation="nearest",
     )  # fmt: skip
     paired = {found for _, found in example.pairs}
-    for number, mask in enumerate(example.found):
-        _outline(axes, mask, extent, FOUND if number in paired else WRONG, 1.0)
-    for mask in example.truth:
-        _outline(axes, mask, extent, TRUE, 0.8)
+    step = (top - extent[2]) / example.lines
+    for number, patch in enumerate(example.found):
+        _outline(axes, patch, top, step, FOUND if number in paired else WRONG, 1.0)
+    for patch in example.truth:
+        _outline(axes, patch, top, step, TRUE, 0.8)
     ticks = np.linspace(0, orbit.times.size - 1, 5).astype(int)
     axes.set_xticks(ticks, [_degrees(orbit.latitude[row]) for row in ticks], fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(0, min(16.0, top))
     axes.set_ylabel("kHz", fontsize=7)
     name = orbit.key.identity if orbit.key else example.path
-    axes.set_title(f"{name} {orbit.times[0].astype('datetime64[m]')}", fontsize=8)
+    kind = f"{example.kind}, Dice {example.dice:.2f}: " if example.kind else ""
+    axes.set_title(f"{kind}{name} {orbit.times[0].astype('datetime64[m]')}", fontsize=8)
 
 
 def _degrees(latitude: float) -> str:
@@ -169,15 +179,11 @@ def _degrees(latitude: float) -> str:
     return f"{abs(latitude):.0f}°{'N' if latitude >= 0 else 'S'}"
 
 
-def _outline(
-    axes: Axes, mask: np.ndarray, extent: tuple[float, ...], colour: str, width: float
-) -> None:
-    _, _, low, high = extent
-    lines, columns = bounding_box(mask)
-    step = (high - low) / mask.shape[0]
+def _outline(axes: Axes, patch: Patch, top: float, step: float, colour: str, width: float) -> None:
+    lines, columns = patch.rows, patch.columns
     x = np.arange(columns.start - 1, columns.stop + 1)
-    y = high - (np.arange(lines.start - 1, lines.stop + 1) + 0.5) * step
-    inside = np.pad(mask[lines, columns], 1).astype(np.float32)
+    y = top - (np.arange(lines.start - 1, lines.stop + 1) + 0.5) * step
+    inside = np.pad(patch.inside, 1).astype(np.float32)
     axes.contour(x, y, inside, levels=[0.5], colors=colour, linewidths=width)
 
 

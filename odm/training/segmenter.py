@@ -17,12 +17,12 @@ import torch
 from odm import __version__
 from odm.archive.errors import InputError
 from odm.archive.samples import Dataset, Sample
-from odm.findings.predictor import find_device
 from odm.findings.regions import RegionSettings
-from odm.models.base import SegmentationModel
+from odm.models.base import SegmentationModel, find_device
 from odm.models.card import ModelCard
 from odm.models.folder import load_model, save_model
 from odm.models.segmenters import create_model
+from odm.statement import SIMULATED_DATA
 from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
 from odm.training.events import Console, EventLog, TensorBoard, listeners
@@ -32,12 +32,6 @@ from odm.training.masks import MaskTask, check_classes
 from odm.training.ranks import Ranks, launched_ranks
 from odm.training.run import Run, name_run
 from odm.training.settings import ModelSettings, TrainSettings
-
-SIMULATED = (
-    "trained and scored on simulated data; precision, recall and edge error on real data are "
-    "unknown; distributions that the simulator drew are not findings; nothing is implied about "
-    "physical origin or earthquakes"
-)
 
 
 @dataclass(frozen=True)
@@ -203,7 +197,7 @@ def keep_model(plan: Plan, result: Result) -> ModelCard:
             "annotations_from": plan.dataset.annotations.source,
             "half_orbits": {"train": len(plan.training), "validation": len(plan.validation)},
             "ended": result.reason,
-            **({"statement": SIMULATED} if simulated else {}),
+            **({"statement": SIMULATED_DATA} if simulated else {}),
         },
     )
 
