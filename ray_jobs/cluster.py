@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Cluster:
         for name, wanted in each.items():
             if wanted * number > there.get(name, 0.0):
                 raise ClusterError(
-                    f"{number} {what} of {_amount(wanted, name)} each, the cluster has "
+                    f"{_counted(number, what)} of {_amount(wanted, name)} each, the cluster has "
                     f"{_amount(there.get(name, 0.0), name)}"
                 )
             largest = max((node.get(name, 0.0) for node in nodes), default=0.0)
@@ -139,7 +139,7 @@ def connect(
     else:
         sized = num_cpus is not None or num_gpus is not None or object_store_bytes is not None
         _check_address(address, sized=sized)
-    with _own_sigterm():
+    with _own_sigterm(), nullcontext() if new else _hushed():
         try:
             ray.init(address=address, **options)
         except (Exception, SystemExit) as error:
@@ -154,8 +154,6 @@ def connect(
 def _before_import(address: str | None) -> Any:
     """Ray reads these when it is first imported."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-    # Ray says at length that it will one day leave this variable to the user.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     token = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
     new = (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
     if "ray" not in sys.modules and (new or token or (Path.home() / ".ray/auth_token").is_file()):
@@ -203,8 +201,13 @@ def _new(
         "object_store_memory": object_store_bytes,
         "include_dashboard": dashboard,
         "dashboard_host": "127.0.0.1",
-        # Idle processes that Ray starts at once would have another environment than ours.
-        "_system_config": {"prestart_worker_first_driver": False},
+        "_system_config": {
+            # Idle processes that Ray starts at once would have another environment than ours.
+            "prestart_worker_first_driver": False,
+            # By default workers stand back behind everything else on the machine; here they are
+            # the work.
+            "worker_niceness": 0,
+        },
     }
 
 
@@ -237,16 +240,15 @@ def _check_address(address: str, *, sized: bool) -> None:
 
 def _sentence(address: str, error: BaseException) -> str:
     what = "cannot start Ray here" if address == "local" else f"no Ray cluster at {address}"
-    if type(error).__name__ == "AuthenticationError":
-        return (
-            f"the Ray cluster at {address} wants another token: set RAY_AUTH_MODE=token and "
-            "RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH, to that of its head (~/.ray/auth_token there)"
-        )
     if address == "auto":
         return "no Ray cluster runs on this machine: start one with ray start --head"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, SystemExit) or not lines:
-        return f"{what}: what listens there does not answer as the head of a cluster does"
+    refused = type(error).__name__ == "AuthenticationError"
+    if refused or isinstance(error, SystemExit | ConnectionError) or not lines:
+        return (
+            f"{what}, or it does not let this process in: set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN_PATH to a copy of ~/.ray/auth_token of its head"
+        )
     return f"{what}: {lines[0]}"
 
 
@@ -264,8 +266,28 @@ def _own_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing on standard error: a cluster that does not let us in is told of twenty times."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _amount(number: float, name: str) -> str:
     if name == "memory":
         return f"{number / 1e9:.1f} GB of memory"
     plural = "s" if name in ("CPU", "GPU") and number != 1 else ""
     return f"{number:g} {name}{plural}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what[:-1] if number == 1 and what.endswith('s') else what}"

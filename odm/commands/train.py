@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.commands import runners
+
 if TYPE_CHECKING:
     from odm.training.segmenter import Plan
-
-RUNNERS = "odm.runners"
-"""Entry points of packages that run trainings on other machinery, by the name of the command."""
 
 app = typer.Typer(no_args_is_help=True, help="Train models on labelled data sets.")
 
@@ -42,9 +41,12 @@ def segmenter(
     init: Annotated[
         str | None, typer.Option(help="Folder of a model to fine-tune.", show_default=False)
     ] = None,
-    local: Annotated[
-        bool, typer.Option("--local", help="Without Ray: here, or in what torchrun started.")
-    ] = False,
+    local: runners.Local = False,
+    workers: runners.Workers = None,
+    cpus_per_worker: runners.CpusPerWorker = None,
+    gpu: runners.Gpu = None,
+    address: runners.Address = None,
+    max_failures: runners.MaxFailures = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Train a segmenter; the same command again resumes it.
@@ -52,14 +54,19 @@ def segmenter(
     The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
     model to fine-tune. It ends up with the best model in its folder model.
 
-    Example: odm train segmenter --config configs/odm_unet_small.yaml --data dataset.yaml --local
+    Example: odm train segmenter --config configs/odm_unet_small.yaml --workers 2
     """
     from odm.training.settings import read_settings
 
     settings = read_settings(config, overrides or [])
     from odm.training.ranks import is_launched, is_silent
 
-    run = _here if local or is_launched() else _runner("train segmenter")
+    launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
+    if local or is_launched():
+        runners.check_local(launch)
+        run = _here
+    else:
+        run = partial(runners.find_runner("train segmenter"), launch=launch)
     from odm.training.segmenter import plan_segmenter
 
     plan = plan_segmenter(settings, data, out, init)
@@ -78,26 +85,6 @@ def _here(plan: Plan) -> Any:
     from odm.training.segmenter import train_here
 
     return train_here(plan)
-
-
-def _runner(command: str) -> Any:
-    """The runner of another package: takes a plan, gives what `train_here` gives.
-
-    Raises:
-        InputError: none is installed.
-    """
-    from odm.archive.errors import InputError
-
-    for point in entry_points(group=RUNNERS):
-        if point.name == command:
-            try:
-                return point.load()
-            except ImportError as error:
-                raise InputError(
-                    f"training on Ray needs {error.name or error}, which is not installed; add "
-                    "--local to train in this process"
-                ) from None
-    raise InputError("training on Ray is not installed here; add --local to train in this process")
 
 
 def _show(plan: Plan, result: Any, card: Any, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ one.
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ from odm.models.segmenters import create_model
 from odm.statement import SIMULATED_DATA
 from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
-from odm.training.events import Console, EventLog, TensorBoard, listeners
+from odm.training.events import Console, listeners
 from odm.training.feed import DatasetSource, Source, ThreadFeed, WholeFeed
 from odm.training.loop import Listener, Loop, Result
 from odm.training.masks import MaskTask, check_classes
 from odm.training.ranks import Ranks, launched_ranks
+from odm.training.record import recorded
 from odm.training.run import Run, name_run
 from odm.training.settings import ModelSettings, TrainSettings
 
@@ -214,14 +216,8 @@ def train_here(plan: Plan) -> tuple[Result, ModelCard | None]:
         with plan.run.locked():
             plan.run.write(plan.settings, run_facts(plan))
             console = Console(plan.settings.schedule.epochs, MaskTask.score)
-            board = _tensorboard(plan)
-            hear = listeners(EventLog(plan.run.metrics), board, console)
-            try:
-                result = train_planned(plan, ranks, hear)
-            finally:
-                console.close()
-                if board is not None:
-                    board.close()
+            with closing(console), recorded(plan.run, plan.settings) as record:
+                result = train_planned(plan, ranks, listeners(record, console))
             return result, keep_model(plan, result)
 
 
@@ -235,15 +231,6 @@ def run_facts(plan: Plan) -> dict[str, Any]:
         "init": plan.init,
         "version": __version__,
     }
-
-
-def _tensorboard(plan: Plan) -> TensorBoard | None:
-    if not plan.settings.runtime.tensorboard:
-        return None
-    try:
-        return TensorBoard(plan.run.tensorboard)
-    except ImportError:
-        return None
 
 
 def _samples(dataset: Dataset, part: str) -> list[Sample]:
