@@ -21,6 +21,7 @@ from odm.archive.errors import InputError, OdmError
 from odm.commands import campaign, dataset, label, reprocess, simulate, train
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
+from odm.commands.score import score
 
 ENTRY_POINTS = "odm.commands"
 
@@ -104,6 +105,7 @@ app.add_typer(reprocess.app, name="reprocess")
 app.command("status")(campaign.status)
 app.command("catalog")(campaign.catalog)
 app.command("diff")(campaign.diff)
+app.command("score")(score)
 app.command("compact")(campaign.compact)
 
 

@@ -16,13 +16,9 @@ from odm.archive.files import local_path, make_folder, without_options, write_by
 from odm.catalog.campaign import Campaign, check_one_model
 from odm.catalog.outcomes import DETECTED, OutcomeKind, union
 from odm.catalog.tables import catalog_metadata
+from odm.statement import SIMULATED_DATA
 
 FORMATS = (".parquet", ".csv")
-STATEMENT = (
-    "Found by a model. Unless its card says otherwise, the model was trained and scored on "
-    "simulated data: precision, recall and edge error on real data are unknown. Nothing is implied "
-    "about physical origin or earthquakes."
-)
 
 
 def build_catalog(campaigns: Sequence[Campaign], kind: OutcomeKind) -> pa.Table:
@@ -58,7 +54,7 @@ def _about(campaigns: Sequence[Campaign], tables: Sequence[pa.Table]) -> dict[st
     card = campaigns[0].card
     total = union(pa.concat_tables(tables)).num_rows if tables else 0
     return {
-        "statement": STATEMENT,
+        "statement": f"models of this package are {SIMULATED_DATA}",
         "model": json.dumps(dict(card.model)),
         "settings": json.dumps(dict(card.settings)),
         "result_version": str(card.result_version),

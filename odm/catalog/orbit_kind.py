@@ -18,7 +18,7 @@ from odm.catalog.selection import Listing
 from odm.catalog.tables import REGION_SCHEMA, field
 
 TRACK_STEP_S = 60
-_SECOND = pa.timestamp("s", tz="UTC")
+_TIME = pa.timestamp("ms", tz="UTC")  # Parquet has no coarser one
 _USUAL_ALTITUDE_KM = 507.0
 
 ORBITS = OutcomeKind(
@@ -31,14 +31,14 @@ ORBITS = OutcomeKind(
         field("level", pa.string(), "level of processing"),
         field("orbit_number", pa.int32(), "orbit number"),
         field("direction", pa.string(), "ascending (night side) or descending (day side)"),
-        field("start", _SECOND, "start as the file name says"),
-        field("end", _SECOND, "end as the file name says"),
+        field("start", _TIME, "start as the file name says"),
+        field("end", _TIME, "end as the file name says"),
         field("suffix", pa.string(), "last part of the file name"),
     ),
     finding=REGION_SCHEMA.remove_metadata(),
     track=pa.schema(
         [
-            field("time", pa.timestamp("ms", tz="UTC"), "of a row near the middle of the minute"),
+            field("time", _TIME, "of a row near the middle of the minute"),
             field("latitude", pa.float32(), "geographic latitude", "degrees"),
             field("longitude", pa.float32(), "geographic longitude", "degrees"),
             field("dip_angle", pa.float32(), "inclination of the field (IGRF-14)", "degrees"),

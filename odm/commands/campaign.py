@@ -199,15 +199,16 @@ def _draw(
 def _draw_one(campaign: Campaign, unmatched: Unmatched, folder: str) -> str:
     from odm.archive.files import join
     from odm.archive.orbits import read_orbit
-    from odm.images.outlines import outline_mask
+    from odm.findings.score_rows import outline_mask
     from odm.images.picture import draw_orbit
 
     orbit = read_orbit(join(campaign.card.archive, unmatched.source), "z")
     path = join(folder, f"only_in_{unmatched.side}_{unmatched.region['region_id']}.png")
+    mask = outline_mask(unmatched.region["outline"], orbit.times, orbit.frequency)
     draw_orbit(
         path,
         orbit,
-        outlines=[outline_mask(orbit, unmatched.region["outline"])],
+        outlines=[] if mask is None else [mask],
         outline_name=f"only in {unmatched.side}: {campaign.folder.name}",
     )
     return path

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odm.commands.runners import find_runner
+
 if TYPE_CHECKING:
     from odm.reprocess.drive import Runner, Summary
-
-RUNNERS = "odm.runners"
 
 app = typer.Typer(no_args_is_help=True, help="Run a model over an archive, into a campaign.")
 
@@ -87,7 +86,7 @@ def orbits(
         retry_quarantined=retry_quarantined,
         refresh=refresh,
     )
-    run = _here() if local else _runner("reprocess orbits")
+    run = _here() if local else find_runner("reprocess orbits", "reprocessing")
     order = orbit_order(
         archive,
         campaign,
@@ -118,26 +117,6 @@ def _here() -> Runner:
     from odm.reprocess.local import run_local
 
     return run_local
-
-
-def _runner(command: str) -> Any:
-    """The runner of another package.
-
-    Raises:
-        InputError: none is installed.
-    """
-    from odm.archive.errors import InputError
-
-    for point in entry_points(group=RUNNERS):
-        if point.name == command:
-            try:
-                return point.load()
-            except ImportError as error:
-                raise InputError(
-                    f"reprocessing on Ray needs {error.name or error}, which is not installed; "
-                    "add --local to work without it"
-                ) from None
-    raise InputError("reprocessing on Ray is not installed here; add --local to work without it")
 
 
 def _show(summary: Summary, inputs: str, *, as_json: bool) -> None:

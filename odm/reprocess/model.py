@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -118,6 +117,7 @@ def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSetti
     Raises:
         InputError: it is no model folder, or no segmenter.
     """
+    from odm.findings.regions import read_thresholds
     from odm.models.card import read_model_card
 
     if folder is None:
@@ -128,14 +128,9 @@ def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSetti
     kind = card.architecture["kind"]
     if kind != "segmenter":
         raise InputError(f"{folder} is a {kind}: half-orbits need a segmenter")
-    temperature = float(card.thresholds.get("temperature", 1.0))
-    settings = ModelSettings(str(folder), card.digest, temperature=temperature, **how)
+    _, temperature = read_thresholds(card.thresholds)
+    settings = ModelSettings(str(folder), card.digest, temperature=temperature or 1.0, **how)
     return settings, card
-
-
-def predict_some(predict: Predictor, images: Sequence[Images]) -> list[Images]:
-    """Answers to any number of images, in batches of the model's size."""
-    return list(predict(np.stack(images))) if images else []
 
 
 def cores() -> int:

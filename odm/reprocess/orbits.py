@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from odm.archive.errors import InputError
@@ -11,7 +11,7 @@ from odm.archive.files import as_local
 from odm.catalog.campaign import CampaignCard, absolute_archive, open_campaign
 from odm.catalog.orbit_kind import ORBITS, list_orbit_inputs
 from odm.catalog.selection import Wish
-from odm.findings.regions import RegionSettings
+from odm.findings.regions import RegionSettings, read_thresholds
 from odm.images.geometry import ImageSettings
 from odm.reprocess.drive import Order
 from odm.reprocess.model import Workers, model_settings_of
@@ -76,10 +76,9 @@ def orbit_order(
 
 
 def _regions(card: Mapping[str, Any], given: Mapping[str, Any]) -> RegionSettings:
-    """The model's thresholds, with what is given instead; a card may say more than these."""
-    known = {one.name for one in fields(RegionSettings)}
-    values = {name: value for name, value in card.items() if name in known}
-    values |= {name: value for name, value in given.items() if value is not None}
-    if values.get("threshold", 1) < values.get("low_threshold", 0) and "low_threshold" not in given:
-        values["low_threshold"] = values["threshold"]
-    return RegionSettings(**values)
+    """The model's thresholds, with what is given instead."""
+    regions, _ = read_thresholds(card)
+    values = {name: value for name, value in given.items() if value is not None}
+    if values.get("threshold", 1) < regions.low_threshold:
+        values.setdefault("low_threshold", values["threshold"])  # it cannot stay above
+    return replace(regions, **values)
