@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from odm.archive.errors import OdmError
+from odm.archive.errors import InputError, OdmError
 from odm.catalog.outcomes import Input
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers
 from odm.reprocess.stages import Result, Stages, quarantined
@@ -74,8 +74,10 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
     reading and finishing, which take about as much of the time.
 
     Raises:
-        OdmError: the cluster has too little.
+        OdmError: the cluster has too little, or a GPU is asked for and there is none.
     """
+    if device not in ("auto", "cpu") and not cluster.gpus:
+        raise InputError(f"device {device!r}: there is no GPU in this Ray cluster")
     on_gpu = cluster.gpus > 0 and device != "cpu"
     cpus = max(1, cluster.cpus)
     if on_gpu:
@@ -120,10 +122,11 @@ def run_on_ray(
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     with connect(workers.address, object_store_bytes=store) as cluster:
         layout = plan_layout(cluster, workers, model.device)
-        if not layout.model_gpus:
-            model = replace(model, device="cpu")
+        on_gpu = layout.model_gpus > 0
         model = replace(
-            model, batch=model.batch or (BATCH_ON_GPU if layout.model_gpus else BATCH_ON_CPU)
+            model,
+            device="cuda" if on_gpu else "cpu",  # an actor sees its own GPU only
+            batch=model.batch or (BATCH_ON_GPU if on_gpu else BATCH_ON_CPU),
         )
         left = {one.identity: one for one in inputs}
         for _ in range(ROUNDS):
