@@ -132,8 +132,8 @@ def run_on_ray(
         for _ in range(ROUNDS):
             before = len(left)
             for result in _stream(stages, model, list(left.values()), stop, layout):
-                del left[result.one.identity]
-                yield result
+                if left.pop(result.one.identity, None) is not None:
+                    yield result
             if stop() or len(left) <= FEW or len(left) == before:
                 break
         if left and not stop():
