@@ -150,8 +150,12 @@ def _raise_error(table: pa.Table) -> None:
 
 
 def _unpacked(table: pa.Table, row: int) -> Arrays:
-    buffer = table["data"][row].as_buffer()
-    arrays, at = [], 0
+    # By the column's own buffer: a single value of Arrow is a copy.
+    data = table["data"]
+    column = data.chunk(0) if data.num_chunks == 1 else pa.concat_arrays(data.chunks)
+    _, offsets, buffer = column.buffers()
+    at = int(np.frombuffer(offsets, np.int64)[column.offset + row])
+    arrays = []
     for dtype, shape in json.loads(table["spec"][row].as_py()):
         size = int(np.prod(shape))
         array = np.frombuffer(buffer, dtype, size, at).reshape(shape)
