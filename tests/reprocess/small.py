@@ -14,8 +14,6 @@ from odm.archive.keys import OrbitKey
 from odm.catalog.outcomes import Input
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import ImageSettings
-from odm.models.folder import save_model
-from odm.models.segmenters import create_segmenter
 from odm.reprocess.drive import Order, Summary, reprocess
 from odm.reprocess.local import run_local
 from odm.reprocess.orbits import orbit_order
@@ -83,6 +81,10 @@ def write_bad(path: Path, kind: str) -> None:
 
 def write_model(folder: Path, **thresholds: Any) -> str:
     """A model folder without weights, for images of this archive."""
+    # Not above: reading processes import this module, and torch would come along.
+    from odm.models.folder import save_model
+    from odm.models.segmenters import create_segmenter
+
     regions = RegionSettings(minimum_area=100, **thresholds)
     save_model(
         folder,

@@ -242,12 +242,12 @@ def test_a_model_whose_images_are_clipped_says_so(done: Path, tmp_path: Path) ->
 
 
 SCRIPT = """
-import sys
-from pathlib import Path
-from tests.reprocess import small
-from odm.reprocess import drive
+if __name__ == "__main__":  # reading processes import this file too
+    import sys
+    from pathlib import Path
+    from tests.reprocess import small
+    from odm.reprocess import drive
 
-if __name__ == "__main__":
     drive.COMMIT_EVERY = 1
     summary = small.run(Path(sys.argv[1]), sys.argv[2])
     drive.check(summary, 1.0, "half-orbits")
