@@ -18,9 +18,10 @@ import typer
 from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
-from odm.commands import dataset, ionogram, label, simulate, train
+from odm.commands import campaign, dataset, ionogram, label, reprocess, simulate, train
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
+from odm.commands.score import score
 
 ENTRY_POINTS = "odm.commands"
 
@@ -101,6 +102,12 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate)
 app.add_typer(ionogram.app, name="ionogram")
+app.add_typer(reprocess.app, name="reprocess")
+app.command("status")(campaign.status)
+app.command("catalog")(campaign.catalog)
+app.command("diff")(campaign.diff)
+app.command("score")(score)
+app.command("compact")(campaign.compact)
 
 
 def main() -> NoReturn:

@@ -228,7 +228,7 @@ def test_without_local_it_says_what_to_do(
 ) -> None:
     monkeypatch.setattr("odm.commands.runners.entry_points", lambda group: ())
     words = ["segmenter", "--config", str(config), "--data", str(dataset)]
-    with pytest.raises(InputError, match="add --local to train in this process"):
+    with pytest.raises(InputError, match="add --local for training in this process"):
         CliRunner().invoke(app, words, catch_exceptions=False)
 
 
