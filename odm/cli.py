@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
 from odm.commands import campaign, dataset, ionogram, label, reprocess, simulate, train
+from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
 from odm.commands.score import score
@@ -104,7 +105,7 @@ app.command("evaluate")(evaluate)
 app.add_typer(ionogram.app, name="ionogram")
 app.add_typer(reprocess.app, name="reprocess")
 app.command("status")(campaign.status)
-app.command("catalog")(campaign.catalog)
+app.command("catalog")(catalog)
 app.command("diff")(campaign.diff)
 app.command("score")(score)
 app.command("compact")(campaign.compact)

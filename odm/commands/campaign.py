@@ -1,4 +1,4 @@
-"""`odm status`, `odm compact`, `odm catalog` and `odm diff`: what campaigns hold."""
+"""`odm status`, `odm compact` and `odm diff`: what campaigns hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from odm.catalog.campaign import Campaign
-    from odm.catalog.compare import Comparison, Unmatched
+    from odm.catalog.compare import Comparison
     from odm.catalog.outcomes import OutcomeKind
 
 REASONS_SHOWN = 12
@@ -34,7 +34,7 @@ def status(
     from odm.catalog.selection import status_counts
 
     one = load_campaign(campaign)
-    kind, list_inputs = _kind(one)
+    kind, list_inputs = kind_of(one)
     outcomes = one.outcomes(["source", "reason"])
     note = ""
     try:
@@ -87,32 +87,6 @@ def compact(campaign: Annotated[str, typer.Argument(help="Folder of a campaign."
         before, after = compact_parts(one.parts)
         one.log("compact", before=before, after=after)
     print(f"{campaign}: {before} part files became {after}")
-
-
-def catalog(
-    campaigns: Annotated[list[str], typer.Argument(help="Folders of campaigns of one model.")],
-    out: Annotated[str, typer.Option(help="A .parquet (GeoParquet) or .csv file.")],
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
-) -> None:
-    """Write all findings as one table; units and meanings of the columns stand in its metadata.
-
-    Example: odm catalog campaign-2021 campaign-2022 --out catalog.parquet
-    """
-    import json
-
-    from odm.catalog.campaign import load_campaign
-    from odm.catalog.catalog import build_catalog, check_format, write_catalog
-
-    check_format(out)
-    opened = [load_campaign(folder) for folder in campaigns]
-    kind, _ = _kind(opened[0])
-    table = build_catalog(opened, kind)
-    write_catalog(out, table)
-    inputs = int((table.schema.metadata or {}).get(b"inputs", b"0"))
-    if json_:
-        print(json.dumps({"out": out, kind.findings: table.num_rows, "inputs": inputs}, indent=2))
-        return
-    print(f"{out}: {table.num_rows} {kind.findings} from {inputs} {kind.inputs}")
 
 
 def diff(
@@ -182,6 +156,8 @@ def _draw(
 ) -> list[str]:
     """Pictures of the largest regions that only one campaign has."""
     from odm.archive.errors import OdmError
+    from odm.archive.files import join
+    from odm.findings.region_picture import draw_region
 
     largest = sorted(
         [*comparison.only_a, *comparison.only_b],
@@ -189,32 +165,19 @@ def _draw(
     )
     drawn = []
     for unmatched in largest[:number]:
+        campaign = campaigns[unmatched.side]
+        path = join(folder, f"only_in_{unmatched.side}_{unmatched.region['region_id']}.png")
+        label = f"only in {unmatched.side}: {campaign.folder.name}"
         try:
-            drawn.append(_draw_one(campaigns[unmatched.side], unmatched, folder))
+            draw_region(path, campaign.card.archive, unmatched.source, unmatched.region, label)
         except OdmError as error:
             typer.echo(f"note: no picture: {error}", err=True)
+        else:
+            drawn.append(path)
     return drawn
 
 
-def _draw_one(campaign: Campaign, unmatched: Unmatched, folder: str) -> str:
-    from odm.archive.files import join
-    from odm.archive.orbits import read_orbit
-    from odm.findings.score_rows import outline_mask
-    from odm.images.picture import draw_orbit
-
-    orbit = read_orbit(join(campaign.card.archive, unmatched.source), "z")
-    path = join(folder, f"only_in_{unmatched.side}_{unmatched.region['region_id']}.png")
-    mask = outline_mask(unmatched.region["outline"], orbit.times, orbit.frequency)
-    draw_orbit(
-        path,
-        orbit,
-        outlines=[] if mask is None else [mask],
-        outline_name=f"only in {unmatched.side}: {campaign.folder.name}",
-    )
-    return path
-
-
-def _kind(campaign: Campaign) -> tuple[OutcomeKind, Any]:
+def kind_of(campaign: Campaign) -> tuple[OutcomeKind, Any]:
     """The kind of a campaign's inputs, and what lists them.
 
     Raises:

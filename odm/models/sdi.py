@@ -131,8 +131,7 @@ class SDI(nn.Module):
             raise InputError(f"SDI multiplies in float32 or bfloat16, not in {product!r}.")
         self.reduce = nn.ModuleList(LevelReduction(width, channels) for width in in_channels)
         self.fuse = nn.ModuleList(
-            LevelFusion(len(in_channels), channels, product, norm, around_one)
-            for _ in in_channels
+            LevelFusion(len(in_channels), channels, product, norm, around_one) for _ in in_channels
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
