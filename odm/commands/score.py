@@ -24,6 +24,7 @@ def score(
         str | None, typer.Option(help="Folder for the sheet, figures and cases.")
     ] = None,
     resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
+    brief: Annotated[bool, typer.Option("--brief", help="The first tables only.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Score what a campaign found, at the thresholds it was run with.
@@ -39,7 +40,7 @@ def score(
     if out is not None:
         for path in _write(out, sheet, examples):
             typer.echo(f"written: {path}", err=True)
-    print(sheet.to_json() if json_ else sheet.to_text(), end="")
+    print(sheet.to_json() if json_ else sheet.to_text(brief=brief), end="")
 
 
 def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Example]) -> ScoreSheet:
