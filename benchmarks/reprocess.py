@@ -97,7 +97,7 @@ def _untrained(folder: Path, paths: list[str]) -> str:
     """The shipped architecture with random weights: as fast as a trained one, and finds little."""
     torch.manual_seed(0)
     limits = estimate_limits(paths, max_files=20)
-    model = create_segmenter("odm_unet_small", pretrained=False)
+    model = create_segmenter("odm_unet_small")
     save_model(
         folder,
         model,
