@@ -117,7 +117,7 @@ def test_nothing_is_left_behind(number: signal.Signals) -> None:
     )
     assert done.returncode in (-number, 1), done.stderr
     worker = done.stdout.strip()
-    assert worker.isdigit()
+    assert worker.isdigit(), done.stderr
     deadline = time.monotonic() + 30
     while not is_gone(worker):
         assert time.monotonic() < deadline

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,11 @@ def test_more_workers_than_there_is_room_for(
             train_segmenter(plan, launch)
         assert caught.value.exit_code == 1
     assert time.monotonic() - begun < 5
+
+
+def test_the_command_finds_the_runner() -> None:
+    """What is installed comes from this file, and may be older."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    points = tomllib.loads(text)["project"]["entry-points"]["odm.runners"]
+    point = EntryPoint("train segmenter", points["train segmenter"], "odm.runners")
+    assert point.load() is train_segmenter
