@@ -40,6 +40,14 @@ def make_plan(dataset: Path, out: Path, *overrides: str) -> segmenter.Plan:
     return segmenter.plan_segmenter(settings, dataset, out)
 
 
+def is_gone(pid: str) -> bool:
+    """Whether a process has ended; one that nobody has asked after yet is a zombie."""
+    try:
+        return "(zombie)" in Path("/proc", pid, "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def task(train: Any = segmenter.train_planned) -> Task:
     return Task(train, segmenter.keep_model, segmenter.run_facts, read_masks, "mean_iou")
 
