@@ -38,7 +38,7 @@ demo: setup
 	  --pictures $(DEMO)/pictures
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .
