@@ -175,6 +175,22 @@ def connect(
         ray.shutdown()
 
 
+@contextmanager
+def data_settings(**settings: Any) -> Iterator[None]:
+    """Settings of Ray Data for a while: they are the whole process's, and others use it too."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    kept = {name: getattr(context, name) for name in settings}
+    for name, value in settings.items():
+        setattr(context, name, value)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(context, name, value)
+
+
 def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
     """Start or join; a machine that is busy may miss Ray's fixed 30 s, and is given them again."""
     try:

@@ -22,7 +22,7 @@ from odm.archive.errors import InputError, OdmError
 from odm.catalog.outcomes import Input
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers
 from odm.reprocess.stages import Result, Stages, quarantined
-from ray_jobs.cluster import Cluster, connect
+from ray_jobs.cluster import Cluster, connect, data_settings
 from ray_jobs.reprocess_stages import Finisher, Modeller, Reader, finish_one, read_one
 
 ROUNDS = 3
@@ -148,13 +148,18 @@ def _stream(
     layout: Layout,
 ) -> Iterator[Result]:
     """One run of the pipeline; inputs of a process that died are missing from what it yields."""
-    batches = _Batches(_pipeline(stages, model, inputs, layout))
-    for batch in batches.until(stop):
-        for data in batch["result"].to_pylist():
-            answer = pickle.loads(data)
-            if isinstance(answer, OdmError):
-                raise answer
-            yield answer
+    with data_settings(
+        enable_progress_bars=False,
+        target_max_block_size=BLOCK_BYTES,
+        max_errored_blocks=-1,  # a process that died; the inputs are known by their absence
+    ):
+        batches = _Batches(_pipeline(stages, model, inputs, layout))
+        for batch in batches.until(stop):
+            for data in batch["result"].to_pylist():
+                answer = pickle.loads(data)
+                if isinstance(answer, OdmError):
+                    raise answer
+                yield answer
 
 
 class _Batches:
@@ -206,12 +211,8 @@ class _Batches:
 def _pipeline(stages: Stages, model: ModelSettings, inputs: Sequence[Input], layout: Layout) -> Any:
     import pyarrow as pa
     import ray
-    from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
+    from ray.data import ActorPoolStrategy, TaskPoolStrategy
 
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.target_max_block_size = BLOCK_BYTES
-    context.max_errored_blocks = -1  # a process that died; the inputs are known by their absence
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
     blocks = max(1, -(-len(inputs) // INPUTS_PER_TASK), min(len(inputs), 8))

@@ -25,7 +25,7 @@ from ray.exceptions import RayError, RayTaskError
 from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
 from odm.archive.samples import Sample, load_sample
 from odm.images.geometry import ImageSettings
-from ray_jobs.cluster import ClusterError
+from ray_jobs.cluster import ClusterError, data_settings
 
 Arrays = tuple[NDArray[Any], ...]
 Load = Callable[[Any], Arrays]
@@ -91,19 +91,20 @@ def hold(
     # Some blocks for every CPU, none larger than a few MB.
     count = max(number * sample_bytes // BLOCK_BYTES + 1, min(number, 2 * cpus))
     read = partial(_read, load, ray.put(list(items)))
-    numbers = ray.data.range(number, override_num_blocks=min(count, number))
-    # What is public, map_batches, lets nobody limit the retries any more.
-    table = numbers.map_batches_internal(
-        read,
-        batch_size=None,
-        num_cpus=READER["CPU"],
-        memory=READER["memory"],
-        max_retries=READ_RETRIES,
-    )
-    _quiet()
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    quiet = {"print_on_execution_start": False, "enable_progress_bars": False}
     blocks: list[Any] = []
     places: dict[int, tuple[int, int]] = {}
-    with _told():
+    with _told(), data_settings(max_errored_blocks=0, **quiet):
+        numbers = ray.data.range(number, override_num_blocks=min(count, number))
+        # What is public, map_batches, lets nobody limit the retries any more.
+        table = numbers.map_batches_internal(
+            read,
+            batch_size=None,
+            num_cpus=READER["CPU"],
+            memory=READER["memory"],
+            max_retries=READ_RETRIES,
+        )
         for bundle in table.iter_internal_ref_bundles():
             for ref in bundle.block_refs:
                 block = ray.get(ref)
@@ -130,15 +131,6 @@ def _told() -> Iterator[None]:
         raise ClusterError(
             f"reading the samples on Ray failed: {type(error).__name__}: {reason}"
         ) from error
-
-
-def _quiet() -> None:
-    """Ray Data tells of every execution; `hold` has its own progress."""
-    context = ray.data.DataContext.get_current()
-    context.print_on_execution_start = False
-    logger = logging.getLogger("ray.data")
-    logger.setLevel(logging.ERROR)
-    context.enable_progress_bars = False
 
 
 def image_and_mask(settings: ImageSettings, sample: Sample) -> Arrays:
