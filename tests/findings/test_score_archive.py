@@ -98,6 +98,10 @@ def test_truth_on_a_resized_image_is_off_by_at_most_one_pixel(
     pixel_khz = 25.0 / 512
     assert largest["lowest frequency"] <= pixel_khz
     assert largest["highest frequency"] <= pixel_khz
+    times = [read_orbit(entry.path).times for entry in list_orbits(archive).entries]
+    pixel_s = max((one[-1] - one[0]) / np.timedelta64(1, "s") for one in times) / 512
+    assert largest["start"] <= pixel_s
+    assert largest["end"] <= pixel_s
     assert sheet.boundary["mean"] < 1
 
 
