@@ -102,7 +102,3 @@ def _simulate(archive: Path, half_orbits: int, seed: int, **settings: object) ->
             progress=lambda done, of: advance(1),
             **settings,  # type: ignore[arg-type]
         )
-
-
-def _training_files(config: DatasetConfig) -> list[str]:
-    return [sample.path for sample in Dataset(config).all_samples if sample.part == "train"]
