@@ -14,7 +14,8 @@ from odm.archive.splits import SplitRule
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits
 from odm.progress import progress
-from odm.simulate.archive import MANIFEST, simulate_orbits
+from odm.simulate.archive import simulate_orbits
+from odm.simulate.folder import MANIFEST
 
 HELD_OUT = {"background": ["disturbed"], "shape": ["ring"], "confuser": ["band_stack"]}
 TRAINING_SEED, SCORED_SEED = 101, 202
