@@ -47,15 +47,18 @@ def main() -> None:
     training = training_set(options.work)
     test = scored_set(options.work, "test", options.half_orbits)
     found = evaluate(open_method(FOLDER), test, validation=training, fit=True)
-    save_evaluation(open_method(FOLDER), found)
+    save_evaluation(open_method(FOLDER), found, [DEFAULT])
+    found.sheet.about.update(folder="odm/models/shipped", archive="simulated, see make model")
     write_pictures(RESULTS / "shipped_segmenter", found.sheet, found.examples)
     found.sheet.write_json(RESULTS / "shipped_segmenter" / "sheet.json")
     print(found.sheet.to_text())
     rows = [row("odm_unet_small", DEFAULT, found)]
-    for name, data in shifted_sets(options.work, options.half_orbits).items():
-        found = evaluate(open_method(FOLDER), data)
-        save_evaluation(open_method(FOLDER), found)
-        rows.append(row("odm_unet_small", name, found))
+    shifted = {
+        name: evaluate(open_method(FOLDER), data)
+        for name, data in shifted_sets(options.work, options.half_orbits).items()
+    }
+    save_evaluation(open_method(FOLDER), list(shifted.values()), list(shifted))
+    rows += [row("odm_unet_small", name, found) for name, found in shifted.items()]
     for sign in (1, -1):
         found = evaluate(amplified(open_method(FOLDER), sign * DECADE), test)
         rows.append(row("odm_unet_small", f"{DEFAULT}, PSD {sign * DECADE:+g} decades", found))

@@ -56,7 +56,9 @@ def catalog(
 def _show(table: pa.Table, rows: int) -> None:
     """The first rows, with the units of their columns."""
     names = [name for name in SHOWN if name in table.column_names]
-    units = [(table.schema.field(name).metadata or {}).get(b"unit", b"").decode() for name in names]
+    units = [
+        (table.schema.field(name).metadata or {}).get(b"units", b"").decode() for name in names
+    ]
     lines = [names, [f"({unit})" if unit else "" for unit in units]]
     lines += [
         [_text(row[name]) for name in names]

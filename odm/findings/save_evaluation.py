@@ -18,7 +18,9 @@ SCORES = "scores"
 """Where `ModelCard.metrics` holds the entries of `score_entry`."""
 
 
-def save_evaluation(method: Method, evaluations: Evaluation | Sequence[Evaluation]) -> ModelCard:
+def save_evaluation(
+    method: Method, evaluations: Evaluation | Sequence[Evaluation], names: Sequence[str] = ()
+) -> ModelCard:
     """Save a model again with the temperature and thresholds it was scored with, and the scores.
 
     The digest covers the thresholds, so it changes where they do; the weights stay what they were.
@@ -27,6 +29,8 @@ def save_evaluation(method: Method, evaluations: Evaluation | Sequence[Evaluatio
         method: of a model folder.
         evaluations: of this method, all with one calibration. Earlier scores stay where they are
             of another part or data set and were made with the same temperature and thresholds.
+        names: of what was scored, one for each, where the digest of a data set says too little: it
+            covers names and labels, not what the files hold.
 
     Returns:
         The new card.
@@ -46,6 +50,8 @@ def save_evaluation(method: Method, evaluations: Evaluation | Sequence[Evaluatio
     if not calibration.fitted_on:
         raise InputError(f"{method.name} was not calibrated: there is nothing to save")
     entries = [score_entry(one) for one in done]
+    for entry, name in zip(entries, names, strict=False):
+        entry["name"] = name
     new = {(entry["data"], entry["part"]) for entry in entries}
     thresholds = {**calibration.regions.to_dict(), TEMPERATURE: calibration.temperature}
     same = thresholds == dict(card.thresholds)

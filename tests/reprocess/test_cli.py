@@ -58,7 +58,19 @@ def test_from_an_archive_to_scores(work: Path, capsys: pytest.CaptureFixture[str
     frame = gpd.read_parquet(work / "catalog.parquet")
     assert f"{len(frame)} regions from 5 half-orbits" in out
     assert len(frame) > 0
-    assert run(capsys, "catalog", campaign, "--out", work / "catalog.csv")[0] == 0
+    strongest = work / "strongest"
+    code, out, _ = run(
+        capsys, "catalog", campaign, "--out", work / "catalog.csv", "--show", 1,
+        "--pictures", strongest, "--number", 1,
+    )  # fmt: skip
+    assert code == 0
+    names, units, first, picture = out.splitlines()[1:]
+    shown = dict(zip(names.split(), units.split(), strict=True))
+    assert (shown["frequency_peak"], shown["region_id"]) == ("(Hz)", "(none)")
+    assert first.startswith(str(frame["region_id"].iloc[0]))
+    surest = frame.sort_values(["confidence", "area_pixels"], ascending=False)["region_id"].iloc[0]
+    assert picture == f"picture: {strongest / surest}.png"
+    assert (strongest / f"{surest}.png").stat().st_size > 10_000
 
     code, out, _ = run(
         capsys, "score", campaign, "--truth", archive / "truth.parquet", "--json", "--resamples", 0

@@ -1,0 +1,36 @@
+"""The models that come with the package."""
+
+from importlib.resources import files
+
+import pytest
+import torch
+
+from odm.archive.errors import InputError
+from odm.findings.methods import open_method
+from odm.models import shipped
+from odm.models.shipped import shipped_model
+from odm.statement import SIMULATED_DATA
+
+
+def test_the_shipped_segmenter_is_whole_small_calibrated_and_says_what_it_is() -> None:
+    folder = shipped_model("segmenter")
+    assert folder.parent == files("odm.models.shipped")
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 8e6
+    method = open_method(folder)  # compares digests of weights and card
+    card = method.card
+    assert card is not None and card.weights["dtype"] == "float16"
+    assert method.temperature is not None
+    assert all(torch.isfinite(value).all() for value in method.segmenter.state_dict().values())
+    scores = card.metrics["scores"]
+    trained, scored = card.notes["seed"], {entry["seed"] for entry in scores}
+    assert trained not in scored and None not in scored
+    assert len({entry["name"] for entry in scores}) == 2 + len(card.notes["never_trained_on"])
+    for text in (card.notes["statement"], *(entry["statement"] for entry in scores)):
+        assert text == SIMULATED_DATA
+    assert card.training_data not in {entry["data"] for entry in scores}
+
+
+def test_a_kind_that_is_not_carried_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(shipped.SHIPPED, "segmenter", "none")
+    with pytest.raises(InputError, match="carries no segmenter: name a model folder"):
+        shipped_model("segmenter")
