@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from odm.archive.files import write_bytes
-from odm.findings.engines import Run, build_engine, example_input, foreground, missing_packages
-from odm.models.base import SegmentationModel
+from odm.findings.engines import Run, build_engine, example_input, missing_packages
+from odm.models.base import SegmentationModel, foreground
 from odm.models.odconv import TEMPERATURE_START, set_temperature
 from odm.models.segmenters import create_model
 

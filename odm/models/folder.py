@@ -37,6 +37,7 @@ __all__ = ["LoadedModel", "ModelCard", "load_model", "read_model_card", "save_mo
 # Who builds an architecture of each kind. Imported when a model is loaded.
 BUILDERS = {
     "segmenter": ("odm.models.segmenters", "create_segmenter"),
+    "detector": ("odm.models.detector", "create_detector"),
 }
 
 
@@ -67,7 +68,7 @@ def save_model(
         model: has `architecture` and `options`, and is a torch module if it has weights.
         image: image settings that the model was trained with.
         thresholds: settings that turn its output into findings.
-        kind: what `BUILDERS` knows; a "segmenter".
+        kind: what `BUILDERS` knows; a "segmenter" or a "detector".
         training_data: digest of the training data.
         metrics: by name.
         notes: anything else, not covered by the digest.

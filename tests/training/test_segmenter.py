@@ -178,7 +178,7 @@ def test_bad_input_is_a_sentence(
         planned(data=empty)
     assert caught.value.exit_code == 1
     for arguments, sentence in (
-        (("data.batch_size=5",), "needs as many half-orbits for training, and there are 4"),
+        (("data.batch_size=5",), "needs as many samples for training, and there are 4"),
         (("data.batch_size=1",), "cannot train on a batch of 1"),
         (("data.crop=[128,64]",), "data.crop 128 x 64 is larger than the images, 64 x 96"),
         (("schedule.phases=[{freeze: [encodre]}]",), "no module 'encodre'; did you mean encoder"),
