@@ -180,17 +180,19 @@ class Loop:
     def _close_epoch(self) -> None:
         position = self.position
         values = {f"train/{name}": total / position.done for name, total in position.totals.items()}
-        position.epoch, position.done, position.totals = position.epoch + 1, 0, {}
-        is_best = False
-        if self.settings.schedule.validates(position.epoch):
+        measured: dict[str, float] = {}
+        if self.settings.schedule.validates(position.epoch + 1):
             measured = self.validate()
-            values |= {f"validation/{name}": value for name, value in measured.items()}
-            score, best = measured[self.task.score], position.best.get(self.task.score, -math.inf)
-            is_best = not position.best_epoch or score > best or math.isnan(best)
-            if is_best:
-                position.best_epoch, position.best = position.epoch, measured
         else:
             self.stepper.agree()
+        values |= {f"validation/{name}": value for name, value in measured.items()}
+        position.epoch, position.done, position.totals = position.epoch + 1, 0, {}
+        is_best = False
+        if measured:
+            score, best = measured[self.task.score], position.best.get(self.task.score, -math.inf)
+            is_best = not position.best_epoch or score > best or math.isnan(best)
+        if is_best:
+            position.best_epoch, position.best = position.epoch, measured
         # The epoch is told before it is kept: killed in between, it is repeated and told again,
         # and who listens drops what it heard beyond the position that the loop goes on from.
         self._tell("epoch", values=values, best=is_best)

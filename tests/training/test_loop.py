@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _NormBase
 
+from odm.archive.errors import InputError
 from odm.models.segmenters import create_model
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
@@ -172,6 +173,16 @@ def test_best_by_validation_and_early_stop(tmp_path: Path) -> None:
     assert again == result
     patient, _ = scripted(tmp_path / "patient", scores)
     assert (patient.reason, patient.best_epoch) == ("epochs", 6)
+
+
+def test_validation_every_so_many_epochs_and_at_the_end(tmp_path: Path) -> None:
+    scores = [0.9, 0.2, 0.9, 0.3, 0.1]
+    result, reports = scripted(tmp_path, scores, "schedule.validation_epochs=2")
+    assert (result.epoch, result.best_epoch, result.best) == (5, 4, {"mean_iou": 0.3})
+    told = [r.values.get("validation/mean_iou") for r in reports if r.kind == "epoch"]
+    assert told == [None, 0.2, None, 0.3, 0.1]
+    with pytest.raises(InputError, match="before the first validation"):
+        tiny_settings("schedule.validation_epochs=4", "schedule.patience=3")
 
 
 def test_a_score_that_is_no_number_is_never_better(tmp_path: Path) -> None:
