@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
 
 if TYPE_CHECKING:
+    from odm.archive.ionogram_keys import IonogramKey
+    from odm.archive.ionograms import list_ionograms, open_ionogram
     from odm.archive.keys import OrbitKey
     from odm.archive.listing import list_orbits
     from odm.archive.orbits import open_orbit, read_orbit
@@ -17,16 +19,22 @@ __all__ = [
     "AnnotationError",
     "ArchiveError",
     "InputError",
+    "IonogramKey",
     "OdmError",
     "OrbitKey",
     "TransientError",
+    "list_ionograms",
     "list_orbits",
+    "open_ionogram",
     "open_orbit",
     "read_orbit",
 ]
 
 # Read on first use, so that ``import odm`` and ``odm --help`` cost next to nothing.
 _HOMES = {
+    "IonogramKey": "odm.archive.ionogram_keys",
+    "list_ionograms": "odm.archive.ionograms",
+    "open_ionogram": "odm.archive.ionograms",
     "OrbitKey": "odm.archive.keys",
     "list_orbits": "odm.archive.listing",
     "open_orbit": "odm.archive.orbits",

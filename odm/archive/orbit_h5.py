@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,22 @@ def _open_remote(path: object) -> Iterator[h5py.File]:
             if source.fault is not None:  # the file is well; it was the store
                 raise fault(path, source.fault, "cannot be read from its store") from None
             raise
+
+
+@contextmanager
+def open_h5_bytes(path: object, data: bytes) -> Iterator[h5py.File]:
+    """Open an HDF5 file whose bytes are at hand.
+
+    Raises:
+        ArchiveError: it is truncated or damaged.
+    """
+    try:
+        file = h5py.File(io.BytesIO(data), "r")
+    except (OSError, RuntimeError) as error:
+        text = OSError(str(error))
+        raise _opening_error(path, text) from None
+    with file:
+        yield file
 
 
 class _Watched:

@@ -12,11 +12,8 @@ that a model learns or scores here is about simulated data only.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -24,21 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from odm.archive.errors import InputError
-from odm.archive.files import make_folder, write_bytes
+from odm.archive.files import write_bytes
 from odm.archive.keys import Direction
 from odm.simulate import groundtrack
+from odm.simulate.folder import MANIFEST, Progress, claim, finish, run_all, share, whole
 from odm.simulate.truth import write_truth
 from odm.simulate.vlf import FAMILIES, HalfOrbit, Recipe, plan, simulate_half_orbit
 
-MANIFEST = "simulation.json"
-_UNFINISHED = ".simulation.json"
 MASKS = "masks"
 TRUTH = "truth.parquet"
 CONFUSERS = "confusers.parquet"
 SIMULATOR_VERSION = 1
 """Changes whenever the same settings give other bytes."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -104,30 +98,30 @@ def simulate_orbits(
     """
     began = time.monotonic()
     recipe = Recipe(
-        seed=_whole("seed", seed, 0),
-        prevalence=_share("prevalence", prevalence),
-        difficulty=_share("difficulty", difficulty),
-        burst=_share("burst", burst),
+        seed=whole("seed", seed, 0),
+        prevalence=share("prevalence", prevalence),
+        difficulty=share("difficulty", difficulty),
+        burst=share("burst", burst),
         burst_rows=_row_range(burst_rows),
         components=_components(components),
         families=_families(families or {}, held_out or {}),
     )
-    _whole("workers", workers, 1)
+    whole("workers", workers, 1)
     moment = _moment(start)
-    chosen = _choose(recipe, moment, _whole("half_orbits", half_orbits, 1), every)
+    chosen = _choose(recipe, moment, whole("half_orbits", half_orbits, 1), every)
     names = [plan(recipe, *identity).key.name for identity in chosen]
     folder = Path(out).expanduser()
     manifest = _claim(folder, recipe, moment, every, names)
     results = []
-    for done, result in enumerate(_run(folder, recipe, chosen, workers), start=1):
+    tasks = [(folder, recipe, *identity) for identity in chosen]
+    for done, result in enumerate(run_all(simulate_one, tasks, workers), start=1):
         results.append(result)
         if progress is not None:
             progress(done, len(chosen))
     nuclei = [row for result in results for row in result["nuclei"]]
     confusers = [row for result in results for row in result["confusers"]]
     write_truth(folder / TRUTH, folder / CONFUSERS, nuclei, confusers)
-    write_bytes(folder / MANIFEST, manifest)
-    (folder / _UNFINISHED).unlink(missing_ok=True)
+    finish(folder, manifest)
     return SimulationSummary(
         out=str(folder),
         half_orbits=len(results),
@@ -142,7 +136,7 @@ def simulate_orbits(
 
 def _choose(recipe: Recipe, start: datetime, count: int, every: int) -> list[tuple[int, Direction]]:
     """Orbit number and direction of the half-orbits to simulate."""
-    _whole("every", every, 1)
+    whole("every", every, 1)
     identity = groundtrack.first_half(start)
     later = groundtrack.following(*identity)
     # The name may begin a little before the usual cut-off that `first_half` goes by.
@@ -164,42 +158,7 @@ def _claim(folder: Path, recipe: Recipe, start: datetime, every: int, names: lis
         "settings": settings | {"half_orbits": len(names)},
         "keys": names,
     }
-    data = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-    make_folder(folder)
-    for manifest in (folder / MANIFEST, folder / _UNFINISHED):
-        if manifest.is_file() and manifest.read_bytes() == data:
-            return data
-        if manifest.is_file():
-            raise InputError(f"{folder} holds a simulation with other settings: use another folder")
-    if any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and holds no simulation: use another folder")
-    # The manifest says that everything is there, so its place is taken only at the end.
-    write_bytes(folder / _UNFINISHED, data)
-    return data
-
-
-def _run(
-    folder: Path, recipe: Recipe, chosen: list[tuple[int, Direction]], workers: int
-) -> Iterator[dict[str, Any]]:
-    """Results in the order of ``chosen``."""
-    tasks = [(folder, recipe, *identity) for identity in chosen]
-    if min(workers, len(tasks)) == 1:
-        yield from map(simulate_one, tasks)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker) as pool:
-        try:
-            yield from pool.map(simulate_one, tasks)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    """One thread a worker: the pool is what uses the cores."""
-    import cv2
-
-    cv2.setNumThreads(1)
+    return claim(folder, content)
 
 
 def simulate_one(task: tuple[Path, Recipe, int, Direction]) -> dict[str, Any]:
@@ -219,20 +178,8 @@ def simulate_one(task: tuple[Path, Recipe, int, Direction]) -> dict[str, Any]:
     }
 
 
-def _whole(name: str, value: int, least: int) -> int:
-    if isinstance(value, bool) or int(value) != value or value < least:
-        raise InputError(f"{name} {value!r}: give a whole number of at least {least}")
-    return int(value)
-
-
-def _share(name: str, value: float) -> float:
-    if not 0.0 <= value <= 1.0:
-        raise InputError(f"{name} {value!r}: give a number from 0 to 1")
-    return float(value)
-
-
 def _row_range(rows: tuple[int, int]) -> tuple[int, int]:
-    low, high = (_whole("burst_rows", row, 1) for row in rows)
+    low, high = (whole("burst_rows", row, 1) for row in rows)
     if not low <= high <= 900:
         raise InputError(f"burst_rows {low} to {high}: give two numbers, rising, of at most 900")
     return low, high
