@@ -27,7 +27,13 @@ import torch
 from torch import Tensor
 
 from odm.archive.files import write_bytes
-from odm.findings.engines import Run, build_engine, example_input, missing_packages
+from odm.findings.engines import (
+    Run,
+    Size,
+    build_engine,
+    example_input,
+    missing_packages,
+)
 from odm.models.base import SegmentationModel, foreground
 from odm.models.odconv import TEMPERATURE_START, set_temperature
 from odm.models.segmenters import create_model
@@ -60,8 +66,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Build every engine, compare its answers, then time all in turns."""
     torch.manual_seed(0)
     model = create_model(options.model)
-    settle(model)
     size = (options.size, options.size)
+    settle(model, size)
     x = example_input(model, options.batch, size)
     runs: dict[str, Run] = {PLAIN: _plain(model)}
     built: dict[str, float] = {PLAIN: 0.0}
@@ -114,7 +120,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def settle(model: SegmentationModel) -> None:
+def settle(model: SegmentationModel, size: Size = (512, 512)) -> None:
     """Fit the statistics of random weights to their input, in place, from the first layer on.
 
     Without it the products of SDI fade to nothing, every answer is 0.5, and comparing answers says
@@ -129,7 +135,7 @@ def settle(model: SegmentationModel) -> None:
         norm.running_mean.copy_(values.mean(dim=over))
         norm.running_var.copy_(values.var(dim=over, unbiased=False))
 
-    x = example_input(model, 2, (512, 512))
+    x = example_input(model, 2, size)
     norms = [one for one in model.modules() if isinstance(one, torch.nn.BatchNorm2d)]
     hooks = [norm.register_forward_pre_hook(fit) for norm in norms]
     with torch.no_grad():

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
 from odm.commands import dataset, label, simulate, train
+from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
 
 ENTRY_POINTS = "odm.commands"
@@ -98,6 +99,7 @@ app.command("inspect")(inspect)
 app.add_typer(label.app, name="label")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
+app.command("evaluate")(evaluate)
 
 
 def main() -> NoReturn:

@@ -255,7 +255,7 @@ def load_sample(
     mask = geometry.mask_from_native(native)
     if sample.hemisphere is not None:
         columns = np.arange(geometry.shape[1])
-        hidden = ~_shown(geometry.to_physical(columns, 0)[1], sample.hemisphere)
+        hidden = ~shown_columns(geometry.to_physical(columns, 0)[1], sample.hemisphere)
         image[:, hidden] = 0
         mask[:, hidden] = 0
     return image, mask, geometry
@@ -317,7 +317,7 @@ def _nuclei(sample: Sample) -> int:
     if sample.hemisphere is not None:
         from odm.archive.orbits import read_orbit
 
-        mask[:, ~_shown(_latitude(read_orbit(sample.path)), sample.hemisphere)] = 0
+        mask[:, ~shown_columns(_latitude(read_orbit(sample.path)), sample.hemisphere)] = 0
     return len(component_boxes(mask))
 
 
@@ -327,8 +327,8 @@ def _latitude(orbit: Orbit) -> NDArray[np.float64]:
     return bridged(orbit.latitude, orbit.seconds)
 
 
-def _shown(latitude: NDArray[np.float64], hemisphere: Hemisphere) -> NDArray[np.bool_]:
-    """Which columns a hemisphere shows; the equator belongs to the north."""
+def shown_columns(latitude: NDArray[np.float64], hemisphere: Hemisphere) -> NDArray[np.bool_]:
+    """Which columns, given their latitudes, a hemisphere shows; the equator is of the north."""
     return latitude >= 0 if hemisphere == "north" else latitude < 0
 
 

@@ -35,7 +35,7 @@ from torch import Tensor
 from odm.archive.errors import InputError, OdmError
 from odm.archive.files import write_bytes
 from odm.models.base import ImageModel, to_input
-from odm.models.odconv import odconv_layers, set_execution
+from odm.models.odconv import executed
 
 ENGINES = ("auto", "eager", "compile", "onnx", "openvino")
 TOLERANCE = 1e-3
@@ -119,7 +119,7 @@ def build_engine(
     model.check(example_input(model, batch, size))
     if engine == "compile":
         run: Run = _Torch(torch.compile(model, fullgraph=True, dynamic=False), precision)
-        with _explained(engine, model):
+        with _explained(engine, model), _without_limit():
             run(example_input(model, batch, size))  # compiles: now rather than in the first batch
         # Rounding to bfloat16 happens at other places: answers are compared in float32 only.
         if precision == torch.float32:
@@ -221,7 +221,8 @@ def _export(engine: str, model: ImageModel, path: Path, size: Size) -> None:
         return
     import openvino
 
-    with _quiet(), _fixed_batch(model), torch.no_grad():
+    # Left to themselves, dynamic convolutions export for any batch: as slices of the map.
+    with _quiet(), executed(model, "fixed"), torch.no_grad():
         program = torch.export.export(model, (example_input(model, 1, size),))
         network = openvino.convert_model(program)
     network.reshape([1, model.in_channels, *size])  # the conversion forgets the input's size
@@ -229,18 +230,16 @@ def _export(engine: str, model: ImageModel, path: Path, size: Size) -> None:
 
 
 @contextmanager
-def _fixed_batch(model: ImageModel) -> Iterator[None]:
-    """Dynamic convolutions as single operations.
+def _without_limit() -> Iterator[None]:
+    """Let the compiler compile one model as often as there are sizes of images and more.
 
-    Left to themselves they export for any batch: as slices of the map, one for each tap.
+    It counts the compilations of a function, of all models together, and takes the ninth for a
+    mistake.
     """
-    before = [(layer, layer.execution) for layer in odconv_layers(model)]
-    try:
-        set_execution(model, "inference")
+    import torch._dynamo.config as settings
+
+    with settings.patch(recompile_limit=10**6, accumulated_recompile_limit=10**6):
         yield
-    finally:
-        for layer, execution in before:
-            layer.set_execution(execution)
 
 
 @contextmanager

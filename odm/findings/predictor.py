@@ -21,7 +21,7 @@ from odm.findings.engines import (
     build_engine,
     choose_engine,
 )
-from odm.models.base import ImageModel, Segmenter, foreground, to_input
+from odm.models.base import ImageModel, Segmenter, find_device, foreground, to_input
 
 LOG = logging.getLogger(__name__)
 LEVELS = 255
@@ -190,23 +190,6 @@ class Predictor:
                     raise
                 LOG.warning("%s; taking engine %s instead", error, slower)
                 self.engine = choose_engine(slower, self.device)
-
-
-def find_device(device: str) -> torch.device:
-    """A device by name; ``auto`` is a GPU if there is one.
-
-    Raises:
-        InputError: no such device here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        raise InputError(f"device {device!r}: give auto, cpu, cuda or cuda:N") from None
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {device!r}: there are {torch.cuda.device_count()} GPUs here")
-    return found
 
 
 def _tempered(probability: Tensor, temperature: float) -> Tensor:

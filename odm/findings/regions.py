@@ -9,7 +9,7 @@ such a merger as one nucleus found, if it overlaps one of them enough, and one m
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,11 @@ from odm.images.geometry import ImageGeometry
 
 LEVELS = 255
 """Probabilities are whole numbers of 1/255, so that a map costs a byte a pixel."""
+TEMPERATURE = "temperature"
+"""What a model folder's thresholds hold beside the settings of regions."""
+
+_ROUNDING = 1e-9
+"""Levels; a threshold of k / 255, computed in another way, still means level k."""
 
 Levels = NDArray[np.uint8]
 
@@ -65,6 +70,24 @@ class RegionSettings:
         return asdict(self)
 
 
+def read_thresholds(thresholds: Mapping[str, Any]) -> tuple[RegionSettings, float | None]:
+    """The thresholds of a model's card: how its maps become regions, and its temperature.
+
+    Returns:
+        The settings, and the temperature that its logits are divided by; None where the model was
+        never calibrated.
+
+    Raises:
+        InputError: an unknown or impossible setting.
+    """
+    values = dict(thresholds)
+    temperature = values.pop(TEMPERATURE, None)
+    unknown = sorted(set(values) - set(RegionSettings.__dataclass_fields__))
+    if unknown:
+        raise InputError(f"unknown threshold {unknown[0]!r} in the model's card")
+    return RegionSettings(**values), None if temperature is None else float(temperature)
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """One region of a half-orbit.
@@ -100,7 +123,12 @@ def to_levels(probability: NDArray[Any]) -> Levels:
 
 def level_of(threshold: float) -> int:
     """Smallest level that stands for at least this probability."""
-    return max(1, int(np.ceil(threshold * LEVELS - 1e-9)))
+    return max(1, int(np.ceil(threshold * LEVELS - _ROUNDING)))
+
+
+def reaches(confidence: ArrayLike, threshold: float) -> Mask:
+    """Whether regions of these confidences are found at a threshold, as `level_of` rounds it."""
+    return np.asarray(confidence, dtype=np.float64) * LEVELS >= threshold * LEVELS - _ROUNDING
 
 
 def native_probability(probability: NDArray[Any], geometry: ImageGeometry) -> Levels:
@@ -163,6 +191,7 @@ def regions_from_mask(
     *,
     connectivity: int = 8,
     minimum_area: int = 1,
+    fill_holes: bool = False,
 ) -> list[Region]:
     """The regions that a label or a simulator's truth holds.
 
@@ -174,6 +203,7 @@ def regions_from_mask(
         times: (N,) datetime64.
         connectivity: 4 or 8.
         minimum_area: pixels; smaller areas are left out.
+        fill_holes: whether a region covers what it encloses, as found ones do by default.
 
     Raises:
         InputError: a mask that does not have a column for each time.
@@ -182,7 +212,7 @@ def regions_from_mask(
     if mask.ndim != 2 or mask.shape[1] != stamps.size:
         raise InputError(f"a mask of {mask.shape} does not have {stamps.size} columns, one per row")
     settings = RegionSettings(
-        connectivity=connectivity, minimum_area=minimum_area, fill_holes=False
+        connectivity=connectivity, minimum_area=minimum_area, fill_holes=fill_holes
     )
     return [Region(area, 1.0) for area in _areas(mask != 0, stamps, settings)]
 

@@ -12,17 +12,21 @@ from numpy.typing import NDArray
 from odm.archive.errors import InputError
 from odm.archive.listing import OrbitFile, list_orbits
 from odm.archive.orbits import Orbit
+from odm.archive.samples import Sample, shown_columns
+from odm.findings.cases import Example, example_of
+from odm.findings.matching import Mask
 from odm.findings.regions import (
     Region,
     RegionSettings,
     find_regions,
     native_probability,
+    reaches,
     region_rows,
 )
 from odm.findings.score_sheet import ScoreSheet
 from odm.findings.scoring import Finding, ScoredOrbit, Scorer
 from odm.findings.truth import Truth
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import ImageGeometry, ImageSettings
 from odm.images.spectrogram import geometry_of, read_image
 
 Images = NDArray[np.uint8]
@@ -34,13 +38,22 @@ CANDIDATES_PER_ORBIT = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One half-orbit for a picture: its path, and what is true and found in it at the threshold."""
+class Predicted:
+    """One half-orbit with the answer to its image.
 
-    path: str
-    truth: Sequence[NDArray[np.bool_]]
-    found: Sequence[NDArray[np.bool_]]
-    pairs: Sequence[tuple[int, int]]
+    Attributes:
+        orbit: with coordinates, without spectra.
+        geometry: of the image.
+        probability: (H, W) of the foreground, as the method gave it; 0 in hidden columns.
+        valid: (H, W) bool, where the image holds a measurement.
+        shown: (N,) the native columns that count; None for all.
+    """
+
+    orbit: Orbit
+    geometry: ImageGeometry
+    probability: NDArray[Any]
+    valid: Mask
+    shown: Mask | None = None
 
 
 def score_archive(
@@ -50,10 +63,13 @@ def score_archive(
     *,
     truth: Truth | None = None,
     regions: RegionSettings | None = None,
-    entries: Sequence[OrbitFile] | None = None,
+    entries: Sequence[OrbitFile | Sample] | None = None,
     batch: int = 4,
     about: Mapping[str, Any] | None = None,
     resamples: int = 1000,
+    temperature: float | None = None,
+    fitted_on: str = "validation",
+    tempered: bool = False,
     examples: list[Example] | None = None,
     progress: Progress | None = None,
 ) -> ScoreSheet:
@@ -68,12 +84,14 @@ def score_archive(
         images: as the method was trained with.
         truth: labels; by default those of the archive itself, if it is a simulated one.
         regions: how its maps become regions.
-        entries: half-orbits to score, of a listing of the archive; by default all that the truth
-            knows.
+        entries: half-orbits to score, of a listing of the archive or of a data set; by default all
+            that the truth knows. Of a sample that shows one hemisphere only that one is scored.
         batch: images given to ``predict`` at once.
         about: shown on the sheet.
         resamples: for intervals.
-        examples: takes up to 12 half-orbits for pictures: some right, some missed, some false.
+        temperature, fitted_on, tempered: see `Scorer.sheet`.
+        examples: takes every half-orbit where something is true or was found, for
+            `odm.findings.cases.pick_cases`.
         progress: called with (done, all).
 
     Raises:
@@ -87,98 +105,98 @@ def score_archive(
     if not chosen:
         raise InputError(f"{archive}: no half-orbit of it is labelled")
     scorer = Scorer(settings.threshold)
-    done = 0
-    for paths in _batches([entry.path for entry in chosen], batch):
-        read = [read_image(path, images) for path in paths]
-        maps = predict(np.stack([image for image, _ in read]))
-        for (image, orbit), probability in zip(read, maps, strict=True):
-            scored = scored_orbit(image, orbit, probability, images, settings, known)
-            pairs = scorer.add(scored)
-            if examples is not None:
-                _collect(examples, orbit, scored, settings, pairs)
-            done += 1
-            if progress is not None:
-                progress(done, len(chosen))
+    for done, one in enumerate(predict_entries(predict, chosen, images, batch), start=1):
+        scored = scored_orbit(one, settings, known)
+        pairs = scorer.add(scored)
+        if examples is not None:
+            example = example_of(one.orbit.path, scored, settings.threshold, pairs)
+            examples += [] if example is None else [example]
+        if progress is not None:
+            progress(done, len(chosen))
     facts = {**(about or {}), "archive": str(archive), "regions": settings.to_dict()}
-    return scorer.sheet(facts, resamples=resamples)
+    return scorer.sheet(
+        facts,
+        resamples=resamples,
+        temperature=temperature,
+        fitted_on=fitted_on,
+        tempered=tempered,
+    )
 
 
-def scored_orbit(
-    image: Images,
-    orbit: Orbit,
-    probability: NDArray[Any],
-    images: ImageSettings,
-    settings: RegionSettings,
-    truth: Truth,
-) -> ScoredOrbit:
+def predict_entries(
+    predict: Predict, entries: Sequence[OrbitFile | Sample], images: ImageSettings, batch: int
+) -> Iterator[Predicted]:
+    """Read half-orbits and run a method over them, in their order.
+
+    Args:
+        predict, images, batch: as for `score_archive`.
+        entries: half-orbits.
+
+    Raises:
+        ArchiveError: a half-orbit is bad.
+    """
+    for first in range(0, len(entries), batch):
+        part = entries[first : first + batch]
+        read = [read_image(entry.path, images) for entry in part]
+        shown = []
+        for entry, (image, orbit) in zip(part, read, strict=True):
+            shown.append(_hide(entry, image, geometry_of(orbit, images)))
+        maps = predict(np.stack([image for image, _ in read]))
+        for (image, orbit), probability, columns in zip(read, maps, shown, strict=True):
+            if columns is not None:
+                probability = np.where(image > 0, probability, 0).astype(probability.dtype)
+            geometry = geometry_of(orbit, images)
+            yield Predicted(orbit, geometry, probability, image > 0, columns)
+
+
+def _hide(entry: OrbitFile | Sample, image: Images, geometry: ImageGeometry) -> Mask | None:
+    """Blank what a sample does not show, in place; its native columns that are shown."""
+    if not isinstance(entry, Sample) or entry.hemisphere is None:
+        return None
+    latitude = geometry.to_physical(np.arange(geometry.shape[1]), 0)[1]
+    image[:, ~shown_columns(latitude, entry.hemisphere)] = 0
+    places, _ = geometry.from_native(np.arange(geometry.times.size), 0)
+    return shown_columns(geometry.to_physical(places, 0)[1], entry.hemisphere)
+
+
+def scored_orbit(one: Predicted, settings: RegionSettings, truth: Truth) -> ScoredOrbit:
     """Put what was found and what is true of one half-orbit side by side.
 
     Args:
-        image, orbit: as `read_image` gives them.
-        probability: (H, W), of the foreground.
-        images, settings, truth: as for `score_archive`.
+        one: the half-orbit.
+        settings, truth: as for `score_archive`.
     """
+    orbit = one.orbit
     assert orbit.key is not None
-    geometry = geometry_of(orbit, images)
+    valid = one.geometry.mask_to_native(one.valid)
     wide = replace(settings, threshold=settings.low_threshold)
-    candidates = find_regions(probability, geometry, wide)
-    result = [one for one in candidates if one.confidence >= settings.threshold]
-    weaker = [one for one in candidates if one.confidence < settings.threshold]
+    candidates = find_regions(one.probability, one.geometry, wide)
+    result = [region for region in candidates if reaches(region.confidence, settings.threshold)]
+    # Of fill values alone there is no region; `region_rows` sees to that for the result.
+    weaker = [
+        region
+        for region in candidates
+        if not reaches(region.confidence, settings.threshold) and valid[region.mask].any()
+    ]
     kept, rows = region_rows(
         orbit.path, result, source=orbit.key.name, model="candidate", components="z"
     )
     found = [Finding(region.mask, row) for region, row in zip(kept, rows, strict=True)]
     # What only extends the curves needs no physical values.
     found += [
-        Finding(one.mask, {"confidence": one.confidence})
-        for one in _surest(weaker)[: max(0, CANDIDATES_PER_ORBIT - len(result))]
+        Finding(region.mask, {"confidence": region.confidence})
+        for region in _surest(weaker)[: max(0, CANDIDATES_PER_ORBIT - len(result))]
     ]
     return ScoredOrbit(
         block=orbit.key.cycle,
         shape=(orbit.frequency.size, orbit.times.size),
-        truth=truth.findings(orbit, settings),
+        truth=truth.findings(orbit, settings, one.shown),
         found=found,
-        probability=native_probability(probability, geometry),
-        valid=geometry.mask_to_native(image > 0),
-        confusers=truth.confusers_of(orbit),
+        probability=native_probability(one.probability, one.geometry),
+        valid=valid,
+        confusers=truth.confusers_of(orbit, one.shown),
     )
 
 
 def _surest(candidates: list[Region]) -> list[Region]:
     return sorted(candidates, key=lambda one: -one.confidence)
-
-
-def _batches(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for first in range(0, len(paths), size):
-        yield paths[first : first + size]
-
-
-def _collect(
-    examples: list[Example],
-    orbit: Orbit,
-    scored: ScoredOrbit,
-    settings: RegionSettings,
-    pairs: Sequence[tuple[int, int]],
-) -> None:
-    """Keep up to four half-orbits of each sort: all right, something missed, something false."""
-    result = [
-        number
-        for number, one in enumerate(scored.found)
-        if one.row["confidence"] >= settings.threshold
-    ]
-    missed, false = len(scored.truth) - len(pairs), len(result) - len(pairs)
-    if not scored.truth and not false:
-        return
-    sort = (missed > 0, false > 0)
-    alike = 0
-    for one in examples:
-        alike += sort == (len(one.truth) > len(one.pairs), len(one.found) > len(one.pairs))
-    if alike < 3:
-        examples.append(
-            Example(
-                path=orbit.path,
-                truth=[one.mask for one in scored.truth],
-                found=[scored.found[number].mask for number in result],
-                pairs=[(true, result.index(found)) for true, found in pairs],
-            )
-        )

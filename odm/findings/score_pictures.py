@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odm.archive.files import join, write_bytes
+from odm.findings.cases import Example, Patch, pick_cases
 from odm.findings.curves import RecallFit
-from odm.findings.matching import bounding_box
-from odm.findings.score_archive import Example
 from odm.findings.score_sheet import ScoreSheet
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ TRUE, FOUND, WRONG = "white", "lime", "red"
 def write_pictures(
     folder: object, sheet: ScoreSheet, examples: Sequence[Example] = ()
 ) -> list[str]:
-    """Write ``scores.png`` (four panels) and, with examples, ``examples.png``.
+    """Write ``scores.png`` (four panels) and, with examples, ``examples.png``: a line each of the
+    best, the median and the worst of them.
 
     Returns:
         What was written.
@@ -34,7 +34,7 @@ def write_pictures(
     _write(written[0], score_figure(sheet))
     if examples:
         written.append(join(folder, "examples.png"))
-        _write(written[1], example_figure(examples))
+        _write(written[1], example_figure(pick_cases(examples)))
     return written
 
 
@@ -49,7 +49,7 @@ def score_figure(sheet: ScoreSheet) -> Figure:
     title = str(sheet.about.get("model") or sheet.about.get("method") or "a method")
     counts = sheet.counts
     figure.suptitle(
-        f"{title}: {counts['nuclei']} simulated nuclei on {counts['half_orbits']} half-orbits",
+        f"{title}: {counts['nuclei']} nuclei on {counts['half_orbits']} half-orbits",
         fontsize=12,
     )
     figure.text(0.5, -0.02, sheet.caveat, ha="center", va="top", fontsize=7, wrap=True)
@@ -150,17 +150,19 @@ def _example(axes: Axes, example: Example) -> None:
         interpolation="nearest",
     )  # fmt: skip
     paired = {found for _, found in example.pairs}
-    for number, mask in enumerate(example.found):
-        _outline(axes, mask, extent, FOUND if number in paired else WRONG, 1.0)
-    for mask in example.truth:
-        _outline(axes, mask, extent, TRUE, 0.8)
+    step = (top - extent[2]) / example.lines
+    for number, patch in enumerate(example.found):
+        _outline(axes, patch, top, step, FOUND if number in paired else WRONG, 1.0)
+    for patch in example.truth:
+        _outline(axes, patch, top, step, TRUE, 0.8)
     ticks = np.linspace(0, orbit.times.size - 1, 5).astype(int)
     axes.set_xticks(ticks, [_degrees(orbit.latitude[row]) for row in ticks], fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(0, min(16.0, top))
     axes.set_ylabel("kHz", fontsize=7)
     name = orbit.key.identity if orbit.key else example.path
-    axes.set_title(f"{name} {orbit.times[0].astype('datetime64[m]')}", fontsize=8)
+    kind = f"{example.kind}, Dice {example.dice:.2f}: " if example.kind else ""
+    axes.set_title(f"{kind}{name} {orbit.times[0].astype('datetime64[m]')}", fontsize=8)
 
 
 def _degrees(latitude: float) -> str:
@@ -169,15 +171,11 @@ def _degrees(latitude: float) -> str:
     return f"{abs(latitude):.0f}°{'N' if latitude >= 0 else 'S'}"
 
 
-def _outline(
-    axes: Axes, mask: np.ndarray, extent: tuple[float, ...], colour: str, width: float
-) -> None:
-    _, _, low, high = extent
-    lines, columns = bounding_box(mask)
-    step = (high - low) / mask.shape[0]
+def _outline(axes: Axes, patch: Patch, top: float, step: float, colour: str, width: float) -> None:
+    lines, columns = patch.rows, patch.columns
     x = np.arange(columns.start - 1, columns.stop + 1)
-    y = high - (np.arange(lines.start - 1, lines.stop + 1) + 0.5) * step
-    inside = np.pad(mask[lines, columns], 1).astype(np.float32)
+    y = top - (np.arange(lines.start - 1, lines.stop + 1) + 0.5) * step
+    inside = np.pad(patch.inside, 1).astype(np.float32)
     axes.contour(x, y, inside, levels=[0.5], colors=colour, linewidths=width)
 
 

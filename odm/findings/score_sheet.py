@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from odm.archive.files import write_bytes
 from odm.findings.pixel_metrics import PIXEL_METRICS
+from odm.statement import SIMULATED_DATA
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-CAVEAT = (
-    "Scored on simulated data: precision, recall and edge error on real data are unknown. "
-    "Distributions that the simulator drew are not findings; nothing is implied about physical "
-    "origin or earthquakes."
-)
 MPA_NOTE = (
     "The paper's mPA: its formula is macro recall, its prose precision, but the 0.9989 of its "
     "Table 4 only fits pixel accuracy. Compare pixel accuracy with it."
@@ -50,7 +46,9 @@ class ScoreSheet:
         alarms: per kind of confuser: present, false regions taken for it.
         errors: of matched regions: count, mean (bias), median and 90th percentile of the absolute.
         boundary: distance of outlines of matched regions, pixels.
-        calibration: of pixels: temperature, ECE, reliability; of regions: reliability.
+        calibration: of pixels: temperature, the data that it was fitted on, whether it was applied
+            to the maps, ECE and reliability at temperature 1 and (``scaled``) at that one; of
+            regions: reliability.
     """
 
     about: dict[str, Any]
@@ -67,7 +65,7 @@ class ScoreSheet:
     errors: list[dict[str, Any]]
     boundary: dict[str, float]
     calibration: dict[str, Any]
-    caveat: str = CAVEAT
+    caveat: str = SIMULATED_DATA
 
     def score(self, truth: str = "contour", overlap: float = 0.5) -> dict[str, Any]:
         """The entry of `regions` for one truth shape and overlap."""
@@ -78,7 +76,7 @@ class ScoreSheet:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is undefined is None."""
-        return _plain(asdict(self))
+        return plain(asdict(self))
 
     def to_json(self) -> str:
         """The sheet as JSON text."""
@@ -223,8 +221,10 @@ class ScoreSheet:
 
     def _calibration_table(self) -> Table:
         calibration = self.calibration
-        table = _table("Calibration", "", "as it is", "at a temperature fitted here")
-        table.add_row("temperature", "1", _number(calibration["temperature"]))
+        table = _table("Calibration", "", "as the model says", "at a temperature")
+        used = " (applied)" if calibration["applied"] else ""
+        table.add_row("temperature", "1", _number(calibration["temperature"]) + used)
+        table.add_row("fitted on", "", calibration["fitted_on"])
         for name, label in (
             ("ece", "ECE, all pixels"),
             ("ece_above", f"ECE, pixels above {calibration['above']:g}"),
@@ -271,11 +271,12 @@ def _with_interval(row: Mapping[str, Any], name: str) -> str:
     return f"{_number(row[name])}\n{_interval(pair)}".rstrip()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: text for keys, lists, None for what is not finite."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

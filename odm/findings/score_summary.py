@@ -17,13 +17,24 @@ from odm.findings.calibration import (
 )
 from odm.findings.curves import FROC_RATES, Curve, curve, fit_recall, recall_by_bin
 from odm.findings.pixel_metrics import PIXEL_METRICS, pixel_metrics
+from odm.findings.regions import reaches
 from odm.findings.score_sheet import OPEN_END, ScoreSheet
-from odm.findings.scoring import ERRORS, NOTHING, NUCLEUS, PIXEL_SOURCES, TRUTH_SHAPES, Tally
+from odm.findings.scoring import (
+    ERRORS,
+    NOTHING,
+    NUCLEUS,
+    PIXEL_SOURCES,
+    TRUTH_SHAPES,
+    Tally,
+    Tempering,
+)
 
 CONTRAST_EDGES = np.array([0.0, 3, 4, 5, 6, 8, 10, 13, OPEN_END])
 """dB."""
 AREA_EDGES = np.array([0, 500, 1000, 1500, 2000, 3000, 5000, OPEN_END])
 """Pixels."""
+SCORED_DATA = "the scored data"
+"""Where a temperature is from if none was given."""
 _CURVE_POINTS = 400
 _CONTRAST_RESAMPLES = 200
 _ACTIVE = 1 / 15
@@ -37,6 +48,7 @@ def summarise(
     prevalence: float,
     about: Mapping[str, Any],
     resamples: int,
+    tempering: Tempering | None = None,
 ) -> ScoreSheet:
     """Compute a sheet; see `Scorer.sheet`."""
     if not tally.blocks:
@@ -44,7 +56,7 @@ def summarise(
     data = _Data(tally, threshold, overlaps, resamples)
     curves = {f"{at:g}": data.curve(data.column("contour", at)) for at in overlaps}
     contrast = {f"{at:g}": _contrast(data, at) for at in overlaps}
-    result = data.confidence >= threshold
+    result = reaches(data.confidence, threshold)
     return ScoreSheet(
         about=dict(about),
         counts={
@@ -71,7 +83,7 @@ def summarise(
         alarms=_alarms(tally),
         errors=[_error(name, tally.errors[name]) for name in ERRORS],
         boundary=_boundary(tally),
-        calibration=_calibration(data),
+        calibration=_calibration(data, tempering),
     )
 
 
@@ -106,7 +118,7 @@ class _Data:
 
     def outcomes(self, column: int) -> tuple[NDArray[np.int64], ...]:
         """True, false and missed regions of the result in every block."""
-        result = self.confidence >= self.threshold
+        result = reaches(self.confidence, self.threshold)
         true = self.per_block(self.found_orbit[result & self.hits[:, column]])
         false = self.per_block(self.found_orbit[result & ~self.hits[:, column]])
         return true, false, self.per_block(self.truth_orbit) - true
@@ -194,7 +206,7 @@ def _points(one: Curve) -> dict[str, list[float]]:
 
 
 def _campaign(data: _Data, prevalence: float) -> dict[str, Any]:
-    result = data.confidence >= data.threshold
+    result = reaches(data.confidence, data.threshold)
     on_clear = data.clear[data.found_orbit]
     clear = data.per_block(np.flatnonzero(data.clear))
     false = data.per_block(data.found_orbit[result & on_clear])
@@ -267,13 +279,21 @@ def _boundary(tally: Tally) -> dict[str, float]:
     return {"count": len(distances), "mean": mean, "p95": p95}
 
 
-def _calibration(data: _Data) -> dict[str, Any]:
+def _calibration(data: _Data, tempering: Tempering | None) -> dict[str, Any]:
     levels = data.tally.levels
-    temperature = fit_level_temperature(levels)
-    plain, scaled = level_reliability(levels), level_reliability(levels, temperature)
+    chosen = tempering or Tempering(fit_level_temperature(levels), SCORED_DATA, applied=False)
+    if chosen.applied:
+        # Dividing the logits by 1 / T again gives what the model said before.
+        plain = level_reliability(levels, 1 / chosen.temperature)
+        scaled = level_reliability(levels)
+    else:
+        plain = level_reliability(levels)
+        scaled = level_reliability(levels, chosen.temperature)
     hits = data.hits[:, data.column("contour", data.overlaps[0])]
     return {
-        "temperature": temperature,
+        "temperature": chosen.temperature,
+        "fitted_on": chosen.fitted_on,
+        "applied": chosen.applied,
         "above": round(_ACTIVE, 4),
         **_reliability(plain),
         "scaled": _reliability(scaled),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from odm.findings.calibration import LEVELS, level_counts
 from odm.findings.matching import OVERLAPS, Mask, bounding_box, match_regions, overlap_matrix
 from odm.findings.pixel_metrics import confusion_matrix
+from odm.findings.regions import reaches
 from odm.findings.score_sheet import ScoreSheet
 
 TRUTH_SHAPES = ("contour", "ellipse", "box")
@@ -58,6 +59,11 @@ class Finding:
     mask: Mask
     row: Mapping[str, Any]
 
+    @property
+    def confidence(self) -> float:
+        """As in its row; 1 where that has none."""
+        return float(self.row.get("confidence", 1.0))
+
 
 @dataclass(frozen=True, slots=True)
 class Confuser:
@@ -88,6 +94,15 @@ class ScoredOrbit:
     probability: NDArray[np.uint8] | None = None
     valid: Mask | None = None
     confusers: Sequence[Confuser] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tempering:
+    """A temperature from other data than those that are scored; see `Scorer.sheet`."""
+
+    temperature: float
+    fitted_on: str
+    applied: bool
 
 
 @dataclass(slots=True)
@@ -142,8 +157,12 @@ class Scorer:
             Pairs (true, found) of the result, contours at the first overlap: what a picture shows.
 
         Raises:
-            ValueError: a mask or map of another shape than the half-orbit.
+            ValueError: a mask or map of another shape than the half-orbit, or a confidence that is
+                no number.
         """
+        confidences = [one.confidence for one in orbit.found]
+        if not np.isfinite(confidences).all():
+            raise ValueError(f"the confidences of found regions are {confidences}: not all numbers")
         masks = [finding.mask for finding in (*orbit.truth, *orbit.found)]
         for array in (*masks, orbit.probability, orbit.valid):
             if array is not None and array.shape != orbit.shape:
@@ -157,12 +176,24 @@ class Scorer:
         self.tally.clear.append(not orbit.truth)
         return pairs
 
-    def sheet(self, about: Mapping[str, Any] | None = None, *, resamples: int = 1000) -> ScoreSheet:
+    def sheet(
+        self,
+        about: Mapping[str, Any] | None = None,
+        *,
+        resamples: int = 1000,
+        temperature: float | None = None,
+        fitted_on: str = "validation",
+        tempered: bool = False,
+    ) -> ScoreSheet:
         """Everything in figures.
 
         Args:
             about: what was scored on which data, with which seed; shown on top.
             resamples: for the intervals, 0 for none.
+            temperature: fitted on other data than these. Without one it is fitted on these, which
+                flatters, and the sheet says so.
+            fitted_on: the data that the temperature is from.
+            tempered: whether the maps that were added are at that temperature already.
 
         Raises:
             ValueError: nothing was added.
@@ -170,15 +201,21 @@ class Scorer:
         from odm.findings.score_summary import summarise
 
         return summarise(
-            self.tally, self.threshold, self.overlaps, self.prevalence, about or {}, resamples
+            self.tally,
+            self.threshold,
+            self.overlaps,
+            self.prevalence,
+            about or {},
+            resamples,
+            None if temperature is None else Tempering(temperature, fitted_on, tempered),
         )
 
     def _match(self, orbit: ScoredOrbit, shapes: Mapping[str, list[Mask]]) -> list[tuple[int, int]]:
         tally, number = self.tally, len(self.tally.blocks)
         found = [finding.mask for finding in orbit.found]
-        confidences = [float(finding.row.get("confidence", 1.0)) for finding in orbit.found]
+        confidences = [one.confidence for one in orbit.found]
         hits, recovered, first = [], [], None
-        result = np.array([value >= self.threshold for value in confidences], dtype=bool)
+        result = reaches(confidences, self.threshold)
         for masks in shapes.values():
             iou, _ = overlap_matrix(masks, found)
             for at in self.overlaps:
@@ -203,11 +240,7 @@ class Scorer:
         counts = self.tally.confusion.setdefault(
             orbit.block, np.zeros((len(PIXEL_SOURCES), len(TRUTH_SHAPES), 2, 2), np.int64)
         )
-        result = [
-            one.mask
-            for one in orbit.found
-            if float(one.row.get("confidence", 1.0)) >= self.threshold
-        ]
+        result = [one.mask for one in orbit.found if reaches(one.confidence, self.threshold)]
         predicted: list[Mask | None] = [None, _union(result, orbit.shape)]
         if orbit.probability is not None:
             predicted[0] = orbit.probability >= np.ceil(PIXEL_THRESHOLD * LEVELS)
@@ -235,7 +268,7 @@ class Scorer:
         false = [
             one
             for number, one in enumerate(orbit.found)
-            if number not in paired and float(one.row.get("confidence", 1.0)) >= self.threshold
+            if number not in paired and reaches(one.confidence, self.threshold)
         ]
         self.tally.present.update(one.kind for one in orbit.confusers)
         if false:

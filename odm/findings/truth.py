@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ from odm.archive.errors import InputError
 from odm.archive.files import exists, join, read_bytes
 from odm.archive.keys import OrbitKey
 from odm.archive.orbits import Orbit
-from odm.findings.matching import bounding_box
-from odm.findings.regions import RegionSettings, region_rows, regions_from_mask
+from odm.archive.samples import Dataset
+from odm.findings.matching import Mask, bounding_box
+from odm.findings.regions import Region, RegionSettings, region_rows, regions_from_mask
 from odm.findings.scoring import Confuser, Finding
-from odm.images.annotations import Annotations, load_annotations
+from odm.images.annotations import SIMULATION, Annotations, load_annotations
 
 MODEL = "truth"
 NUCLEI, CONFUSERS = "truth.parquet", "confusers.parquet"
@@ -58,30 +60,51 @@ class Truth:
         """Whether anybody has looked at this half-orbit."""
         return key.stem in self.annotations.images
 
-    def findings(self, orbit: Orbit, settings: RegionSettings) -> list[Finding]:
-        """The true regions of a half-orbit, measured in its file as a model's are.
+    def regions(
+        self, orbit: Orbit, settings: RegionSettings, shown: Mask | None = None
+    ) -> list[Region]:
+        """The true regions of a half-orbit.
 
-        A nucleus across a gap is one on either side, and a piece below the minimum area is none:
-        nothing that searches with ``settings`` could find it. Of two pieces, only the one that
-        holds the peak has the nucleus' contrast.
+        A nucleus across a gap is one on either side, a piece below the minimum area is none, and
+        holes are filled where found regions' are: nothing that searches with ``settings`` could
+        find anything else.
 
         Args:
             orbit: with its key; its spectra are not used.
+            settings: as the found ones are searched with.
+            shown: (N,) the columns that count; None for all.
 
         Raises:
-            ArchiveError, AnnotationError: the file or the mask is bad.
+            AnnotationError: the mask is bad.
         """
         assert orbit.key is not None
         image = self.annotations.images[orbit.key.stem]
         if image.mask_path is None:
             return []
         rows, columns = orbit.shape
-        regions = regions_from_mask(
-            image.mask((columns, rows)),
+        mask = image.mask((columns, rows))
+        if shown is not None:
+            mask[:, ~shown] = 0
+        return regions_from_mask(
+            mask,
             orbit.times,
             connectivity=settings.connectivity,
             minimum_area=settings.minimum_area,
+            fill_holes=settings.fill_holes,
         )
+
+    def findings(
+        self, orbit: Orbit, settings: RegionSettings, shown: Mask | None = None
+    ) -> list[Finding]:
+        """The same `regions`, measured in their file as a model's are.
+
+        Of two pieces of one nucleus, only the one that holds the peak has its contrast.
+
+        Raises:
+            ArchiveError, AnnotationError: the file or the mask is bad.
+        """
+        assert orbit.key is not None
+        regions = self.regions(orbit, settings, shown)
         kept, measured = region_rows(
             orbit.path, regions, source=orbit.key.name, model=MODEL, components="z"
         )
@@ -91,8 +114,11 @@ class Truth:
             findings.append(Finding(region.mask, {**row, "contrast_db": contrast}))
         return findings
 
-    def confusers_of(self, orbit: Orbit) -> list[Confuser]:
-        """Extents of all confusers in native rows and columns of a half-orbit's masks."""
+    def confusers_of(self, orbit: Orbit, shown: Mask | None = None) -> list[Confuser]:
+        """Extents of all confusers in native rows and columns of a half-orbit's masks.
+
+        Those in no column of ``shown`` (N,) are left out.
+        """
         assert orbit.key is not None
         last = orbit.frequency.size - 1
         found = []
@@ -102,6 +128,8 @@ class Truth:
             low, high = np.searchsorted(
                 orbit.frequency, [row["frequency_min"] - 1e-6, row["frequency_max"] + 1e-6]
             )
+            if shown is not None and not shown[slice(*columns)].any():
+                continue
             if columns[0] < columns[1] and low < high:  # not lost in a gap
                 found.append(
                     Confuser(
@@ -147,3 +175,13 @@ def _rows_by_file(path: str, columns: tuple[str, ...]) -> dict[str, list[dict[st
     for row in table.to_pylist():
         found[row["source"].rpartition("/")[2]].append(row)
     return dict(found)
+
+
+def simulation_seed(data: Dataset) -> int | None:
+    """The seed of the simulated archive that a data set is of; None where people measured."""
+    for folder in (str(data.annotations.folder), data.archive):
+        path = join(folder, SIMULATION)
+        if exists(path):
+            settings = json.loads(read_bytes(path)).get("settings", {})
+            return int(settings.get("seed", 0))
+    return None

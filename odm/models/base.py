@@ -157,6 +157,33 @@ def foreground(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return torch.softmax(scaled, dim=1)[:, 1:].sum(dim=1)
 
 
+def find_device(device: str) -> torch.device:
+    """A device by name; ``auto`` is a GPU if there is one.
+
+    Raises:
+        InputError: no such device, or none that can be used here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise InputError(f"device {device!r}: give auto, cpu, cuda or cuda:N") from None
+    if found.type == "cuda":
+        count = torch.cuda.device_count()
+        if (found.index or 0) >= count:
+            raise InputError(f"device {device!r}: there are {count} GPUs here")
+    elif found.type != "cpu":
+        try:
+            torch.zeros(1, device=found).item()  # each kind has another way to say that it is not
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
+            raise InputError(
+                f"device {device!r} cannot be used here ({reason}): give auto, cpu, cuda or cuda:N"
+            ) from None
+    return found
+
+
 def to_input(images: Tensor, model: ImageModel) -> Tensor:
     """Scale images to what a model takes; in training and inference alike.
 

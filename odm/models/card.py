@@ -5,6 +5,7 @@ Reading a card imports no torch.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,6 +140,25 @@ def to_json(value: Any, indent: int | None = None) -> bytes:
     except (TypeError, ValueError) as error:
         raise InputError(f"A model's settings cannot be written as JSON: {error}.") from None
     return text.encode()
+
+
+def simple(value: Any) -> Any:
+    """As Python's own types: the numbers and arrays of numpy and torch are no JSON."""
+    if isinstance(value, Mapping):
+        return {key: simple(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [simple(one) for one in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def kept(value: Any) -> Any:
+    """As `simple`, and what is undefined or infinite is None: what JSON has no number for."""
+    value = simple(value)
+    if isinstance(value, dict):
+        return {key: kept(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [kept(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def digest_of(value: Any) -> str:

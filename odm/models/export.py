@@ -10,7 +10,7 @@ import torch
 from odm.archive.errors import InputError
 from odm.archive.files import replace_file
 from odm.models.base import ImageModel
-from odm.models.odconv import odconv_layers, set_execution
+from odm.models.odconv import executed
 
 OPSET = 18
 INPUT, OUTPUT = "image", "logits"
@@ -50,17 +50,16 @@ def export_onnx(
     """
     require("onnxscript", "onnx")
     training = model.training
-    executions = [(layer, layer.execution) for layer in odconv_layers(model)]
     try:
         model.eval()
-        set_execution(model, "export")
         traced = torch.zeros(2, model.in_channels, *image_size)
         model.check(traced)
         if example is None:
             generator = torch.Generator().manual_seed(0)
             example = torch.randn(traced.shape, generator=generator)
         with replace_file(path) as temporary:
-            _export(model, traced, temporary)
+            with executed(model, "export"):
+                _export(model, traced, temporary)
             error = _difference(model, temporary, example, check_batches)
             # Written this way round, so that a NaN does not pass.
             if not error <= tolerance:
@@ -70,8 +69,6 @@ def export_onnx(
                 )
         return error
     finally:
-        for layer, execution in executions:
-            layer.set_execution(execution)
         model.train(training)
 
 
@@ -105,6 +102,8 @@ def _export(model: ImageModel, example: torch.Tensor, path: Path) -> None:
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                # It takes longer than all the rest, and what reads the file optimises it again.
+                optimize=False,
             )
     finally:
         logger.setLevel(level)

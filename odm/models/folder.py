@@ -24,7 +24,9 @@ from odm.models.card import (
     ModelCard,
     check_expected,
     digest_of,
+    kept,
     read_model_card,
+    simple,
     to_card,
     to_json,
 )
@@ -65,20 +67,23 @@ def save_model(
 
     Args:
         folder: local path or URI.
-        model: has `architecture` and `options`, and is a torch module if it has weights.
+        model: has `architecture` and `options`, and is a torch module if it has weights; compiled
+            or wrapped for data-parallel training, the model inside is saved.
         image: image settings that the model was trained with.
         thresholds: settings that turn its output into findings.
         kind: what `BUILDERS` knows; a "segmenter" or a "detector".
         training_data: digest of the training data.
-        metrics: by name.
-        notes: anything else, not covered by the digest.
+        metrics: by name; what is not finite is written as null.
+        notes: anything else, not covered by the digest; as metrics.
         half: store matrices and kernels in float16. Statistics and scales stay in float32:
             small variances would become zero.
 
     Raises:
-        InputError: if the settings cannot be written as JSON, or the folder cannot be written.
+        InputError: if the settings cannot be written as JSON, weights are not finite or too large
+            for float16, or the folder cannot be written.
     """
     _builder(kind, folder)
+    model = _whole(model)
     content: dict[str, Any] = {
         "format": FORMAT,
         "architecture": {
@@ -86,11 +91,11 @@ def save_model(
             "name": model.architecture,
             "options": dict(model.options),
         },
-        "image": dict(image),
-        "thresholds": dict(thresholds),
+        "image": simple(image),
+        "thresholds": simple(thresholds),
         "training_data": training_data,
-        "metrics": dict(metrics or {}),
-        "notes": dict(notes or {}),
+        "metrics": kept(metrics or {}),
+        "notes": kept(notes or {}),
         "code_version": _code_version(),
         "weights": {},
     }
@@ -118,14 +123,18 @@ def load_model(
 
     Args:
         folder: local path or URI of a model folder.
-        device: where its weights go.
+        device: where its weights go: "cpu", "cuda", "cuda:1", ... or "auto".
         expect: what the model has to agree with: any of `digest`, `architecture`, `image`,
             `thresholds`, `training_data`; of a table only the keys given, at any depth.
 
     Raises:
         InputError: if it is no model folder, its weights are cut short or changed, they do not fit
-            the architecture, or it differs from `expect`. The sentence says what.
+            the architecture, it differs from `expect`, or there is no such device. The sentence
+            says what.
     """
+    from odm.models.base import find_device
+
+    found = find_device(device)
     card = read_model_card(folder)
     if expect:
         check_expected(folder, card, expect)
@@ -134,7 +143,7 @@ def load_model(
     model = build(architecture["name"], **architecture["options"])
     if card.weights:
         _load_weights(folder, model, card.weights)
-        model.to(device).eval()
+        model.to(found).eval()
     return LoadedModel(model, card)
 
 
@@ -145,49 +154,55 @@ def _builder(kind: str, folder: object) -> Any:
     return getattr(import_module(module), name)
 
 
+def _whole(model: Any) -> Any:
+    """The model itself, out of what `torch.compile` and data-parallel training wrap it in."""
+    while True:
+        if hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        elif hasattr(model, "module") and not hasattr(model, "architecture"):
+            model = model.module
+        else:
+            return model
+
+
 def _weights(model: Any, half: bool) -> bytes | None:
     if not hasattr(model, "state_dict"):
         return None
     import torch
-    from safetensors.torch import save
+
+    from odm.models import weights
 
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         value = tensor.detach().cpu()
         if value.is_floating_point():
+            if not bool(torch.isfinite(value).all()):
+                raise InputError(
+                    f"The model cannot be saved: its weights are not finite, {name} among them."
+                )
             value = value.to(torch.float16 if half and value.ndim >= 2 else torch.float32)
-        # A copy: safetensors refuses tensors that share memory, and other memory layouts.
-        tensors[name] = value.clone(memory_format=torch.contiguous_format)
-    return save(tensors)
+            if not bool(torch.isfinite(value).all()):
+                raise InputError(
+                    f"The model cannot be saved in {str(value.dtype).removeprefix('torch.')}: "
+                    f"{name} holds {float(tensor.abs().max()):.3g}, which is too large for it"
+                    f"{': save it in float32 (half=False)' if half else ''}."
+                )
+        tensors[name] = value
+    return weights.encode(tensors)
 
 
-def _load_weights(folder: object, model: Any, weights: Mapping[str, Any]) -> None:
-    from safetensors.torch import load
+def _load_weights(folder: object, model: Any, noted: Mapping[str, Any]) -> None:
+    from odm.models import weights
 
-    path = join(folder, weights["file"])
+    path = join(folder, noted["file"])
     if not exists(path):
-        raise InputError(f"{folder} has lost its weights: there is no {weights['file']}.")
+        raise InputError(f"{folder} has lost its weights: there is no {noted['file']}.")
     data = read_bytes(path)
-    if len(data) < weights["bytes"]:
-        raise InputError(
-            f"{folder}: {weights['file']} is cut short: {len(data):,} of {weights['bytes']:,} "
-            "bytes."
-        )
-    if hashlib.sha256(data).hexdigest() != weights["digest"]:
-        raise InputError(
-            f"{folder}: {weights['file']} was changed after the model was saved; the weights do "
-            "not fit their digest."
-        )
-    given = load(data)
-    own = model.state_dict()
-    odd = sorted(set(own) ^ set(given)) or [k for k in own if own[k].shape != given[k].shape]
-    if odd:
-        raise InputError(
-            f"{folder}: the weights are of another architecture than {model.architecture}: "
-            f"{len(odd)} tensors differ, {odd[0]} among them."
-        )
-    # Copying into the model's own tensors brings float16 back to their dtype.
-    model.load_state_dict(given)
+    try:
+        weights.check_bytes(data, noted["bytes"], noted["digest"])
+        weights.put_weights(model, weights.decode(data)[0])
+    except weights.WeightsError as error:
+        raise InputError(f"{folder}: {noted['file']} {error}.") from None
 
 
 def _remove_old_weights(folder: object, keep: str | None) -> None:

@@ -7,6 +7,7 @@ the kernel, input channel, output channel, kernel number) by attentions computed
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from odm.archive.errors import InputError
 from odm.models import odconv_paths as paths
 
-EXECUTIONS = ("auto", "train", "inference", "export", *paths.PATHS)
+EXECUTIONS = ("auto", "fixed", "export", *paths.PATHS)
 NORMS = ("batch", "layer")
 MINIMUM_HIDDEN = 16
 
@@ -277,7 +278,8 @@ def set_execution(model: nn.Module, execution: str) -> None:
 
     Args:
         model: any module.
-        execution: "train", "inference" or "export" take the best path of each layer for that use,
+        execution: "fixed" takes the best path of each layer where the batch size is known, in
+            training and inference alike; "export" the one that can be exported for any batch;
             "auto" finds out which it is at every call. A path ("group", "bmm", "experts",
             "shift") is taken by the layers that can; the others keep what they have.
 
@@ -288,6 +290,18 @@ def set_execution(model: nn.Module, execution: str) -> None:
         usable = paths.supported_paths(layer.geometry)
         if execution not in paths.PATHS or execution in usable:
             layer.set_execution(execution)
+
+
+@contextmanager
+def executed(model: nn.Module, execution: str) -> Iterator[None]:
+    """Have every ODConv layer of a model computed as `set_execution` says, and then as before."""
+    before = [(layer, layer.execution) for layer in odconv_layers(model)]
+    try:
+        set_execution(model, execution)
+        yield
+    finally:
+        for layer, one in before:
+            layer.set_execution(one)
 
 
 def set_temperature(model: nn.Module, temperature: float) -> None:

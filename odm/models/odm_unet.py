@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from odm.archive.errors import InputError
 from odm.models.base import SegmentationModel
-from odm.models.decoder import unet_decoder
-from odm.models.odconv import ODConv2d, set_execution, set_temperature
+from odm.models.decoder import prune_unused, unet_decoder
+from odm.models.odconv import ODConv2d, odconv_layers, set_execution, set_temperature
 from odm.models.options import EncoderOptions
 from odm.models.pretrained import create_encoder
 from odm.models.sdi import SDI
@@ -101,7 +101,8 @@ class OdmUnet(SegmentationModel):
         architecture: name that `create_segmenter` knows.
 
     Raises:
-        InputError: for an encoder that is not known, or has no features at strides 2 to 32.
+        InputError: for an encoder that is not known, has no features at strides 2 to 32, or in
+            which there is nothing that `odconv` or `squeeze_excite` could change.
     """
 
     def __init__(self, options: OdmUnetOptions, architecture: str = "odm_unet") -> None:
@@ -111,7 +112,6 @@ class OdmUnet(SegmentationModel):
             in_channels=options.in_channels,
             classes=options.classes,
             multiple=STRIDES[-1],
-            single=options.odconv == "none" or options.odconv_norm == "layer",
         )
         encoder: Any = create_encoder(
             options.encoder, in_channels=options.in_channels, pretrained=options.pretrained
@@ -124,8 +124,12 @@ class OdmUnet(SegmentationModel):
                 f"{options.encoder!r} has none at one of them."
             )
         if not options.squeeze_excite:
-            drop_squeeze_excite(self.encoder)
+            drop_squeeze_excite(self.encoder, options.encoder)
         make_dynamic(self.encoder, options)
+        # The attentions normalise one value a channel and image; all else has whole maps.
+        self.single = not any(
+            isinstance(layer.attention.norm, nn.BatchNorm1d) for layer in odconv_layers(self)
+        )
         self.levels = [STRIDES.index(stride) + 1 for stride in options.sdi_strides]
         self.sdi: SDI | None = None
         if self.levels:
@@ -140,6 +144,8 @@ class OdmUnet(SegmentationModel):
         self.decoder = unet_decoder(channels, options.decoder_channels, scse=options.scse)
         self.head = SegmentationHead(options.decoder_channels[-1], options.classes, kernel_size=3)
         initialize_head(self.head)
+        # Some encoders keep their classifier's last layers.
+        prune_unused(self, options.in_channels)
 
     def logits(self, x: Tensor) -> Tensor:
         """Map `x` (B, in_channels, H, W), H and W multiples of 32, to (B, classes, H, W)."""
@@ -166,7 +172,8 @@ def make_dynamic(encoder: nn.Module, options: OdmUnetOptions) -> None:
     paper, and so do convolutions with a bias, which are those of squeeze and excitation.
 
     Raises:
-        InputError: if a convolution's padding depends on the image, as in TensorFlow's weights.
+        InputError: if a convolution's padding depends on the image, as in TensorFlow's weights,
+            or none can be replaced.
     """
     if options.odconv == "none":
         return
@@ -192,13 +199,37 @@ def make_dynamic(encoder: nn.Module, options: OdmUnetOptions) -> None:
             dynamic = ODConv2d.from_static(conv, noise=options.odconv_noise, **settings)
         parent, _, leaf = name.rpartition(".")
         setattr(encoder.get_submodule(parent), leaf, dynamic)
+    if not any(odconv_layers(encoder)):
+        raise InputError(
+            f"Encoder {options.encoder!r} has no convolution that odconv={options.odconv!r} could "
+            "make dynamic (without a bias, after the first): choose another policy or encoder, or "
+            "odconv='none'."
+        )
 
 
-def drop_squeeze_excite(encoder: nn.Module) -> None:
-    """Replace the squeeze-and-excitation modules of a timm encoder by identities, in place."""
-    for module in list(encoder.modules()):
-        if isinstance(getattr(module, "se", None), nn.Module):
-            module.se = nn.Identity()
+def drop_squeeze_excite(encoder: nn.Module, name: str) -> None:
+    """Replace the squeeze-and-excitation modules of a timm encoder by identities, in place.
+
+    Args:
+        encoder: changed.
+        name: of the encoder, for the message.
+
+    Raises:
+        InputError: if it has none that is known as such.
+    """
+    having = [
+        module
+        for module in encoder.modules()
+        if isinstance(getattr(module, "se", None), nn.Module)
+        and not isinstance(module.se, nn.Identity)
+    ]
+    if not having:
+        raise InputError(
+            f"Encoder {name!r} has no squeeze and excitation that could be dropped: leave "
+            "squeeze_excite as it is, or choose an encoder of timm (tu-...) that has it."
+        )
+    for module in having:
+        module.se = nn.Identity()
 
 
 def _chosen(conv: nn.Conv2d, policy: str) -> bool:

@@ -1,7 +1,7 @@
 """Encoders, and where their weights come from: nowhere, the hub, or a local file."""
 
 import difflib
-import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,26 @@ import torch
 from torch import Tensor, nn
 
 from odm.archive.errors import InputError
+from odm.models import weights
 
 TIMM_PREFIX = "tu-"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+
+# Kinds of error, by name: those of the hub's client move from version to version.
+REFUSED = {"GatedRepoError", "DisabledRepoError"}
+UNREACHED = {
+    "OfflineModeIsEnabled",
+    "LocalEntryNotFoundError",
+    "ConnectionError",
+    "ConnectError",
+    "TimeoutException",
+    "TimeoutError",
+    "Timeout",
+    "TransportError",
+    "URLError",
+}
+ABSENT = {"RepositoryNotFoundError", "EntryNotFoundError", "RevisionNotFoundError"}
+NO_WEIGHTS = ("No pretrained weights exist", "Invalid pretrained tag")  # timm's words
 
 
 def check_encoder(name: str) -> None:
@@ -34,10 +51,10 @@ def check_encoder(name: str) -> None:
         raise InputError(f"Unknown encoder {name!r}{hint}")
 
 
-def hub_weights(name: str) -> str:
+def hub_weights(name: str) -> str | bool:
     """The value of `encoder_weights` that makes segmentation_models_pytorch ask the hub."""
     if name.startswith(TIMM_PREFIX):
-        return "imagenet"
+        return True  # the name says which
     settings = smp.encoders.encoders[name]["pretrained_settings"]
     return "imagenet" if "imagenet" in settings else next(iter(settings))
 
@@ -69,18 +86,56 @@ def create_encoder(
     except Exception as error:
         if not hub:
             raise InputError(f"Encoder {name!r} cannot be used here: {_first(error)}") from error
-        raise offline(name, error) from error
+        raise hub_error(name, error) from error
     if pretrained not in ("none", "hub"):
         load_encoder(encoder, name, Path(pretrained))
     return encoder
 
 
-def offline(name: str, error: Exception) -> InputError:
-    """The sentence about weights that the hub did not give."""
+def hub_error(name: str, error: Exception) -> InputError:
+    """The sentence about weights that the hub did not give: which of its faults it was.
+
+    Args:
+        name: of the encoder.
+        error: as the hub's client or timm raised it, which each have kinds of their own.
+    """
+    kinds = {kind.__name__ for one in _chain(error) for kind in type(one).__mro__}
+    status = next((code for one in _chain(error) for code in [_status(one)] if code), 0)
+    other = "set pretrained to a local weights file or to 'none'"
+    # "Not in the cache" is a kind of "no such file", but means that the hub did not answer.
+    absent = kinds & ABSENT and not kinds & REFUSED and "LocalEntryNotFoundError" not in kinds
+    if absent or status == 404 or any(words in str(error) for words in NO_WEIGHTS):
+        return InputError(
+            f"The hub has no pretrained weights of {name!r}: choose another encoder, or {other}."
+        )
+    if kinds & REFUSED or status in (401, 403):
+        return InputError(
+            f"The hub does not permit fetching the pretrained weights of {name!r}: log in there "
+            f"(HF_TOKEN), or {other}."
+        )
+    if kinds & UNREACHED:
+        return InputError(
+            f"The pretrained weights of {name!r} could not be fetched: the hub cannot be reached "
+            f"({type(error).__name__}). Go online, or {other}."
+        )
     return InputError(
         f"The pretrained weights of {name!r} could not be fetched from the hub "
-        f"({type(error).__name__}): go online, or set pretrained to a local weights file or 'none'."
+        f"({_first(error)}): {other}."
     )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _status(error: BaseException) -> int:
+    """The status of the HTTP answer that an error stands for, 0 if there was none."""
+    answer = getattr(error, "response", None)
+    code = getattr(answer, "status_code", None) or getattr(error, "code", None)
+    return code if isinstance(code, int) else 0
 
 
 def load_encoder(encoder: nn.Module, name: str, path: Path) -> None:
@@ -132,14 +187,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise InputError(f"There is no weights file {path}; pretrained is 'none', 'hub' or a file.")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
+            return weights.decode(path.read_bytes())[0]
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path} is no whole weights file: {_first(error)}") from None
-    except Exception as error:
-        # safetensors raises its own error, which is an Exception only.
+    except Exception as error:  # torch has no kind of its own for a damaged file: it raises many
         raise InputError(f"{path} is no whole weights file: {_first(error)}") from None
     tensors = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):

@@ -13,7 +13,7 @@ from odm.models.classical import CLASSICAL, create_classical
 from odm.models.decoder import prune_unused
 from odm.models.odm_unet import OdmUnet, OdmUnetOptions, OdmUnetSmallOptions
 from odm.models.options import EncoderOptions, parse_options, unknown
-from odm.models.pretrained import check_encoder, hub_weights, load_encoder, offline
+from odm.models.pretrained import check_encoder, hub_error, hub_weights, load_encoder
 
 ODM_UNETS: dict[str, type[OdmUnetOptions]] = {
     "odm_unet": OdmUnetOptions,
@@ -164,7 +164,7 @@ def _build(architecture: str, rival: Rival, options: RivalOptions) -> Any:
         )
     except Exception as error:
         if hub:
-            raise offline(options.encoder, error) from error
+            raise hub_error(options.encoder, error) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{architecture} cannot use encoder {options.encoder!r}: {reason}"

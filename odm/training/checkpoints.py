@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from odm.archive.files import exists, join, read_bytes, write_bytes
+from odm.models import weights
+from odm.models.weights import WeightsError
 from odm.training.errors import TrainingError
 
 FORMAT = 1
@@ -114,14 +115,7 @@ class Checkpoints:
 
 def encode(tensors: Mapping[str, Tensor], head: Mapping[str, Any]) -> bytes:
     """A safetensors file with ``head`` as JSON in it."""
-    from safetensors.torch import save
-
-    # Copies: safetensors refuses tensors that share memory, and other memory layouts.
-    plain = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
-    }
-    return save(plain, {"odm": json.dumps(head, sort_keys=True)})
+    return weights.encode(tensors, {"odm": json.dumps(head, sort_keys=True)})
 
 
 def decode(data: bytes, path: object) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -130,19 +124,13 @@ def decode(data: bytes, path: object) -> tuple[dict[str, Tensor], dict[str, Any]
     Raises:
         TrainingError: the file is cut short, or is something else.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     try:
-        tensors = load(data)
-        # The header's length, then the header, which `load` leaves out of what it gives.
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        head = json.loads(header["__metadata__"]["odm"])
-    except (SafetensorError, ValueError, KeyError, TypeError):
+        tensors, metadata = weights.decode(data)
+        return tensors, json.loads(metadata["odm"])
+    except (WeightsError, ValueError, KeyError, TypeError):
         raise TrainingError(
             f"{path}: is damaged or no checkpoint of a training; remove it to begin again"
         ) from None
-    return tensors, head
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -189,11 +177,7 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: object) 
     Raises:
         TrainingError: they are of another architecture.
     """
-    own = model.state_dict()
-    odd = sorted(set(own) ^ set(tensors)) or [k for k in own if own[k].shape != tensors[k].shape]
-    if odd:
-        raise TrainingError(
-            f"{path}: is a checkpoint of another architecture: {len(odd)} tensors differ, "
-            f"{odd[0]} among them"
-        )
-    model.load_state_dict(tensors)
+    try:
+        weights.put_weights(model, tensors)
+    except WeightsError as error:
+        raise TrainingError(f"{path}: {error}") from None

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from odm import __version__
-from odm.findings.predictor import find_device
-from odm.models.base import ImageModel
+from odm.models.base import ImageModel, find_device
 from odm.models.card import ModelCard
 from odm.models.folder import load_model, save_model
+from odm.statement import SIMULATED_DATA
 from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
 from odm.training.events import Console, EventLog, TensorBoard, listeners
@@ -25,12 +25,6 @@ from odm.training.ranks import Ranks, launched_ranks
 from odm.training.run import Run
 from odm.training.settings import ModelSettings, TaskSettings
 from odm.training.task import Task
-
-SIMULATED = (
-    "trained and scored on simulated data; precision, recall and edge error on real data are "
-    "unknown; distributions that the simulator drew are not findings; nothing is implied about "
-    "physical origin or earthquakes"
-)
 
 S = TypeVar("S", bound=TaskSettings)
 D = TypeVar("D")
@@ -171,7 +165,7 @@ def keep_best(
             "annotations_from": plan.dataset.annotations.source,
             what: {"train": len(plan.training), "validation": len(plan.validation)},
             "ended": result.reason,
-            **({"statement": SIMULATED} if simulated else {}),
+            **({"statement": SIMULATED_DATA} if simulated else {}),
         },
         **more,
     )

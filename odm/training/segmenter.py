@@ -24,7 +24,6 @@ from odm.training.feed import DatasetSource, Source
 from odm.training.loop import Listener, Result
 from odm.training.masks import MaskTask, check_classes
 from odm.training.plans import (
-    SIMULATED,
     TrainingPlan,
     begin_as_init,
     check_same,
@@ -40,7 +39,6 @@ from odm.training.run import name_run
 from odm.training.settings import TrainSettings
 
 __all__ = [
-    "SIMULATED",
     "Plan",
     "build_model",
     "keep_model",

@@ -1,4 +1,7 @@
 import logging
+import re
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +281,56 @@ def test_no_gpu_is_one_sentence() -> None:
     assert find_device("cpu") == CPU
     with pytest.raises(InputError, match="GPUs here"):
         find_device(f"cuda:{torch.cuda.device_count()}")
+
+
+def test_devices_that_cannot_be_used_are_one_sentence() -> None:
+    unusable = ["meta", *([] if torch.backends.mps.is_available() else ["mps"])]
+    for device in unusable:
+        with pytest.raises(InputError, match=rf"device '{device}' cannot be used here") as caught:
+            Predictor(Tiny(), device=device)
+        assert "\n" not in str(caught.value)
+
+
+def test_more_sizes_than_the_compiler_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = torch.compile
+    programs: list[Any] = []
+
+    def traced(graph: Any, inputs: Any) -> Any:
+        programs.append(graph)
+        return graph.forward
+
+    # Tracing is what has a limit: this backend generates no code.
+    monkeypatch.setattr(
+        torch, "compile", lambda model, **options: compiler(model, backend=traced, **options)
+    )
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 3)
+    model = Tiny()
+    sizes = [(32 + 8 * k, 48) for k in range(5)]
+    predictor = Predictor(model, engine="compile", device="cpu")
+    for size in sizes:
+        predictor(images(2, size))
+    assert len(programs) == len(sizes)
+    for size in sizes:  # and all are kept
+        batch = images(2, size)
+        wanted = Predictor(model, engine="eager", device="cpu")(batch).astype(int)
+        assert np.abs(predictor(batch) - wanted).max() <= 1
+    assert len(programs) == len(sizes)
+    assert predictor.engine == "compile"
+
+
+def test_an_extra_names_what_its_engine_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    for engine in ("onnx", "openvino"):
+        named = {re.split("[<>=]", one)[0] for one in extras[engine]}
+        monkeypatch.setattr(engines, "find_spec", lambda name: None)
+        assert set(missing_packages(engine)) == named
+    monkeypatch.undo()
+    if missing_packages("openvino"):
+        pytest.skip("openvino is not installed")
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it fails
+    assert Predictor(Tiny(), engine="openvino", device="cpu")(images(1)).shape == (1, *SIZE)
 
 
 @pytest.mark.slow

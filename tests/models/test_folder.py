@@ -1,16 +1,18 @@
 """Model folders: what is saved is what is loaded, and every fault is one sentence."""
 
+import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from odm.archive.errors import InputError
-from odm.models.card import read_model_card
+from odm.models.card import digest_of, read_model_card
 from odm.models.classical import Canny
 from odm.models.folder import load_model, save_model
 from odm.models.pipeline import load_pipeline, read_digest, save_pipeline
@@ -162,6 +164,108 @@ def test_settings_that_are_no_json(model, tmp_path: Path) -> None:
         save_model(tmp_path, model, image={"minimum": float("nan")}, thresholds={})
     with pytest.raises(InputError, match=r"a model is a segmenter, not a .oracle."):
         save_model(tmp_path, model, image={}, thresholds={}, kind="oracle")
+
+
+def test_metrics_and_notes_may_hold_numpy_and_what_is_undefined(model, tmp_path: Path) -> None:
+    card = save_model(
+        tmp_path,
+        model,
+        image={"height": np.int64(64)},
+        thresholds={"region": np.float64(0.5)},
+        metrics={"iou": np.float32(0.5), "auc": float("nan"), "loss": [np.inf, 1.0]},
+        notes={"curve": np.array([1.0, np.nan]), "found": np.bool_(True), "score": torch.tensor(2)},
+    )
+    assert read_model_card(tmp_path) == card
+    assert card.metrics == {"iou": 0.5, "auc": None, "loss": [None, 1.0]}
+    assert card.notes == {"curve": [1.0, None], "found": True, "score": 2}
+    assert (card.image, card.thresholds) == ({"height": 64}, {"region": 0.5})
+
+
+def test_what_a_model_is_wrapped_in_is_not_saved(model, folder: Path, tmp_path: Path) -> None:
+    from torch import distributed
+
+    compiled = torch.compile(model)
+    # Wrapping one that is compiled, of one that is wrapped, as scripts do.
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        parallel = torch.nn.parallel.DistributedDataParallel(model)
+        wrapped = {"a": compiled, "b": parallel, "c": torch.compile(parallel)}
+        for name, one in wrapped.items():
+            card = save_model(tmp_path / name, one, image=IMAGE, thresholds=THRESHOLDS)
+            assert card.digest == read_digest(folder), name
+    finally:
+        distributed.destroy_process_group()
+
+
+def small(value: float) -> torch.nn.Module:
+    model = create_model("pspnet", encoder="tu-mobilenetv3_small_050", in_channels=1)
+    with torch.no_grad():
+        model.get_submodule("net.segmentation_head.0").weight[0, 0, 0, 0] = value
+    return model
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    for value in (float("nan"), float("-inf")):
+        with pytest.raises(InputError, match=r"not finite, net\.segmentation_head\.0\.weight"):
+            save_model(tmp_path, small(value), image=IMAGE, thresholds=THRESHOLDS)
+    assert not any(tmp_path.iterdir())
+
+
+def test_weights_too_large_for_half_are_refused(tmp_path: Path) -> None:
+    model = small(-1e5)
+    with pytest.raises(InputError, match=r"float16: net\.seg.* holds 1e\+05, which is too large"):
+        save_model(tmp_path, model, image=IMAGE, thresholds=THRESHOLDS, half=True)
+    assert not any(tmp_path.iterdir())
+    save_model(tmp_path, model, image=IMAGE, thresholds=THRESHOLDS)
+    save_model(tmp_path, small(6e4), image=IMAGE, thresholds=THRESHOLDS, half=True)
+
+
+def test_weights_of_another_architecture(folder: Path, tmp_path: Path) -> None:
+    other = create_model("pspnet", encoder="tu-mobilenetv3_small_050", in_channels=1, classes=3)
+    save_model(tmp_path / "other", other, image=IMAGE, thresholds=THRESHOLDS)
+    data = weights_of(tmp_path / "other").read_bytes()
+    weights_of(folder).write_bytes(data)
+
+    def swap(card: dict[str, Any]) -> None:
+        card["weights"].update(bytes=len(data), digest=hashlib.sha256(data).hexdigest())
+        card["parts"]["weights"] = digest_of(card["weights"])
+        card["digest"] = digest_of(card["parts"])
+
+    edit(folder, swap)
+    assert "is of another architecture: 2 tensors differ, net.segmentation_head.0." in sentence(
+        folder
+    )
+    data = b"no tensors"
+    weights_of(folder).write_bytes(data)
+    edit(folder, swap)
+    assert "is cut short, damaged or no safetensors file" in sentence(folder)
+
+
+def test_the_digest_is_of_what_decides_an_answer_and_nothing_else(folder: Path) -> None:
+    card = json.loads((folder / "model.json").read_text())
+
+    def sha(value: Any) -> str:
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+    covered = ("architecture", "image", "thresholds", "weights")
+    assert card["parts"] == {part: sha(card[part]) for part in covered}
+    assert card["digest"] == sha(card["parts"])
+
+
+def test_parts_that_fit_under_a_digest_that_does_not(folder: Path) -> None:
+    def raise_threshold(card: dict[str, Any]) -> None:
+        card["thresholds"]["region"] = 0.9
+        card["parts"]["thresholds"] = digest_of(card["thresholds"])
+
+    edit(folder, raise_threshold)
+    assert sentence(folder).endswith("was changed after the model was saved: the digest.")
+
+
+def test_a_device_that_is_not_there_is_one_sentence(folder: Path) -> None:
+    missing = f"cuda:{torch.cuda.device_count()}"
+    assert "GPUs here" in sentence(folder, device=missing)
+    assert "cannot be used here" in sentence(folder, device="meta")
+    load_model(folder, device="auto")
 
 
 def test_a_method_without_learning_has_a_folder_too(tmp_path: Path) -> None:

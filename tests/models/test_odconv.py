@@ -207,7 +207,7 @@ def test_execution_takes_only_what_a_layer_can() -> None:
         set_execution(model, path)
     set_execution(model, "export")
     assert [layer.path for layer in odconv_layers(model)] == ["shift", "bmm"]
-    set_execution(model, "train")
+    set_execution(model, "fixed")
     assert [layer.path for layer in odconv_layers(model)] == ["group", "bmm"]
 
 

@@ -52,6 +52,17 @@ class TestOdmUnetSomeLevels(SegmentationContract):
     }
 
 
+class TestOdmUnetEncoderWithAHead(SegmentationContract):
+    # This encoder keeps its classifier's last convolution, which nothing here uses.
+    name = "odm_unet"
+    options: ClassVar[Options] = {
+        "encoder": "efficientnet-b0",
+        "odconv": "none",
+        "decoder_channels": (32, 32, 16, 16, 16),
+        "sdi_channels": 8,
+    }
+
+
 def count(name: str, **options: object) -> float:
     """Millions of parameters."""
     return sum(p.numel() for p in create_model(name, **options).parameters()) / 1e6
@@ -115,6 +126,29 @@ def test_squeeze_excite_can_be_dropped() -> None:
     assert not any(".se." in name for name in names)
 
 
+@pytest.mark.parametrize(
+    ("options", "single"),
+    [
+        ({}, False),
+        ({"odconv": "depthwise"}, False),
+        ({"odconv": "none"}, True),
+        ({"odconv_norm": "layer"}, True),
+        ({"encoder": "vgg11", "odconv": "none"}, True),
+    ],
+)
+def test_only_attentions_that_normalise_over_the_batch_need_one(
+    options: dict[str, object], single: bool
+) -> None:
+    model = create_model("odm_unet_small", **options).train()
+    assert model.single == single
+    one = example(model, 1, (64, 64))
+    if single:
+        assert torch.isfinite(model(one)).all()
+    else:
+        with pytest.raises(InputError, match="batch of 1"):
+            model(one)
+
+
 def test_execution_modes_agree() -> None:
     model = create_model("odm_unet_small", odconv="all")
     assert isinstance(model, OdmUnet)
@@ -123,7 +157,7 @@ def test_execution_modes_agree() -> None:
         torch.nn.init.normal_(layer.attention.channel.bias)
     answers = {}
     settle(model, (64, 64))
-    for execution in ("auto", "train", "inference", "export", "group", "experts", "shift"):
+    for execution in ("auto", "fixed", "export", "group", "experts", "shift"):
         model.set_execution(execution)
         with torch.inference_mode():
             answers[execution] = model(x)
@@ -197,6 +231,12 @@ def test_pretrained_weights_warm_start_every_kernel(tmp_path: Path) -> None:
         ({"encoder": "mit_b0"}, "mit_b0"),
         ({"encoder": "tu-tf_mobilenetv3_small_100"}, "which ODConv cannot replace"),
         ({"decoder_channels": (64, 32, 16, 8, 8)}, "SCSE needs at least 16"),
+        ({"encoder": "vgg11"}, "'vgg11' has no convolution that odconv='all' could make dynamic"),
+        ({"encoder": "resnet18", "odconv": "depthwise"}, "odconv='depthwise' could make dynamic"),
+        (
+            {"encoder": "efficientnet-b0", "odconv": "none", "squeeze_excite": False},
+            "'efficientnet-b0' has no squeeze and excitation that could be dropped",
+        ),
     ],
 )
 def test_bad_options_are_one_sentence(options: dict[str, object], sentence: str) -> None:

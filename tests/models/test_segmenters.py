@@ -1,6 +1,7 @@
 """Methods by name, encoder weights, and the methods without learning."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 
 from odm.archive.errors import InputError
 from odm.models.base import SegmentationModel, to_input
+from odm.models.pretrained import hub_error
 from odm.models.segmenters import available_segmenters, create_model, create_segmenter
 
 TINY = {"encoder": "tu-mobilenetv3_small_050"}
@@ -105,12 +107,57 @@ def test_bad_local_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["unet", "odm_unet"])
-def test_hub_offline_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("encoder", ["tu-mobilenetv3_small_100", "resnet18"])
+def test_hub_offline_is_one_sentence(
+    name: str, encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError) as caught:
-        create_model(name, pretrained="hub")
-    assert "could not be fetched from the hub" in str(caught.value)
+        create_model(name, encoder=encoder, pretrained="hub")
+    assert "the hub cannot be reached (LocalEntryNotFoundError)" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoder", ["tu-mobilenetv3_large_075", "tu-mobilenetv3_small_100.mars"])
+def test_an_encoder_that_the_hub_does_not_have(encoder: str) -> None:
+    with pytest.raises(InputError, match=f"The hub has no pretrained weights of '{encoder}'"):
+        create_model("unet", encoder=encoder, pretrained="hub")
+
+
+def answer(kind: type[Exception], status: int) -> Exception:
+    """The error that the hub's client makes of an HTTP answer."""
+    response = SimpleNamespace(status_code=status, headers={}, request=None)
+    return kind("no", response=response)  # type: ignore[call-arg]
+
+
+def hub_faults() -> list[tuple[Exception, str]]:
+    from urllib.error import HTTPError, URLError
+
+    from huggingface_hub import errors
+
+    gone = LookupError("cut off")
+    gone.__cause__ = ConnectionResetError()
+    return [
+        (answer(errors.RepositoryNotFoundError, 401), "has no pretrained weights"),
+        (answer(errors.RemoteEntryNotFoundError, 404), "has no pretrained weights"),
+        (HTTPError("https://hub.example", 404, "no", {}, None), "has no pretrained weights"),  # type: ignore[arg-type]
+        (answer(errors.GatedRepoError, 403), "does not permit"),
+        (answer(errors.HfHubHTTPError, 403), "does not permit"),
+        (errors.LocalEntryNotFoundError("not here"), "cannot be reached"),
+        (errors.OfflineModeIsEnabled("off"), "cannot be reached"),
+        (URLError("no route"), "cannot be reached"),
+        (TimeoutError(), "cannot be reached"),
+        (gone, "cannot be reached"),
+        (answer(errors.HfHubHTTPError, 500), "from the hub (no)"),
+    ]
+
+
+def test_what_the_hub_says_is_told_apart() -> None:
+    for error, words in hub_faults():
+        sentence = str(hub_error("resnet18", error))
+        assert words in sentence, error
+        assert "local weights file" in sentence
+        assert "\n" not in sentence
 
 
 def test_input_scaling() -> None:

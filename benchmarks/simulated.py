@@ -1,0 +1,99 @@
+"""The simulated data that the committed models and comparisons are trained and scored on.
+
+One variant of each kind of family is never trained on (`HELD_OUT`), so that a score on it says what
+happens where the sky is not like the training data.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from odm.archive.samples import Dataset, DatasetConfig, create_dataset
+from odm.archive.splits import SplitRule
+from odm.images.geometry import ImageSettings
+from odm.images.spectrogram import estimate_limits
+from odm.progress import progress
+from odm.simulate.archive import MANIFEST, simulate_orbits
+
+HELD_OUT = {"background": ["disturbed"], "shape": ["ring"], "confuser": ["band_stack"]}
+TRAINING_SEED, SCORED_SEED = 101, 202
+START = "2020-01-01"
+EVERY = 23
+"""Half-orbits apart: 480 of them span a year."""
+Families = dict[str, list[str]]
+SPLIT = SplitRule(train=8, validation=1, test=0)
+
+
+def training_set(folder: Path, half_orbits: int = 480) -> Path:
+    """``dataset.yaml`` of half-orbits for training and validation, made once."""
+    path = folder / "dataset.yaml"
+    archive = folder / "train"
+    _simulate(archive, half_orbits, TRAINING_SEED, prevalence=0.6, every=EVERY, held_out=HELD_OUT)
+    if not path.exists():
+        base = {"archive": str(archive), "annotations": str(archive), "split": SPLIT}
+        for_any_limits = DatasetConfig(**base, image=ImageSettings(-8.0, -2.0))
+        training = [one for one in Dataset(for_any_limits).all_samples if one.part == "train"]
+        limits = estimate_limits([sample.path for sample in training])
+        create_dataset(path, DatasetConfig(**base, image=ImageSettings(*limits)))
+    return path
+
+
+def scored_set(
+    folder: Path,
+    name: str,
+    half_orbits: int = 120,
+    *,
+    seed: int = SCORED_SEED,
+    families: Families | None = None,
+    held_out: Families | None = None,
+) -> Path:
+    """``dataset.yaml`` of an archive that nothing was trained on, all of it for test, made once.
+
+    Args:
+        folder: where the archives are, that of training among them.
+        name: of this one.
+        half_orbits: how many, over a year, at the simulator's default settings.
+        seed: another than that of training.
+        families, held_out: of `simulate_orbits`.
+    """
+    path, archive = folder / f"{name}.yaml", folder / name
+    every = max(1, EVERY * 480 // half_orbits)
+    _simulate(archive, half_orbits, seed, every=every, families=families, held_out=held_out)
+    if not path.exists():
+        images = Dataset.load(training_set(folder)).settings
+        base = {"archive": str(archive), "annotations": str(archive), "image": images}
+        create_dataset(path, DatasetConfig(**base, split=SplitRule(by="whole", part="test")))
+    return path
+
+
+def shifted_sets(folder: Path, half_orbits: int = 120) -> dict[str, Path]:
+    """Data sets to score: families as in training, and with those of one kind all unseen ones."""
+    sets = {"families as in training": scored_set(folder, "seen", half_orbits, held_out=HELD_OUT)}
+    for kind, variants in HELD_OUT.items():
+        others = {other: names for other, names in HELD_OUT.items() if other != kind}
+        sets[f"{kind}: {', '.join(variants)}"] = scored_set(
+            folder, f"unseen-{kind}", half_orbits, families={kind: variants}, held_out=others
+        )
+    return sets
+
+
+def _simulate(archive: Path, half_orbits: int, seed: int, **settings: object) -> None:
+    if (archive / MANIFEST).is_file():
+        return
+    print(f"simulating {half_orbits} half-orbits of seed {seed}: {archive.name}", file=sys.stderr)
+    with progress("simulating", half_orbits, "half-orbits") as advance:
+        simulate_orbits(
+            archive,
+            half_orbits=half_orbits,
+            seed=seed,
+            start=START,
+            components="z",
+            workers=2,
+            progress=lambda done, of: advance(1),
+            **settings,  # type: ignore[arg-type]
+        )
+
+
+def _training_files(config: DatasetConfig) -> list[str]:
+    return [sample.path for sample in Dataset(config).all_samples if sample.part == "train"]

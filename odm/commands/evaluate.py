@@ -1,0 +1,104 @@
+"""`odm evaluate`: the score sheet of a model on one part of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from odm.findings.cases import Example
+    from odm.findings.score_sheet import ScoreSheet
+
+
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="A model folder, or a method without learning: canny, log.")
+    ],
+    dataset: Annotated[Path, typer.Argument(help="A dataset.yaml.")],
+    part: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    calibrate_on: Annotated[
+        str,
+        typer.Option(
+            help="Where the temperature is from: validation; scored (the same half-orbits, and "
+            "labelled so); none; auto (the model folder, else validation)."
+        ),
+    ] = "auto",
+    fit_thresholds: Annotated[
+        bool,
+        typer.Option(
+            "--fit-thresholds", help="Choose the thresholds of regions for the best F1 there."
+        ),
+    ] = False,
+    validation: Annotated[
+        Path | None,
+        typer.Option(help="Another dataset.yaml, whose validation part is used for that."),
+    ] = None,
+    overlap: Annotated[float, typer.Option(help="IoU of that F1.", min=0.01, max=1)] = 0.25,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the sheet, figures and cases.")
+    ] = None,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save", help="Write temperature, thresholds and scores back into the model folder."
+        ),
+    ] = False,
+    batch: Annotated[int, typer.Option(help="Images given to the model at once.", min=1)] = 2,
+    engine: Annotated[str, typer.Option(help="auto, eager, compile, onnx or openvino.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Average with the image reversed in time.")
+    ] = False,
+    resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Score a model on one part of a data set, calibrated on its validation part.
+
+    Example: odm evaluate runs/odm_unet-0123456789ab/model dataset.yaml --out scores
+    """
+    from odm.archive.errors import InputError
+    from odm.findings.evaluate import Running, evaluate_model
+    from odm.findings.methods import open_method
+    from odm.findings.save_evaluation import save_evaluation
+    from odm.progress import progress
+
+    method = open_method(model)
+    if save and method.card is None:
+        raise InputError(f"--save: {model} has no model folder to save to")
+    if save and calibrate_on == "none":
+        raise InputError("--save writes the calibration: it cannot go with --calibrate-on none")
+    done = evaluate_model(
+        method,
+        dataset,
+        part=part,
+        calibrate_on=calibrate_on,  # type: ignore[arg-type]  # checked there
+        fit=fit_thresholds,
+        validation=validation,
+        overlap=overlap,
+        running=Running(batch, engine, device, precision, flip),  # type: ignore[arg-type]
+        resamples=resamples,
+        meter=progress,
+    )
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
+    if save:
+        card = save_evaluation(method, done)
+        done.sheet.about["saved as"] = card.digest
+        typer.echo(f"saved: {model} has digest {card.digest}", err=True)
+    if out is not None:
+        for path in _write(out, done.sheet, done.examples):
+            typer.echo(f"written: {path}", err=True)
+    print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
+
+
+def _write(folder: Path, sheet: ScoreSheet, examples: list[Example]) -> list[str]:
+    from odm.archive.files import join, write_bytes
+    from odm.findings.score_pictures import write_pictures
+
+    written = [join(folder, "sheet.json"), join(folder, "sheet.txt")]
+    sheet.write_json(written[0])
+    write_bytes(written[1], sheet.to_text().encode())
+    return [*written, *write_pictures(folder, sheet, examples)]
