@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from odm.training.segmenter import Plan
+    from odm.training.plans import AnyPlan
 
 RUNNERS = "odm.runners"
 """Entry points of packages that run trainings on other machinery, by the name of the command."""
@@ -57,27 +58,80 @@ def segmenter(
     from odm.training.settings import read_settings
 
     settings = read_settings(config, overrides or [])
-    from odm.training.ranks import is_launched, is_silent
-
-    run = _here if local or is_launched() else _runner("train segmenter")
+    run = _chosen("train segmenter", "odm.training.segmenter", local=local)
     from odm.training.segmenter import plan_segmenter
 
     plan = plan_segmenter(settings, data, out, init)
-    if not is_silent():
-        for note in plan.notes:
-            typer.echo(f"note: {note}", err=True)
-        typer.echo(
-            f"run {plan.run.folder}: {len(plan.training)} half-orbits for training, "
-            f"{len(plan.validation)} for validation",
-            err=True,
-        )
-    _show(plan, *run(plan), as_json=json_)
+    _tell(plan, "half-orbits")
+    names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
+    _show(plan, *run(plan), names, as_json=json_)
 
 
-def _here(plan: Plan) -> Any:
-    from odm.training.segmenter import train_here
+@app.command()
+def detector(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Settings, such as model.architecture=yolox_s or data.mosaic=0.5.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help="A dataset.yaml of ionograms.", show_default=False)
+    ] = Path("dataset.yaml"),
+    config: Annotated[
+        Path | None, typer.Option(help="Settings in YAML [default: yolox_nano].")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
+    init: Annotated[
+        str | None, typer.Option(help="Folder of a detector to fine-tune.", show_default=False)
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Without Ray: here, or in what torchrun started.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Train a detector of ionospheric layers; the same command again resumes it.
 
-    return train_here(plan)
+    The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
+    model to fine-tune. It ends up with the best model in its folder model.
+
+    Example: odm train detector --config configs/yolox_nano.yaml --data dataset.yaml --local
+    """
+    from odm.training.box_settings import DetectorSettings
+    from odm.training.settings import read_settings
+
+    settings = read_settings(config, overrides or [], DetectorSettings)
+    run = _chosen("train detector", "odm.training.detector", local=local)
+    from odm.training.detector import plan_detector
+
+    plan = plan_detector(settings, data, out, init)
+    _tell(plan, "ionograms")
+    _show(plan, *run(plan), ("ap", "ap50", "ap25"), as_json=json_)
+
+
+def _chosen(command: str, module: str, *, local: bool) -> Any:
+    """What runs a plan: the module's ``train_here``, or another package's runner."""
+    from odm.training.ranks import is_launched
+
+    if not local and not is_launched():
+        return _runner(command)
+    return import_module(module).train_here
+
+
+def _tell(plan: AnyPlan, what: str) -> None:
+    from odm.training.ranks import is_silent
+
+    if is_silent():
+        return
+    for note in plan.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(
+        f"run {plan.run.folder}: {len(plan.training)} {what} for training, "
+        f"{len(plan.validation)} for validation",
+        err=True,
+    )
 
 
 def _runner(command: str) -> Any:
@@ -100,7 +154,7 @@ def _runner(command: str) -> Any:
     raise InputError("training on Ray is not installed here; add --local to train in this process")
 
 
-def _show(plan: Plan, result: Any, card: Any, *, as_json: bool) -> None:
+def _show(plan: AnyPlan, result: Any, card: Any, names: tuple[str, ...], *, as_json: bool) -> None:
     import json
     import math
 
@@ -129,6 +183,5 @@ def _show(plan: Plan, result: Any, card: Any, *, as_json: bool) -> None:
         f"{plan.run.model}: {card.architecture['name']}, best in epoch {result.best_epoch} of "
         f"{result.epoch} ({why[result.reason]})"
     )
-    names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
     shown = ", ".join(f"{name} {result.best.get(name, math.nan):.4f}" for name in names)
     print(f"validation: {shown}")
