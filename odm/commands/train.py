@@ -64,7 +64,7 @@ def segmenter(
     plan = plan_segmenter(settings, data, out, init)
     _tell(plan, "half-orbits")
     names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
-    _show(plan, *run(plan), names, as_json=json_)
+    _show(plan, *run(plan), names=names, as_json=json_)
 
 
 @app.command()
@@ -108,7 +108,7 @@ def detector(
 
     plan = plan_detector(settings, data, out, init)
     _tell(plan, "ionograms")
-    _show(plan, *run(plan), ("ap", "ap50", "ap25"), as_json=json_)
+    _show(plan, *run(plan), names=("ap", "ap50", "ap25"), as_json=json_)
 
 
 def _chosen(command: str, module: str, *, local: bool) -> Any:
@@ -154,7 +154,7 @@ def _runner(command: str) -> Any:
     raise InputError("training on Ray is not installed here; add --local to train in this process")
 
 
-def _show(plan: AnyPlan, result: Any, card: Any, names: tuple[str, ...], *, as_json: bool) -> None:
+def _show(plan: AnyPlan, result: Any, card: Any, *, names: tuple[str, ...], as_json: bool) -> None:
     import json
     import math
 

@@ -60,6 +60,10 @@ class BoxSettings:
         return cls(**values)
 
 
+ANY_SCORE = BoxSettings(threshold=1 / LEVELS)
+"""Average precision looks at boxes of every score."""
+
+
 class Boxes(NamedTuple):
     """What was found in one image, by falling score.
 

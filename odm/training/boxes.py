@@ -9,17 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from odm.findings.box_scores import LEVELS, BoxCounts
+from odm.findings.box_scores import BoxCounts
 from odm.images.box_augment import Labelled
 from odm.models.base import to_input
-from odm.models.boxes import BoxSettings, pick_boxes
+from odm.models.boxes import ANY_SCORE, pick_boxes
 from odm.models.detector import LOSSES, Detector
 from odm.training.box_settings import DetectorSettings
 from odm.training.feed import Source
 from odm.training.ranks import Ranks
-
-ANY_SCORE = BoxSettings(threshold=1 / LEVELS)
-"""Average precision looks at boxes of every score."""
 
 
 class BoxBatch(NamedTuple):
