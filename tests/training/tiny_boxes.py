@@ -5,6 +5,7 @@ Run as a program it trains a detector into a folder, and kills itself where it i
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from odm.archive.ionogram_matrix import write_matrix
 from odm.models.detector import create_detector
 from odm.training.box_settings import DetectorSettings
 from odm.training.boxes import BoxTask
@@ -104,6 +106,33 @@ def box_loop(
     whole = WholeFeed(validation or Layers(3, seed=9), task.prepare, task.collate, 2)
     checkpoints = Checkpoints(folder, {"run": settings.digest})
     return Loop(task, feed, whole, settings, checkpoints, ranks=ranks, listener=listener)
+
+
+def write_archive(folder: Path, number: int = 8) -> Path:
+    """Ionograms of `Layers` as SNR matrices, 15 minutes apart; ``labels.json`` (COCO)."""
+    layers = Layers(number)
+    images, annotations = [], []
+    for index in range(number):
+        image, boxes = layers.load(index)
+        name = f"TEST_20220815_{index // 4:02d}{index % 4 * 15:02d}00"
+        snr = image[::-1].T.astype(np.float32) / 255 * 40 - 5
+        write_matrix(
+            folder / f"{name}.npz",
+            snr,
+            np.linspace(6e6, 30e6, SIZE),
+            np.linspace(10, 4990, SIZE),
+            time=f"2022-08-15T{index // 4:02d}:{index % 4 * 15:02d}:00",
+            link="TEST",
+            range_convention="backscatter",
+        )
+        images.append({"id": index, "file_name": f"{name}.png", "width": SIZE, "height": SIZE})
+        for kind, left, top, right, bottom in boxes.tolist():
+            bbox = [left, top, right - left, bottom - top]
+            annotations.append({"image_id": index, "category_id": int(kind), "bbox": bbox})
+    categories = [{"id": 0, "name": "Es"}, {"id": 1, "name": "F"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "labels.json").write_text(json.dumps(content))
+    return folder
 
 
 def train_here(folder: Path, last: int = -1) -> None:
