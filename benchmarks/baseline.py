@@ -1,7 +1,8 @@
 """Methods without learning, scored in full on simulated half-orbits: the row to beat.
 
 Simulates an archive of its own seed and scores the Laplacian of Gaussian and the paper's Canny
-edges on it, at their default settings: tables, JSON and pictures under ``results/baseline/``.
+edges on it, at their default settings and their own thresholds: tables, JSON and pictures under
+``results/baseline/``.
 
     python benchmarks/baseline.py [--half-orbits 60] [--seed 101]
 """
@@ -17,11 +18,12 @@ from common import RESULTS, report
 
 from odm.archive.listing import list_orbits
 from odm.findings.predictor import Predictor
+from odm.findings.regions import RegionSettings
 from odm.findings.score_archive import Example, score_archive
 from odm.findings.score_pictures import write_pictures
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits
-from odm.models.segmenters import create_segmenter
+from odm.models.classical import create_classical
 from odm.simulate.archive import simulate_orbits
 
 EVERY = 61
@@ -44,10 +46,12 @@ def main() -> None:
         limits = estimate_limits([entry.path for entry in list_orbits(archive).entries])
         for name in ("log", "canny"):
             examples: list[Example] = []
+            method = create_classical(name)
             sheet = score_archive(
-                Predictor(create_segmenter(name)),
+                Predictor(method),
                 archive,
                 ImageSettings(*limits),
+                regions=RegionSettings(**method.thresholds),
                 about={
                     "method": name,
                     "data": f"simulated, {options.half_orbits} half-orbits, seed {options.seed}",

@@ -14,6 +14,8 @@ from typing import Any
 from odm.archive.files import write_bytes
 
 RESULTS = Path(__file__).parent / "results"
+UNSTEADY = 0.25
+"""Rounds whose median is slower than the best by more than this share are repeated, or marked."""
 
 
 def machine() -> str:
@@ -39,6 +41,29 @@ def interleaved(
             if turn >= warm_up:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
+
+
+def slack(seconds: Sequence[float]) -> float:
+    """How much slower the middle round is than the best, as a share: what disturbs adds time."""
+    return statistics.median(seconds) / min(seconds) - 1
+
+
+def steadied(
+    cases: Mapping[str, Callable[[], object]], rounds: int, most: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """As `interleaved`, with more rounds, up to ``most``, while a case is not steady yet."""
+    seconds = interleaved(cases, rounds, warm_up)
+    while len(next(iter(seconds.values()))) < most and any(
+        slack(times) > UNSTEADY for times in seconds.values()
+    ):
+        for name, (one,) in interleaved(cases, 1, 0).items():
+            seconds[name].append(one)
+    return seconds
+
+
+def mark(seconds: Sequence[float]) -> str:
+    """``~`` beside a number that is not to be relied on."""
+    return "~" if slack(seconds) > UNSTEADY else ""
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:

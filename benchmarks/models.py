@@ -4,20 +4,22 @@
     python benchmarks/models.py --device cuda
 
 Every cell (model, image size, batch) is timed in several rounds, and within a round all models come
-one after the other, so that a machine that slows down slows all of them. Cells already measured in
-the results file are not measured again; `--fresh` starts anew.
+one after the other, so that a machine that slows down slows all of them. What disturbs only adds
+time: shown are the best rounds; a cell whose median is more than a quarter slower than its best is
+timed again, up to three times as often, and marked ``~`` where that did not help. Cells already
+measured in the results file are not measured again; `--fresh` starts anew.
 """
 
 import argparse
 import json
-import platform
-import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from common import RESULTS, machine, mark, steadied
 from torch.utils.flop_counter import FlopCounterMode
 
 from odm.archive.files import write_bytes
@@ -25,7 +27,6 @@ from odm.models.odconv import ODConv2d
 from odm.models.odconv_paths import supported_paths
 from odm.models.segmenters import available_segmenters, create_model
 
-RESULTS = Path(__file__).parent / "results" / "models.json"
 ENCODER = "tu-mobilenetv3_large_100"
 QUICK = ("odm_unet", "odm_unet_small", "unet_same_encoder")
 COUNT_SIZE = 256
@@ -68,15 +69,20 @@ def variants(quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def seconds(call: Callable[[], object], device: str, at_least_s: float) -> float:
-    """Median seconds of a call, repeated for `at_least_s` seconds and at least 3 times."""
+    """Best seconds of a call, repeated for `at_least_s` seconds and at least 3 times."""
     times: list[float] = []
     while len(times) < 3 or sum(times) < at_least_s:
         start = time.perf_counter()
-        call()
-        if device != "cpu":
-            torch.cuda.synchronize()
+        waited(call, device)
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return min(times)
+
+
+def waited(call: Callable[[], object], device: str) -> None:
+    """Call, and wait for what it left running on a GPU."""
+    call()
+    if device != "cpu":
+        torch.cuda.synchronize()
 
 
 def counts(label: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -105,38 +111,41 @@ def time_model(
 
 
 def time_paths(
-    settings: dict[str, Any], side: int, batch: int, device: str, at_least_s: float
-) -> dict[str, dict[str, float]]:
+    settings: dict[str, Any], side: int, batch: int, device: str, rounds: int
+) -> dict[str, dict[str, Any]]:
     """Milliseconds of every path of a layer: inference, and training forward and backward."""
     torch.manual_seed(0)
     layer = ODConv2d(**settings).to(device)
     x = torch.randn(batch, settings["in_channels"], side, side, device=device, requires_grad=True)
-    answers: dict[str, torch.Tensor] = {}
-    result: dict[str, dict[str, float]] = {}
     layer.eval()
+    usable = supported_paths(layer.geometry)
+
+    def forward(path: str) -> torch.Tensor:
+        layer.set_execution(path)
+        answer: torch.Tensor = layer(x)
+        return answer
+
     # All compared before any is trained: a training step changes the statistics of the attentions.
     with torch.no_grad():
-        for path in supported_paths(layer.geometry):
-            layer.set_execution(path)
-            answers[path] = layer(x)
-    reference = answers["group"]
+        answers = {path: forward(path) for path in usable}
+        reference = answers["group"]
+        infer = {path: partial(waited, partial(forward, path), device) for path in usable}
+        inference = steadied(infer, rounds, 3 * rounds)
 
-    def step() -> None:
-        layer(x).sum().backward()
+    def step(path: str) -> None:
+        forward(path).sum().backward()
 
-    for path, answer in answers.items():
-        layer.set_execution(path)
-        layer.eval()
-        with torch.no_grad():
-            inference = seconds(lambda: layer(x), device, at_least_s)
-        layer.train()
-        step()
-        result[path] = {
-            "inference_ms": 1e3 * inference,
-            "training_ms": 1e3 * seconds(step, device, at_least_s),
+    layer.train()
+    train = {path: partial(waited, partial(step, path), device) for path in usable}
+    training = steadied(train, rounds, 3 * rounds)
+    return {
+        path: {
+            "inference_ms": [1e3 * one for one in inference[path]],
+            "training_ms": [1e3 * one for one in training[path]],
             "error": float((answer - reference).abs().max() / reference.abs().max()),
         }
-    return result
+        for path, answer in answers.items()
+    }
 
 
 class Results:
@@ -172,15 +181,15 @@ def measure(arguments: argparse.Namespace, results: Results) -> None:
             results.put("counts", label, counts(label, name, options))
     for title, settings, side in LAYERS[:2] if arguments.quick else LAYERS:
         if not results.has("paths", title):
-            cell = time_paths(settings, side, 8, arguments.device, arguments.seconds / 2)
+            cell = time_paths(settings, side, 8, arguments.device, 3 * arguments.rounds)
             results.put("paths", title, cell)
     for size in arguments.sizes:
         for batch in arguments.batches:
-            for turn in range(arguments.rounds):
+            for turn in range(3 * arguments.rounds):
                 for label, (name, options) in chosen.items():
                     key = f"{label} | {size} | {batch}"
                     done = list(results.content["speed"].get(key, []))
-                    if len(done) > turn:
+                    if len(done) > turn or (turn >= arguments.rounds and not mark(times(done))):
                         continue
                     rate = time_model(
                         name, options, size, batch, arguments.device, arguments.seconds
@@ -189,21 +198,31 @@ def measure(arguments: argparse.Namespace, results: Results) -> None:
                     print(f"{key}: {rate:.2f} images/s", flush=True)
 
 
+def times(rates: list[float]) -> list[float]:
+    """Seconds of an image, of images per second."""
+    return [1 / rate for rate in rates]
+
+
 def show(results: Results) -> None:
     """Print one table of the models and one of the paths."""
     speed: dict[str, list[float]] = results.content["speed"]
     cells = sorted({tuple(map(int, key.split(" | ")[1:])) for key in speed})
     head = "".join(f"{f'{size}² x {batch}':>12}" for size, batch in cells)
-    print(f"\n{'images/s, median of rounds':34}{'M params':>10}{'GMACs':>8}{head}")
+    print(f"\n{'images/s, best of rounds':34}{'M params':>10}{'GMACs':>8}{head}")
     for label, row in results.content["counts"].items():
         rates = [speed.get(f"{label} | {size} | {batch}") for size, batch in cells]
-        shown = "".join(f"{statistics.median(r):12.2f}" if r else f"{'-':>12}" for r in rates)
+        shown = "".join(
+            f"{f'{max(r):.2f}{mark(times(r))}':>12}" if r else f"{'-':>12}" for r in rates
+        )
         print(f"{label:34}{row['parameters'] / 1e6:10.2f}{row['gmacs_256']:8.2f}{shown}")
-    print(f"\n{'ODConv, n = 4, batch 8, ms':34}{'path':>10}{'inference':>12}{'training':>12}")
+    print(f"\n{'ODConv, n = 4, batch 8, best ms':34}{'path':>10}{'inference':>12}{'training':>12}")
     for title, paths in results.content["paths"].items():
         for path, cell in paths.items():
-            times = f"{cell['inference_ms']:12.2f}{cell['training_ms']:12.2f}"
-            print(f"{title:34}{path:>10}{times}   differs by {cell['error']:.0e}")
+            shown = "".join(
+                f"{f'{min(ms):.2f}{mark(ms)}':>12}"
+                for ms in (cell["inference_ms"], cell["training_ms"])
+            )
+            print(f"{title:34}{path:>10}{shown}   differs by {cell['error']:.0e}")
 
 
 def main() -> None:
@@ -224,12 +243,12 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     about = {
         "device": torch.cuda.get_device_name() if arguments.device != "cpu" else "cpu",
-        "machine": platform.machine(),
+        "machine": machine(),
         "threads": arguments.threads,
         "torch": torch.__version__,
         "engine": "eager, float32, channels_last",
     }
-    path = arguments.out or (RESULTS.with_name("models-quick.json") if arguments.quick else RESULTS)
+    path = arguments.out or RESULTS / f"models{'-quick' if arguments.quick else ''}.json"
     results = Results(path, arguments.fresh, about)
     measure(arguments, results)
     show(results)

@@ -21,12 +21,20 @@ TRAINING_SEED, SCORED_SEED = 101, 202
 START = "2020-01-01"
 EVERY = 23
 """Half-orbits apart: 480 of them span a year."""
+SIZE = 512
 Families = dict[str, list[str]]
 SPLIT = SplitRule(train=8, validation=1, test=0)
 
 
-def training_set(folder: Path, half_orbits: int = 480) -> Path:
-    """``dataset.yaml`` of half-orbits for training and validation, made once."""
+def training_set(folder: Path, half_orbits: int = 480, size: int = SIZE) -> Path:
+    """``dataset.yaml`` of half-orbits for training and validation, made once.
+
+    Args:
+        folder: where the archive goes.
+        half_orbits: how many.
+        size: height and width of the images; half the native one shows a crop of 256 pixels twice
+            as much of the sky, and learns in a quarter of the time.
+    """
     path = folder / "dataset.yaml"
     archive = folder / "train"
     _simulate(archive, half_orbits, TRAINING_SEED, prevalence=0.6, every=EVERY, held_out=HELD_OUT)
@@ -35,7 +43,8 @@ def training_set(folder: Path, half_orbits: int = 480) -> Path:
         for_any_limits = DatasetConfig(**base, image=ImageSettings(-8.0, -2.0))
         training = [one for one in Dataset(for_any_limits).all_samples if one.part == "train"]
         limits = estimate_limits([sample.path for sample in training])
-        create_dataset(path, DatasetConfig(**base, image=ImageSettings(*limits)))
+        image = ImageSettings(*limits, mode="resized", height=size, width=size)
+        create_dataset(path, DatasetConfig(**base, image=image))
     return path
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from odm.training.plans import AnyPlan
+from odm.commands import runners
 
-RUNNERS = "odm.runners"
-"""Entry points of packages that run trainings on other machinery, by the name of the command."""
+if TYPE_CHECKING:
+    from odm.training.launch import Launch
+    from odm.training.plans import AnyPlan
 
 app = typer.Typer(no_args_is_help=True, help="Train models on labelled data sets.")
 
@@ -43,9 +43,12 @@ def segmenter(
     init: Annotated[
         str | None, typer.Option(help="Folder of a model to fine-tune.", show_default=False)
     ] = None,
-    local: Annotated[
-        bool, typer.Option("--local", help="Without Ray: here, or in what torchrun started.")
-    ] = False,
+    local: runners.Local = False,
+    workers: runners.Workers = None,
+    cpus_per_worker: runners.CpusPerWorker = None,
+    gpu: runners.Gpu = None,
+    address: runners.Address = None,
+    max_failures: runners.MaxFailures = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Train a segmenter; the same command again resumes it.
@@ -53,12 +56,13 @@ def segmenter(
     The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
     model to fine-tune. It ends up with the best model in its folder model.
 
-    Example: odm train segmenter --config configs/odm_unet_small.yaml --data dataset.yaml --local
+    Example: odm train segmenter --config configs/odm_unet_small.yaml --workers 2
     """
     from odm.training.settings import read_settings
 
     settings = read_settings(config, overrides or [])
-    run = _chosen("train segmenter", "odm.training.segmenter", local=local)
+    launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
+    run = _chosen("segmenter", launch, local=local)
     from odm.training.segmenter import plan_segmenter
 
     plan = plan_segmenter(settings, data, out, init)
@@ -87,9 +91,12 @@ def detector(
     init: Annotated[
         str | None, typer.Option(help="Folder of a detector to fine-tune.", show_default=False)
     ] = None,
-    local: Annotated[
-        bool, typer.Option("--local", help="Without Ray: here, or in what torchrun started.")
-    ] = False,
+    local: runners.Local = False,
+    workers: runners.Workers = None,
+    cpus_per_worker: runners.CpusPerWorker = None,
+    gpu: runners.Gpu = None,
+    address: runners.Address = None,
+    max_failures: runners.MaxFailures = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Train a detector of ionospheric layers; the same command again resumes it.
@@ -97,13 +104,14 @@ def detector(
     The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
     model to fine-tune. It ends up with the best model in its folder model.
 
-    Example: odm train detector --config configs/yolox_nano.yaml --data dataset.yaml --local
+    Example: odm train detector --config configs/yolox_nano.yaml --workers 2
     """
     from odm.training.box_settings import DetectorSettings
     from odm.training.settings import read_settings
 
     settings = read_settings(config, overrides or [], DetectorSettings)
-    run = _chosen("train detector", "odm.training.detector", local=local)
+    launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
+    run = _chosen("detector", launch, local=local)
     from odm.training.detector import plan_detector
 
     plan = plan_detector(settings, data, out, init)
@@ -111,13 +119,14 @@ def detector(
     _show(plan, *run(plan), names=("ap", "ap50", "ap25"), as_json=json_)
 
 
-def _chosen(command: str, module: str, *, local: bool) -> Any:
-    """What runs a plan: the module's ``train_here``, or another package's runner."""
+def _chosen(task: str, launch: Launch, *, local: bool) -> Any:
+    """What runs a plan: the task's own ``train_here``, or another package's runner."""
     from odm.training.ranks import is_launched
 
-    if not local and not is_launched():
-        return _runner(command)
-    return import_module(module).train_here
+    if local or is_launched():
+        runners.check_local(launch)
+        return import_module(f"odm.training.{task}").train_here
+    return partial(runners.find_runner(f"train {task}"), launch=launch)
 
 
 def _tell(plan: AnyPlan, what: str) -> None:
@@ -132,26 +141,6 @@ def _tell(plan: AnyPlan, what: str) -> None:
         f"{len(plan.validation)} for validation",
         err=True,
     )
-
-
-def _runner(command: str) -> Any:
-    """The runner of another package: takes a plan, gives what `train_here` gives.
-
-    Raises:
-        InputError: none is installed.
-    """
-    from odm.archive.errors import InputError
-
-    for point in entry_points(group=RUNNERS):
-        if point.name == command:
-            try:
-                return point.load()
-            except ImportError as error:
-                raise InputError(
-                    f"training on Ray needs {error.name or error}, which is not installed; add "
-                    "--local to train in this process"
-                ) from None
-    raise InputError("training on Ray is not installed here; add --local to train in this process")
 
 
 def _show(plan: AnyPlan, result: Any, card: Any, *, names: tuple[str, ...], as_json: bool) -> None:

@@ -151,6 +151,8 @@ def evaluate_model(
         else:
             method.check_classes(source.data.annotations.classes)
             calibration = bench.calibrate(source, calibration, fresh, fit, overlap)
+            if fit and not calibration.facts["regions"]["f1"]:
+                notes.append("no thresholds find a true region: they stay what they were")
             if source == scored:
                 notes.append("calibrated on the very half-orbits that are scored")
     return bench.score(scored, calibration, notes, resamples)

@@ -6,6 +6,7 @@ Nothing here comes from the model image, whose grey levels are clipped and may b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -23,6 +24,7 @@ from odm.archive.coordinates import (
     wrapped,
 )
 from odm.archive.orbits import Orbit
+from odm.findings.matching import Mask, bounding_box
 
 MAX_GAP_S = 10.0
 """Rows further apart than this belong to different regions."""
@@ -33,7 +35,6 @@ KNOWN_LINES_HZ = (11_905.0, 12_649.0, 14_881.0, 19_800.0, 21_400.0, 23_400.0, 24
 _LINE_WIDTH_HZ = 40.0
 _LOW_VALID_SHARE = 0.9
 
-Mask = NDArray[np.bool_]
 Psd = NDArray[np.float64]
 
 
@@ -61,35 +62,58 @@ def measure_regions(
     Raises:
         ValueError: a mask of another shape, or without a valid value.
     """
-    upright = [np.rot90(mask, -1) for mask in masks]  # (N, K), like the spectra
-    peaks = []
-    for mask in upright:
-        if mask.shape != orbit.shape:
-            raise ValueError(f"a mask of {mask.shape} is not one of {orbit.shape}")
-        inside = np.where(mask, psd["z"], np.nan)
-        if np.isnan(inside).all():
-            raise ValueError("a region needs at least one valid value")
-        peaks.append(np.unravel_index(np.nanargmax(inside), inside.shape))
-    places = _places(orbit, np.array([int(peak[0]) for peak in peaks], dtype=np.intp))
+    areas = [_Area.of(orbit, mask) for mask in masks]
+    peaks = [area.peak(psd["z"]) for area in areas]
+    places = _places(orbit, np.array([peak[0] for peak in peaks], dtype=np.intp))
     identity = orbit.key.identity if orbit.key else f"orbit_{orbit.orbit_number}"
     rows = []
-    for number, (mask, peak) in enumerate(zip(upright, peaks, strict=True)):
+    for number, (area, peak) in enumerate(zip(areas, peaks, strict=True)):
         rows.append(
             {
                 "region_id": f"{identity}_{number + 1:02d}",
                 "orbit_number": orbit.orbit_number,
                 "direction": orbit.direction,
                 **{name: values[number] for name, values in places.items()},
-                **_extent(orbit, mask, peak),
-                **_power(psd, mask),
+                **_extent(orbit, area, peak),
+                **_power(psd, area),
                 "confidence": 1.0 if confidences is None else float(confidences[number]),
-                "flags": _flags(orbit, psd["z"], mask, peak),
+                "flags": _flags(orbit, psd["z"], area, peak),
                 "source": source,
                 "model": model,
-                "outline": _outline(orbit, mask),
+                "outline": _outline(orbit, area),
             }
         )
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """A region as spectra are stored, (rows, frequencies), cut to what holds all of it."""
+
+    rows: slice
+    columns: slice
+    inside: Mask
+
+    @classmethod
+    def of(cls, orbit: Orbit, mask: Mask) -> _Area:
+        upright = np.rot90(mask, -1)
+        if upright.shape != orbit.shape:
+            raise ValueError(f"a mask of {upright.shape} is not one of {orbit.shape}")
+        rows, columns = bounding_box(upright)
+        return cls(rows, columns, upright[rows, columns])
+
+    def values(self, psd: Psd) -> Psd:
+        """Those inside, in no shape."""
+        inside: Psd = psd[self.rows, self.columns][self.inside]
+        return inside
+
+    def peak(self, psd: Psd) -> tuple[int, int]:
+        """Row and frequency index of the largest value inside."""
+        inside = np.where(self.inside, psd[self.rows, self.columns], np.nan)
+        if np.isnan(inside).all():
+            raise ValueError("a region needs at least one valid value")
+        row, column = np.unravel_index(np.nanargmax(inside), inside.shape)
+        return self.rows.start + int(row), self.columns.start + int(column)
 
 
 def _places(orbit: Orbit, row: NDArray[np.intp]) -> dict[str, list[Any]]:
@@ -121,47 +145,48 @@ def _places(orbit: Orbit, row: NDArray[np.intp]) -> dict[str, list[Any]]:
     }
 
 
-def _extent(orbit: Orbit, mask: Mask, peak: tuple[Any, ...]) -> dict[str, Any]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    start, end = orbit.times[rows[0]], orbit.times[rows[-1]]
-    low, high = float(orbit.frequency[columns[0]]), float(orbit.frequency[columns[-1]])
+def _extent(orbit: Orbit, area: _Area, peak: tuple[int, int]) -> dict[str, Any]:
+    start, end = orbit.times[area.rows.start], orbit.times[area.rows.stop - 1]
+    low = float(orbit.frequency[area.columns.start])
+    high = float(orbit.frequency[area.columns.stop - 1])
     return {
         "time_start": _utc(start),
         "time_end": _utc(end),
         "frequency_min": low,
         "frequency_max": high,
         "frequency_peak": float(orbit.frequency[peak[1]]),
-        "area_pixels": int(mask.sum()),
+        "area_pixels": int(area.inside.sum()),
         "bandwidth": high - low,
         "duration": float((end - start) / np.timedelta64(1, "s")),
     }
 
 
-def _power(psd: Mapping[str, Psd], mask: Mask) -> dict[str, float]:
+def _power(psd: Mapping[str, Psd], area: _Area) -> dict[str, float]:
     def largest(component: str) -> float:
         if component not in psd:
             return float("nan")
-        inside = psd[component][mask]
+        inside = area.values(psd[component])
         return float("nan") if np.isnan(inside).all() else float(np.nanmax(inside))
 
     return {
         "psd_peak": largest("z"),
-        "psd_mean": float(np.nanmean(psd["z"][mask])),
+        "psd_mean": float(np.nanmean(area.values(psd["z"]))),
         "psd_peak_x": largest("x"),
         "psd_peak_y": largest("y"),
     }
 
 
-def _flags(orbit: Orbit, psd: Psd, mask: Mask, peak: tuple[Any, ...]) -> list[str]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    around = slice(max(0, rows[0] - 1), rows[-1] + 2)
+def _flags(orbit: Orbit, psd: Psd, area: _Area, peak: tuple[int, int]) -> list[str]:
+    last_row, last_column = (size - 1 for size in orbit.shape)
+    rows = area.rows.start + np.flatnonzero(area.inside.any(axis=1))
+    around = slice(max(0, area.rows.start - 1), area.rows.stop + 1)
     steps = np.diff(orbit.times[around]) / np.median(np.diff(orbit.times))
-    box = psd[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = psd[area.rows, area.columns]
     line_distance = np.abs(np.array(KNOWN_LINES_HZ) - orbit.frequency[peak[1]])
     conditions = {
         "gap": bool((steps > 1.5).any()),  # any lost row, inside or next to it
-        "pass_end": rows[0] == 0 or rows[-1] == mask.shape[0] - 1,
-        "band_edge": columns[0] == 0 or columns[-1] == mask.shape[1] - 1,
+        "pass_end": area.rows.start == 0 or area.rows.stop - 1 == last_row,
+        "band_edge": area.columns.start == 0 or area.columns.stop - 1 == last_column,
         "known_line": bool(line_distance.min() <= _LINE_WIDTH_HZ),
         "burst": bool((orbit.work_mode[rows] == 2).any()),
         "low_valid_share": bool(np.isfinite(box).mean() < _LOW_VALID_SHARE),
@@ -169,9 +194,12 @@ def _flags(orbit: Orbit, psd: Psd, mask: Mask, peak: tuple[Any, ...]) -> list[st
     return [name for name, holds in conditions.items() if holds]
 
 
-def _outline(orbit: Orbit, mask: Mask) -> list[dict[str, Any]]:
+def _outline(orbit: Orbit, area: _Area) -> list[dict[str, Any]]:
     contours, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        area.inside.astype(np.uint8),
+        cv2.RETR_EXTERNAL,
+        cv2.CHAIN_APPROX_SIMPLE,
+        offset=(area.columns.start, area.rows.start),
     )
     largest = max(contours, key=lambda contour: (cv2.contourArea(contour), len(contour)))
     return [

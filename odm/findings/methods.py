@@ -69,8 +69,9 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
         InputError: it is neither, or the folder is damaged.
     """
     from odm.models.card import CARD, read_model_card
+    from odm.models.classical import create_classical
     from odm.models.folder import load_model
-    from odm.models.segmenters import available_segmenters, create_segmenter
+    from odm.models.segmenters import available_segmenters
 
     name = str(model)
     if exists(join(name, CARD)):
@@ -89,7 +90,8 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
             card=loaded.card,
         )
     if name in available_segmenters(learned=False):
-        return Method(segmenter=create_segmenter(name), name=name)
+        classical = create_classical(name)
+        return Method(classical, name, regions=read_thresholds(classical.thresholds)[0])
     if name in available_segmenters(learned=True):
         raise InputError(f"{name} is an architecture: give the folder of a trained model")
     others = ", ".join(available_segmenters(learned=False))

@@ -38,7 +38,8 @@ def confusion_matrix(
 
     Args:
         truth, predicted: of one shape, whole numbers below ``classes`` (or bool); 0 is background.
-        valid: where the image holds a measurement; other pixels are not counted.
+        valid: where the image holds a measurement; other pixels are not counted, whatever they
+            hold (an ignore label, say).
         classes: number of classes, background included.
 
     Returns:
@@ -49,34 +50,37 @@ def confusion_matrix(
     """
     if truth.shape != predicted.shape or (valid is not None and valid.shape != truth.shape):
         raise ValueError(f"truth {truth.shape} and predicted {predicted.shape} differ in shape")
-    code = truth.astype(np.int64) * classes + predicted
     if valid is not None:
-        code = code[valid]
-    counts = np.bincount(code.ravel(), minlength=classes**2)
-    if counts.size > classes**2 or (truth.size and max(truth.max(), predicted.max()) >= classes):
-        raise ValueError(f"a class is not one of {classes}")
-    return counts.reshape(classes, classes)
+        truth, predicted = truth[valid], predicted[valid]
+    for one in (truth, predicted):
+        if one.size and not (one.min() >= 0 and one.max() < classes):
+            raise ValueError(f"a class is not one of {classes}")
+    code = truth.astype(np.int64) * classes + predicted
+    return np.bincount(code.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
 def pixel_metrics(confusion: NDArray[Any]) -> dict[str, float]:
     """Metrics of `PIXEL_METRICS` from a confusion matrix (C, C), or from many (..., C, C) at once.
 
     A class that neither truth nor prediction knows has no IoU, recall or precision, and is left out
-    of the means; what is undefined altogether is NaN. Foreground is all classes but 0.
+    of the means. Of one that only truth or only the prediction knows all three are 0: never to
+    predict a class does not make its precision better. What is undefined altogether is NaN.
+    Foreground is all classes but 0.
     """
     matrix = np.asarray(confusion, dtype=np.float64)
     hit = np.diagonal(matrix, axis1=-2, axis2=-1)
     true, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
     total = matrix.sum(axis=(-2, -1))
     both = matrix[..., 1:, 1:].sum(axis=(-2, -1))
+    known = true + predicted > 0
     drawn, found = true[..., 1:].sum(axis=-1), predicted[..., 1:].sum(axis=-1)
     values = {
         "mean_iou": _mean(_ratio(hit, true + predicted - hit)),
         "foreground_iou": _ratio(both, drawn + found - both),
         "dice": _ratio(2 * both, drawn + found),
         "pixel_accuracy": _ratio(hit.sum(axis=-1), total),
-        "macro_recall": _mean(_ratio(hit, true)),
-        "macro_precision": _mean(_ratio(hit, predicted)),
+        "macro_recall": _mean(_share(hit, true, known)),
+        "macro_precision": _mean(_share(hit, predicted, known)),
     }
     return {name: value if value.ndim else float(value) for name, value in values.items()}  # type: ignore[misc]
 
@@ -84,6 +88,13 @@ def pixel_metrics(confusion: NDArray[Any]) -> dict[str, float]:
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     part, whole = np.broadcast_arrays(np.asarray(part), np.asarray(whole))
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+def _share(
+    part: NDArray[np.float64], whole: NDArray[np.float64], known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """As `_ratio`, but 0 of nothing is 0 for a class that is known."""
+    return np.where(known & (whole == 0), 0.0, _ratio(part, whole))
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

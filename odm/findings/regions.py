@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from odm.archive.errors import InputError
 from odm.archive.orbits import read_orbit
-from odm.findings.measure import MAX_GAP_S, Mask, measure_regions
+from odm.findings.matching import Mask
+from odm.findings.measure import MAX_GAP_S, measure_regions
 from odm.images.geometry import ImageGeometry
 
 LEVELS = 255

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odm.archive.files import join, write_bytes
 from odm.findings.cases import Example, Patch, pick_cases
 from odm.findings.curves import RecallFit
-from odm.findings.score_sheet import ScoreSheet
+from odm.findings.score_sheet import ScoreSheet, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,9 +60,11 @@ def score_figure(sheet: ScoreSheet) -> Figure:
 def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
     for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
         score = sheet.score("contour", float(overlap))
-        label = f"IoU {overlap}: AP {score['average_precision']:.2f}, F1 {score['f1']:.2f}"
-        axes.plot(curve["recall"], curve["precision"], color=colour, label=label)
-        axes.plot(score["recall"], score["precision"], "o", color=colour)
+        average, f1 = (rounded(score[name], 2) for name in ("average_precision", "f1"))
+        label = f"IoU {overlap}: AP {average}, F1 {f1}"
+        axes.plot(_known(curve["recall"]), curve["precision"], color=colour, label=label)
+        if None not in (score["recall"], score["precision"]):
+            axes.plot(score["recall"], score["precision"], "o", color=colour)
     axes.plot([], [], "o", color="0.4", label=f"at confidence {sheet.threshold:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.set_title("regions: precision over recall", fontsize=10)
@@ -69,9 +72,14 @@ def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
     axes.grid(alpha=0.3)
 
 
+def _known(values: Sequence[float | None]) -> NDArray[np.float64]:
+    """With NaN, which is not drawn, for what JSON gave back as None."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
 def _froc(axes: Axes, sheet: ScoreSheet) -> None:
     for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
-        rate, recall = np.array(curve["false_per_half_orbit"]), np.array(curve["recall"])
+        rate, recall = np.array(curve["false_per_half_orbit"]), _known(curve["recall"])
         seen = rate > 0
         axes.semilogx(rate[seen], recall[seen], color=colour, label=f"IoU {overlap}")
     axes.set(xlabel="false regions per half-orbit", ylabel="recall", ylim=(0, 1.02))
@@ -101,16 +109,16 @@ def _contrast(axes: Axes, sheet: ScoreSheet) -> None:
 
 def _reliability(axes: Axes, sheet: ScoreSheet) -> None:
     calibration = sheet.calibration
-    axes.plot([0, 1], [0, 1], color="0.6", lw=1)
-    parts: list[tuple[str, dict[str, Any], str]] = [
-        ("pixels", calibration, "o-"),
-        (f"pixels at temperature {calibration['temperature']:.2f}", calibration["scaled"], "s--"),
-        ("regions: share that is true", calibration["regions"], "^-"),
-    ]
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1, label="perfect")
+    parts: list[tuple[str, dict[str, Any], str]] = []
+    if "temperature" in calibration:
+        scaled = f"pixels at temperature {calibration['temperature']:.2f}"
+        parts += [("pixels", calibration, "o-"), (scaled, calibration["scaled"], "s--")]
+    parts.append(("regions: share that is true", calibration["regions"], "^-"))
     for colour, (label, part, style) in zip(_COLOURS, parts, strict=False):
         bins = part["bins"]
         if bins["count"]:
-            text = f"{label} (ECE {part['ece']:.3f})"
+            text = f"{label} (ECE {rounded(part['ece'])})"
             axes.plot(bins["predicted"], bins["observed"], style, color=colour, ms=4, label=text)
     axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
     axes.set_title("reliability", fontsize=10)

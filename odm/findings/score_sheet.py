@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from odm.archive.files import write_bytes
@@ -37,6 +37,8 @@ class ScoreSheet:
         regions: per truth shape and overlap (IoU): true, false, missed, precision, recall, f1,
             average_precision, best_threshold, best_f1, intervals (95 %).
         pixels: per source (probability map, found regions) and truth shape: `PIXEL_METRICS`.
+        blocks: per overlap, contours: true, false and missed regions of every 5-day block (of the
+            ``cycle``), for paired comparisons of methods.
         curves: per overlap, contours: threshold, recall, precision, false_per_half_orbit.
         froc: per overlap: rates of false regions per half-orbit, and recall at each.
         campaign: false regions per 100 clear half-orbits, and the precision to expect where the
@@ -48,7 +50,8 @@ class ScoreSheet:
         boundary: distance of outlines of matched regions, pixels.
         calibration: of pixels: temperature, the data that it was fitted on, whether it was applied
             to the maps, ECE and reliability at temperature 1 and (``scaled``) at that one; of
-            regions: reliability.
+            regions: reliability. `score_rows`, which has no maps, gives that of regions only, and
+            no ``pixels``.
     """
 
     about: dict[str, Any]
@@ -66,6 +69,7 @@ class ScoreSheet:
     boundary: dict[str, float]
     calibration: dict[str, Any]
     caveat: str = SIMULATED_DATA
+    blocks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 
     def score(self, truth: str = "contour", overlap: float = 0.5) -> dict[str, Any]:
         """The entry of `regions` for one truth shape and overlap."""
@@ -96,7 +100,7 @@ class ScoreSheet:
         return [
             self._region_table(),
             self._campaign_table(),
-            self._pixel_table(),
+            *([self._pixel_table()] if self.pixels else []),
             self._recall_table(),
             self._alarm_table(),
             self._error_table(),
@@ -148,28 +152,28 @@ class ScoreSheet:
         table = _table("What a campaign would see", "", "value", "95 %")
         table.add_row(
             "false regions per 100 clear half-orbits",
-            _number(campaign["false_per_100_clear"]),
+            rounded(campaign["false_per_100_clear"]),
             _interval(campaign["interval"]),
         )
         for overlap, precision in campaign["precision_at_prevalence"].items():
             table.add_row(
                 f"precision (IoU {overlap}) where {campaign['prevalence']:.1%} have a nucleus",
-                _number(precision),
+                rounded(precision),
                 "",
             )
         for overlap, froc in self.froc.items():
             for rate, recall in zip(froc["rate"], froc["recall"], strict=True):
                 table.add_row(
                     f"recall (IoU {overlap}) at {rate:g} false regions per half-orbit",
-                    _number(recall),
+                    rounded(recall),
                     "",
                 )
         for row in self.regions:
             if row["truth"] == "contour":
                 table.add_row(
                     f"best F1 (IoU {row['overlap']:g}), at confidence "
-                    f"{_number(row['best_threshold'], 2)}",
-                    _number(row["best_f1"]),
+                    f"{rounded(row['best_threshold'], 2)}",
+                    rounded(row["best_f1"]),
                     "",
                 )
         return table
@@ -178,7 +182,7 @@ class ScoreSheet:
         names = [name.replace("_", " ").replace("iou", "IoU") for name in PIXEL_METRICS]
         table = _table("Pixels, from one confusion matrix", "predicted", "truth", *names)
         for row in self.pixels:
-            values = [_number(row["metrics"][name], 4) for name in PIXEL_METRICS]
+            values = [rounded(row["metrics"][name], 4) for name in PIXEL_METRICS]
             table.add_row(row["source"], row["truth"], *values)
         return table
 
@@ -187,13 +191,13 @@ class ScoreSheet:
         bins = [entry["bins"] for entry in self.contrast.values()]
         for rows in zip(*bins, strict=True):
             label = f"{_bin(rows[0])} dB contrast"
-            shown = [_number(row["recall"], 2) for row in rows]
+            shown = [rounded(row["recall"], 2) for row in rows]
             table.add_row(label, str(rows[0]["nuclei"]), *shown)
         for row in self.area:
             label = f"{_bin(row)} pixels (IoU {next(iter(self.contrast))})"
-            table.add_row(label, str(row["nuclei"]), _number(row["recall"], 2))
+            table.add_row(label, str(row["nuclei"]), rounded(row["recall"], 2))
         half = [
-            entry["note"] or f"{_number(entry['half'], 2)} dB {_interval(entry['interval'])}"
+            entry["note"] or f"{rounded(entry['half'], 2)} dB {_interval(entry['interval'])}"
             for entry in self.contrast.values()
         ]
         table.add_row("contrast at which half are found", "", *half)
@@ -203,7 +207,7 @@ class ScoreSheet:
         table = _table("False regions by what they are", "kind", "drawn", "false regions", "share")
         for row in self.alarms:
             drawn = "" if row["present"] is None else str(row["present"])
-            share = "" if row["present"] is None else _number(row["share"])
+            share = "" if row["present"] is None else rounded(row["share"])
             table.add_row(row["kind"], drawn, str(row["alarms"]), share)
         return table
 
@@ -213,27 +217,28 @@ class ScoreSheet:
             "of", "unit", "bias", "median absolute", "90 % within",
         )  # fmt: skip
         for row in self.errors:
-            values = [_number(row[name]) for name in ("mean", "median", "p90")]
+            values = [rounded(row[name]) for name in ("mean", "median", "p90")]
             table.add_row(row["of"], row["unit"], *values)
-        table.add_row("outline", "pixels", "", _number(self.boundary["mean"]) + " (mean)",
-                      _number(self.boundary["p95"]) + " (95 %)")  # fmt: skip
+        table.add_row("outline", "pixels", "", rounded(self.boundary["mean"]) + " (mean)",
+                      rounded(self.boundary["p95"]) + " (95 %)")  # fmt: skip
         return table
 
     def _calibration_table(self) -> Table:
         calibration = self.calibration
         table = _table("Calibration", "", "as the model says", "at a temperature")
-        used = " (applied)" if calibration["applied"] else ""
-        table.add_row("temperature", "1", _number(calibration["temperature"]) + used)
-        table.add_row("fitted on", "", calibration["fitted_on"])
-        for name, label in (
-            ("ece", "ECE, all pixels"),
-            ("ece_above", f"ECE, pixels above {calibration['above']:g}"),
-        ):
-            table.add_row(
-                label, _number(calibration[name], 4), _number(calibration["scaled"][name], 4)
-            )
+        if "temperature" in calibration:
+            used = " (applied)" if calibration["applied"] else ""
+            table.add_row("temperature", "1", rounded(calibration["temperature"]) + used)
+            table.add_row("fitted on", "", calibration["fitted_on"])
+            for name, label in (
+                ("ece", "ECE, all pixels"),
+                ("ece_above", f"ECE, pixels above {calibration['above']:g}"),
+            ):
+                table.add_row(
+                    label, rounded(calibration[name], 4), rounded(calibration["scaled"][name], 4)
+                )
         table.add_row("ECE, regions (confidence against precision)",
-                      _number(calibration["regions"]["ece"]), "")  # fmt: skip
+                      rounded(calibration["regions"]["ece"]), "")  # fmt: skip
         return table
 
 
@@ -250,7 +255,8 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def rounded(value: float | None, digits: int = 3) -> str:
+    """A figure for people; a dash where it is undefined."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.{digits}f}"
@@ -262,13 +268,13 @@ def _bin(row: Mapping[str, float]) -> str:
 
 
 def _interval(pair: Any) -> str:
-    return "" if pair is None else f"[{_number(pair[0], 2)}, {_number(pair[1], 2)}]"
+    return "" if pair is None else f"[{rounded(pair[0], 2)}, {rounded(pair[1], 2)}]"
 
 
 def _with_interval(row: Mapping[str, Any], name: str) -> str:
     """The interval on a line of its own, and only of contours: JSON has the others."""
     pair = row["intervals"].get(name) if row["truth"] == "contour" else None
-    return f"{_number(row[name])}\n{_interval(pair)}".rstrip()
+    return f"{rounded(row[name])}\n{_interval(pair)}".rstrip()
 
 
 def plain(value: Any) -> Any:

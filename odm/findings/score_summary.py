@@ -84,6 +84,7 @@ def summarise(
         errors=[_error(name, tally.errors[name]) for name in ERRORS],
         boundary=_boundary(tally),
         calibration=_calibration(data, tempering),
+        blocks={f"{at:g}": _blocks(data, at) for at in overlaps},
     )
 
 
@@ -97,6 +98,7 @@ class _Data:
         columns = len(TRUTH_SHAPES) * len(self.overlaps)
         self.clear = np.array(tally.clear, dtype=bool)
         names, self.block = np.unique(tally.blocks, return_inverse=True)
+        self.cycles = names.tolist()
         self.number = names.size
         self.found_orbit = np.array(tally.found_orbit, dtype=np.intp)
         self.confidence = np.array(tally.confidence, dtype=np.float64)
@@ -132,6 +134,11 @@ class _Data:
             orbits = int(weights @ np.bincount(self.block, minlength=self.number))
             each = weights[self.block[self.found_orbit]]
         return curve(self.confidence, self.hits[:, column], truths, orbits, each)
+
+
+def _blocks(data: _Data, at: float) -> dict[str, list[int]]:
+    parts = [part.tolist() for part in data.outcomes(data.column("contour", at))]
+    return {"cycle": data.cycles, **dict(zip(("true", "false", "missed"), parts, strict=True))}
 
 
 def _regions(data: _Data, truth: str, at: float) -> dict[str, Any]:

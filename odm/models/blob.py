@@ -63,8 +63,7 @@ def blob_response(
         (H, W) float32, large where something is brighter than its surroundings.
     """
     values = np.asarray(image, dtype=np.float32)
-    invalid = (image == 0) if image.dtype == np.uint8 else ~np.isfinite(values)
-    values = np.where(invalid, np.float32(np.nan), values)
+    values = np.where(_invalid(image), np.float32(np.nan), values)
     values -= _median(values, axis=1)
     if settings.without_streaks:
         values -= _median(values, axis=0)
@@ -98,9 +97,11 @@ def detect_blobs(
 
     Returns:
         (H, W) float32; its connected areas are the regions, their maximum rises with the response.
+        Invalid pixels are 0.
     """
     settings = settings or BlobSettings()
-    return regions_of(blob_response(image, settings), settings)
+    found = regions_of(blob_response(image, settings), settings)
+    return np.where(_invalid(image), np.float32(0), found)
 
 
 def regions_of(response: Floats, settings: BlobSettings) -> Floats:
@@ -121,6 +122,10 @@ def regions_of(response: Floats, settings: BlobSettings) -> Floats:
     # 0.5 at the threshold, towards 1 far above it.
     confidence = 1.0 - 0.5 * np.exp(-np.maximum(peaks / settings.threshold - 1.0, 0.0))
     return np.where(chosen, confidence, 0.0).astype(np.float32)[labels]
+
+
+def _invalid(image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (image == 0) if image.dtype == np.uint8 else ~np.isfinite(image)
 
 
 def _median(values: Floats, axis: int) -> Floats:

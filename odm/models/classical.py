@@ -5,10 +5,10 @@ here the edges are closed and filled, so that they become regions. `log` is a La
 detector of blobs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 import cv2
 import numpy as np
@@ -63,6 +63,9 @@ class Classical:
     """
 
     multiple = 1
+    thresholds: ClassVar[Mapping[str, float]] = {"threshold": 0.5, "low_threshold": 0.5}
+    """Of its map, as `odm.findings.regions` names them. The method's own threshold is at 0.5: a
+    higher one would drop what it has found, a lower one would find nothing more."""
 
     def __init__(self, architecture: str, options: ClassicalOptions) -> None:
         self.architecture = architecture

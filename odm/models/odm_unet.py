@@ -49,6 +49,8 @@ class OdmUnetOptions(EncoderOptions):
     """c, channels of an infused level."""
     sdi_norm: bool = False
     """Batch normalisation after SDI's product."""
+    sdi_around_one: bool = False
+    """Factors of SDI's product start around 1 instead of 0; trained weights are what they are."""
     sdi_product: Literal["float32", "bfloat16"] = "float32"
     """dtype of SDI's product."""
     decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
@@ -76,8 +78,8 @@ class OdmUnetOptions(EncoderOptions):
 class OdmUnetSmallOptions(OdmUnetOptions):
     """Options of `odm_unet_small`: for training and campaigns on CPUs.
 
-    One input channel, half the SDI channels and a narrow decoder; the products are normalised,
-    which costs nothing and lets it learn from the first step.
+    One input channel, half the SDI channels and a narrow decoder; the products are normalised and
+    their factors start around 1, which costs nothing and lets it learn from the first step.
     """
 
     in_channels: int = Field(default=1, ge=1)
@@ -85,6 +87,7 @@ class OdmUnetSmallOptions(OdmUnetOptions):
     odconv: Literal["none", "depthwise", "pointwise", "all"] = "depthwise"
     sdi_channels: int = Field(default=16, ge=1)
     sdi_norm: bool = True
+    sdi_around_one: bool = True
     decoder_channels: tuple[int, int, int, int, int] = (96, 64, 32, 24, 16)
 
 
@@ -138,6 +141,7 @@ class OdmUnet(SegmentationModel):
                 options.sdi_channels,
                 product=options.sdi_product,
                 norm=options.sdi_norm,
+                around_one=options.sdi_around_one,
             )
             for level in self.levels:
                 channels[level] = options.sdi_channels

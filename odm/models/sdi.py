@@ -69,14 +69,22 @@ class LevelFusion(nn.Module):
         channels: c.
         product: dtype of the product. Five factors below 1 leave float16's normal range.
         norm: normalise the product, which at the start of training is of the order 1e-2 to 1e-4.
+        around_one: let the factors start around 1 instead of 0, so that their product starts as
+            nearly the sum of what they say. A product of five numbers around 0 is almost always
+            nearly 0 and now and then large, which training has to get out of first.
     """
 
-    def __init__(self, sources: int, channels: int, product: str, norm: bool) -> None:
+    def __init__(
+        self, sources: int, channels: int, product: str, norm: bool, around_one: bool = False
+    ) -> None:
         super().__init__()
         self.product_dtype = PRODUCT_DTYPES[product]
-        self.smooth = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, padding=1) for _ in range(sources)
-        )
+        smooth = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(sources)]
+        self.smooth = nn.ModuleList(smooth)
+        if around_one:
+            for conv in smooth:
+                assert conv.bias is not None
+                nn.init.ones_(conv.bias)
         # The usual epsilon, 1e-5, exceeds the variance of the product at the start of training.
         self.norm = nn.BatchNorm2d(channels, eps=1e-12) if norm else nn.Identity()
 
@@ -101,6 +109,7 @@ class SDI(nn.Module):
         channels: c, the channels of every output.
         product: "float32" or "bfloat16", the dtype in which levels are multiplied.
         norm: batch normalisation after the product.
+        around_one: factors start around 1; see `LevelFusion`.
 
     Raises:
         InputError: for no levels, no channels or an unknown dtype.
@@ -113,6 +122,7 @@ class SDI(nn.Module):
         *,
         product: str = "float32",
         norm: bool = False,
+        around_one: bool = False,
     ) -> None:
         super().__init__()
         if not in_channels or channels < 1 or min(in_channels) < 1:
@@ -121,7 +131,7 @@ class SDI(nn.Module):
             raise InputError(f"SDI multiplies in float32 or bfloat16, not in {product!r}.")
         self.reduce = nn.ModuleList(LevelReduction(width, channels) for width in in_channels)
         self.fuse = nn.ModuleList(
-            LevelFusion(len(in_channels), channels, product, norm) for _ in in_channels
+            LevelFusion(len(in_channels), channels, product, norm, around_one) for _ in in_channels
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,10 +19,11 @@ from odm.models.folder import load_model, save_model
 from odm.statement import SIMULATED_DATA
 from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
-from odm.training.events import Console, EventLog, TensorBoard, listeners
+from odm.training.events import Console, listeners
 from odm.training.feed import Source, ThreadFeed, WholeFeed
 from odm.training.loop import Listener, Loop, Result
 from odm.training.ranks import Ranks, launched_ranks
+from odm.training.record import recorded
 from odm.training.run import Run
 from odm.training.settings import ModelSettings, TaskSettings
 from odm.training.task import Task
@@ -195,14 +197,8 @@ def train_in_process(
         with plan.run.locked():
             plan.run.write(plan.settings, facts)
             console = Console(plan.settings.schedule.epochs, score)
-            board = _tensorboard(plan)
-            hear = listeners(EventLog(plan.run.metrics), board, console)
-            try:
-                result = train(plan, ranks, hear)
-            finally:
-                console.close()
-                if board is not None:
-                    board.close()
+            with closing(console), recorded(plan.run, plan.settings) as record:
+                result = train(plan, ranks, listeners(record, console))
             return result, keep(plan, result)
 
 
@@ -216,12 +212,3 @@ def facts_of(plan: AnyPlan, what: str) -> dict[str, Any]:
         "init": plan.init,
         "version": __version__,
     }
-
-
-def _tensorboard(plan: AnyPlan) -> TensorBoard | None:
-    if not plan.settings.runtime.tensorboard:
-        return None
-    try:
-        return TensorBoard(plan.run.tensorboard)
-    except ImportError:
-        return None

@@ -40,6 +40,22 @@ def test_a_class_that_nobody_knows_is_left_out() -> None:
     assert all(np.isnan(value) for value in pixel_metrics(np.zeros((2, 2))).values())
 
 
+def test_a_class_that_only_one_of_them_knows_counts_as_nothing() -> None:
+    never_predicted = pixel_metrics(np.array([[90, 0], [10, 0]]))
+    assert never_predicted["macro_precision"] == pytest.approx(0.9 / 2)
+    assert never_predicted["macro_recall"] == pytest.approx(1 / 2)
+    never_true = pixel_metrics(np.array([[90, 10], [0, 0]]))
+    assert never_true["macro_recall"] == pytest.approx(0.9 / 2)
+    assert never_true["mean_iou"] == pytest.approx(0.9 / 2)
+
+
+def test_what_is_invalid_may_hold_anything() -> None:
+    truth = np.array([[0, 1, 255]], dtype=np.uint8)
+    predicted = np.array([[0, 1, -1]])
+    valid = np.array([[True, True, False]])
+    assert confusion_matrix(truth, predicted, valid).tolist() == [[1, 0], [0, 1]]
+
+
 def test_many_matrices_at_once() -> None:
     matrices = np.array([[[3, 1], [2, 2]], [[10, 0], [0, 0]]])
     together = pixel_metrics(matrices)
@@ -55,3 +71,5 @@ def test_bad_input() -> None:
         confusion_matrix(np.array([0, 2]), np.array([0, 0]))
     with pytest.raises(ValueError, match="not one of 2"):
         confusion_matrix(np.array([0, 0]), np.array([0, 2]))
+    with pytest.raises(ValueError, match="not one of 2"):
+        confusion_matrix(np.array([0, -1]), np.array([0, 1]))

@@ -7,6 +7,7 @@ from odm.findings.regions import (
     find_regions,
     level_of,
     native_probability,
+    read_thresholds,
     regions_from_mask,
     segments,
     to_levels,
@@ -200,3 +201,32 @@ def test_maps_that_cannot_be_meant() -> None:
         find_regions(np.full((64, 64), 2.0), geometry(), SMALL)
     with pytest.raises(InputError, match="60 columns"):
         regions_from_mask(np.zeros((40, 59)), times())
+
+
+def test_a_resized_map_is_interpolated_and_not_stepped() -> None:
+    settings = ImageSettings(-9, -5, "resized", 32, 32)
+    columns = np.arange(32)
+    ramp = np.broadcast_to((8 * columns).astype(np.uint8), (32, 32))
+    native = native_probability(np.ascontiguousarray(ramp), geometry(settings=settings))
+    assert native.shape == (LINES, COLUMNS)
+    places = np.clip((np.arange(COLUMNS) + 0.5) * 32 / COLUMNS - 0.5, 0, 31)
+    expected = np.interp(places, columns, 8.0 * columns)
+    assert np.abs(native - expected).max() <= 1  # the library rounds twice
+    assert len(np.unique(native)) > 32  # by nearest pixel there would be 32
+
+
+def test_truth_is_filled_as_what_is_found() -> None:
+    ring = box(5, 5, 20, 20) & ~box(8, 8, 14, 14)
+    (plain,) = regions_from_mask(ring, times())
+    assert np.array_equal(plain.mask, ring)
+    (filled,) = regions_from_mask(ring, times(), fill_holes=True)
+    assert np.array_equal(filled.mask, box(5, 5, 20, 20))
+
+
+def test_thresholds_of_a_card() -> None:
+    settings = RegionSettings(0.7, 0.3)
+    assert read_thresholds(settings.to_dict()) == (settings, None)
+    assert read_thresholds({**settings.to_dict(), "temperature": 1.5}) == (settings, 1.5)
+    assert read_thresholds({}) == (RegionSettings(), None)
+    with pytest.raises(InputError, match="minimum_aera"):
+        read_thresholds({"minimum_aera": 3})

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,10 +13,18 @@ from numpy.typing import NDArray
 from odm.archive.errors import InputError
 from odm.archive.listing import list_orbits
 from odm.archive.orbits import read_orbit
+from odm.findings.cases import Example, pick_cases
 from odm.findings.measure import MAX_GAP_S
 from odm.findings.regions import RegionSettings, find_regions, region_rows
-from odm.findings.score_archive import Example, score_archive
+from odm.findings.score_archive import (
+    CANDIDATES_PER_ORBIT,
+    Predict,
+    predict_entries,
+    score_archive,
+    scored_orbit,
+)
 from odm.findings.score_pictures import write_pictures
+from odm.findings.scoring import ScoredOrbit
 from odm.findings.truth import Truth
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits, geometry_of
@@ -150,6 +160,138 @@ def test_a_method_without_learning_gets_its_sheet_and_pictures(
     assert [Path(path).name for path in written] == ["scores.png", "examples.png"]
     for path in written:
         assert Path(path).read_bytes()[:4] == b"\x89PNG"
+
+
+@dataclass
+class Squares:
+    """Answers with squares of given probabilities, 24 pixels apart, on every image."""
+
+    levels: list[int]
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        answers = np.zeros_like(images)
+        for number, level in enumerate(self.levels):
+            line, column = 24 * (number // 40), 24 * (number % 40)
+            answers[:, line : line + 16, column : column + 16] = level
+        return answers
+
+
+def first_scored(
+    archive: Path, native: ImageSettings, predict: Predict, settings: RegionSettings
+) -> ScoredOrbit:
+    entries = list_orbits(archive).entries[:1]
+    (one,) = predict_entries(predict, entries, native, 1)
+    return scored_orbit(one, settings, Truth.load(str(archive)))
+
+
+def test_the_result_is_never_cut_by_the_cap(archive: Path, native: ImageSettings) -> None:
+    settings = RegionSettings(0.6, 0.4, minimum_area=200)
+    sure, weak = CANDIDATES_PER_ORBIT + 5, 30
+    levels = [200] * sure + [110 + one for one in range(weak)]
+    scored = first_scored(archive, native, Squares(levels), settings)
+    kept = [one.confidence for one in scored.found]
+    assert len(kept) == sure and min(kept) == 200 / 255
+    # What is left of the cap goes to the surest below the threshold.
+    levels = [200] * (CANDIDATES_PER_ORBIT - 7) + [110 + one for one in range(weak)]
+    scored = first_scored(archive, native, Squares(levels), settings)
+    kept = sorted(one.confidence for one in scored.found)
+    assert len(kept) == CANDIDATES_PER_ORBIT
+    assert [round(255 * one) for one in kept[:7]] == [133, 134, 135, 136, 137, 138, 139]
+    assert kept[7:] == [200 / 255] * (CANDIDATES_PER_ORBIT - 7)
+
+
+def test_an_area_of_fill_values_alone_is_no_candidate(
+    archive: Path, native: ImageSettings, tmp_path: Path
+) -> None:
+    import h5py
+
+    entry = list_orbits(archive).entries[0]
+    path = tmp_path / entry.key.name
+    path.write_bytes(Path(entry.path).read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["A133_P"][100:140] = -9999
+    (copied,) = list_orbits(tmp_path).entries
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        answers = np.zeros_like(images)
+        answers[:, 10:40, 105:135] = 120  # weak, of fill values alone
+        answers[:, 60:90, 105:135] = 230  # strong, of fill values alone
+        answers[:, 110:140, 130:160] = 120  # weak, half of it measured
+        answers[:, 160:190, 200:230] = 230
+        return answers
+
+    (one,) = predict_entries(predict, [copied], native, 1)
+    settings = RegionSettings(minimum_area=100)
+    scored = scored_orbit(one, settings, Truth.load(str(archive)))
+    assert sorted(round(255 * found.confidence) for found in scored.found) == [120, 230]
+    # Nor do its pixels count.
+    assert scored.valid is not None
+    assert not scored.valid[:, 100:140].any()
+    sheet = score_archive(
+        predict, tmp_path, native, truth=Truth.load(str(archive)), regions=settings, resamples=0
+    )
+    counted = sum(sheet.calibration["bins"]["count"])
+    assert counted == np.count_nonzero(scored.valid) < scored.valid.size
+    with_levels = sheet.pixels[0]["metrics"]["pixel_accuracy"]
+    measured = scored.valid & (np.asarray(scored.probability) >= 128)
+    true = np.zeros(scored.shape, bool)
+    for nucleus in scored.truth:
+        true |= nucleus.mask
+    right = np.count_nonzero((measured == true) & scored.valid)
+    assert with_levels == pytest.approx(right / counted)
+
+
+def test_holes_in_the_truth_are_filled_where_those_of_regions_are(
+    archive: Path, native: ImageSettings
+) -> None:
+    known = Truth.load(str(archive))
+    for entry in list_orbits(archive).entries:
+        image = known.annotations.images[entry.key.stem]
+        if image.mask_path is not None:
+            break
+    orbit = read_orbit(entry.path)
+    mask = np.zeros(orbit.shape[::-1], np.uint8)
+    mask[300:360, 200:260] = 255
+    mask[320:340, 220:240] = 0
+    folder = archive.parent / "holes"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "mask.png"), mask)
+    labelled = replace(image, mask_path=folder / "mask.png")
+    holed = Truth(
+        replace(known.annotations, images={**known.annotations.images, entry.key.stem: labelled})
+    )
+    (filled,) = holed.findings(orbit, RegionSettings())
+    (open_,) = holed.findings(orbit, RegionSettings(fill_holes=False))
+    assert (filled.mask.sum(), open_.mask.sum()) == (3600, 3200)
+
+    def truth(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        answer = geometry_of(orbit, native).mask_from_native(mask)
+        return np.broadcast_to(answer, images.shape)
+
+    for fill in (True, False):
+        sheet = score_archive(
+            truth, archive, native, truth=holed, regions=RegionSettings(fill_holes=fill),
+            entries=[entry], resamples=0,
+        )  # fmt: skip
+        (regions,) = [
+            row for row in sheet.pixels if (row["source"], row["truth"]) == ("regions", "contour")
+        ]
+        assert regions["metrics"]["foreground_iou"] == 1
+        assert sheet.boundary["mean"] == 0
+
+
+def test_cases_are_ranked(archive: Path, native: ImageSettings) -> None:
+    def example(dice: float, wrong: int) -> Example:
+        return Example("", 1, [], [], [], dice, wrong)
+
+    ranked = [example(1 - one / 10, one) for one in range(10)]
+    picked = pick_cases([ranked[one] for one in (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)], each=2)
+    assert [(one.kind, one.wrong) for one in picked] == [
+        ("best", 0), ("best", 1), ("median", 4), ("median", 5), ("worst", 8), ("worst", 9),
+    ]  # fmt: skip
+    assert [one.wrong for one in pick_cases([example(0, 7), example(0, 3)], each=3)] == [3, 7]
+    assert len(pick_cases(ranked[:7])) == 7
+    assert pick_cases([]) == []
 
 
 def test_rows_are_the_catalogs(archive: Path, native: ImageSettings) -> None:

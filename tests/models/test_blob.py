@@ -52,3 +52,29 @@ def test_thresholds_decide(image):
     assert detect_blobs(image, strict).max() == 0
     large = BlobSettings(minimum_area=20_000)
     assert detect_blobs(image, large).max() == 0
+
+
+def test_a_gap_in_even_noise_is_no_detection():
+    rng = np.random.default_rng(2)
+    noise = rng.normal(200, 4, (HEIGHT, WIDTH)).clip(1, 255).astype(np.uint8)
+    noise[:, 150:190] = 0  # a gap
+    noise[300:360, 300:380] = 0  # and a patch: grey level 0 would be 50 deviations dark
+    assert detect_blobs(noise).max() == 0
+    values = np.where(noise == 0, np.nan, -8 + noise / 100).astype(np.float32)
+    assert detect_blobs(values).max() == 0
+    # Nor is what an archive fills in, -9999 or 0 before it is made NaN, seen as a bright one.
+    assert np.abs(blob_response(values, BlobSettings())).max() < BlobSettings().threshold
+
+
+@pytest.mark.parametrize("kind", ["nan", "grey"])
+def test_a_detection_does_not_cover_invalid_pixels(image, kind: str) -> None:
+    hole = np.zeros(image.shape, dtype=bool)
+    hole[195:205, 290:310] = True  # in the middle of the blob
+    if kind == "nan":
+        broken = np.where(hole, np.float32(np.nan), image)
+    else:
+        broken = np.clip((image + 9) / 4 * 254 + 1, 1, 255).astype(np.uint8)
+        broken[hole] = 0
+    found = detect_blobs(broken)
+    assert found[~hole].max() > 0.5
+    assert found[hole].max() == 0

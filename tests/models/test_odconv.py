@@ -136,6 +136,22 @@ def test_hidden_width() -> None:
     assert ODConv2d(960, 8, 1, reduction=4).attention.squeeze.out_features == 240
 
 
+def test_weights_begin_with_the_spread_of_their_fan_out() -> None:
+    # Kaiming: variance 2 / fan-out, where fan-out is C_out * k_h * k_w of one kernel.
+    torch.manual_seed(0)
+    layer = ODConv2d(32, 256, 3)
+    for row in layer.bank.detach():
+        assert float(row.std()) == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
+        assert abs(float(row.mean())) < 1e-3
+    attention = layer.attention
+    assert attention.squeeze.weight.shape == (16, 32)
+    assert attention.filter is not None
+    for head in (attention.squeeze, attention.channel, attention.filter):
+        expected = (2 / head.out_features) ** 0.5
+        assert float(head.weight.detach().std()) == pytest.approx(expected, rel=0.15)
+        assert head.bias is None or not head.bias.any()
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_warm_start_equals_the_static_convolution(name: str) -> None:
     settings = {key: value for key, value in LAYERS[name].items() if key != "n"}

@@ -117,3 +117,15 @@ def test_prune_takes_only_what_is_never_used() -> None:
     ]
     assert model.training
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_factors_around_one_keep_the_product_from_vanishing() -> None:
+    """Of five factors around 0 nearly all products are nearly 0; of five around 1 few are."""
+    shares = []
+    for around_one in (False, True):
+        torch.manual_seed(0)
+        sdi = SDI([16] * 5, 16, around_one=around_one).eval()
+        with torch.no_grad():
+            out = sdi(levels([16] * 5, 64, 64))[0]
+        shares.append(float((out.abs() < 0.1 * out.std()).float().mean()))
+    assert shares[0] > 0.5 and shares[1] < 0.2

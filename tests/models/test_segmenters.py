@@ -10,7 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from odm.archive.errors import InputError
+from odm.findings.regions import RegionSettings, level_of, to_levels
 from odm.models.base import SegmentationModel, to_input
+from odm.models.blob import BlobSettings, blob_response
+from odm.models.classical import create_classical
 from odm.models.pretrained import hub_error
 from odm.models.segmenters import available_segmenters, create_model, create_segmenter
 
@@ -182,6 +185,39 @@ def test_methods_without_learning_find_a_disc(name: str) -> None:
     truth = disc(radius=20) > 130
     assert (found & truth).sum() / (found | truth).sum() > 0.25  # what counts as a match
     assert not found[:, :8].any()
+
+
+@pytest.mark.parametrize("name", ["canny", "log"])
+def test_invalid_pixels_are_no_detections(name: str) -> None:
+    method = create_segmenter(name)
+    rng = np.random.default_rng(0)
+    image = rng.normal(200, 2, (192, 192)).astype(np.uint8)
+    image[40:90, 50:100] = 0  # an edge as sharp as edges get, but not of the picture
+    image[:, 150:170] = 0
+    probabilities = method.predict(image[None, None])[0]
+    assert probabilities[1].max() == 0
+    assert probabilities[0].min() == 1
+    # And of a detection around them they are no part.
+    holed = disc()
+    holed[60:68, 76:84] = 0
+    found = method.predict(holed[None, None])[0, 1]
+    assert found.max() >= 0.5
+    assert found[60:68, 76:84].max() == 0
+
+
+@pytest.mark.parametrize("name", ["canny", "log"])
+def test_the_thresholds_of_a_method_keep_all_that_it_finds(name: str) -> None:
+    image = disc()
+    options = {}
+    if name == "log":  # just above its threshold: a higher one of the map would drop it
+        options = {"threshold": float(blob_response(image, BlobSettings()).max()) / 1.05}
+    method = create_classical(name, **options)
+    levels = to_levels(method.predict(image[None, None])[0, 1])
+    settings = RegionSettings(**method.thresholds)
+    assert (levels >= level_of(settings.threshold)).sum() == (levels > 0).sum() > 500
+    assert settings.low_threshold == settings.threshold
+    if name == "log":
+        assert levels.max() < level_of(RegionSettings().threshold)
 
 
 @pytest.mark.parametrize("option", [{"shrink": 0}, {"scales": ()}, {"threshold": float("nan")}])

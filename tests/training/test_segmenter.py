@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from odm.simulate.archive import simulate_orbits
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.events import read_events
+from odm.training.launch import Launch
 from odm.training.run import Run
 from odm.training.segmenter import plan_segmenter
 from odm.training.settings import read_settings
@@ -221,10 +223,49 @@ def test_two_processes_in_one_run(tmp_path: Path) -> None:
         pass
 
 
-def test_without_local_it_says_what_to_do(dataset: Path, config: Path) -> None:
+def test_without_local_it_says_what_to_do(
+    dataset: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("odm.commands.runners.entry_points", lambda group: ())
     words = ["segmenter", "--config", str(config), "--data", str(dataset)]
     with pytest.raises(InputError, match="add --local to train in this process"):
         CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+def test_a_runner_takes_the_options_of_its_workers(
+    dataset: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def run(plan: Any, launch: Launch) -> tuple[None, None]:
+        taken.append(launch)
+        return None, None
+
+    def look_up(group: str) -> list[Any]:
+        assert group == "odm.runners"
+        return [SimpleNamespace(name="train segmenter", load=lambda: run)]
+
+    monkeypatch.setattr("odm.commands.runners.entry_points", look_up)
+    words = ["segmenter", "--config", str(config), "--data", str(dataset), "--out", str(tmp_path)]
+    for more in (
+        [],
+        ["--workers", "2:8", "--cpus-per-worker", "3", "--gpu", "--max-failures", "0"],
+        ["--workers", "4", "--no-gpu", "--address", "head:6379"],
+    ):
+        assert CliRunner().invoke(app, [*words, *more], catch_exceptions=False).exit_code == 0
+    assert taken == [
+        Launch(),
+        Launch((2, 8), 3, True, max_failures=0),
+        Launch(4, gpu=False, address="head:6379"),
+    ]
+    for more, sentence in (
+        (["--workers", "many"], "give a number, or the least and the most as MIN:MAX"),
+        (["--workers", "3:2"], "--workers 3:2: give 1 or more"),
+        (["--workers", "0"], "give 1 or more"),
+        (["--workers", "2", "--local"], "are Ray's: not --local"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            CliRunner().invoke(app, [*words, *more], catch_exceptions=False)
 
 
 def test_help_has_an_example() -> None:

@@ -1,0 +1,293 @@
+"""The cluster that work runs on: one that is there, or a new one on this machine.
+
+A local one is left as it was found: `connect` ends what it has started, also after an error or
+Ctrl-C, and Ray's own processes end with the one that started them even where that was killed. Ray
+listens on every address of a machine; what keeps others out is its token, which is on unless
+``RAY_AUTH_MODE=disabled`` says otherwise. The dashboard is off, or on this machine only.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odm.archive.errors import InputError, OdmError
+
+ROOT = Path(__file__).resolve().parents[1]
+REACH_S = 5.0
+MIN_OBJECT_STORE = 80_000_000
+"""Bytes; Ray starts with no smaller store."""
+
+
+class ClusterError(OdmError):
+    """A cluster that cannot be reached, or has too little of something."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is connected to.
+
+    Attributes:
+        address: host and port of its head.
+        started: whether it was started here, for this work only.
+    """
+
+    address: str
+    started: bool
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What all of its nodes have together, by Ray's names: ``CPU``, ``GPU``, ``memory``."""
+        import ray
+
+        return {name: float(number) for name, number in ray.cluster_resources().items()}
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of all nodes."""
+        return int(self.resources.get("CPU", 0))
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all nodes."""
+        return int(self.resources.get("GPU", 0))
+
+    def check(self, number: int, each: Mapping[str, float], what: str = "workers") -> None:
+        """Compare what is wanted with what there is, before anything waits for it for ever.
+
+        Args:
+            number: of workers.
+            each: resources of one, by Ray's names.
+            what: they are called.
+
+        Raises:
+            ClusterError: the cluster, or every node of it, has too little.
+        """
+        import ray
+
+        there = self.resources
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        for name, wanted in each.items():
+            if wanted * number > there.get(name, 0.0):
+                raise ClusterError(
+                    f"{_counted(number, what)} of {_amount(wanted, name)} each, the cluster has "
+                    f"{_amount(there.get(name, 0.0), name)}"
+                )
+            largest = max((node.get(name, 0.0) for node in nodes), default=0.0)
+            if wanted > largest:
+                raise ClusterError(
+                    f"{what} of {_amount(wanted, name)} each, the largest machine of the cluster "
+                    f"has {_amount(largest, name)}"
+                )
+
+
+@contextmanager
+def connect(
+    address: str | None = None,
+    *,
+    num_cpus: int | None = None,
+    num_gpus: int | None = None,
+    object_store_bytes: int | None = None,
+    dashboard: bool = False,
+    quiet: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Cluster]:
+    """Connect this process to a cluster.
+
+    A process that is connected already stays so, and keeps its environment.
+
+    Args:
+        address: ``host:port`` of a head, ``auto`` for the one on this machine, ``local`` for a new
+            one; None takes that of ``RAY_ADDRESS``, else a new one.
+        num_cpus, num_gpus: of a new one; None for all of this machine.
+        object_store_bytes: of a new one: shared memory, beyond which objects go to disk; None for
+            Ray's share of the memory.
+        dashboard: of a new one: whether it has one, on this machine only.
+        quiet: say nothing but errors, and keep what workers print in Ray's logs.
+        environment: variables of the workers, beside the usual ones.
+
+    Yields:
+        The cluster.
+
+    Raises:
+        InputError: an address that cannot be one, or a size given for a cluster that is there.
+        ClusterError: the cluster does not answer, or does not let this process in.
+    """
+    import_ray = _before_import(address)
+    address = (address or os.environ.get("RAY_ADDRESS") or "local").strip()
+    options: dict[str, Any] = {
+        "runtime_env": {"env_vars": {**_environment(), **(environment or {})}},
+        "log_to_driver": not quiet,
+        "logging_level": logging.ERROR if quiet else logging.INFO,
+    }
+    ray = import_ray()
+    if ray.is_initialized():
+        yield Cluster(ray.get_runtime_context().gcs_address, started=False)
+        return
+    new = address == "local"
+    if new:
+        options |= _new(num_cpus, num_gpus, object_store_bytes, dashboard)
+    else:
+        sized = num_cpus is not None or num_gpus is not None or object_store_bytes is not None
+        _check_address(address, sized=sized)
+    with _own_sigterm(), nullcontext() if new else _hushed():
+        try:
+            ray.init(address=address, **options)
+        except (Exception, SystemExit) as error:
+            ray.shutdown()
+            raise ClusterError(_sentence(address, error)) from None
+    try:
+        yield Cluster(ray.get_runtime_context().gcs_address, started=new)
+    finally:
+        ray.shutdown()
+
+
+def _before_import(address: str | None) -> Any:
+    """Ray reads these when it is first imported."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    token = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    new = (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
+    if "ray" not in sys.modules and (new or token or (Path.home() / ".ray/auth_token").is_file()):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+    def load() -> Any:
+        try:
+            import ray
+        except ImportError:
+            raise InputError("Ray is not installed: pip install 'odm[ray]'") from None
+        return ray
+
+    return load
+
+
+def _environment() -> dict[str, str]:
+    """What worker processes need: they do not see the environment of this one.
+
+    Ray itself sets ``OMP_NUM_THREADS`` to the CPUs of a task.
+    """
+    variables = {"NO_ALBUMENTATIONS_UPDATE": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+    given = os.environ.get("PYTHONPATH", "")
+    paths = [path for path in given.split(os.pathsep) if path]
+    if not any(name in ROOT.parts for name in ("site-packages", "dist-packages")):
+        # A checkout, which workers find where the machines share it.
+        paths = [str(ROOT), *(path for path in paths if path != str(ROOT))]
+    if paths:
+        variables["PYTHONPATH"] = os.pathsep.join(paths)
+    return variables
+
+
+def _new(
+    num_cpus: int | None, num_gpus: int | None, object_store_bytes: int | None, dashboard: bool
+) -> dict[str, Any]:
+    if num_cpus is not None and num_cpus < 1:
+        raise InputError(f"a cluster of {num_cpus} CPUs: give 1 or more")
+    if object_store_bytes is not None and object_store_bytes < MIN_OBJECT_STORE:
+        raise InputError(
+            f"an object store of {object_store_bytes / 1e6:.0f} MB: give "
+            f"{MIN_OBJECT_STORE / 1e6:.0f} MB or more"
+        )
+    return {
+        "num_cpus": num_cpus,
+        "num_gpus": num_gpus,
+        "object_store_memory": object_store_bytes,
+        "include_dashboard": dashboard,
+        "dashboard_host": "127.0.0.1",
+        "_system_config": {
+            # Idle processes that Ray starts at once would have another environment than ours.
+            "prestart_worker_first_driver": False,
+            # By default workers stand back behind everything else on the machine; here they are
+            # the work.
+            "worker_niceness": 0,
+        },
+    }
+
+
+def _check_address(address: str, *, sized: bool) -> None:
+    """See that somebody listens there: Ray itself tries for two minutes and then ends the process.
+
+    Raises:
+        InputError: it is no address, or a size is given for a cluster that is there.
+        ClusterError: nobody does.
+    """
+    if sized:
+        raise InputError(
+            f"the cluster at {address} is there already: its CPUs, GPUs and memory are given where "
+            "it is started"
+        )
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdigit() or int(port) > 65535:
+        raise InputError(
+            f"{address!r} is no address of a Ray cluster: give host:port of its head, such as "
+            "10.0.0.5:6379, or auto for the one on this machine"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+    except OSError as error:
+        reason = (error.strerror or str(error) or type(error).__name__).lower()
+        raise ClusterError(f"no Ray cluster answers at {address}: {reason}") from None
+
+
+def _sentence(address: str, error: BaseException) -> str:
+    what = "cannot start Ray here" if address == "local" else f"no Ray cluster at {address}"
+    if address == "auto":
+        return "no Ray cluster runs on this machine: start one with ray start --head"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    refused = type(error).__name__ == "AuthenticationError"
+    if refused or isinstance(error, SystemExit | ConnectionError) or not lines:
+        return (
+            f"{what}, or it does not let this process in: set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN_PATH to a copy of ~/.ray/auth_token of its head"
+        )
+    return f"{what}: {lines[0]}"
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this program's answer to SIGTERM: Ray sets its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing on standard error: a cluster that does not let us in is told of twenty times."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _amount(number: float, name: str) -> str:
+    if name == "memory":
+        return f"{number / 1e9:.1f} GB of memory"
+    plural = "s" if name in ("CPU", "GPU") and number != 1 else ""
+    return f"{number:g} {name}{plural}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what[:-1] if number == 1 and what.endswith('s') else what}"

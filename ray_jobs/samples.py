@@ -1,0 +1,173 @@
+"""Samples of a data set, read once by CPU workers and held in Ray's object store.
+
+Ray Data reads them into blocks of a few MB; a rank fetches a sample by its number, without a copy
+where the block lies on its machine. What the object store has no room for, Ray keeps on disk, and a
+block that is lost with its machine is read again. Nothing here imports torch, so that a reading
+worker starts in a second.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from numpy.typing import NDArray
+
+from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
+from odm.archive.ionogram_samples import IonogramSample, load_ionogram_sample
+from odm.archive.samples import Sample, load_sample
+from odm.images.geometry import ImageSettings
+from odm.images.ionogram import IonogramImageSettings
+
+Arrays = tuple[NDArray[Any], ...]
+Load = Callable[[Any], Arrays]
+"""One sample of a data set, by whatever names it, as arrays; runs in reading workers."""
+
+BLOCK_BYTES = 4_000_000
+_ERRORS: dict[str, type[OdmError]] = {
+    kind.__name__: kind for kind in (AnnotationError, ArchiveError, InputError, TransientError)
+}
+READ_MEMORY = 600_000_000
+"""Bytes of a reading worker: Ray itself counts none."""
+
+
+@dataclass(frozen=True)
+class HeldSource:
+    """A source (see `odm.training.feed.Source`) of samples in the object store.
+
+    Attributes:
+        keys, positive: as of any source.
+        blocks: references to tables of samples.
+        places: block and row of every sample.
+    """
+
+    keys: list[str]
+    positive: list[bool]
+    blocks: list[Any]
+    places: list[tuple[int, int]]
+
+    def load(self, index: int) -> Arrays:
+        """The arrays of one sample, read-only views of the object store."""
+        block, row = self.places[index]
+        # Not kept: an object in use can neither be moved to disk nor make room for another.
+        return _unpacked(ray.get(self.blocks[block]), row)
+
+
+def hold(
+    items: Sequence[Any],
+    load: Load,
+    keys: Sequence[str],
+    positive: Sequence[bool],
+    *,
+    sample_bytes: int,
+    cpus: int,
+    advance: Callable[[int], None] | None = None,
+) -> HeldSource:
+    """Read samples into the object store.
+
+    Args:
+        items: what ``load`` takes, one per sample.
+        load: reads one.
+        keys, positive: of the source.
+        sample_bytes: of one, about.
+        cpus: of the cluster.
+        advance: hears how many samples more are there.
+
+    Raises:
+        OdmError: what ``load`` has raised: a bad file or a bad annotation.
+    """
+    number = len(items)
+    # Some blocks for every CPU, none larger than a few MB.
+    count = max(number * sample_bytes // BLOCK_BYTES + 1, min(number, 2 * cpus))
+    read = partial(_read, load, ray.put(list(items)))
+    table = ray.data.range(number, override_num_blocks=min(count, number)).map_batches(
+        read, batch_size=None, num_cpus=1, memory=READ_MEMORY
+    )
+    _quiet()
+    blocks: list[Any] = []
+    places: dict[int, tuple[int, int]] = {}
+    for bundle in table.iter_internal_ref_bundles():
+        for ref in bundle.block_refs:
+            block = ray.get(ref)
+            _raise_error(block)
+            found = block["index"].to_pylist()
+            places.update({index: (len(blocks), row) for row, index in enumerate(found)})
+            blocks.append(ref)
+            if advance is not None:
+                advance(len(found))
+    ordered = [places[index] for index in range(number)]
+    return HeldSource(list(keys), list(positive), blocks, ordered)
+
+
+def _quiet() -> None:
+    """Ray Data tells of every execution; `hold` has its own progress."""
+    context = ray.data.DataContext.get_current()
+    context.print_on_execution_start = False
+    logger = logging.getLogger("ray.data")
+    logger.setLevel(logging.ERROR)
+    context.enable_progress_bars = False
+
+
+def image_and_mask(settings: ImageSettings, sample: Sample) -> Arrays:
+    """Image and mask (H, W) uint8 of a half-orbit; see `odm.archive.samples.load_sample`."""
+    image, mask, _ = load_sample(sample, settings)
+    return image, mask
+
+
+def image_and_boxes(settings: IonogramImageSettings, sample: IonogramSample) -> Arrays:
+    """Image (H, W) uint8 and boxes (N, 5) of an ionogram; see
+    `odm.archive.ionogram_samples.load_ionogram_sample`."""
+    return load_ionogram_sample(sample, settings)
+
+
+def _read(load: Load, items: Any, batch: dict[str, Any]) -> pa.Table:
+    """A block of samples: their arrays as bytes, one after the other; or an error of ours.
+
+    An error is a row, since Ray would wrap it into its own and lose it on the way.
+    """
+    data, specs, error = [], [], None
+    every = ray.get(items)
+    try:
+        for index in batch["id"]:
+            arrays = [np.ascontiguousarray(array) for array in load(every[index])]
+            data.append(b"".join(array.tobytes() for array in arrays))
+            specs.append(json.dumps([(array.dtype.str, array.shape) for array in arrays]))
+    except OdmError as raised:
+        error = json.dumps([type(raised).__name__, *map(str, raised.args)])
+        data, specs = [b""], [""]
+    columns = {
+        "index": pa.array(batch["id"][: len(data)], pa.int64()),
+        "data": pa.array(data, pa.large_binary()),
+        "spec": pa.array(specs, pa.string()),
+        "error": pa.array([error] * len(data), pa.string()),
+    }
+    return pa.table(columns)
+
+
+def _raise_error(table: pa.Table) -> None:
+    for text in table["error"].drop_null().to_pylist():
+        name, *arguments = json.loads(text)
+        raise _ERRORS.get(name, OdmError)(*arguments)
+
+
+def _unpacked(table: pa.Table, row: int) -> Arrays:
+    # By the column's own buffer: a single value of Arrow is a copy.
+    data = table["data"]
+    column = data.chunk(0) if data.num_chunks == 1 else pa.concat_arrays(data.chunks)
+    _, offsets, buffer = column.buffers()
+    at = int(np.frombuffer(offsets, np.int64)[column.offset + row])
+    arrays = []
+    for dtype, shape in json.loads(table["spec"][row].as_py()):
+        size = int(np.prod(shape))
+        array = np.frombuffer(buffer, dtype, size, at).reshape(shape)
+        array.setflags(write=False)
+        arrays.append(array)
+        at += array.nbytes
+    return tuple(arrays)

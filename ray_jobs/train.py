@@ -1,0 +1,158 @@
+"""`odm train` on Ray: what each task brings, and the one way they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from odm.models.card import ModelCard
+from odm.progress import progress
+from odm.training.launch import Launch
+from odm.training.loop import Result
+from ray_jobs.cluster import Cluster, connect
+from ray_jobs.launch import place, run_workers
+from ray_jobs.samples import HeldSource, Load, hold, image_and_boxes, image_and_mask
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of training: what is done with its plans.
+
+    Attributes:
+        train: ``train(plan, ranks, listener, training=…, validation=…)``, on every worker.
+        keep: makes the model folder of a finished training.
+        facts: what is stored beside the settings.
+        read: the samples of a plan as sources: ``read(plan, cluster)``.
+        score: the metric that is shown.
+    """
+
+    train: Callable[..., Result]
+    keep: Callable[[Any, Result], ModelCard]
+    facts: Callable[[Any], dict[str, Any]]
+    read: Callable[[Any, Cluster], dict[str, HeldSource]]
+    score: str
+
+
+def train_on_ray(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCard]:
+    """Train a plan on Ray; what `train_here` is for this process.
+
+    Args:
+        plan: see `ray_jobs.launch.Plan`.
+        task: what is done with it.
+        launch: where, and on how many workers.
+
+    Raises:
+        OdmError: one sentence on what is wrong: the cluster, a file, the training.
+    """
+    with plan.run.locked(), connect(launch.address) as cluster:
+        placement = place(cluster, launch, plan.settings.runtime.device)
+        plan.run.write(plan.settings, task.facts(plan))
+        sources = task.read(plan, cluster)
+        result = run_workers(plan, task.train, sources, placement, launch, task.score)
+        return result, task.keep(plan, result)
+
+
+def train_segmenter(plan: Any, launch: Launch | None = None) -> tuple[Result, ModelCard]:
+    """Train a segmenter on Ray.
+
+    Args:
+        plan: of `odm.training.segmenter.plan_segmenter`.
+        launch: where; None for one worker on this machine, or one per GPU.
+
+    Returns:
+        How it ended, and the card of the saved model.
+    """
+    from odm.training import segmenter
+    from odm.training.masks import MaskTask
+
+    task = Task(
+        train=segmenter.train_planned,
+        keep=segmenter.keep_model,
+        facts=segmenter.run_facts,
+        read=read_masks,
+        score=MaskTask.score,
+    )
+    return train_on_ray(plan, task, launch or Launch())
+
+
+def train_detector(plan: Any, launch: Launch | None = None) -> tuple[Result, ModelCard]:
+    """Train a detector on Ray.
+
+    Args:
+        plan: of `odm.training.detector.plan_detector`.
+        launch: where; None for one worker on this machine, or one per GPU.
+
+    Returns:
+        How it ended, and the card of the saved model.
+    """
+    from odm.training import detector
+    from odm.training.boxes import BoxTask
+
+    task = Task(
+        train=detector.train_planned,
+        keep=detector.keep_model,
+        facts=detector.run_facts,
+        read=read_boxes,
+        score=BoxTask.score,
+    )
+    return train_on_ray(plan, task, launch or Launch())
+
+
+def read_masks(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
+    """The images and masks of a plan of half-orbits, in the object store.
+
+    Raises:
+        ArchiveError, AnnotationError: the first bad file.
+    """
+    settings = plan.dataset.settings
+    return _read(
+        plan,
+        cluster,
+        partial(image_and_mask, settings),
+        lambda sample: (sample.key.stem, sample.has_nucleus),
+        sample_bytes=2 * settings.height * settings.width,
+    )
+
+
+def read_boxes(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
+    """The images and boxes of a plan of ionograms, in the object store.
+
+    Raises:
+        ArchiveError: the first bad file.
+    """
+    settings = plan.dataset.settings
+    return _read(
+        plan,
+        cluster,
+        partial(image_and_boxes, settings),
+        lambda sample: (sample.key.identity, sample.has_layer),
+        sample_bytes=settings.height * settings.width,
+    )
+
+
+def _read(
+    plan: Any,
+    cluster: Cluster,
+    load: Load,
+    named: Callable[[Any], tuple[str, bool]],
+    *,
+    sample_bytes: int,
+) -> dict[str, HeldSource]:
+    """Both parts of a plan; ``named`` gives a sample's key and whether it has anything to find."""
+    parts: dict[str, Sequence[Any]] = {"training": plan.training, "validation": plan.validation}
+    sources = {}
+    with progress("reading", sum(map(len, parts.values()))) as advance:
+        for name, samples in parts.items():
+            keys, positive = zip(*map(named, samples), strict=True)
+            sources[name] = hold(
+                samples,
+                load,
+                keys,
+                positive,
+                sample_bytes=sample_bytes,
+                cpus=cluster.cpus,
+                advance=advance,
+            )
+    return sources

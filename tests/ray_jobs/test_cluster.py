@@ -1,0 +1,85 @@
+"""Connecting: a cluster that is there, one that is not, and what is too much for it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import ray
+
+from odm.archive.errors import InputError
+from ray_jobs.cluster import ROOT, Cluster, ClusterError, connect
+
+LEAVES = """
+import os, signal, sys
+from ray_jobs.cluster import connect
+import ray
+with connect("local", num_cpus=1) as cluster:
+    @ray.remote
+    def pid():
+        return os.getpid()
+    print(ray.get(pid.remote()), flush=True)
+    os.kill(os.getpid(), int(sys.argv[1]))
+    signal.pause()
+"""
+
+
+def test_the_cluster_and_its_workers(cluster: Cluster) -> None:
+    import os
+
+    def look() -> tuple[str, str | None, bool]:
+        import odm
+
+        return odm.__file__, os.environ.get("NO_ALBUMENTATIONS_UPDATE"), "torch" in sys.modules
+
+    assert cluster.started and cluster.cpus == 2 and cluster.gpus == 0
+    where, updates, torch = ray.get(ray.remote(look).remote())
+    assert Path(where).is_relative_to(ROOT) and updates == "1" and not torch
+    with connect() as again:  # as it is
+        assert again.address == cluster.address and not again.started
+    assert ray.is_initialized()
+
+
+def test_an_address_where_no_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process that is connected asks no more: look at the part that does.
+    from ray_jobs.cluster import _check_address
+
+    begun = time.monotonic()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"no Ray cluster answers at {address}") as caught:
+            _check_address(address, sized=False)
+    assert caught.value.exit_code == 1
+    for wrong in ("nonsense", "ray://head:10001", "head:port", "head:99999"):
+        with pytest.raises(InputError, match="give host:port of its head"):
+            _check_address(wrong, sized=False)
+    with pytest.raises(InputError, match="is there already"):
+        _check_address("auto", sized=True)
+    assert time.monotonic() - begun < 5
+
+
+def test_too_much_is_a_sentence(cluster: Cluster) -> None:
+    cluster.check(2, {"CPU": 1})
+    with pytest.raises(ClusterError, match="8 workers of 1 CPU each, the cluster has 2 CPUs"):
+        cluster.check(8, {"CPU": 1})
+    with pytest.raises(ClusterError, match=r"1 reader of 1000.* GB of memory each"):
+        cluster.check(1, {"memory": 1e12}, "readers")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_behind(number: signal.Signals) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVES, str(int(number))], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode in (-number, 1), done.stderr
+    worker = Path("/proc") / done.stdout.strip()
+    deadline = time.monotonic() + 30
+    while worker.exists() and "(zombie)" not in (worker / "status").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,76 @@
+"""Samples that Ray Data has read against those that the plain loop reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from odm.archive.errors import ArchiveError
+from odm.archive.samples import Dataset, Sample
+from odm.training.feed import DatasetSource
+from ray_jobs.cluster import Cluster
+from ray_jobs.samples import HeldSource, hold, image_and_mask
+
+
+def held(dataset: Dataset, samples: list[Sample], seen: list[int] | None = None) -> HeldSource:
+    return hold(
+        samples,
+        partial(image_and_mask, dataset.settings),
+        [sample.key.stem for sample in samples],
+        [sample.has_nucleus for sample in samples],
+        sample_bytes=2 * 64 * 96,
+        cpus=2,
+        advance=None if seen is None else seen.append,
+    )
+
+
+def test_images_and_masks_equal_those_of_the_files(cluster: Cluster, dataset: Path) -> None:
+    opened = Dataset.load(dataset)
+    samples = opened.samples("train")
+    seen: list[int] = []
+    source = held(opened, samples, seen)
+    plain = DatasetSource(samples, opened.settings)
+    assert (source.keys, source.positive) == (plain.keys, plain.positive)
+    assert sum(seen) == len(samples) == 4
+    for index in (2, 0, 3, 1):
+        for mine, theirs in zip(source.load(index), plain.load(index), strict=True):
+            assert mine.dtype == theirs.dtype == np.uint8
+            assert np.array_equal(mine, theirs)
+            assert not mine.flags.writeable
+
+
+def noise(index: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(index)
+    return rng.integers(0, 255, (300, 400), np.uint8), rng.normal(size=(index, 4))
+
+
+def test_any_arrays_shared_and_not_copied(cluster: Cluster) -> None:
+    keys = [f"n{index}" for index in range(9)]
+    source = hold(range(9), noise, keys, [True] * 9, sample_bytes=120_000, cpus=2)
+    assert 1 < len(source.blocks) < 9
+    for index in (8, 0, 5):
+        for mine, theirs in zip(source.load(index), noise(index), strict=True):
+            assert mine.dtype == theirs.dtype and np.array_equal(mine, theirs)
+    first, again = source.load(5)[0], source.load(5)[0]
+    assert first.__array_interface__["data"] == again.__array_interface__["data"]
+    far = hold(range(9), noise, keys, [True] * 9, sample_bytes=2_000_000, cpus=1)
+    assert len(far.blocks) >= 5  # blocks stay small
+
+
+def test_a_bad_file_names_itself(cluster: Cluster, dataset: Path, tmp_path: Path) -> None:
+    opened = Dataset.load(dataset)
+    samples = opened.samples("train")
+    bad = tmp_path / samples[1].key.name
+    bad.write_bytes(Path(samples[1].path).read_bytes()[:20_000])
+    samples[1] = dataclasses.replace(samples[1], path=str(bad))
+    with pytest.raises(ArchiveError) as caught:
+        held(opened, samples)
+    with pytest.raises(ArchiveError) as plain:
+        DatasetSource(samples, opened.settings).load(1)
+    assert str(caught.value) == str(plain.value)
+    assert bad.name in str(caught.value) and "\n" not in str(caught.value)
+    assert type(caught.value) is ArchiveError

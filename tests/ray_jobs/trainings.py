@@ -1,0 +1,80 @@
+"""Trainings that end badly where they are told to; run as a program, a driver of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from odm.training import segmenter
+from odm.training.events import listeners
+from odm.training.launch import Launch
+from odm.training.loop import Report, Result
+from odm.training.ranks import Ranks
+from odm.training.settings import read_settings
+from ray_jobs.train import Task, read_masks, train_on_ray
+
+KILLED_STEP = 4
+SETTINGS = [
+    "model.architecture=odm_unet_small",
+    "model.options={encoder: tu-mobilenetv3_small_050}",
+    "data.batch_size=4",
+    "data.validation_batch_size=1",
+    "data.augmentation=none",
+    "optimiser.name=adam",
+    "schedule.epochs=10",
+    "schedule.validation_epochs=5",
+    "schedule.freeze_norm=true",
+    "runtime.device=cpu",
+    "runtime.loader_threads=0",
+    "runtime.log_steps=1",
+]
+TWO = Launch(workers=2, cpus=1, max_failures=1)
+
+
+def make_plan(dataset: Path, out: Path, *overrides: str) -> segmenter.Plan:
+    settings = read_settings(None, [*SETTINGS, *overrides])
+    return segmenter.plan_segmenter(settings, dataset, out)
+
+
+def task(train: Any = segmenter.train_planned) -> Task:
+    return Task(train, segmenter.keep_model, segmenter.run_facts, read_masks, "mean_iou")
+
+
+def _once(plan: segmenter.Plan) -> bool:
+    """Whether nobody was here before."""
+    try:
+        (plan.run.folder / "disturbed").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def killed(plan: segmenter.Plan, ranks: Ranks, listener: Any, **sources: Any) -> Result:
+    """The second rank ends by SIGKILL, once, when a step is done but not kept."""
+
+    def hear(report: Report) -> None:
+        at = report.kind == "steps" and report.step == KILLED_STEP
+        if at and ranks.rank == 1 and _once(plan):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return segmenter.train_planned(plan, ranks, listeners(listener, hear), **sources)
+
+
+def stuck(plan: segmenter.Plan, ranks: Ranks, listener: Any, **sources: Any) -> Result:
+    """The main rank waits, once, when a step is done but not kept."""
+
+    def hear(report: Report) -> None:
+        at = report.kind == "steps" and report.step == KILLED_STEP
+        if at and ranks.is_main and _once(plan):
+            (plan.run.folder / "pid").write_text(str(os.getpid()))
+            time.sleep(600)
+
+    return segmenter.train_planned(plan, ranks, listeners(listener, hear), **sources)
+
+
+if __name__ == "__main__":
+    train_on_ray(make_plan(Path(sys.argv[1]), Path(sys.argv[2])), task(stuck), TWO)
