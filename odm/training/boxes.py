@@ -35,6 +35,11 @@ class BoxBatch(NamedTuple):
         """The batch on a device."""
         return BoxBatch(*(part.to(device, non_blocking=True) for part in self))
 
+    @property
+    def has_boxes(self) -> Tensor:
+        """Whether there is any: without one the loss counts one place that does not exist."""
+        return (self.targets[..., 3] > 0).any()
+
 
 class BoxTask:
     """Trains a detector on images and boxes.
@@ -104,7 +109,8 @@ class BoxTask:
         places = values.pop("places").detach()
         # Each is the mean over this rank's places; the mean of the ranks that follows is to be
         # that over all places.
-        share = places * ranks.world_size / ranks.sum(places)
+        total = ranks.sum(places * batch.has_boxes).clamp(min=1)
+        share = places * ranks.world_size / total
         return {name: value * share for name, value in values.items()}
 
     def meter(self, device: torch.device) -> BoxMeter:
@@ -136,7 +142,8 @@ class BoxMeter:
         values = net(x, batch.targets)
         places = float(values["places"])
         losses = [float(values[name]) for name in ("loss", *LOSSES)]
-        self.sums += np.array([*(places * loss for loss in losses), places])
+        learnt = places * float(batch.has_boxes)
+        self.sums += np.array([*(places * loss for loss in losses), learnt])
         found = pick_boxes(net(x), (x.shape[2], x.shape[3]), ANY_SCORE)
         for targets, boxes in zip(batch.targets.cpu().numpy(), found, strict=True):
             true = from_targets(targets)

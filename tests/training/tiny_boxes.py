@@ -67,6 +67,7 @@ TINY = (
     "runtime.checkpoint_steps=1",
     "runtime.log_steps=1",
     "compute.ema=0.9",
+    "compute.channels_last=false",  # DDP warns of strides of depthwise gradients
     "data.plain_epochs=1",
     "loss.l1_epochs=1",
     "data.mosaic=0.5",
