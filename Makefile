@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 YOLOX := yolox==0.3.0
 DEMO := demo
 
-.PHONY: setup demo test check bench soak clean freeze
+.PHONY: setup demo test check bench soak clean freeze detector
 
 setup: $(READY)
 
@@ -55,6 +55,10 @@ bench: setup
 	$(BIN)/python benchmarks/baseline.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/engines.py
+
+# The detector that comes with the package: half an hour on two idle cores; goes on when killed.
+detector: setup
+	$(BIN)/python benchmarks/shipped_detector.py
 
 # Random repetition: damaged files, other seeds. Minutes to hours: SOAK_SECONDS sets it.
 soak: setup
