@@ -181,7 +181,7 @@ def compare(cells: list[dict[str, Any]], budget: dict[str, int]) -> None:
                         float(np.mean([cell["foreground_iou"] for cell in mine])), 3
                     ),
                     "region F1": round(float(np.mean(f1)), 3),
-                    "95 %": f"{low:.2f}-{high:.2f}",
+                    "95 % of the first seed": f"{low:.2f}-{high:.2f}",
                     "seeds": len(mine),
                     f"F1 less {REFERENCE}": _difference(mine, reference) if reference else "",
                 }
@@ -200,7 +200,11 @@ def _rounded(value: float | None, digits: int) -> float | str:
 
 
 def _difference(mine: list[dict[str, Any]], reference: list[dict[str, Any]]) -> str:
-    """Of F1, with its 95 % interval; the seeds of each are pooled."""
+    """Of F1, with its 95 % interval; the seeds of each are pooled.
+
+    The interval says how much the half-orbits matter, not how much the seed of a training does: of
+    one seed each, a difference is of two trainings, not of two models.
+    """
     if mine is reference:
         return ""
     ours, theirs = _pooled(mine), _pooled(reference)

@@ -14,7 +14,8 @@ from odm.archive.splits import SplitRule
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits
 from odm.progress import progress
-from odm.simulate.archive import MANIFEST, simulate_orbits
+from odm.simulate.archive import simulate_orbits
+from odm.simulate.folder import MANIFEST
 
 HELD_OUT = {"background": ["disturbed"], "shape": ["ring"], "confuser": ["band_stack"]}
 TRAINING_SEED, SCORED_SEED = 101, 202
@@ -102,7 +103,3 @@ def _simulate(archive: Path, half_orbits: int, seed: int, **settings: object) ->
             progress=lambda done, of: advance(1),
             **settings,  # type: ignore[arg-type]
         )
-
-
-def _training_files(config: DatasetConfig) -> list[str]:
-    return [sample.path for sample in Dataset(config).all_samples if sample.part == "train"]

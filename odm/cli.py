@@ -18,9 +18,11 @@ import typer
 from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
-from odm.commands import dataset, label, simulate, train
+from odm.commands import campaign, dataset, ionogram, label, reprocess, simulate, train
+from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
+from odm.commands.score import score
 
 ENTRY_POINTS = "odm.commands"
 
@@ -73,7 +75,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Ionospheric anomaly detection on satellite spectrograms.",
+    help="Ionospheric anomaly detection on satellite spectrograms and backscatter ionograms.",
 )
 
 
@@ -100,6 +102,13 @@ app.add_typer(label.app, name="label")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate)
+app.add_typer(ionogram.app, name="ionogram")
+app.add_typer(reprocess.app, name="reprocess")
+app.command("status")(campaign.status)
+app.command("catalog")(catalog)
+app.command("diff")(campaign.diff)
+app.command("score")(score)
+app.command("compact")(campaign.compact)
 
 
 def main() -> NoReturn:

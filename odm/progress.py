@@ -11,7 +11,7 @@ LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Callable[..., None]]:
     """Show how far a loop has come, on standard error.
 
     Args:
@@ -20,7 +20,8 @@ def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Calla
         unit: what is counted.
 
     Yields:
-        A function to call with the number of units just finished.
+        A function to call with the number of units just finished, and with a note to show beside
+        them if there is something to say.
     """
     if sys.stderr.isatty():
         with _bar(what, total, unit) as advance:
@@ -35,10 +36,12 @@ class _Lines:
     def __init__(self, what: str, total: int, unit: str) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
+        self.note = ""
         self.started = self.last_shown = time.monotonic()
 
-    def advance(self, number: int = 1) -> None:
+    def advance(self, number: int = 1, note: str = "") -> None:
         self.done += number
+        self.note = note
         now = time.monotonic()
         if now - self.last_shown >= LINE_EVERY_S:
             self.last_shown = now
@@ -48,8 +51,9 @@ class _Lines:
         rate = self.done / max(now - self.started, 1e-9)
         left = (self.total - self.done) / rate if rate else float("inf")
         tail = f", {duration(left)} left" if self.done < self.total and rate else ""
+        note = f" ({self.note})" if self.note else ""
         print(
-            f"{self.what}: {self.done} of {self.total} {self.unit}, {rate:.1f}/s{tail}",
+            f"{self.what}: {self.done} of {self.total} {self.unit}, {rate:.1f}/s{tail}{note}",
             file=sys.stderr,
             flush=True,
         )
@@ -59,7 +63,7 @@ class _Lines:
 
 
 @contextmanager
-def _bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def _bar(what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -79,13 +83,13 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as display:
-        task = display.add_task(what, total=total)
+        task = display.add_task(what, total=total, note="")
 
-        def advance(number: int = 1) -> None:
-            display.advance(task, number)
+        def advance(number: int = 1, note: str = "") -> None:
+            display.update(task, advance=number, note=note)
 
         yield advance
 

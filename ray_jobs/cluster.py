@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,13 @@ class Cluster:
         """GPUs of all nodes."""
         return int(self.resources.get("GPU", 0))
 
+    @property
+    def machines(self) -> list[dict[str, float]]:
+        """What each of its nodes has, by Ray's names."""
+        import ray
+
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
     def check(self, number: int, each: Mapping[str, float], what: str = "workers") -> None:
         """Compare what is wanted with what there is, before anything waits for it for ever.
 
@@ -72,22 +79,39 @@ class Cluster:
         Raises:
             ClusterError: the cluster, or every node of it, has too little.
         """
-        import ray
-
-        there = self.resources
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        there, machines = self.resources, self.machines
         for name, wanted in each.items():
             if wanted * number > there.get(name, 0.0):
                 raise ClusterError(
                     f"{_counted(number, what)} of {_amount(wanted, name)} each, the cluster has "
                     f"{_amount(there.get(name, 0.0), name)}"
                 )
-            largest = max((node.get(name, 0.0) for node in nodes), default=0.0)
+            largest = max((machine.get(name, 0.0) for machine in machines), default=0.0)
             if wanted > largest:
                 raise ClusterError(
                     f"{what} of {_amount(wanted, name)} each, the largest machine of the cluster "
                     f"has {_amount(largest, name)}"
                 )
+        fitting = room(machines, each)
+        if number > fitting:
+            amounts = " and ".join(_amount(wanted, name) for name, wanted in each.items())
+            raise ClusterError(
+                f"{_counted(number, what)} of {amounts} each, the machines of the cluster have "
+                f"room for {fitting}"
+            )
+
+
+def room(machines: Sequence[Mapping[str, float]], each: Mapping[str, float]) -> int:
+    """How many workers fit on machines: one is never spread over two of them.
+
+    Args:
+        machines: resources of each, by Ray's names.
+        each: resources of a worker.
+    """
+    return sum(
+        min(int(machine.get(name, 0.0) // wanted) for name, wanted in each.items())
+        for machine in machines
+    )
 
 
 @contextmanager
@@ -141,7 +165,7 @@ def connect(
         _check_address(address, sized=sized)
     with _own_sigterm(), nullcontext() if new else _hushed():
         try:
-            ray.init(address=address, **options)
+            _init(ray, address, options)
         except (Exception, SystemExit) as error:
             ray.shutdown()
             raise ClusterError(_sentence(address, error)) from None
@@ -149,6 +173,33 @@ def connect(
         yield Cluster(ray.get_runtime_context().gcs_address, started=new)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def data_settings(**settings: Any) -> Iterator[None]:
+    """Settings of Ray Data for a while: they are the whole process's, and others use it too."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    kept = {name: getattr(context, name) for name in settings}
+    for name, value in settings.items():
+        setattr(context, name, value)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(context, name, value)
+
+
+def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
+    """Start or join; a machine that is busy may miss Ray's fixed 30 s, and is given them again."""
+    try:
+        ray.init(address=address, **options)
+    except Exception as error:
+        if address != "local" or "timed out during startup" not in str(error):
+            raise
+        ray.shutdown()
+        ray.init(address=address, **options)
 
 
 def _before_import(address: str | None) -> Any:
@@ -240,10 +291,10 @@ def _check_address(address: str, *, sized: bool) -> None:
 
 def _sentence(address: str, error: BaseException) -> str:
     what = "cannot start Ray here" if address == "local" else f"no Ray cluster at {address}"
-    if address == "auto":
-        return "no Ray cluster runs on this machine: start one with ray start --head"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     refused = type(error).__name__ == "AuthenticationError"
+    if address == "auto" and not refused:
+        return "no Ray cluster runs on this machine: start one with ray start --head"
     if refused or isinstance(error, SystemExit | ConnectionError) or not lines:
         return (
             f"{what}, or it does not let this process in: set RAY_AUTH_MODE=token and "

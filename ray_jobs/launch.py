@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -28,7 +26,7 @@ from odm.training.launch import Launch
 from odm.training.loop import Result
 from odm.training.run import Run
 from odm.training.settings import TaskSettings
-from ray_jobs.cluster import Cluster, ClusterError
+from ray_jobs.cluster import Cluster, ClusterError, room
 from ray_jobs.relay import Follower, Relay
 
 # mypy sees these names as they were before version 2 of Ray Train.
@@ -95,12 +93,19 @@ def place(cluster: Cluster, launch: Launch, device: str) -> Placement:
     least, most = launch.span or ((cluster.gpus or 1,) * 2 if gpu else (1, 1))
     cpus = launch.cpus
     if cpus is None:
-        sizes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-        fitting = range(max(sizes, default=1), 1, -1)
-        cpus = next((n for n in fitting if sum(size // n for size in sizes) >= most), 1)
+        cpus = _shared_out(cluster.machines, most, gpu)
     placement = Placement(least, most, cpus, gpu)
     cluster.check(least, placement.each)
     return placement
+
+
+def _shared_out(machines: Sequence[Mapping[str, float]], workers: int, gpu: bool) -> int:
+    """Most CPUs that each of so many workers can have; 1 where there is no room for them all."""
+    largest = max((int(machine.get("CPU", 0)) for machine in machines), default=1)
+    for cpus in range(largest, 1, -1):
+        if room(machines, Placement(workers, workers, cpus, gpu).each) >= workers:
+            return cpus
+    return 1
 
 
 def run_workers(
@@ -125,7 +130,7 @@ def run_workers(
         TrainingError: the training failed, or was begun again too often.
         ClusterError: there was no room for long.
     """
-    relay = Relay(plan.run.folder.resolve() / "ray", uuid.uuid4().hex)
+    relay = Relay.of(plan.run.folder)
     relay.open()
     config = {
         "plan": _absolute(plan),
@@ -151,12 +156,12 @@ def run_workers(
             resources_per_worker=placement.each,
         ),
         run_config=V2.RunConfig(
-            name=relay.launch, storage_path=str(relay.folder), failure_config=failures
+            name="train", storage_path=str(relay.folder), failure_config=failures
         ),
     )
     with _ray_train_environment():
         result = _followed(trainer, relay, plan.settings, launch, score)
-    shutil.rmtree(relay.folder, ignore_errors=True)
+    relay.remove()
     return result
 
 
@@ -291,8 +296,8 @@ def _work(config: dict[str, Any]) -> dict[str, Any] | None:
             work(plan, ranks, None, **config["sources"])
             return None
         with recorded(plan.run, plan.settings) as record:
-            # Told before it is written down: who listens there may end this process.
-            result = work(plan, ranks, listeners(record, relay.tell), **config["sources"])
+            # Told first: a worker whose launch is over writes nothing down.
+            result = work(plan, ranks, listeners(relay.tell, record), **config["sources"])
         return dataclasses.asdict(result)
     except OdmError as error:
         relay.fail(ranks.rank, error)

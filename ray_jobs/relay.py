@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,12 +26,16 @@ class Relay:
     """The files of one launch.
 
     Attributes:
-        folder: for this launch only.
-        launch: its name: a folder of another one, or of another machine, does not have it.
+        folder: for this launch only, so that a worker of another one, whose driver was killed and
+            which Ray has not yet ended, tells this one nothing.
     """
 
     folder: Path
-    launch: str
+
+    @classmethod
+    def of(cls, run: Path) -> Relay:
+        """That of a new launch, in the folder of a run."""
+        return cls(run.resolve() / "ray" / uuid.uuid4().hex)
 
     @property
     def reports(self) -> Path:
@@ -38,10 +43,13 @@ class Relay:
         return self.folder / "reports.jsonl"
 
     def open(self) -> None:
-        """Begin, on the driver."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Begin, on the driver; what earlier launches have left goes."""
+        self.remove()
         make_folder(self.folder)
-        write_bytes(self.folder / "launch", self.launch.encode())
+
+    def remove(self) -> None:
+        """End, on the driver."""
+        shutil.rmtree(self.folder.parent, ignore_errors=True)
 
     def check(self) -> None:
         """See, on a worker, that this is the driver's folder.
@@ -49,11 +57,10 @@ class Relay:
         Raises:
             TrainingError: it is not.
         """
-        path = self.folder / "launch"
-        if not path.is_file() or path.read_text() != self.launch:
+        if not self.folder.is_dir():
             raise TrainingError(
-                f"{self.folder.parent}: a worker on another machine does not see this folder: put "
-                "the runs (--out) where all machines of the cluster share it"
+                f"{self.folder.parents[1]}: a worker on another machine does not see this folder: "
+                "put the runs (--out) where all machines of the cluster share it"
             )
 
     def arrive(self, rank: int) -> None:
@@ -72,7 +79,8 @@ class Relay:
             TrainingError: another driver has begun here: this worker's was killed, and Ray has not
                 yet ended its workers.
         """
-        self.check()
+        if not self.folder.is_dir():
+            raise TrainingError(f"{self.folder.parents[1]}: another launch has begun here")
         if report.kind != "checkpoint":
             with self.reports.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(report)) + "\n")
@@ -80,7 +88,8 @@ class Relay:
     def fail(self, rank: int, error: OdmError) -> None:
         """Write down why a rank cannot go on, now or later."""
         content = {"sentence": str(error), "input": isinstance(error, InputError)}
-        write_bytes(self.folder / f"failed-{rank}.json", json.dumps(content).encode())
+        if self.folder.is_dir():  # else another launch has begun, which this is not about
+            write_bytes(self.folder / f"failed-{rank}.json", json.dumps(content).encode())
 
     def all_failed(self, number: int, patience_s: float) -> bool:
         """Wait until all ranks have written down why, or until it has been long enough."""

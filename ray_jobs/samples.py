@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,12 +20,14 @@ import numpy as np
 import pyarrow as pa
 import ray
 from numpy.typing import NDArray
+from ray.exceptions import RayError, RayTaskError
 
 from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
 from odm.archive.ionogram_samples import IonogramSample, load_ionogram_sample
 from odm.archive.samples import Sample, load_sample
 from odm.images.geometry import ImageSettings
 from odm.images.ionogram import IonogramImageSettings
+from ray_jobs.cluster import ClusterError, data_settings
 
 Arrays = tuple[NDArray[Any], ...]
 Load = Callable[[Any], Arrays]
@@ -34,8 +37,10 @@ BLOCK_BYTES = 4_000_000
 _ERRORS: dict[str, type[OdmError]] = {
     kind.__name__: kind for kind in (AnnotationError, ArchiveError, InputError, TransientError)
 }
-READ_MEMORY = 600_000_000
-"""Bytes of a reading worker: Ray itself counts none."""
+READER = {"CPU": 1.0, "memory": 600e6}
+"""Resources of a reading worker, by Ray's names; Ray itself counts no bytes of it."""
+READ_RETRIES = 3
+"""Of a block whose worker has died. By default Ray Data reads for ever what kills its readers."""
 
 
 @dataclass(frozen=True)
@@ -82,37 +87,52 @@ def hold(
 
     Raises:
         OdmError: what ``load`` has raised: a bad file or a bad annotation.
+        ClusterError: Ray itself failed, such as where a file kills every worker that reads it.
     """
     number = len(items)
     # Some blocks for every CPU, none larger than a few MB.
     count = max(number * sample_bytes // BLOCK_BYTES + 1, min(number, 2 * cpus))
     read = partial(_read, load, ray.put(list(items)))
-    table = ray.data.range(number, override_num_blocks=min(count, number)).map_batches(
-        read, batch_size=None, num_cpus=1, memory=READ_MEMORY
-    )
-    _quiet()
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    quiet = {"print_on_execution_start": False, "enable_progress_bars": False}
     blocks: list[Any] = []
     places: dict[int, tuple[int, int]] = {}
-    for bundle in table.iter_internal_ref_bundles():
-        for ref in bundle.block_refs:
-            block = ray.get(ref)
-            _raise_error(block)
-            found = block["index"].to_pylist()
-            places.update({index: (len(blocks), row) for row, index in enumerate(found)})
-            blocks.append(ref)
-            if advance is not None:
-                advance(len(found))
+    with _told(), data_settings(max_errored_blocks=0, **quiet):
+        numbers = ray.data.range(number, override_num_blocks=min(count, number))
+        # What is public, map_batches, lets nobody limit the retries any more.
+        table = numbers.map_batches_internal(
+            read,
+            batch_size=None,
+            num_cpus=READER["CPU"],
+            memory=READER["memory"],
+            max_retries=READ_RETRIES,
+        )
+        for bundle in table.iter_internal_ref_bundles():
+            for ref in bundle.block_refs:
+                block = ray.get(ref)
+                _raise_error(block)
+                found = block["index"].to_pylist()
+                places.update({index: (len(blocks), row) for row, index in enumerate(found)})
+                blocks.append(ref)
+                if advance is not None:
+                    advance(len(found))
     ordered = [places[index] for index in range(number)]
     return HeldSource(list(keys), list(positive), blocks, ordered)
 
 
-def _quiet() -> None:
-    """Ray Data tells of every execution; `hold` has its own progress."""
-    context = ray.data.DataContext.get_current()
-    context.print_on_execution_start = False
-    logger = logging.getLogger("ray.data")
-    logger.setLevel(logging.ERROR)
-    context.enable_progress_bars = False
+@contextmanager
+def _told() -> Iterator[None]:
+    """Ray's own failures as one sentence."""
+    try:
+        yield
+    except RayError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # Of an error in a worker, what it was comes last; of a lost worker, first.
+        at = -1 if isinstance(error, RayTaskError) else 0
+        reason = lines[at] if lines else "it does not say why"
+        raise ClusterError(
+            f"reading the samples on Ray failed: {type(error).__name__}: {reason}"
+        ) from error
 
 
 def image_and_mask(settings: ImageSettings, sample: Sample) -> Arrays:

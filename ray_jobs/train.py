@@ -13,7 +13,7 @@ from odm.training.launch import Launch
 from odm.training.loop import Result
 from ray_jobs.cluster import Cluster, connect
 from ray_jobs.launch import place, run_workers
-from ray_jobs.samples import HeldSource, Load, hold, image_and_boxes, image_and_mask
+from ray_jobs.samples import READER, HeldSource, Load, hold, image_and_boxes, image_and_mask
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def train_on_ray(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCa
     """
     with plan.run.locked(), connect(launch.address) as cluster:
         placement = place(cluster, launch, plan.settings.runtime.device)
+        cluster.check(1, READER, "readers")
         plan.run.write(plan.settings, task.facts(plan))
         sources = task.read(plan, cluster)
         result = run_workers(plan, task.train, sources, placement, launch, task.score)
@@ -143,6 +144,7 @@ def _read(
     """Both parts of a plan; ``named`` gives a sample's key and whether it has anything to find."""
     parts: dict[str, Sequence[Any]] = {"training": plan.training, "validation": plan.validation}
     sources = {}
+    cluster.check(1, READER, "reading workers")
     with progress("reading", sum(map(len, parts.values()))) as advance:
         for name, samples in parts.items():
             keys, positive = zip(*map(named, samples), strict=True)

@@ -13,6 +13,7 @@ ROOMS = (
     "catalog",
     "models",
     "findings",
+    "reprocess",
     "training",
     "simulate",
     "commands",

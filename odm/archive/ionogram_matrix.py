@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from pathlib import PurePath
 from typing import Any
 
@@ -43,9 +44,7 @@ def read_npz(path: object, data: bytes) -> Ionogram:
                     found[name] = archive[name]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
         raise _damaged(path, error) from None
-    except Exception as error:  # zlib.error and its kin share no base
-        if isinstance(error, ArchiveError | MemoryError):
-            raise
+    except zlib.error as error:
         raise _damaged(path, error) from None
     return _ionogram(path, found, "matrix (.npz)")
 

@@ -38,11 +38,10 @@ def read_vipir(path: object, data: bytes) -> Ionogram:
     for name in ("Range", "Frequency"):
         if name not in variables:
             raise ArchiveError(path, f"NetCDF file without {name}: no VIPIR ionogram")
-    for power, noise in POWERS:
-        if power in variables and variables[power].ndim == 2:
-            break
-    else:
+    known = [pair for pair in POWERS if pair[0] in variables and variables[pair[0]].ndim == 2]
+    if not known:
         raise ArchiveError(path, "NetCDF file without total_power or O-mode_power")
+    power, noise = known[0]
     level = variables[power].astype(np.float64)
     floor = variables.get(noise)
     if floor is None or floor.size != level.shape[0]:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import ArchiveError, InputError
+from odm.archive.errors import ArchiveError, InputError, OdmError
+from odm.archive.faults import first_line
 from odm.archive.files import list_files, read_bytes, without_options
 from odm.archive.ionogram_keys import ENDINGS, IonogramKey
 
@@ -84,7 +85,38 @@ def open_ionogram(path: object) -> xr.Dataset:
     data = read_bytes(path)
     if not data:
         raise ArchiveError(path, "empty file (0 bytes)")
-    return _dataset(path, _checked(path, _read(path, data)))
+    try:
+        found = _read(path, data)
+    except OdmError:
+        raise
+    except Exception as error:
+        # The bytes are all here, so it is no fault of a store; the libraries that read these
+        # formats raise nearly anything on damaged ones.
+        raise ArchiveError(path, f"damaged file ({first_line(error)})") from None
+    return _dataset(path, _checked(path, found))
+
+
+def is_ionogram(path: object) -> bool:
+    """Whether a file is to be read as an ionogram rather than as a half-orbit.
+
+    By its name where that tells, else by what is in it; nothing is said about its health.
+    """
+    from odm.archive.keys import OrbitKey
+    from odm.archive.orbit_h5 import open_h5
+
+    name = without_options(path).lower()
+    if not name.endswith((".h5", ".hdf5")):
+        return name.endswith(ENDINGS)
+    try:
+        OrbitKey.parse(without_options(path))
+        return False
+    except InputError:
+        pass
+    try:
+        with open_h5(path) as file:
+            return "SNR" in file or "snr" in file
+    except (ArchiveError, RuntimeError, KeyError):  # damaged: its name has the last word
+        return IonogramKey.of_name(path).time is not None
 
 
 def _read(path: object, data: bytes) -> Ionogram:

@@ -22,46 +22,48 @@ _OUTLINE = pa.list_(pa.struct([("time", _TIME), ("frequency", pa.float64())]))
 _PSD = "(mV/m)^2/Hz"
 
 
-def _field(name: str, kind: pa.DataType, description: str, units: str = "") -> pa.Field:
-    return pa.field(name, kind, metadata={"description": description, "units": units})
+def field(name: str, kind: pa.DataType, description: str, units: str = "") -> pa.Field:
+    """A column that says what it is and in which units: ``none`` where it has none."""
+    unit = units or ("UTC" if pa.types.is_timestamp(kind) else "none")
+    return pa.field(name, kind, metadata={"description": description, "units": unit})
 
 
 REGION_SCHEMA = pa.schema(
     [
-        _field("region_id", pa.string(), "identity of the half-orbit and number in it"),
-        _field("orbit_number", pa.int32(), "orbit number"),
-        _field("direction", pa.string(), "ascending (night side) or descending (day side)"),
-        _field("hemisphere", pa.string(), "geographic hemisphere of the peak: north or south"),
-        _field("time_start", _TIME, "UTC of the first column"),
-        _field("time_end", _TIME, "UTC of the last column"),
-        _field("time_peak", _TIME, "UTC of the peak"),
-        _field("frequency_min", pa.float64(), "lowest frequency", "Hz"),
-        _field("frequency_max", pa.float64(), "highest frequency", "Hz"),
-        _field("frequency_peak", pa.float64(), "frequency of the peak", "Hz"),
-        _field("latitude", pa.float64(), "geographic latitude of the peak", "degrees"),
-        _field("longitude", pa.float64(), "geographic longitude of the peak", "degrees"),
-        _field("altitude", pa.float64(), "altitude of the peak", "km"),
-        _field("dip_angle", pa.float64(), "inclination of the field (IGRF-14)", "degrees"),
-        _field("aacgm_latitude", pa.float64(), "AACGM-v2 latitude", "degrees"),
-        _field("mlt", pa.float64(), "AACGM-v2 magnetic local time", "hours"),
-        _field("file_magnetic_latitude", pa.float64(), "MAG_LAT as in the file", "degrees"),
-        _field("local_time", pa.float64(), "mean solar local time", "hours"),
-        _field("month_season", pa.string(), "season by month, spring = March to May"),
-        _field("local_season", pa.string(), "season at the place"),
-        _field("psd_peak", pa.float64(), "largest PSD in the region, component Z", _PSD),
-        _field("psd_mean", pa.float64(), "mean PSD over the region, component Z", _PSD),
-        _field("psd_peak_x", pa.float64(), "largest PSD in the region, component X", _PSD),
-        _field("psd_peak_y", pa.float64(), "largest PSD in the region, component Y", _PSD),
-        _field("area_pixels", pa.int32(), "values (rows by frequencies) in the region", "1"),
-        _field("bandwidth", pa.float64(), "frequency_max - frequency_min", "Hz"),
-        _field("duration", pa.float64(), "time_end - time_start", "s"),
-        _field("confidence", pa.float64(), "confidence of the model, 1 for truth", "1"),
-        _field("flags", pa.list_(pa.string()), "gap, pass_end, band_edge, known_line, burst, "
+        field("region_id", pa.string(), "identity of the half-orbit and number in it"),
+        field("orbit_number", pa.int32(), "orbit number"),
+        field("direction", pa.string(), "ascending (night side) or descending (day side)"),
+        field("hemisphere", pa.string(), "geographic hemisphere of the peak: north or south"),
+        field("time_start", _TIME, "UTC of the first column"),
+        field("time_end", _TIME, "UTC of the last column"),
+        field("time_peak", _TIME, "UTC of the peak"),
+        field("frequency_min", pa.float64(), "lowest frequency", "Hz"),
+        field("frequency_max", pa.float64(), "highest frequency", "Hz"),
+        field("frequency_peak", pa.float64(), "frequency of the peak", "Hz"),
+        field("latitude", pa.float64(), "geographic latitude of the peak", "degrees"),
+        field("longitude", pa.float64(), "geographic longitude of the peak", "degrees"),
+        field("altitude", pa.float64(), "altitude of the peak", "km"),
+        field("dip_angle", pa.float64(), "inclination of the field (IGRF-14)", "degrees"),
+        field("aacgm_latitude", pa.float64(), "AACGM-v2 latitude", "degrees"),
+        field("mlt", pa.float64(), "AACGM-v2 magnetic local time", "hours"),
+        field("file_magnetic_latitude", pa.float64(), "MAG_LAT as in the file", "degrees"),
+        field("local_time", pa.float64(), "mean solar local time", "hours"),
+        field("month_season", pa.string(), "season by month, spring = March to May"),
+        field("local_season", pa.string(), "season at the place"),
+        field("psd_peak", pa.float64(), "largest PSD in the region, component Z", _PSD),
+        field("psd_mean", pa.float64(), "mean PSD over the region, component Z", _PSD),
+        field("psd_peak_x", pa.float64(), "largest PSD in the region, component X", _PSD),
+        field("psd_peak_y", pa.float64(), "largest PSD in the region, component Y", _PSD),
+        field("area_pixels", pa.int32(), "values (rows by frequencies) in the region", "1"),
+        field("bandwidth", pa.float64(), "frequency_max - frequency_min", "Hz"),
+        field("duration", pa.float64(), "time_end - time_start", "s"),
+        field("confidence", pa.float64(), "confidence of the model, 1 for truth", "1"),
+        field("flags", pa.list_(pa.string()), "gap, pass_end, band_edge, known_line, burst, "
                "low_valid_share"),
-        _field("source", pa.string(), "file, relative to the archive"),
-        _field("model", pa.string(), "digest of the model, or what stands in its place"),
-        _field("geometry", pa.binary(), "point at the peak, WKB, longitude and latitude"),
-        _field("outline", _OUTLINE, "outline of the largest part over UTC and Hz"),
+        field("source", pa.string(), "file, relative to the archive"),
+        field("model", pa.string(), "digest of the model, or what stands in its place"),
+        field("geometry", pa.binary(), "point at the peak, WKB, longitude and latitude"),
+        field("outline", _OUTLINE, "outline of the largest part over UTC and Hz"),
     ]
 )  # fmt: skip
 
@@ -87,8 +89,13 @@ def region_table(
     schema = REGION_SCHEMA
     for field in more_fields:
         schema = schema.append(field)
-    metadata = {"geo": json.dumps(_GEO), **(about or {})}
+    metadata = catalog_metadata(about)
     return pa.Table.from_pylist(list(rows), schema=schema.with_metadata(metadata))
+
+
+def catalog_metadata(about: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What makes a Parquet file GeoParquet, and what else is said about it."""
+    return {"geo": json.dumps(_GEO), **(about or {})}
 
 
 def write_regions(

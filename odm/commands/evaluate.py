@@ -92,14 +92,16 @@ def evaluate(
     )
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)
-    if save:
-        card = save_evaluation(method, done)
-        done.sheet.about["saved as"] = card.digest
-        typer.echo(f"saved: {model} has digest {card.digest}", err=True)
-    if out is not None:
-        for path in _write(out, done.sheet, done.examples):
-            typer.echo(f"written: {path}", err=True)
-    print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
+    try:
+        if save:
+            card = save_evaluation(method, done)
+            done.sheet.about["saved as"] = card.digest
+            typer.echo(f"saved: {model} has digest {card.digest}", err=True)
+    finally:  # what cannot be saved has its scores all the same
+        print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
+        if out is not None:
+            for path in _write(out, done.sheet, done.examples):
+                typer.echo(f"written: {path}", err=True)
 
 
 def _is_detector(model: str) -> bool:

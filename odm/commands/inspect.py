@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    file: Annotated[str, typer.Argument(help="A half-orbit: a local path or a URI.")],
+    file: Annotated[
+        str, typer.Argument(help="A half-orbit or an ionogram: a local path or a URI.")
+    ],
     picture: Annotated[
         str | None, typer.Option(help="Where the picture goes [default: <name>.png here].")
     ] = None,
@@ -24,7 +26,7 @@ def inspect(
     annotations: Annotated[
         str | None,
         typer.Option(
-            help="Folder of annotations or of a simulated archive whose regions are outlined "
+            help="Folder of annotations or of a simulated archive: its regions or layers are shown "
             "[default: the file's own folder, where it is a simulated archive]."
         ),
     ] = None,
@@ -34,15 +36,20 @@ def inspect(
 
     Example: odm inspect archive/CSES_01_EFD_3_L02_A1_175381_20210401_012158_20210401_015642_000.h5
     """
-    import json
-
     from odm.archive.errors import InputError
     from odm.archive.files import without_options
+    from odm.archive.ionograms import is_ionogram
     from odm.archive.orbits import check_component, read_orbit
 
     component = check_component(component)
     if picture is not None and (no_picture or not picture.endswith(".png")):
         raise InputError(f"--picture {picture}: give a name that ends in .png, or --no-picture")
+    if is_ionogram(file):
+        from odm.commands.inspect_ionogram import inspect_ionogram
+
+        facts, target = inspect_ionogram(file, "" if no_picture else picture, annotations)
+        _show(facts | ({"picture": target} if target else {}), json_)
+        return
     orbit = read_orbit(file, component)
     facts = describe(orbit, component)
     masks, source, name = _outlines(orbit, file, annotations)
@@ -56,12 +63,18 @@ def inspect(
         target = picture or f"{stem}.png"
         draw_orbit(target, orbit, component=component, outlines=masks, outline_name=name)
         facts["picture"] = target
+    _show(facts, json_)
+
+
+def _show(facts: dict[str, Any], json_: bool) -> None:
+    import json
+
     if json_:
         print(json.dumps(facts, indent=2))
-    else:
-        width = max(len(name) for name in facts)
-        for name, value in facts.items():
-            print(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
+        return
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
 
 
 def describe(orbit: Orbit, component: str) -> dict[str, Any]:
@@ -130,6 +143,10 @@ def _mode(survey: int, burst: int, rows: int) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name.replace('_', ' ')} {_plain(item)}" for name, item in value.items())
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "".join(f"\n  {_plain(item)}" for item in value)
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return "unknown" if value is None else str(value)

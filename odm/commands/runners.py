@@ -1,4 +1,4 @@
-"""Options of `odm train` that its other machinery takes, and where that is found."""
+"""Options of what other machinery can run, and where that is found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from odm.training.launch import Launch
 
 RUNNERS = "odm.runners"
-"""Entry points of packages that run trainings on other machinery, by the name of the command."""
+"""Entry points of packages that run commands on other machinery, by the name of the command."""
 
 Local = Annotated[
     bool, typer.Option("--local", help="Without Ray: here, or in what torchrun started.")
@@ -77,21 +77,25 @@ def check_local(launch: Launch) -> None:
         raise InputError("workers, their CPUs, GPUs, failures and address are Ray's: not --local")
 
 
-def find_runner(command: str) -> Any:
-    """The runner of another package: takes a plan and a `Launch`, gives what `train_here` gives.
+def find_runner(command: str, doing: str = "training") -> Any:
+    """The runner of another package, such as one that takes a plan and a `Launch`.
+
+    Args:
+        command: as in ``train segmenter``.
+        doing: what it is called in a sentence.
 
     Raises:
         InputError: none is installed.
     """
     from odm.archive.errors import InputError
 
+    here = f"add --local for {doing} in this process"
     for point in entry_points(group=RUNNERS):
         if point.name == command:
             try:
                 return point.load()
             except ImportError as error:
                 raise InputError(
-                    f"training on Ray needs {error.name or error}, which is not installed; add "
-                    "--local to train in this process"
+                    f"{doing} on Ray needs {error.name or error}, which is not installed; {here}"
                 ) from None
-    raise InputError("training on Ray is not installed here; add --local to train in this process")
+    raise InputError(f"{doing} on Ray is not installed here; {here}")

@@ -94,14 +94,15 @@ def pick_cases(examples: Sequence[Example], each: int = 3) -> list[Example]:
     """Up to ``each`` best, median and worst, in this order, none of them twice.
 
     They are ranked by Dice, and of equal ones (many have 0) the fewer wrong pixels are the better.
+    Where there are few, fewer are picked: what is worst is never shown as the median.
     """
     from dataclasses import replace
 
     ranked = sorted(examples, key=lambda one: (-one.dice, one.wrong, one.path))
-    each = min(each, -(-len(ranked) // 3))
+    each = min(each, max(1, len(ranked) // 3))
+    last = max(each, len(ranked) - each)
     middle = max(each, (len(ranked) - each) // 2)
-    last = max(middle + each, len(ranked) - each)
-    parts = (ranked[:each], ranked[middle : middle + each], ranked[last:])
+    parts = (ranked[:each], ranked[middle : min(middle + each, last)], ranked[last:])
     return [
         replace(one, kind=kind) for kind, part in zip(CASES, parts, strict=True) for one in part
     ]

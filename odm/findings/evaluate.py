@@ -35,6 +35,9 @@ CALIBRATE_ON = ("auto", "validation", "scored", "none")
 Meter = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """What is done and on how many half-orbits → a function to call with the number just finished, as
 `odm.progress.progress` gives it."""
+CALIBRATION = "calibration"
+"""Where `ModelCard.metrics` holds the facts of a `Calibration`."""
+FOLDER = "the model folder"
 BY_PEOPLE = (
     "Scored against what people drew: others would have drawn other outlines, and nothing is "
     "implied about physical origin or earthquakes."
@@ -140,7 +143,7 @@ def evaluate_model(
     calibration = Calibration(
         temperature=stored or 1.0,
         regions=method.regions,
-        fitted_on="the model folder" if stored else "",
+        fitted_on=FOLDER if stored else "",
     )
     notes = []
     if fresh or fit:
@@ -150,11 +153,16 @@ def evaluate_model(
             notes.append("the data set has no validation part: the temperature stays 1")
         else:
             method.check_classes(source.data.annotations.classes)
-            calibration = bench.calibrate(source, calibration, fresh, fit, overlap)
+            shared = source.shared(scored)
+            words = source.words + (f", {shared} of them are scored" if shared else "")
+            calibration = bench.calibrate(source, words, calibration, fresh, fit, overlap)
             if fit and not calibration.facts["regions"]["f1"]:
                 notes.append("no thresholds find a true region: they stay what they were")
-            if source == scored:
-                notes.append("calibrated on the very half-orbits that are scored")
+            if shared:
+                notes.append(
+                    f"calibrated on {shared} of the very half-orbits that are scored, which "
+                    "flatters the scores"
+                )
     return bench.score(scored, calibration, notes, resamples)
 
 
@@ -186,6 +194,17 @@ class _Part:
     def words(self) -> str:
         return f"{self.name} of data set {self.data.digest[:12]}"
 
+    def shared(self, other: _Part) -> int:
+        """How many of its half-orbits (or hemispheres of them) the other part shows too."""
+        theirs = {(sample.key.stem, sample.hemisphere) for sample in other.samples}
+        known = {stem for stem, _ in theirs}
+        return sum(
+            sample.key.stem in known
+            if sample.hemisphere is None
+            else bool({(sample.key.stem, sample.hemisphere), (sample.key.stem, None)} & theirs)
+            for sample in self.samples
+        )
+
 
 class _Bench:
     """A method that runs, with the images that it is to see."""
@@ -207,9 +226,12 @@ class _Bench:
         )
 
     def calibrate(
-        self, part: _Part, start: Calibration, fresh: bool, fit: bool, overlap: float
+        self, part: _Part, words: str, start: Calibration, fresh: bool, fit: bool, overlap: float
     ) -> Calibration:
-        """Fit the temperature (if ``fresh``), then thresholds at it (if ``fit``)."""
+        """Fit the temperature (if ``fresh``), then thresholds at it (if ``fit``).
+
+        What is fitted is said to be from ``words``.
+        """
         samples, truth = part.samples, part.truth
         facts: dict[str, Any] = {
             "data": part.data.digest,
@@ -234,7 +256,7 @@ class _Bench:
                     progress=progress,
                 )
             fitted = sheet.calibration
-            done = replace(done, temperature=round(fitted["temperature"], 4), fitted_on=part.words)
+            done = replace(done, temperature=round(fitted["temperature"], 4), fitted_on=words)
             facts["temperature"] = done.temperature
             facts["ece"] = {"before": fitted["ece"], "after": fitted["scaled"]["ece"]}
         if fit:
@@ -250,7 +272,7 @@ class _Bench:
                     batch=self.running.batch,
                     progress=progress,
                 )
-            done = replace(done, regions=best.regions, thresholds_on=part.words)
+            done = replace(done, regions=best.regions, thresholds_on=words)
             facts["regions"] = {"f1": best.f1, "overlap": overlap, "nuclei": best.nuclei}
         return replace(done, facts=facts)
 
@@ -259,7 +281,7 @@ class _Bench:
     ) -> Evaluation:
         """The sheet of one part."""
         samples, seed = part.samples, simulation_seed(part.data)
-        notes = [*self._notes(part, samples), *notes]
+        notes = [*self._notes(part, samples, calibration), *notes]
         examples: list[Example] = []
         self.predictor.temperature = calibration.temperature
         with self._metered("scoring", samples) as progress:
@@ -303,11 +325,11 @@ class _Bench:
         about["temperature"] = calibration.temperature
         about["temperature from"] = calibration.fitted_on or "nowhere: not calibrated"
         about["thresholds from"] = calibration.thresholds_on or (
-            "the defaults" if card is None else "the model folder"
+            "the defaults" if card is None else FOLDER
         )
         return about
 
-    def _notes(self, part: _Part, samples: list[Sample]) -> list[str]:
+    def _notes(self, part: _Part, samples: list[Sample], calibration: Calibration) -> list[str]:
         notes = []
         differing = differing_images(self.images, part.data.settings)
         if differing:
@@ -315,6 +337,10 @@ class _Bench:
         card = self.method.card
         if part.name == "train" and card is not None and card.training_data == part.data.digest:
             notes.append("the model was trained on these half-orbits")
+        known = {} if card is None else card.metrics.get(CALIBRATION, {})
+        used = FOLDER in (calibration.fitted_on, calibration.thresholds_on or FOLDER)
+        if used and (known.get("data"), known.get("part")) == (part.data.digest, part.name):
+            notes.append("the model folder was calibrated on these half-orbits")
         if not any(sample.has_nucleus for sample in samples):
             notes.append(f"nothing is drawn in {part.name}: there is no recall")
         return notes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from odm.archive.errors import InputError
-from odm.findings.evaluate import Evaluation
+from odm.findings.evaluate import CALIBRATION, Evaluation
 from odm.findings.methods import Method
 from odm.findings.regions import TEMPERATURE
 from odm.findings.score_sheet import ScoreSheet, plain
@@ -14,8 +14,8 @@ from odm.findings.score_sheet import ScoreSheet, plain
 if TYPE_CHECKING:
     from odm.models.card import ModelCard
 
-SCORES, CALIBRATION = "scores", "calibration"
-"""Where `ModelCard.metrics` holds the entries of `score_entry`, and how it was calibrated."""
+SCORES = "scores"
+"""Where `ModelCard.metrics` holds the entries of `score_entry`."""
 
 
 def save_evaluation(method: Method, evaluations: Evaluation | Sequence[Evaluation]) -> ModelCard:
@@ -25,8 +25,8 @@ def save_evaluation(method: Method, evaluations: Evaluation | Sequence[Evaluatio
 
     Args:
         method: of a model folder.
-        evaluations: of this method, all with one calibration. A score on the same part of the same
-            data set is replaced, others stay.
+        evaluations: of this method, all with one calibration. Earlier scores stay where they are
+            of another part or data set and were made with the same temperature and thresholds.
 
     Returns:
         The new card.
@@ -47,8 +47,12 @@ def save_evaluation(method: Method, evaluations: Evaluation | Sequence[Evaluatio
         raise InputError(f"{method.name} was not calibrated: there is nothing to save")
     entries = [score_entry(one) for one in done]
     new = {(entry["data"], entry["part"]) for entry in entries}
+    thresholds = {**calibration.regions.to_dict(), TEMPERATURE: calibration.temperature}
+    same = thresholds == dict(card.thresholds)
     kept = [
-        entry for entry in card.metrics.get(SCORES, []) if (entry["data"], entry["part"]) not in new
+        entry
+        for entry in card.metrics.get(SCORES, [])
+        if same and (entry["data"], entry["part"]) not in new
     ]
     metrics: dict[str, Any] = {**card.metrics, SCORES: [*kept, *entries]}
     if calibration.facts:
@@ -57,7 +61,7 @@ def save_evaluation(method: Method, evaluations: Evaluation | Sequence[Evaluatio
         method.folder,
         method.segmenter,
         image=card.image,
-        thresholds={**calibration.regions.to_dict(), TEMPERATURE: calibration.temperature},
+        thresholds=thresholds,
         kind=card.architecture["kind"],
         training_data=card.training_data,
         metrics=metrics,

@@ -107,8 +107,8 @@ class ScoreSheet:
             self._calibration_table(),
         ]
 
-    def to_text(self) -> str:
-        """The sheet as plain text, `WIDTH` columns wide."""
+    def to_text(self, *, brief: bool = False) -> str:
+        """The sheet as plain text, `WIDTH` columns wide; ``brief``: only regions and a campaign."""
         from rich.console import Console
 
         console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False, color_system=None)
@@ -125,11 +125,12 @@ class ScoreSheet:
             console.print(
                 f"Intervals of {counts['blocks']} blocks are too narrow, if there are any."
             )
-        for table in self.tables():
+        for table in self.tables()[: 2 if brief else None]:
             console.print()
             console.print(table)
         console.print()
-        console.print(MPA_NOTE)
+        if not brief:
+            console.print(MPA_NOTE)
         console.print(self.caveat)
         assert isinstance(console.file, io.StringIO)
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

@@ -79,12 +79,15 @@ class OdmUnetSmallOptions(OdmUnetOptions):
     """Options of `odm_unet_small`: for training and campaigns on CPUs.
 
     One input channel, half the SDI channels and a narrow decoder; the products are normalised and
-    their factors start around 1, which costs nothing and lets it learn from the first step.
+    their factors start around 1, which costs nothing and lets it learn from the first step. The
+    attentions of ODConv are normalised by layer: the running statistics of one value an image, from
+    batches of 8, are too far off to predict with.
     """
 
     in_channels: int = Field(default=1, ge=1)
     encoder: str = "tu-mobilenetv3_small_100"
     odconv: Literal["none", "depthwise", "pointwise", "all"] = "depthwise"
+    odconv_norm: Literal["batch", "layer"] = "layer"
     sdi_channels: int = Field(default=16, ge=1)
     sdi_norm: bool = True
     sdi_around_one: bool = True

@@ -24,7 +24,7 @@ from odm.archive.errors import InputError
 from odm.archive.files import write_bytes
 from odm.archive.keys import Direction
 from odm.simulate import groundtrack
-from odm.simulate.folder import MANIFEST, Progress, claim, finish, run_all, share, whole
+from odm.simulate.folder import Progress, claim, finish, run_all, share, whole
 from odm.simulate.truth import write_truth
 from odm.simulate.vlf import FAMILIES, HalfOrbit, Recipe, plan, simulate_half_orbit
 

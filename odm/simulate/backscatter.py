@@ -64,14 +64,18 @@ class LayerEcho:
 
 
 class _Fan(NamedTuple):
-    """Rays (F, E) with their weight per radian, and those that count for the edge."""
+    """Rays (F, E) with their weight per radian, and those that count for the edge.
+
+    ``unscreened``: the weight were there no layer in front; None where there is none.
+    """
 
     rays: Rays
     weight: Floats
     counted: NDArray[np.bool_]
+    unscreened: Floats | None = None
 
 
-def group_ranges(sounder: Sounder) -> Floats:
+def group_ranges(sounder: Sounder) -> NDArray[np.float64]:
     """(G,) km, gate centres."""
     return np.arange(0.0, RANGE_END_KM + 1e-6, sounder.gate_km)
 
@@ -122,10 +126,10 @@ def _f_fans(
     through = _transmission(scene, frequency, elevation, rays)
     weight = _weight(scene, rays, frequency, elevation, ground)
     if low_turn is None:
-        return _Fan(rays, weight * through, through > _SEEN_THROUGH), None
+        return _Fan(rays, weight * through, through > _SEEN_THROUGH, weight), None
     upper = _only(rays, ~low_turn)
     lower = _only(rays, low_turn)
-    f_fan = _Fan(upper, weight * through, through > _SEEN_THROUGH)
+    f_fan = _Fan(upper, weight * through, through > _SEEN_THROUGH, weight)
     return f_fan, _Fan(lower, weight, np.ones_like(low_turn))
 
 
@@ -222,9 +226,12 @@ def _echo(
     gates = group_ranges(scene.sounder)
     gate, repeat = scene.sounder.gate_km, scene.sounder.repeat_km
     power, folded = deposit(fan.rays.group_path, fan.weight, elevation[0], gate, gates.size, repeat)
-    peak = float(np.percentile(power[_MARGIN:], 99.9))
-    if peak <= 0:
-        peak = float(power.max()) or 1.0
+    reference: Floats = power
+    if fan.unscreened is not None and scene.kind in ("mixed", "es"):
+        # Its level is that of a free view: a layer behind another is not raised for it.
+        path = fan.rays.group_path
+        reference, _ = deposit(path, fan.unscreened, elevation[0], gate, gates.size, repeat)
+    peak = float(np.percentile(reference[_MARGIN:], 99.9)) or float(reference.max()) or 1.0
     factor = 10 ** (level_db / 10) / peak
     power *= factor
     hop2 = folded * factor
@@ -234,7 +241,7 @@ def _echo(
         double = 2 * fan.rays.group_path
         hop2 += sum(deposit(double, weight, elevation[0], gate, gates.size, repeat))
     o_edge = minimum_group_path(np.where(fan.counted, fan.rays.group_path, np.nan))
-    edge = o_edge.copy()
+    edge: Floats = o_edge.copy()
     own = power.copy()
     shift = round(c.x_mhz / STEP_MHZ)
     if c.x_db > ABSENT_DB:
@@ -275,13 +282,13 @@ def deposit(
         (F, gates) where it belongs, and (F, gates) what is from beyond.
     """
     columns = round(repeat_km / gate_km)
-    a, b = path[:, :-1], path[:, 1:]
-    amount = 0.5 * (weight[:, :-1] + weight[:, 1:]) * np.diff(elevation)
-    rows, tubes = np.nonzero(np.isfinite(a) & np.isfinite(b) & (amount > 0))
-    a, b, amount = (values[rows, tubes] for values in (a, b, amount))
-    low = np.minimum(a, b) / gate_km + 0.5
-    high = np.maximum(np.maximum(a, b) / gate_km + 0.5, low + 0.01)
-    farthest = float(np.max(low, initial=0.0))
+    nearer, farther = np.fmin(path[:, :-1], path[:, 1:]), np.maximum(path[:, :-1], path[:, 1:])
+    amounts = 0.5 * (weight[:, :-1] + weight[:, 1:]) * np.diff(elevation)
+    rows, tubes = np.nonzero(np.isfinite(farther) & (amounts > 0))
+    amount = amounts[rows, tubes]
+    low = nearer[rows, tubes] / gate_km + 0.5
+    high = np.maximum(farther[rows, tubes] / gate_km + 0.5, low + 0.01)
+    farthest = float(np.max(high, initial=0.0))
     total = columns if farthest <= columns else 2 * columns
     # A tube's power up to x is slope * (max(x - low, 0) - max(x - high, 0)); summed over tubes at
     # every gate's border by counting the slopes that have begun there.

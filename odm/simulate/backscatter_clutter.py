@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from odm.simulate.backscatter import FREQUENCY_MHZ
-from odm.simulate.ionogram_scene import ABSENT_DB, Scene, Sounder
+from odm.simulate.ionogram_scene import ABSENT_DB, EsLayer, FLayer, Scene, Sounder
 from odm.simulate.raytrace import Floats, QuasiParabola, trace
 
 BROADCAST_MHZ = (
@@ -67,8 +67,8 @@ def draw_clutter(scene: Scene, ranges: Floats, rng: np.random.Generator) -> Clut
     clutter.add("meteor", meteors, ranges)
     if scene.sounder.leak_db > ABSENT_DB:
         width = rng.uniform(8, 25)
-        level = 10 ** (scene.sounder.leak_db / 10) * _wobble(rng, 4.0)
-        leak = level[:, None] * np.exp(-(((ranges - rng.uniform(0, 60)) / width) ** 2))[None]
+        uneven_leak = 10 ** (scene.sounder.leak_db / 10) * _wobble(rng, 4.0)
+        leak = uneven_leak[:, None] * np.exp(-(((ranges - rng.uniform(0, 60)) / width) ** 2))[None]
         clutter.add("direct signal", leak, ranges)
     return clutter
 
@@ -84,7 +84,9 @@ def _vertical(scene: Scene, ranges: Floats, rng: np.random.Generator) -> Floats:
     """Straight up and down: virtual heights of F and sporadic E, and their multiples."""
     power = np.zeros((FREQUENCY_MHZ.size, ranges.size))
     width = max(scene.sounder.gate_km, 0.5 * scene.sounder.pulse_km)
-    layers = [(scene.f, scene.f.peak_km, scene.f.thickness_km)]
+    layers: list[tuple[FLayer | EsLayer, float, float]] = [
+        (scene.f, scene.f.peak_km, scene.f.thickness_km)
+    ]
     if scene.es.level_db > ABSENT_DB:
         layers.append((scene.es, scene.es.height_km, scene.es.thickness_km))
     for layer, height, thickness in layers:
@@ -131,8 +133,8 @@ def interference(scene: Scene, shape: tuple[int, int], rng: np.random.Generator)
             start, length = rng.integers(0, shape[1]), int(rng.uniform(0.1, 0.6) * shape[1])
             noise[column, start : start + length] *= 10 ** (rng.uniform(-6, 4) / 10)
     for _ in range(rng.poisson(6 * strength)):  # short bursts
-        column, start = int(rng.integers(shape[0])), int(rng.integers(shape[1]))
-        noise[column, start : start + int(rng.uniform(4, 60))] += 10 ** (rng.uniform(2, 12) / 10)
+        where, first = int(rng.integers(shape[0])), int(rng.integers(shape[1]))
+        noise[where, first : first + int(rng.uniform(4, 60))] += 10 ** (rng.uniform(2, 12) / 10)
     return noise
 
 

@@ -1,4 +1,4 @@
-"""One simulated backscatter ionogram: SNR over frequency and range, with the truth of each layer."""
+"""One simulated backscatter ionogram: SNR over frequency and range, and each layer's truth."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SEEN_DB = 3.0
 LEAST_PEAK_DB = 8.0
 LEAST_PIXELS, LEAST_COLUMNS = 80, 6
 """A layer with less than these is none that a person would mark."""
-_LEAST_SHARE = 0.04
+_LEAST_SHARE = 0.01
 """Of the largest area: smaller ones are specks."""
 
 _ONE_TO_THE_EYE = 0.25
@@ -149,10 +149,7 @@ def _measured(
 ) -> NDArray[np.float32]:
     """Speckled power over the noise that the sounder takes for its own, in dB."""
     power = expected.astype(np.float32) * speckle(noise.shape, scene.sounder, rng)
-    if scene.sounder.by_column:
-        floor = np.median(power, axis=1, keepdims=True)
-    else:
-        floor = np.median(power)
+    floor = np.median(power, axis=1 if scene.sounder.by_column else None, keepdims=True)
     snr = 10 * np.log10(np.maximum(power / floor, 1e-4))
     return np.round(snr / RESOLUTION_DB).astype(np.float32) * np.float32(RESOLUTION_DB)
 
@@ -169,9 +166,14 @@ def _truths(
     confusers = list(others)
     inside = ranges[-1] + 0.5 * scene.sounder.gate_km
     for echo in echoes:
-        seen = pulse_only(echo.power, scene.sounder) / noise
+        undisturbed = pulse_only(echo.power, scene.sounder)
+        seen = undisturbed / noise
         seen[missing] = 0
-        mask = main_areas(seen >= 10 ** (SEEN_DB / 10))
+        # A column of interference, or one that is missing, does not cut a layer in two.
+        strong = undisturbed >= 10 ** (SEEN_DB / 10)
+        main = main_areas(strong)
+        seen[strong & ~main] = 0
+        mask = main & (seen >= 10 ** (SEEN_DB / 10))
         peak_db = float(10 * np.log10(max(seen.max(), 1e-6)))
         columns = int(mask.any(axis=1).sum())
         if mask.sum() < LEAST_PIXELS or columns < LEAST_COLUMNS or peak_db < LEAST_PEAK_DB:

@@ -154,7 +154,8 @@ def draw_scene(
 
     def drawn(number: int, stream: int) -> Scene:
         rng = np.random.default_rng([seed, number, stream])
-        chosen = kind if kind != "any" else rng.choice(KINDS, p=[KIND_SHARES[k] for k in KINDS])
+        among = str(rng.choice(KINDS, p=[KIND_SHARES[k] for k in KINDS])) if kind == "any" else kind
+        chosen = next(known for known in KINDS if known == among)
         second = rng.random() < LAYERED_SHARE
         return _draw(rng, chosen, ray_model or RAY_MODELS[int(second)], difficulty)
 

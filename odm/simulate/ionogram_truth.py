@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from odm.archive.errors import InputError
 from odm.archive.files import write_table
 from odm.simulate.ionogram import EDGE_SEEN_DB, LayerTruth, SimulatedIonogram
 
@@ -54,7 +51,7 @@ LAYER_TRUTH_SCHEMA = pa.schema(
         _field(
             "layer_kind",
             pa.string(),
-            "F, E, local Es, remote Es, or several of these where they lie upon each other",
+            "F, E, local Es, remote Es, or some of these in one",
         ),
         _field("ionogram_kind", pa.string(), "mixed, f, es or none, as drawn"),
         _field("ray_model", pa.string(), "quasi-parabolic or layered"),
@@ -140,27 +137,6 @@ def _layer_numbers(one: SimulatedIonogram, what: str) -> tuple[float, float]:
 def confuser_rows(one: SimulatedIonogram, source: str) -> list[dict[str, Any]]:
     """Rows of ``confusers.parquet``."""
     return [{"ionogram_id": one.stem, "source": source} | row for row in one.confusers]
-
-
-def mask_png(mask: NDArray[np.bool_]) -> bytes:
-    """PNG, 0 and 255, of a mask (F, G): a column per frequency, top = longest range."""
-    pixels = np.ascontiguousarray(mask.T[::-1]).astype(np.uint8) * np.uint8(255)
-    done, data = cv2.imencode(".png", pixels)
-    if not done:
-        raise InputError(f"a mask of {pixels.shape} could not be written as PNG")
-    return bytes(data)
-
-
-def read_mask(path: str | Path) -> NDArray[np.bool_]:
-    """Inverse of `mask_png`: a mask (F, G), rows of frequency, ranges rising.
-
-    Raises:
-        InputError: no picture.
-    """
-    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if pixels is None:
-        raise InputError(f"{path}: not a picture that can be read")
-    return np.asarray(pixels[::-1].T > 0)
 
 
 def write_layer_truth(

@@ -62,7 +62,7 @@ def simulate_ionograms(
     kind: str = "any",
     difficulty: float = 0.5,
     series: bool = False,
-    ray_model: RayModel | None = None,
+    ray_model: str | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> IonogramSummary:
@@ -90,13 +90,14 @@ def simulate_ionograms(
         raise InputError(f"kind {kind!r} is none of {', '.join(KINDS)}, any")
     if ray_model is not None and ray_model not in RAY_MODELS:
         raise InputError(f"ray model {ray_model!r} is none of {', '.join(RAY_MODELS)}")
+    chosen: RayModel | None = next((name for name in RAY_MODELS if name == ray_model), None)
     whole("workers", workers, 1)
     recipe = IonogramRecipe(
         seed=whole("seed", seed, 0),
         kind=kind,
         difficulty=share("difficulty", difficulty),
         series=bool(series),
-        ray_model=ray_model,
+        ray_model=chosen,
     )
     count = whole("count", count, 1)
     folder = Path(out).expanduser()
@@ -143,7 +144,8 @@ def _finish(
 def simulate_one(task: tuple[Path, IonogramRecipe, int]) -> dict[str, Any]:
     """Write one ionogram with its masks; its rows of truth, and the size of the file."""
     from odm.archive.ionogram_matrix import write_matrix
-    from odm.simulate.ionogram_truth import confuser_rows, layer_rows, mask_png
+    from odm.images.ionogram_layers import mask_png
+    from odm.simulate.ionogram_truth import confuser_rows, layer_rows
 
     folder, recipe, index = task
     one = simulate_ionogram(recipe, index)

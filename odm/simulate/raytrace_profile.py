@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.raytrace import EARTH_RADIUS_KM, Floats, QuasiParabola, Rays
+from odm.simulate.raytrace import EARTH_RADIUS_KM, QuasiParabola, Rays
 
 NODES = 90
 """Shells between the base and the highest peak."""

@@ -1,6 +1,7 @@
 """A method on one part of a data set, calibrated on another, and back into its folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,18 @@ def test_thresholds_of_the_truth_find_all_of_it(dataset: Dataset) -> None:
 def test_calibration_on_the_scored_data_says_so(dataset: Dataset) -> None:
     method = Method(Brightness(), "brightness", IMAGE, LOOSE)
     done = evaluate_model(method, dataset, calibrate_on="scored", running=EAGER, resamples=0)
-    assert done.sheet.calibration["fitted_on"].startswith("test of data set")
+    number = len(dataset.samples("test"))
+    told = f"test of data set {dataset.digest[:12]}, {number} of them are scored"
+    assert done.sheet.calibration["fitted_on"] == told
+    # Another data set may hold in its validation part what is scored here.
+    swapped = made(
+        Path(dataset.archive).parent, "swapped", SplitRule(by="whole", part="validation")
+    )
+    other = evaluate_model(
+        method, dataset, validation=swapped, calibrate_on="validation", running=EAGER, resamples=0
+    )
+    assert other.sheet.calibration["fitted_on"].endswith(f", {number} of them are scored")
+    assert any("very half-orbits that are scored" in note for note in other.notes)
     assert any("very half-orbits that are scored" in note for note in done.notes)
     plain = evaluate_model(method, dataset, calibrate_on="none", running=EAGER, resamples=0)
     assert plain.calibration.temperature == 1
@@ -218,7 +230,16 @@ def test_saved_and_used_again(dataset: Dataset, folder: Path) -> None:
     assert second.sheet.to_dict()["regions"] == first.sheet.to_dict()["regions"]
     assert len(save_evaluation(again, second).metrics["scores"]) == 1
     other = evaluate_model(again, dataset, part="validation", running=EAGER, resamples=0)
+    assert "the model folder was calibrated on these half-orbits" in other.notes
+    assert not any("was calibrated on" in note for note in second.notes)
     assert len(save_evaluation(open_method(folder), other).metrics["scores"]) == 2
+    # With another calibration, earlier scores are no longer this model's.
+    plain = open_method(folder)
+    changed = evaluate_model(
+        replace(plain, regions=LOOSE), dataset, running=EAGER, resamples=0, part="train"
+    )
+    (entry,) = save_evaluation(plain, changed).metrics["scores"]
+    assert entry["part"] == "train"
 
 
 def test_a_method_without_learning_by_name(dataset: Dataset) -> None:
@@ -277,6 +298,20 @@ def test_the_command(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
     assert f"saved as: {digest}" in saved.stdout
 
 
+def test_scores_that_cannot_be_saved_are_not_lost(dataset: Dataset, tmp_path: Path) -> None:
+    made(Path(dataset.archive).parent, "unsplit", SplitRule(by="whole", part="test"))
+    model = create_segmenter("unet", encoder="tu-mobilenetv3_small_050", pretrained="none")
+    save_model(
+        tmp_path / "model", model, image=IMAGE.to_dict(), thresholds=RegionSettings().to_dict()
+    )
+    data = Path(dataset.archive).parent / "unsplit.yaml"
+    words = ["evaluate", str(tmp_path / "model"), str(data)]
+    words += ["--engine", "eager", "--resamples", "0", "--json", "--save"]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InputError) and "not calibrated" in str(done.exception)
+    assert json.loads(done.stdout)["counts"]["half_orbits"] == len(dataset.all_samples)
+
+
 def test_wrong_use(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
     path = Path(dataset.archive).parent / "dataset.yaml"
 
@@ -309,7 +344,10 @@ def test_without_a_validation_part_the_temperature_stays_one(dataset: Dataset) -
     assert done.calibration.temperature == 1
     assert any("no validation part" in note for note in done.notes)
     fitted = evaluate_model(method, whole, validation=dataset, running=EAGER, resamples=0)
-    assert fitted.calibration.fitted_on == f"validation of data set {dataset.digest[:12]}"
+    number = len(dataset.samples("validation"))
+    assert fitted.calibration.fitted_on == (
+        f"validation of data set {dataset.digest[:12]}, {number} of them are scored"
+    )
     assert fitted.calibration.temperature > 1
 
 

@@ -303,12 +303,13 @@ def test_more_sizes_than_the_compiler_counts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         torch, "compile", lambda model, **options: compiler(model, backend=traced, **options)
     )
-    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 3)
     model = Tiny()
     sizes = [(32 + 8 * k, 48) for k in range(5)]
     predictor = Predictor(model, engine="compile", device="cpu")
-    for size in sizes:
-        predictor(images(2, size))
+    # Not by monkeypatch, which would take the setting away when it ends.
+    with torch._dynamo.config.patch(recompile_limit=3):
+        for size in sizes:
+            predictor(images(2, size))
     assert len(programs) == len(sizes)
     for size in sizes:  # and all are kept
         batch = images(2, size)

@@ -98,6 +98,10 @@ def test_truth_on_a_resized_image_is_off_by_at_most_one_pixel(
     pixel_khz = 25.0 / 512
     assert largest["lowest frequency"] <= pixel_khz
     assert largest["highest frequency"] <= pixel_khz
+    times = [read_orbit(entry.path).times for entry in list_orbits(archive).entries]
+    pixel_s = max((one[-1] - one[0]) / np.timedelta64(1, "s") for one in times) / 512
+    assert largest["start"] <= pixel_s
+    assert largest["end"] <= pixel_s
     assert sheet.boundary["mean"] < 1
 
 
@@ -289,8 +293,12 @@ def test_cases_are_ranked(archive: Path, native: ImageSettings) -> None:
     assert [(one.kind, one.wrong) for one in picked] == [
         ("best", 0), ("best", 1), ("median", 4), ("median", 5), ("worst", 8), ("worst", 9),
     ]  # fmt: skip
-    assert [one.wrong for one in pick_cases([example(0, 7), example(0, 3)], each=3)] == [3, 7]
-    assert len(pick_cases(ranked[:7])) == 7
+    two = pick_cases([example(0, 7), example(0, 3)], each=3)
+    assert [(one.kind, one.wrong) for one in two] == [("best", 3), ("worst", 7)]
+    for number, wrong in ((1, [0]), (3, [0, 1, 2]), (4, [0, 1, 3]), (7, [0, 1, 2, 3, 5, 6])):
+        few = pick_cases(ranked[:number])
+        assert [one.wrong for one in few] == wrong
+        assert few[-1].kind == ("best" if number == 1 else "worst")
     assert pick_cases([]) == []
 
 

@@ -130,10 +130,10 @@ def test_squeeze_excite_can_be_dropped() -> None:
 @pytest.mark.parametrize(
     ("options", "single"),
     [
-        ({}, False),
-        ({"odconv": "depthwise"}, False),
-        ({"odconv": "none"}, True),
-        ({"odconv_norm": "layer"}, True),
+        ({}, True),
+        ({"odconv_norm": "batch"}, False),
+        ({"odconv_norm": "batch", "odconv": "pointwise"}, False),
+        ({"odconv_norm": "batch", "odconv": "none"}, True),
         ({"encoder": "vgg11", "odconv": "none"}, True),
     ],
 )
@@ -179,7 +179,7 @@ def test_temperature_is_in_the_state_dict() -> None:
 
 def test_channels_last_and_bfloat16() -> None:
     torch.manual_seed(0)
-    model = settle(create_model("odm_unet_small", odconv="all"), (64, 96))
+    model = settle(create_model("odm_unet_small", odconv="all", odconv_norm="batch"), (64, 96))
     x = example(model, 2, (64, 96))
     with torch.inference_mode():
         reference = model(x)

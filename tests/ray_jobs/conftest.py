@@ -14,6 +14,14 @@ from odm.simulate.archive import simulate_orbits
 from ray_jobs.cluster import Cluster, connect
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests with Ray in one process: two of Ray's instances would fight for the cores."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Ray with two CPUs, whatever this machine has."""

@@ -13,7 +13,10 @@ import pytest
 import ray
 
 from odm.archive.errors import InputError
-from ray_jobs.cluster import ROOT, Cluster, ClusterError, connect
+from odm.training.launch import Launch
+from ray_jobs.cluster import ROOT, Cluster, ClusterError, connect, room
+from ray_jobs.launch import Placement, place
+from tests.ray_jobs.trainings import is_gone
 
 LEAVES = """
 import os, signal, sys
@@ -72,14 +75,50 @@ def test_too_much_is_a_sentence(cluster: Cluster) -> None:
         cluster.check(1, {"memory": 1e12}, "readers")
 
 
+def test_workers_are_not_spread_over_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = [{"CPU": 3.0}, {"CPU": 3.0}, {"CPU": 8.0}, {"CPU": 2.0, "GPU": 2.0}]
+    assert [room(machines, {"CPU": cpus}) for cpus in (1, 2, 3, 4, 9)] == [16, 7, 4, 2, 0]
+    assert room(machines, {"CPU": 1.0, "GPU": 1.0}) == 2
+    assert room([], {"CPU": 1.0}) == 0
+    total = {"CPU": 16.0, "GPU": 2.0}
+    monkeypatch.setattr(Cluster, "resources", property(lambda self: total))
+    monkeypatch.setattr(Cluster, "machines", property(lambda self: machines))
+    cluster = Cluster("head:6379", started=False)
+    cluster.check(4, {"CPU": 3})
+    for number, each, sentence in (
+        (5, {"CPU": 3.0}, "5 workers of 3 CPUs each, .* have room for 4"),
+        (1, {"CPU": 4.0, "GPU": 1.0}, "1 worker of 4 CPUs and 1 GPU each, .* have room for 0"),
+    ):
+        with pytest.raises(ClusterError, match=sentence):
+            cluster.check(number, each)
+    # CPUs of a machine without a GPU are none for a worker that needs one.
+    assert place(cluster, Launch(), "auto") == Placement(2, 2, 1, True)
+    assert place(cluster, Launch(workers=1), "auto") == Placement(1, 1, 2, True)
+    assert place(cluster, Launch(workers=(2, 4)), "cpu") == Placement(2, 4, 3, False)
+
+
+class AuthenticationError(Exception):
+    """Named as Ray's."""
+
+
+def test_why_ray_could_not_be_had() -> None:
+    from ray_jobs.cluster import _sentence
+
+    assert "ray start --head" in _sentence("auto", ConnectionError("no instance"))
+    for address in ("auto", "head:6379"):
+        assert "RAY_AUTH_MODE=token" in _sentence(address, AuthenticationError("bad token"))
+    assert _sentence("local", ValueError("too small\nat ...")).endswith("here: too small")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_behind(number: signal.Signals) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LEAVES, str(int(number))], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode in (-number, 1), done.stderr
-    worker = Path("/proc") / done.stdout.strip()
+    worker = done.stdout.strip()
+    assert worker.isdigit(), done.stderr
     deadline = time.monotonic() + 30
-    while worker.exists() and "(zombie)" not in (worker / "status").read_text():
+    while not is_gone(worker):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from odm.archive.errors import ArchiveError
 from odm.archive.samples import Dataset, Sample
 from odm.training.feed import DatasetSource
-from ray_jobs.cluster import Cluster
+from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.samples import HeldSource, hold, image_and_mask
 
 
@@ -74,3 +75,19 @@ def test_a_bad_file_names_itself(cluster: Cluster, dataset: Path, tmp_path: Path
     assert str(caught.value) == str(plain.value)
     assert bad.name in str(caught.value) and "\n" not in str(caught.value)
     assert type(caught.value) is ArchiveError
+
+
+def deadly(index: int) -> tuple[np.ndarray, ...]:
+    if index == 2:
+        os._exit(1)  # as a segmentation fault or the lack of memory does
+    return noise(index)
+
+
+def test_a_file_that_kills_its_reader_is_not_read_for_ever(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray_jobs.samples.READ_RETRIES", 1)
+    keys = [str(index) for index in range(3)]
+    with pytest.raises(ClusterError, match="reading the samples on Ray failed: ") as caught:
+        hold(range(3), deadly, keys, [True] * 3, sample_bytes=100, cpus=2)
+    assert "\n" not in str(caught.value)

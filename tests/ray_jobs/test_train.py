@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from odm.training.launch import Launch
 from odm.training.ranks import Ranks
 from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.train import train_on_ray, train_segmenter
-from tests.ray_jobs.trainings import KILLED_STEP, TWO, killed, make_plan, task
+from tests.ray_jobs.trainings import KILLED_STEP, TWO, is_gone, killed, make_plan, task
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +108,9 @@ def test_a_killed_driver_is_started_again(
     finally:
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-    worker = Path("/proc") / pid.read_text()
+    worker = pid.read_text()
     deadline = time.monotonic() + 60
-    while worker.exists() and " Z" not in (worker / "status").read_text():
+    while not is_gone(worker):
         assert time.monotonic() < deadline, "a worker has outlived its driver"
         time.sleep(0.2)
     position, _ = plan.run.checkpoints.load_last() or (None, None)
@@ -121,7 +123,7 @@ def test_what_no_worker_can_do_is_a_sentence_and_not_tried_again(
     cluster: Cluster, dataset: Path, tmp_path: Path
 ) -> None:
     plan = make_plan(dataset, tmp_path, "data.batch_size=5")
-    with pytest.raises(InputError, match="needs as many half-orbits for training, and there are 4"):
+    with pytest.raises(InputError, match="needs as many samples for training, and there are 4"):
         train_segmenter(plan, Launch(workers=1, cpus=1))
     assert not read_events(plan.run.metrics)
 
@@ -141,3 +143,11 @@ def test_more_workers_than_there_is_room_for(
             train_segmenter(plan, launch)
         assert caught.value.exit_code == 1
     assert time.monotonic() - begun < 5
+
+
+def test_the_command_finds_the_runner() -> None:
+    """What is installed comes from this file, and may be older."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    points = tomllib.loads(text)["project"]["entry-points"]["odm.runners"]
+    point = EntryPoint("train segmenter", points["train segmenter"], "odm.runners")
+    assert point.load() is train_segmenter

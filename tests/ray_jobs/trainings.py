@@ -24,7 +24,8 @@ SETTINGS = [
     "data.batch_size=4",
     "data.validation_batch_size=1",
     "data.augmentation=none",
-    "optimiser.name=adam",
+    "optimiser.name=sgd",  # Adam makes whole steps of what is only rounding
+    "optimiser.learning_rate=0.01",
     "schedule.epochs=10",
     "schedule.validation_epochs=5",
     "schedule.freeze_norm=true",
@@ -38,6 +39,14 @@ TWO = Launch(workers=2, cpus=1, max_failures=1)
 def make_plan(dataset: Path, out: Path, *overrides: str) -> segmenter.Plan:
     settings = read_settings(None, [*SETTINGS, *overrides])
     return segmenter.plan_segmenter(settings, dataset, out)
+
+
+def is_gone(pid: str) -> bool:
+    """Whether a process has ended; one that nobody has asked after yet is a zombie."""
+    try:
+        return "(zombie)" in Path("/proc", pid, "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def task(train: Any = segmenter.train_planned) -> Task:

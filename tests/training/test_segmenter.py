@@ -181,7 +181,10 @@ def test_bad_input_is_a_sentence(
     assert caught.value.exit_code == 1
     for arguments, sentence in (
         (("data.batch_size=5",), "needs as many samples for training, and there are 4"),
-        (("data.batch_size=1",), "cannot train on a batch of 1"),
+        (
+            ("data.batch_size=1", "model.options.odconv_norm=batch"),
+            "cannot train on a batch of 1",
+        ),
         (("data.crop=[128,64]",), "data.crop 128 x 64 is larger than the images, 64 x 96"),
         (("schedule.phases=[{freeze: [encodre]}]",), "no module 'encodre'; did you mean encoder"),
         (("loss.class_weights=[1, 2, 3]",), "class_weights: give 2 numbers"),
@@ -228,7 +231,7 @@ def test_without_local_it_says_what_to_do(
 ) -> None:
     monkeypatch.setattr("odm.commands.runners.entry_points", lambda group: ())
     words = ["segmenter", "--config", str(config), "--data", str(dataset)]
-    with pytest.raises(InputError, match="add --local to train in this process"):
+    with pytest.raises(InputError, match="add --local for training in this process"):
         CliRunner().invoke(app, words, catch_exceptions=False)
 
 

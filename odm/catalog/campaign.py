@@ -1,0 +1,200 @@
+"""A campaign: one model over one archive, as a folder.
+
+campaign.json          model, settings, version of the results, archive
+outcomes/*.parquet     what came out: see `odm.catalog.parts`
+log.jsonl              what happened when and where; nothing in it decides anything
+lock                   who is at work
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from odm.archive.errors import InputError, OdmError
+from odm.archive.faults import first_line
+from odm.archive.files import as_local, exists, is_uri, make_folder, read_bytes, write_bytes
+from odm.catalog.lock import CampaignLock
+from odm.catalog.parts import read_outcomes, write_part
+
+FORMAT = 1
+RESULT_VERSION = 1
+"""Changes whenever the same model, settings and file give another outcome."""
+
+CARD, OUTCOMES, LOG, LOCK = "campaign.json", "outcomes", "log.jsonl", "lock"
+
+
+@dataclass(frozen=True)
+class CampaignCard:
+    """What `campaign.json` says: all that decides what the outcomes are.
+
+    Attributes:
+        kind: of inputs: ``orbits``.
+        archive: absolute path or URI.
+        model: ``digest`` and ``architecture``.
+        settings: what else decides an outcome.
+        result_version: `RESULT_VERSION` of the package that made it.
+    """
+
+    kind: str
+    archive: str
+    model: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    result_version: int = RESULT_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in the file."""
+        return {"format": FORMAT, **json.loads(json.dumps(asdict(self)))}
+
+    def differences(self, other: CampaignCard) -> list[str]:
+        """Settings in which another card differs, in words."""
+        found: list[str] = []
+        _differences("", self.to_dict(), other.to_dict(), found)
+        return found
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign's folder and its card."""
+
+    folder: Path
+    card: CampaignCard
+
+    @property
+    def parts(self) -> str:
+        """Folder of the part files."""
+        return str(self.folder / OUTCOMES)
+
+    def outcomes(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The one valid row of each input; see `read_outcomes`."""
+        return read_outcomes(self.parts, columns)
+
+    def commit(self, outcomes: Sequence[pa.Table]) -> None:
+        """Write outcomes; when this returns they are there for good."""
+        if outcomes:
+            write_part(self.parts, outcomes)
+
+    def lock(self, *, take_over: bool = False) -> CampaignLock:
+        """The lock that a driver holds while it works."""
+        return CampaignLock(self.folder / LOCK, take_over=take_over)
+
+    def log(self, event: str, **facts: Any) -> None:
+        """Append a line to the log."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = {"time": now, "event": event, "host": socket.gethostname(), "pid": os.getpid()}
+        with (self.folder / LOG).open("a") as file:
+            file.write(json.dumps({**line, **facts}) + "\n")
+
+
+def absolute_archive(archive: object) -> str:
+    """An archive's name that means the same from any working folder."""
+    text = str(archive)
+    return text if is_uri(text) else str(Path(text).expanduser().resolve())
+
+
+def open_campaign(folder: object, card: CampaignCard) -> Campaign:
+    """Make a campaign, or go on with the one that is there.
+
+    Two drivers may do this at once: what they write is the same.
+
+    Args:
+        folder: local.
+        card: of the campaign that is wanted.
+
+    Raises:
+        InputError: the folder holds another campaign, which differs in what the sentence says, or
+            something else; or it cannot be written.
+    """
+    local = as_local(str(folder))
+    if exists(local / CARD):
+        campaign = load_campaign(local)
+        differing = campaign.card.differences(card)
+        if differing:
+            raise InputError(
+                f"{folder} is another campaign: {'; '.join(differing)}. Use another folder"
+            )
+    else:
+        make_folder(local)
+        try:
+            strange = [one for one in local.iterdir() if one.name not in (OUTCOMES, LOCK, LOG)]
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be read ({first_line(error)})") from None
+        if strange:
+            raise InputError(
+                f"{folder} is no campaign, and not empty (it has {strange[0].name}): "
+                "use another folder"
+            )
+        campaign = Campaign(local, card)
+        text = json.dumps(card.to_dict(), indent=1, sort_keys=True) + "\n"
+        write_bytes(local / CARD, text.encode())
+    make_folder(local / OUTCOMES)
+    return campaign
+
+
+def load_campaign(folder: object) -> Campaign:
+    """Read a campaign that is there.
+
+    Raises:
+        InputError: it is none.
+    """
+    local = as_local(str(folder))
+    if not exists(local / CARD):
+        raise InputError(f"{folder} is no campaign: it has no {CARD}")
+    try:
+        content = json.loads(read_bytes(local / CARD))
+        newer = content.pop("format") > FORMAT
+        card = CampaignCard(**content)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(f"{folder} is no campaign: its {CARD} is damaged") from None
+    if newer:
+        raise InputError(f"{folder} was made by a newer version of odm")
+    return Campaign(local, card)
+
+
+def check_one_model(campaigns: Sequence[Campaign]) -> None:
+    """Whether the outcomes of campaigns may stand in one table.
+
+    Raises:
+        InputError: two differ in more than their archive.
+    """
+    first = campaigns[0]
+    for other in campaigns[1:]:
+        differing = [
+            one for one in first.card.differences(other.card) if not one.startswith("archive ")
+        ]
+        if differing:
+            raise InputError(
+                f"{first.folder} and {other.folder} are not of one model: {'; '.join(differing)}"
+            )
+
+
+def not_writable(campaign: Campaign) -> None:
+    """Try the folder of the parts before any work is done.
+
+    Raises:
+        OdmError: nothing can be written there.
+    """
+    if not os.access(campaign.parts, os.W_OK | os.X_OK):
+        raise OdmError(f"{campaign.parts}: cannot be written (no permission)")
+
+
+def _differences(path: str, have: Any, wanted: Any, out: list[str]) -> None:
+    if isinstance(have, dict) and isinstance(wanted, dict):
+        for key in sorted(set(have) | set(wanted)):
+            _differences(f"{path}.{key}".lstrip("."), have.get(key), wanted.get(key), out)
+    elif have != wanted:
+        out.append(f"{path} is {_short(have)} there and {_short(wanted)} here")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")
+    return text[:12] if is_digest else text

@@ -1,0 +1,168 @@
+"""Two campaigns side by side: what one found and the other did not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from odm.catalog.campaign import Campaign
+from odm.catalog.outcomes import row_digest
+
+Row = Mapping[str, Any]
+ABSENT = "absent"
+OVERLAP = 0.25
+"""Of two regions' boxes, intersection over union from which they are one."""
+
+_COMPARED = ("name", "source", "reason", "findings")
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A region that only one campaign has. ``side``: ``a`` or ``b``."""
+
+    side: str
+    identity: str
+    source: str
+    region: Row
+
+
+@dataclass
+class Comparison:
+    """What two campaigns share.
+
+    Attributes:
+        statuses: (status in a, status in b) → inputs; `ABSENT` where one has no outcome.
+        matched: regions that both have.
+        only_a, only_b: regions that one of them has, the largest first.
+        differing: identities whose rows are not the same.
+    """
+
+    statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
+    matched: int = 0
+    only_a: list[Unmatched] = field(default_factory=list)
+    only_b: list[Unmatched] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """Whether there is no difference."""
+        return not self.differing
+
+    @property
+    def agreement(self) -> float:
+        """Regions that both have, as a share of all that any has; 1 where there is none."""
+        total = self.matched + len(self.only_a) + len(self.only_b)
+        return self.matched / total if total else 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a script."""
+        return {
+            "equal": self.equal,
+            "inputs": [
+                {"a": a, "b": b, "inputs": number}
+                for (a, b), number in sorted(self.statuses.items())
+            ],
+            "regions": {
+                "both": self.matched,
+                "only_a": len(self.only_a),
+                "only_b": len(self.only_b),
+                "agreement": round(self.agreement, 4),
+            },
+            "only_a": [_facts(one) for one in self.only_a],
+            "only_b": [_facts(one) for one in self.only_b],
+            "differing": self.differing,
+        }
+
+
+def compare(a: Campaign, b: Campaign) -> Comparison:
+    """Compare the outcomes of two campaigns, input by input.
+
+    Two regions of one input are one where their boxes in time and frequency overlap by `OVERLAP`;
+    the best pairs first, each region once. The digest of the model, generations and the time of
+    modification of a file are no difference.
+    """
+    rows_a, rows_b = _rows(a), _rows(b)
+    result = Comparison()
+    for identity in sorted(rows_a.keys() | rows_b.keys()):
+        one, other = rows_a.get(identity), rows_b.get(identity)
+        status = (one["status"] if one else ABSENT, other["status"] if other else ABSENT)
+        result.statuses[status] += 1
+        if one is None or other is None or _content(one) != _content(other):
+            result.differing.append(identity)
+        found_a = one["findings"] if one else []
+        found_b = other["findings"] if other else []
+        pairs = match(found_a, found_b)
+        result.matched += len(pairs)
+        taken_a, taken_b = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+        source = str((one or other or {})["source"])
+        for side, found, taken, out in (
+            ("a", found_a, taken_a, result.only_a),
+            ("b", found_b, taken_b, result.only_b),
+        ):
+            out += [
+                Unmatched(side, identity, source, region)
+                for number, region in enumerate(found)
+                if number not in taken
+            ]
+    for out in (result.only_a, result.only_b):
+        out.sort(key=lambda one: (-one.region["area_pixels"], one.region["region_id"]))
+    return result
+
+
+def match(a: Sequence[Row], b: Sequence[Row], overlap: float = OVERLAP) -> list[tuple[int, int]]:
+    """Pairs of regions of one input that are one, best overlap first."""
+    scored = sorted(
+        (-box_overlap(one, other), i, j) for i, one in enumerate(a) for j, other in enumerate(b)
+    )
+    pairs: list[tuple[int, int]] = []
+    for negative, i, j in scored:
+        free = all(i != pair[0] and j != pair[1] for pair in pairs)
+        if -negative >= overlap and free:
+            pairs.append((i, j))
+    return pairs
+
+
+def box_overlap(one: Row, other: Row) -> float:
+    """Intersection over union of two regions' boxes in time and frequency.
+
+    A row and a frequency step are added, so that a region of one row has an area.
+    """
+    inside, areas = 1.0, [1.0, 1.0]
+    for low, high, step in (("time_start", "time_end", 2.048), ("frequency_min", "frequency_max",
+                            24.4140625)):  # fmt: skip
+        first, second = ((_number(row[low]), _number(row[high]) + step) for row in (one, other))
+        inside *= max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
+        areas[0] *= first[1] - first[0]
+        areas[1] *= second[1] - second[0]
+    return inside / (areas[0] + areas[1] - inside)
+
+
+def _number(value: Any) -> float:
+    return float(value.value / 1e9) if hasattr(value, "value") else float(value)
+
+
+def _rows(campaign: Campaign) -> dict[str, Row]:
+    table = campaign.outcomes(_COMPARED)
+    return {row["identity"]: row for row in table.to_pylist()}
+
+
+def _content(row: Row) -> str:
+    kept = {name: row[name] for name in ("status", *_COMPARED)}
+    kept["findings"] = [
+        {name: value for name, value in one.items() if name != "model"} for one in row["findings"]
+    ]
+    return row_digest(kept)
+
+
+def _facts(one: Unmatched) -> dict[str, Any]:
+    region = one.region
+    return {
+        "region_id": region["region_id"],
+        "source": one.source,
+        "time_peak": region["time_peak"].isoformat(),
+        "frequency_peak": region["frequency_peak"],
+        "area_pixels": region["area_pixels"],
+        "confidence": region["confidence"],
+    }

@@ -1,0 +1,143 @@
+"""Which inputs of an archive a campaign still has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from odm.archive.errors import InputError
+from odm.catalog.outcomes import QUARANTINED, STATUSES, UNION_COLUMNS, Input
+
+LEDGER_COLUMNS = (*UNION_COLUMNS, "name", "size", "modified_ns")
+"""All that a resuming driver reads of what is done."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What an archive holds.
+
+    Attributes:
+        inputs: one per identity, in order of time.
+        times: naive UTC of each, for ``since`` and ``until``.
+        notes: sentences on what was passed over.
+        report: the whole in words.
+    """
+
+    inputs: tuple[Input, ...]
+    times: tuple[datetime, ...]
+    notes: tuple[str, ...] = ()
+    report: str = ""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user wants done.
+
+    Attributes:
+        since, until: naive UTC; inputs that start in [since, until).
+        limit: at most so many inputs in this run, the earliest.
+        retry_quarantined: do quarantined inputs again.
+        refresh: do inputs again whose file changed since: another size or time of modification, or
+            a later level or suffix that took its place.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int | None = None
+    retry_quarantined: bool = False
+    refresh: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"limit {self.limit}: give at least 1")
+        if self.since and self.until and self.since >= self.until:
+            raise InputError(f"since {self.since} is not before until {self.until}")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What there is to do.
+
+    Attributes:
+        chosen: identities between ``since`` and ``until``, done or not.
+        todo: inputs to do now, with their generation.
+        counts: status → number of chosen inputs that are done and stay so.
+        changed: inputs done whose file has changed since, left alone.
+        absent: inputs done that the archive no longer holds; they stay in the campaign.
+    """
+
+    chosen: frozenset[str]
+    todo: tuple[Input, ...]
+    counts: dict[str, int]
+    changed: int
+    absent: int
+
+
+def select(listing: Listing, ledger: pa.Table, wish: Wish) -> Selection:
+    """Subtract what is done from what is wanted; no file is opened.
+
+    Args:
+        listing: of the archive.
+        ledger: `LEDGER_COLUMNS` of what is done, one row for each identity.
+        wish: what is wanted.
+
+    Raises:
+        InputError: nothing in the archive lies between ``since`` and ``until``.
+    """
+    wanted = [
+        one
+        for one, time in zip(listing.inputs, listing.times, strict=True)
+        if (wish.since is None or time >= wish.since) and (wish.until is None or time < wish.until)
+    ]
+    if not wanted:
+        raise InputError("the archive holds nothing between --since and --until")
+    done = _by_identity(ledger)
+    todo, changed = [], 0
+    counts = dict.fromkeys(STATUSES, 0)
+    for one in wanted:
+        row = done.get(one.identity)
+        if row is None:
+            todo.append(one)
+            continue
+        name, size, modified_ns, generation, status = row
+        is_changed = (name, size, modified_ns) != (one.name, one.size, one.modified_ns)
+        again = (is_changed and wish.refresh) or (status == QUARANTINED and wish.retry_quarantined)
+        if again and (wish.limit is None or len(todo) < wish.limit):
+            todo.append(replace(one, generation=generation + 1))
+            continue
+        changed += is_changed and not again
+        counts[status] += 1
+    here = {one.identity for one in listing.inputs}
+    return Selection(
+        chosen=frozenset(one.identity for one in wanted),
+        todo=tuple(todo[: wish.limit]),
+        counts=counts,
+        changed=changed,
+        absent=len(done.keys() - here),
+    )
+
+
+def status_counts(ledger: pa.Table, listed: Iterable[str] | None) -> dict[str, int | None]:
+    """Inputs by status, and how many of the archive are ``pending`` (None if it is not there)."""
+    counts: dict[str, int | None] = dict.fromkeys(STATUSES, 0)
+    done = set()
+    if ledger.num_rows:
+        done = set(ledger["identity"].to_pylist())
+        for entry in ledger["status"].value_counts().to_pylist():
+            counts[entry["values"]] = entry["counts"]
+    counts["pending"] = None if listed is None else len(set(listed) - done)
+    return counts
+
+
+def _by_identity(ledger: pa.Table) -> dict[str, tuple[Any, ...]]:
+    if not ledger.num_rows:
+        return {}
+    columns = [
+        ledger[name].to_pylist()
+        for name in ("identity", "name", "size", "modified_ns", "generation", "status")
+    ]
+    return {row[0]: row[1:] for row in zip(*columns, strict=True)}

@@ -1,0 +1,192 @@
+"""`odm status`, `odm compact` and `odm diff`: what campaigns hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from odm.catalog.campaign import Campaign
+    from odm.catalog.compare import Comparison
+    from odm.catalog.outcomes import OutcomeKind
+
+REASONS_SHOWN = 12
+
+
+def status(
+    campaign: Annotated[str, typer.Argument(help="Folder of a campaign.")],
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Print how far a campaign is, and why inputs are quarantined.
+
+    Pending are the inputs that its archive holds now and that have no outcome.
+
+    Example: odm status campaign --json
+    """
+    import json
+
+    import pyarrow.compute as pc
+
+    from odm.archive.errors import OdmError
+    from odm.catalog.campaign import load_campaign
+    from odm.catalog.outcomes import QUARANTINED
+    from odm.catalog.selection import status_counts
+
+    one = load_campaign(campaign)
+    kind, list_inputs = kind_of(one)
+    outcomes = one.outcomes(["source", "reason"])
+    note = ""
+    try:
+        listed = [found.identity for found in list_inputs(one.card.archive).inputs]
+    except OdmError as error:
+        listed, note = None, f"the archive cannot be listed: {error}"
+    counts = status_counts(outcomes, listed)
+    bad: dict[str, str] = {}
+    if outcomes.num_rows:
+        quarantined = outcomes.filter(pc.equal(outcomes["status"], QUARANTINED))
+        bad = {row["source"]: row["reason"] for row in quarantined.to_pylist()}
+    if json_:
+        facts = {
+            **counts,
+            "archive": one.card.archive,
+            "model": dict(one.card.model),
+            "settings": dict(one.card.settings),
+            "reasons": bad,
+            **({"note": note} if note else {}),
+        }
+        print(json.dumps(facts, indent=2))
+        return
+    pending = "unknown" if counts["pending"] is None else counts["pending"]
+    print(
+        f"{campaign}: {kind.inputs} of {one.card.archive} by {one.card.model['architecture']} "
+        f"{one.card.model['digest'][:12]}"
+    )
+    print(
+        f"{counts['detected']} detected, {counts['clear']} clear, {counts['quarantined']} "
+        f"quarantined, {pending} pending"
+    )
+    for source, reason in list(bad.items())[:REASONS_SHOWN]:
+        print(f"  quarantined: {source}: {reason}")
+    if len(bad) > REASONS_SHOWN:
+        print(f"  and {len(bad) - REASONS_SHOWN} more: odm status {campaign} --json")
+    if note:
+        typer.echo(f"note: {note}", err=True)
+
+
+def compact(campaign: Annotated[str, typer.Argument(help="Folder of a campaign.")]) -> None:
+    """Put the outcomes of a campaign into few files; what they say stays the same.
+
+    Example: odm compact campaign
+    """
+    from odm.catalog.campaign import load_campaign
+    from odm.catalog.parts import compact as compact_parts
+
+    one = load_campaign(campaign)
+    with one.lock():
+        before, after = compact_parts(one.parts)
+        one.log("compact", before=before, after=after)
+    print(f"{campaign}: {before} part files became {after}")
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="Folder of a campaign.")],
+    b: Annotated[str, typer.Argument(help="Folder of another.")],
+    pictures: Annotated[
+        str | None, typer.Option(help="Folder for pictures of the largest disagreements.")
+    ] = None,
+    number: Annotated[int, typer.Option(help="Pictures, and rows shown.")] = 6,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Compare two campaigns: what one found and the other did not.
+
+    Two regions are one where their boxes in time and frequency overlap by a quarter.
+
+    Example: odm diff campaign-old campaign-new --pictures disagreements
+    """
+    import json
+
+    from odm.archive.errors import InputError
+    from odm.catalog.campaign import load_campaign
+    from odm.catalog.compare import compare
+
+    one, other = load_campaign(a), load_campaign(b)
+    if one.card.kind != other.card.kind:
+        raise InputError(f"{a} is of {one.card.kind} and {b} of {other.card.kind}")
+    comparison = compare(one, other)
+    drawn: list[str] = []
+    if pictures is not None:
+        drawn = _draw({"a": one, "b": other}, comparison, pictures, number)
+    if json_:
+        facts = {"a": a, "b": b, "settings": one.card.differences(other.card)}
+        print(json.dumps({**facts, **comparison.to_dict(), "pictures": drawn}, indent=2))
+        return
+    _print(one, other, comparison, number)
+    for path in drawn:
+        print(f"picture: {path}")
+
+
+def _print(one: Campaign, other: Campaign, comparison: Comparison, number: int) -> None:
+    for difference in one.card.differences(other.card):
+        print(f"{difference.replace(' there and ', ' in a and ').replace(' here', ' in b')}")
+    if comparison.equal:
+        print(f"no difference ({sum(comparison.statuses.values())} inputs)")
+        return
+    print(f"{'in a':<12} {'in b':<12} inputs")
+    for (a, b), count in sorted(comparison.statuses.items()):
+        print(f"{a:<12} {b:<12} {count:>6}")
+    print(
+        f"regions: {comparison.matched} in both, {len(comparison.only_a)} only in a, "
+        f"{len(comparison.only_b)} only in b; agreement {comparison.agreement:.3f}"
+    )
+    shown = comparison.differing[:number]
+    print(f"{len(comparison.differing)} inputs differ, such as {', '.join(shown)}")
+    for name, found in (("a", comparison.only_a), ("b", comparison.only_b)):
+        for region in found[:number]:
+            row = region.region
+            print(
+                f"  only in {name}: {row['region_id']} at {row['time_peak']:%Y-%m-%d %H:%M:%S}, "
+                f"{row['frequency_peak'] / 1e3:.2f} kHz, {row['area_pixels']} pixels, "
+                f"confidence {row['confidence']:.2f}"
+            )
+
+
+def _draw(
+    campaigns: dict[str, Campaign], comparison: Comparison, folder: str, number: int
+) -> list[str]:
+    """Pictures of the largest regions that only one campaign has."""
+    from odm.archive.errors import OdmError
+    from odm.archive.files import join
+    from odm.findings.region_picture import draw_region
+
+    largest = sorted(
+        [*comparison.only_a, *comparison.only_b],
+        key=lambda one: (-one.region["area_pixels"], one.region["region_id"]),
+    )
+    drawn = []
+    for unmatched in largest[:number]:
+        campaign = campaigns[unmatched.side]
+        path = join(folder, f"only_in_{unmatched.side}_{unmatched.region['region_id']}.png")
+        label = f"only in {unmatched.side}: {campaign.folder.name}"
+        try:
+            draw_region(path, campaign.card.archive, unmatched.source, unmatched.region, label)
+        except OdmError as error:
+            typer.echo(f"note: no picture: {error}", err=True)
+        else:
+            drawn.append(path)
+    return drawn
+
+
+def kind_of(campaign: Campaign) -> tuple[OutcomeKind, Any]:
+    """The kind of a campaign's inputs, and what lists them.
+
+    Raises:
+        InputError: this version knows none of that name.
+    """
+    from odm.archive.errors import InputError
+    from odm.catalog.orbit_kind import ORBITS, list_orbit_inputs
+
+    known = {ORBITS.name: (ORBITS, list_orbit_inputs)}
+    if campaign.card.kind not in known:
+        raise InputError(f"{campaign.folder}: a campaign of {campaign.card.kind}, which is unknown")
+    return known[campaign.card.kind]

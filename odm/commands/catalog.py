@@ -1,0 +1,100 @@
+"""`odm catalog`: the findings of campaigns as one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from odm.catalog.campaign import Campaign
+
+SHOWN = ("region_id", "time_peak", "frequency_peak", "latitude", "longitude", "dip_angle",
+         "area_pixels", "confidence")  # fmt: skip
+
+
+def catalog(
+    campaigns: Annotated[list[str], typer.Argument(help="Folders of campaigns of one model.")],
+    out: Annotated[str, typer.Option(help="A .parquet (GeoParquet) or .csv file.")],
+    show: Annotated[int, typer.Option(help="Rows to print.", min=0)] = 0,
+    pictures: Annotated[
+        str | None, typer.Option(help="Folder for pictures of the surest findings.")
+    ] = None,
+    number: Annotated[int, typer.Option(help="How many pictures.", min=1)] = 3,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Write all findings as one table; units and meanings of the columns stand in its metadata.
+
+    Example: odm catalog campaign-2021 campaign-2022 --out catalog.parquet --show 5
+    """
+    import json
+
+    from odm.catalog.campaign import load_campaign
+    from odm.catalog.catalog import build_catalog, check_format, write_catalog
+    from odm.commands.campaign import kind_of
+
+    check_format(out)
+    opened = [load_campaign(folder) for folder in campaigns]
+    kind, _ = kind_of(opened[0])
+    table = build_catalog(opened, kind)
+    write_catalog(out, table)
+    drawn = [] if pictures is None else _draw(opened, pictures, number)
+    inputs = int((table.schema.metadata or {}).get(b"inputs", b"0"))
+    if json_:
+        facts = {"out": out, kind.findings: table.num_rows, "inputs": inputs, "pictures": drawn}
+        print(json.dumps(facts, indent=2))
+        return
+    print(f"{out}: {table.num_rows} {kind.findings} from {inputs} {kind.inputs}")
+    if show:
+        _show(table, show)
+    for path in drawn:
+        print(f"picture: {path}")
+
+
+def _show(table: pa.Table, rows: int) -> None:
+    """The first rows, with the units of their columns."""
+    names = [name for name in SHOWN if name in table.column_names]
+    units = [(table.schema.field(name).metadata or {}).get(b"unit", b"").decode() for name in names]
+    lines = [names, [f"({unit})" if unit else "" for unit in units]]
+    lines += [
+        [_text(row[name]) for name in names]
+        for row in table.select(names).slice(0, rows).to_pylist()
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+    for line in lines:
+        cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "hour") else str(value)
+
+
+def _draw(campaigns: list[Campaign], folder: str, number: int) -> list[str]:
+    """Pictures of the findings of the highest confidence, the largest first among equals."""
+    from odm.archive.errors import OdmError
+    from odm.archive.files import join
+    from odm.findings.region_picture import draw_region
+
+    found = [
+        (campaign, row["source"], region)
+        for campaign in campaigns
+        for row in campaign.outcomes(["source", "findings"]).to_pylist()
+        for region in row["findings"]
+    ]
+    found.sort(key=lambda one: (-one[2]["confidence"], -one[2]["area_pixels"], one[1]))
+    drawn = []
+    for campaign, source, region in found[:number]:
+        path = join(folder, f"{region['region_id']}.png")
+        label = f"found, confidence {region['confidence']:.2f}"
+        try:
+            draw_region(path, campaign.card.archive, source, region, label)
+        except OdmError as error:
+            typer.echo(f"note: no picture: {error}", err=True)
+        else:
+            drawn.append(path)
+    return drawn

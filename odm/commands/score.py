@@ -1,0 +1,111 @@
+"""`odm score`: a campaign against what is true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from odm.catalog.campaign import Campaign
+    from odm.findings.cases import Example
+    from odm.findings.score_sheet import ScoreSheet
+
+TRUTH = "truth.parquet"
+
+
+def score(
+    campaign: Annotated[str, typer.Argument(help="Folder of a campaign.")],
+    truth: Annotated[
+        str,
+        typer.Option(help="truth.parquet of a simulated archive, or a folder of labels."),
+    ],
+    out: Annotated[
+        str | None, typer.Option(help="Folder for the sheet, figures and cases.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
+    brief: Annotated[bool, typer.Option("--brief", help="The first tables only.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Score what a campaign found, at the thresholds it was run with.
+
+    Half-orbits in quarantine, and those that are pending, are not scored; the sheet says how many.
+
+    Example: odm score campaign --truth archive/truth.parquet --out scores
+    """
+    from odm.catalog.campaign import load_campaign
+
+    examples: list[Example] = []
+    sheet = _sheet(load_campaign(campaign), truth, resamples, examples)
+    if out is not None:
+        for path in _write(out, sheet, examples):
+            typer.echo(f"written: {path}", err=True)
+    print(sheet.to_json() if json_ else sheet.to_text(brief=brief), end="")
+
+
+def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Example]) -> ScoreSheet:
+    from odm.archive.errors import InputError
+    from odm.archive.listing import list_orbits
+    from odm.catalog.orbit_kind import ORBITS
+    from odm.catalog.outcomes import QUARANTINED
+    from odm.findings.regions import RegionSettings
+    from odm.findings.score_rows import rows_by_file, score_rows
+    from odm.findings.truth import Truth
+    from odm.progress import progress
+
+    card = campaign.card
+    if card.kind != ORBITS.name:
+        raise InputError(f"{campaign.folder}: a campaign of {card.kind} cannot be scored")
+    known = Truth.load(_folder(truth))
+    rows = campaign.outcomes(["name", "findings"]).to_pylist()
+    done = {row["name"] for row in rows if row["status"] != QUARANTINED}
+    entries = [entry for entry in list_orbits(card.archive).entries if entry.key.name in done]
+    if not entries:
+        raise InputError(f"{campaign.folder}: nothing is done yet of what the archive holds now")
+    here = {entry.key.name for entry in entries}
+    found = rows_by_file(
+        region for row in rows if row["name"] in here for region in row["findings"]
+    )
+    bad = sum(row["status"] == QUARANTINED for row in rows)
+    about: dict[str, Any] = {
+        "campaign": str(campaign.folder),
+        "archive": card.archive,
+        "truth": truth,
+        "model": card.model["architecture"],
+        "digest": card.model["digest"],
+        "settings": dict(card.settings),
+        "half-orbits in quarantine, not scored": bad,
+    }
+    with progress("scoring", sum(known.knows(entry.key) for entry in entries)) as advance:
+        return score_rows(
+            found,
+            entries,
+            known,
+            regions=RegionSettings(**card.settings["regions"]),
+            about=about,
+            resamples=resamples,
+            examples=examples,
+            progress=lambda done, total: advance(1),
+        )
+
+
+def _folder(truth: str) -> str:
+    """The folder that a table of truth lies in: masks and the table of confusers are beside it."""
+    from odm.archive.errors import InputError
+
+    if not truth.endswith(".parquet"):
+        return truth
+    folder, slash, name = truth.rpartition("/")
+    if name != TRUTH:
+        raise InputError(f"{truth}: give the {TRUTH} of a simulated archive, or a folder of labels")
+    return folder if slash else "."
+
+
+def _write(folder: str, sheet: ScoreSheet, examples: list[Example]) -> list[str]:
+    from odm.archive.files import join, write_bytes
+    from odm.findings.score_pictures import write_pictures
+
+    written = [join(folder, "sheet.json"), join(folder, "sheet.txt")]
+    sheet.write_json(written[0])
+    write_bytes(written[1], sheet.to_text().encode())
+    return [*written, *write_pictures(folder, sheet, examples)]

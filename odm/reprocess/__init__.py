@@ -1,0 +1,1 @@
+"""From an archive to a campaign: the stages, and a runner for one machine."""

@@ -1,0 +1,138 @@
+"""The model's stage: from images to probabilities, wherever the model runs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.errors import InputError
+
+if TYPE_CHECKING:
+    from odm.findings.predictor import Predictor
+    from odm.models.card import ModelCard
+
+Images = NDArray[np.uint8]
+BATCH_ON_GPU, BATCH_ON_CPU = 16, 2
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How a model is run.
+
+    Attributes:
+        folder: the model folder.
+        digest: of the model that the campaign is about.
+        flip, temperature, precision: decide the answers; see `Predictor`.
+        batch: images a call; 0 for a default that fits the device.
+        engine, device: see `Predictor`; decide no more than rounding.
+        exports: folder that keeps exported models.
+    """
+
+    folder: str
+    digest: str
+    flip: bool = False
+    temperature: float = 1.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    batch: int = 0
+    engine: str = "auto"
+    device: str = "auto"
+    exports: str | None = None
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide the answers."""
+        return {
+            "flip": self.flip,
+            "temperature": self.temperature,
+            "precision": self.precision,
+        }
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many of what; 0 for a default from the machine. None of it decides an answer.
+
+    Attributes:
+        readers: processes, or CPUs, that read and finish.
+        models: copies of the model (on Ray).
+        threads: of a CPU for each copy of the model.
+        address: of a Ray cluster; None to start or find one.
+        object_store_mb: shared memory of a Ray that is started here; 0 for Ray's default.
+    """
+
+    readers: int = 0
+    models: int = 0
+    threads: int = 0
+    address: str | None = None
+    object_store_mb: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("readers", "models", "threads", "object_store_mb"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} {getattr(self, name)}: give 1 or more, or 0")
+
+
+def load_predictor(settings: ModelSettings, threads: int = 0) -> Predictor:
+    """Load the model, ready to answer.
+
+    Args:
+        settings: which, and how.
+        threads: of the CPU; 0 to leave them as they are.
+
+    Raises:
+        InputError: no such model any more, or a device or engine that is not there.
+    """
+    import cv2
+    import torch
+
+    from odm.findings.predictor import Predictor, find_device
+    from odm.models.folder import load_model
+
+    if threads:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+    device = find_device(settings.device)
+    batch = settings.batch or (BATCH_ON_CPU if device.type == "cpu" else BATCH_ON_GPU)
+    loaded = load_model(settings.folder, expect={"digest": settings.digest})
+    return Predictor(
+        loaded.model,
+        batch=batch,
+        engine=settings.engine,
+        device=str(device),
+        precision=settings.precision,
+        flip=settings.flip,
+        temperature=settings.temperature,
+        exports=settings.exports,
+        digest=settings.digest,
+    )
+
+
+def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSettings, ModelCard]:
+    """The model that is named, or the one that comes with the package.
+
+    Raises:
+        InputError: it is no model folder, or no segmenter.
+    """
+    from odm.findings.regions import read_thresholds
+    from odm.models.card import read_model_card
+
+    if folder is None:
+        from odm.models.shipped import shipped_model
+
+        folder = shipped_model("segmenter")
+    card = read_model_card(folder)
+    kind = card.architecture["kind"]
+    if kind != "segmenter":
+        raise InputError(f"{folder} is a {kind}: half-orbits need a segmenter")
+    _, temperature = read_thresholds(card.thresholds)
+    settings = ModelSettings(str(folder), card.digest, temperature=temperature or 1.0, **how)
+    return settings, card
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

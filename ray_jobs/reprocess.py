@@ -1,0 +1,295 @@
+"""Reprocessing on Ray: `odm reprocess` without ``--local``.
+
+A Ray Data pipeline: inputs → tasks that read → actors with the model → tasks that finish → the
+driver, which commits. The stages are those of the plain runner. What fails in an input is a row,
+not an exception; so only the death of a process loses rows, and those inputs are done again, one
+at a time, at the end. One that kills its process again is quarantined.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import queue
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from odm.archive.errors import InputError, OdmError
+from odm.catalog.outcomes import Input
+from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers
+from odm.reprocess.stages import Result, Stages, quarantined
+from ray_jobs.cluster import Cluster, connect, data_settings
+from ray_jobs.reprocess_stages import Finisher, Modeller, Reader, finish_one, read_one
+
+ROUNDS = 3
+"""Runs over what a dying node has lost, before it is done one at a time."""
+
+FEW = 32
+"""Inputs that are done one at a time rather than in another round."""
+
+STALLED_S = 1800.0
+"""A model that has to be compiled for a GPU can take minutes until the first answer."""
+
+BLOCK_BYTES = 8_000_000
+INPUTS_PER_TASK = 16
+READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
+"""Bytes of heap: Ray does not see it otherwise, and places too many on one machine."""
+
+CORES_PER_MODEL = 4
+"""A small network gains little from more threads than these."""
+
+MODEL_SHARE = 0.75
+"""Of the CPUs, where the model runs on them; the rest reads and finishes."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the work is spread over the cluster.
+
+    Attributes:
+        models: actors with a copy of the model each, at first and at most.
+        model_cpus, model_gpus: that one of them takes.
+        threads: CPU threads of each.
+        task_cpus: that a reading or finishing task takes.
+        readers: reading tasks at a time; None for as many as there is room for.
+    """
+
+    models: tuple[int, int]
+    model_cpus: float
+    model_gpus: float
+    threads: int
+    task_cpus: float
+    readers: int | None
+
+
+def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
+    """Sensible numbers for a cluster.
+
+    A GPU gets an actor, and all other CPUs read for it. Without one, an actor gets four cores of
+    a machine, or all of a smaller one; its threads are as many, and a quarter of them is left to
+    reading and finishing, which take about as much of the time.
+
+    Raises:
+        OdmError: the cluster has too little, or a GPU is asked for and there is none.
+    """
+    if device not in ("auto", "cpu") and not cluster.gpus:
+        raise InputError(f"device {device!r}: there is no GPU in this Ray cluster")
+    on_gpu = cluster.gpus > 0 and device != "cpu"
+    cpus = max(1, cluster.cpus)
+    if on_gpu:
+        models = workers.models or cluster.gpus
+        threads, model_cpus = workers.threads or 1, 1.0
+        if cpus < 2 * models:
+            model_cpus = 0.5 * cpus / models
+    else:
+        threads = workers.threads or min(CORES_PER_MODEL, max(1, cpus // (workers.models or 1)))
+        models = workers.models or max(1, cpus // threads)
+        model_cpus = round(min(MODEL_SHARE * threads, MODEL_SHARE * cpus / models), 3)
+    gpus = 1.0 if on_gpu else 0.0
+    cluster.check(models, {"CPU": model_cpus, **({"GPU": gpus} if on_gpu else {})}, "models")
+    # Machines that join later can take more copies than there is room for now.
+    most = models if cluster.started or workers.models else 8 * models
+    left = cpus - models * model_cpus
+    return Layout(
+        models=(models, most),
+        model_cpus=model_cpus,
+        model_gpus=gpus,
+        threads=threads,
+        task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / 2, 3),
+        readers=workers.readers or None,
+    )
+
+
+def run_on_ray(
+    stages: Stages,
+    model: ModelSettings,
+    inputs: Sequence[Input],
+    stop: Callable[[], bool],
+    workers: Workers,
+) -> Generator[Result, None, None]:
+    """Do inputs on a cluster, or on a Ray of our own on this machine.
+
+    Model and archive lie where every machine of the cluster sees them under the same name.
+
+    Args, Yields: as `odm.reprocess.local.run_local`.
+    """
+    if not inputs:
+        return
+    store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
+    with connect(workers.address, object_store_bytes=store) as cluster:
+        layout = plan_layout(cluster, workers, model.device)
+        on_gpu = layout.model_gpus > 0
+        model = replace(
+            model,
+            device="cuda" if on_gpu else "cpu",  # an actor sees its own GPU only
+            batch=model.batch or (BATCH_ON_GPU if on_gpu else BATCH_ON_CPU),
+        )
+        left = {one.identity: one for one in inputs}
+        for _ in range(ROUNDS):
+            before = len(left)
+            for result in _stream(stages, model, list(left.values()), stop, layout):
+                if left.pop(result.one.identity, None) is not None:
+                    yield result
+            if stop() or len(left) <= FEW or len(left) == before:
+                break
+        if left and not stop():
+            yield from _one_by_one(stages, model, list(left.values()), stop, layout)
+
+
+def _stream(
+    stages: Stages,
+    model: ModelSettings,
+    inputs: Sequence[Input],
+    stop: Callable[[], bool],
+    layout: Layout,
+) -> Iterator[Result]:
+    """One run of the pipeline; inputs of a process that died are missing from what it yields."""
+    with data_settings(
+        enable_progress_bars=False,
+        target_max_block_size=BLOCK_BYTES,
+        max_errored_blocks=-1,  # a process that died; the inputs are known by their absence
+    ):
+        batches = _Batches(_pipeline(stages, model, inputs, layout))
+        for batch in batches.until(stop):
+            for data in batch["result"].to_pylist():
+                answer = pickle.loads(data)
+                if isinstance(answer, OdmError):
+                    raise answer
+                yield answer
+
+
+class _Batches:
+    """Blocks of a data set, taken by a thread, so that waiting for one can be ended."""
+
+    def __init__(self, data: Any) -> None:
+        self.found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.ended = False
+        threading.Thread(target=self._take, args=(data,), daemon=True, name="outcomes").start()
+
+    def until(self, stop: Callable[[], bool]) -> Iterator[Any]:
+        """Blocks until there is no more, or it is asked to stop.
+
+        Raises:
+            OdmError: Ray cannot go on, or nothing comes for `STALLED_S`.
+        """
+        last = time.monotonic()
+        try:
+            while not stop():
+                try:
+                    batch = self.found.get(timeout=0.5)
+                except queue.Empty:
+                    if time.monotonic() - last > STALLED_S:
+                        raise OdmError(
+                            f"nothing has come from Ray for {STALLED_S / 60:.0f} minutes: look at "
+                            "its logs, or at what else runs on the cluster"
+                        ) from None
+                    continue
+                last = time.monotonic()
+                if batch is None:
+                    return
+                if isinstance(batch, BaseException):
+                    raise OdmError(f"Ray cannot go on: {_first_line(batch)}") from batch
+                yield batch
+        finally:
+            self.ended = True
+
+    def _take(self, data: Any) -> None:
+        try:
+            for batch in data.iter_batches(batch_size=None, batch_format="pyarrow"):
+                self.found.put(batch)
+                if self.ended:
+                    return
+            self.found.put(None)
+        except BaseException as error:
+            self.found.put(error)
+
+
+def _pipeline(stages: Stages, model: ModelSettings, inputs: Sequence[Input], layout: Layout) -> Any:
+    import pyarrow as pa
+    import ray
+    from ray.data import ActorPoolStrategy, TaskPoolStrategy
+
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+
+    blocks = max(1, -(-len(inputs) // INPUTS_PER_TASK), min(len(inputs), 8))
+    table = pa.table({"input": [pickle.dumps(one) for one in inputs]})
+    data = ray.data.from_arrow(table, override_num_blocks=blocks)
+    task: dict[str, Any] = {
+        "num_cpus": layout.task_cpus,
+        "max_retries": 1,
+        "batch_format": "pyarrow",
+    }
+    # Ray would start a task without end again whose process dies. It deprecates the option without
+    # another way to say so.
+    warnings.filterwarnings("ignore", message=".*ray_remote_args", category=DeprecationWarning)
+    read = data.map_batches(
+        Reader(stages),
+        batch_size=None,
+        compute=TaskPoolStrategy(layout.readers),
+        memory=READ_MEMORY,
+        **task,
+    )
+    predicted = read.map_batches(
+        Modeller,
+        fn_constructor_args=(stages, model, layout.threads),
+        batch_size=model.batch,
+        batch_format="pyarrow",
+        zero_copy_batch=True,
+        compute=ActorPoolStrategy(min_size=layout.models[0], max_size=layout.models[1]),
+        num_cpus=layout.model_cpus,
+        num_gpus=layout.model_gpus,
+        memory=MODEL_MEMORY,
+    )
+    return predicted.map_batches(Finisher(stages), batch_size=None, **task)
+
+
+def _one_by_one(
+    stages: Stages,
+    model: ModelSettings,
+    inputs: Sequence[Input],
+    stop: Callable[[], bool],
+    layout: Layout,
+) -> Iterator[Result]:
+    """Inputs whose process died, each alone in a process of its own."""
+    import ray
+
+    task = ray.remote(num_cpus=layout.task_cpus, max_retries=0, max_calls=1)
+    actor: Any = ray.remote(num_cpus=layout.model_cpus, num_gpus=layout.model_gpus)
+    modeller = actor(Modeller).remote(stages, model, layout.threads)
+    try:
+        for one in inputs:
+            if stop():
+                return
+            yield _alone(stages, one, task, modeller)
+    finally:
+        ray.kill(modeller)
+
+
+def _alone(stages: Stages, one: Input, task: Any, modeller: Any) -> Result:
+    import ray
+
+    dying = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
+    try:
+        answer = ray.get(task(read_one).remote(stages, one))
+        if not isinstance(answer, Result):
+            found = ray.get(modeller.one.remote(answer))
+            if isinstance(found, OdmError):
+                raise found
+            answer = ray.get(task(finish_one).remote(stages, found))
+        assert isinstance(answer, Result)
+        return answer
+    except dying as error:
+        how = "ran out of memory" if "OutOfMemory" in type(error).__name__ else "died"
+        return quarantined(
+            stages.kind, one, f"kills its reader: the process {how}, and again when tried alone"
+        )
+    except ray.exceptions.RayError as error:  # the machine is gone: not the input's fault
+        return Result(one, undone=f"Ray could not run it: {_first_line(error)}")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

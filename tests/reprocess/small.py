@@ -1,0 +1,144 @@
+"""A small archive with something to find in it, a model that finds it, and readers that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from odm.archive.keys import OrbitKey
+from odm.catalog.outcomes import Input
+from odm.findings.regions import RegionSettings
+from odm.images.geometry import ImageSettings
+from odm.reprocess.drive import Order, Summary, reprocess
+from odm.reprocess.local import run_local
+from odm.reprocess.orbits import orbit_order
+from odm.reprocess.stages import Draft, OrbitStages, Result
+from tests.lookalike import contents, renamed, stamp, write
+
+FIRST = 17538
+ROWS = 96
+BAD = {
+    "truncated": "truncated",
+    "empty": "empty",
+    "random": "not an HDF5 file",
+    "nan": "no valid value",
+    "shape": "wrong shape",
+    "text": "text",
+}
+
+
+def half_orbit(seed: int, blob: bool) -> dict[str, np.ndarray]:
+    """Datasets of a half-orbit, with or without a bright spot, at its own time."""
+    data = contents(rows=ROWS, seed=seed)
+    if blob:
+        row, column = np.ogrid[:ROWS, :1024]
+        bright = np.exp(-(((row - 50) / 10) ** 2) - (((column - 250) / 25) ** 2))
+        for axis in (1, 2, 3):
+            data[f"A13{axis}_P"] = data[f"A13{axis}_P"] * (1 + 12 * bright)
+    return data
+
+
+def write_archive(folder: Path, number: int = 8, bad: bool = False) -> Path:
+    """Half-orbits, every other one with a bright spot; with ``bad``, one of each bad kind too."""
+    folder.mkdir(parents=True)
+    for index in range(number):
+        name = renamed(FIRST + index)
+        data = half_orbit(index, blob=index % 2 == 0)
+        start = OrbitKey.parse(name).start
+        moments = [start + np.timedelta64(2048 * row, "ms").item() for row in range(ROWS)]
+        data["UTC_TIME"] = np.array([[stamp(moment)] for moment in moments])
+        del data["VERSE_TIME"]
+        write(folder, data, name)
+    if bad:
+        for index, kind in enumerate(BAD):
+            write_bad(folder / renamed(FIRST + 100 + index), kind)
+    return folder
+
+
+def write_bad(path: Path, kind: str) -> None:
+    """A file that is none."""
+    data = half_orbit(0, blob=False)
+    if kind == "nan":
+        data["A133_P"][:] = np.nan
+    if kind == "shape":
+        data["A133_P"] = data["A133_P"][0]
+    write(path.parent, data, path.name)
+    whole = path.read_bytes()
+    if kind == "truncated":
+        path.write_bytes(whole[: len(whole) // 3])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "random":
+        path.write_bytes(np.random.default_rng(1).bytes(100_000))
+    elif kind == "text":
+        path.write_text("orbit,latitude\n1,2\n")
+
+
+def write_model(folder: Path, **thresholds: Any) -> str:
+    """A model folder without weights, for images of this archive."""
+    # Not above: reading processes import this module, and torch would come along.
+    from odm.models.folder import save_model
+    from odm.models.segmenters import create_segmenter
+
+    regions = RegionSettings(minimum_area=100, **thresholds)
+    save_model(
+        folder,
+        create_segmenter("log"),
+        image=ImageSettings(-9.0, -5.0, width=128).to_dict(),
+        thresholds=regions.to_dict(),
+    )
+    return str(folder)
+
+
+def order(tmp: Path, campaign: str = "campaign", **options: Any) -> Order:
+    """An order for the archive and the model in ``tmp``."""
+    options = {"model": str(tmp / "model"), "engine": "eager", "device": "cpu", **options}
+    return orbit_order(str(tmp / "archive"), str(tmp / campaign), **options)
+
+
+def run(tmp: Path, campaign: str = "campaign", **options: Any) -> Summary:
+    """A run of the plain runner, with one reading process."""
+    return reprocess(order(tmp, campaign, **options), run_local)
+
+
+@dataclass(frozen=True)
+class Deadly(OrbitStages):
+    """Half-orbits of which some kill the process that reads or finishes them.
+
+    ``once`` makes a file the first time, and only dies then.
+    """
+
+    read_kills: str = "none"
+    finish_kills: str = "none"
+    once: str = ""
+
+    def read(self, one: Input) -> Draft | Result:
+        """Dies, as in a damaged library."""
+        if self.read_kills in one.name:
+            self._die()
+        return super().read(one)
+
+    def finish(self, draft: Draft, probability: Any) -> Result:
+        """Dies, as in a damaged library."""
+        if self.finish_kills in draft.one.name:
+            self._die()
+        return super().finish(draft, probability)
+
+    def _die(self) -> None:
+        if self.once:
+            if Path(self.once).exists():
+                return
+            Path(self.once).touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def deadly(one: Order, **kills: str) -> Order:
+    """The same order with stages that die."""
+    stages = one.stages
+    assert isinstance(stages, OrbitStages)
+    return replace(one, stages=Deadly(stages.image, stages.regions, stages.model, **kills))

@@ -1,0 +1,308 @@
+"""The plain runner and the driver: the contracts of a campaign."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+
+import odm.reprocess.stages
+from odm.archive.errors import InputError, OdmError, TransientError
+from odm.catalog.campaign import load_campaign
+from odm.catalog.compare import compare
+from odm.catalog.selection import Wish
+from odm.reprocess.drive import check, reprocess
+from odm.reprocess.local import run_local
+from odm.reprocess.stages import quarantined
+from tests.lookalike import renamed
+from tests.reprocess import small
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an archive, six of its files bad, and a campaign that is done with it."""
+    tmp = tmp_path_factory.mktemp("done")
+    small.write_archive(tmp / "archive", bad=True)
+    small.write_model(tmp / "model")
+    small.run(tmp)
+    return tmp
+
+
+def reasons(folder: Path) -> dict[str, str]:
+    rows = load_campaign(folder).outcomes(["name", "reason"]).to_pylist()
+    return {row["name"]: row["reason"] for row in rows if row["status"] == "quarantined"}
+
+
+def test_every_input_has_one_outcome_and_every_bad_file_its_own_reason(done: Path) -> None:
+    campaign = load_campaign(done / "campaign")
+    table = campaign.outcomes()
+    counts = table["status"].value_counts().to_pylist()
+    assert {one["values"]: one["counts"] for one in counts} == {
+        "detected": 4,
+        "clear": 4,
+        "quarantined": 6,
+    }
+    found = reasons(done / "campaign")
+    for index, (kind, says) in enumerate(small.BAD.items()):
+        reason = found[renamed(small.FIRST + 100 + index)]
+        assert ("not an HDF5 file" if kind == "text" else says) in reason
+    good = table.filter(pc.not_equal(table["status"], "quarantined")).to_pylist()
+    assert all(row["valid_share"] == 1.0 for row in good)
+    assert all(0 < row["clipped_low"] < 0.1 for row in good)
+    (region,) = next(row for row in good if row["status"] == "detected")["findings"]
+    assert region["psd_peak_x"] > 0
+    assert abs(region["frequency_peak"] - 250 * 24.4) < 600
+    track = good[0]["track"]
+    assert sum(point["rows"] for point in track) == small.ROWS
+    assert all(abs(point["aacgm_latitude"]) > 10 for point in track[:1])
+    times = [point["time"] for point in track]
+    steps = {round((b - a).total_seconds() / 60) for a, b in itertools.pairwise(times)}
+    assert steps == {1}
+
+
+def test_nothing_volatile_is_in_an_outcome(done: Path) -> None:
+    again = small.run(done, "again")
+    assert again.done == 14
+    first, second = (load_campaign(done / name).outcomes() for name in ("campaign", "again"))
+    assert first.equals(second)
+    assert compare(load_campaign(done / "campaign"), load_campaign(done / "again")).equal
+    folders = [done / name / "outcomes" for name in ("campaign", "again")]
+    parts = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert parts[0] == parts[1]
+
+
+def test_what_is_done_is_not_opened_again(done: Path) -> None:
+    summary = small.run(done)
+    assert (summary.done, summary.pending, summary.chosen) == (0, 0, 14)
+    assert summary.counts == {"detected": 4, "clear": 4, "quarantined": 6}
+
+
+def test_too_many_in_quarantine_is_a_failure(done: Path) -> None:
+    summary = small.run(done)
+    with pytest.raises(OdmError, match="6 of 14 half-orbits are quarantined"):
+        check(summary, 0.05, "half-orbits")
+    check(summary, 0.5, "half-orbits")
+
+
+def test_selection(tmp_path: Path) -> None:
+    small.write_archive(tmp_path / "archive", 6)
+    small.write_model(tmp_path / "model")
+    first = small.run(tmp_path, wish=Wish(limit=2))
+    assert (first.done, first.pending) == (2, 4)
+    early = small.run(tmp_path, wish=Wish(until=datetime(2021, 4, 1, 5)))
+    assert (early.done, early.chosen, early.pending) == (1, 3, 0)
+    with pytest.raises(InputError, match="nothing between"):
+        small.run(tmp_path, wish=Wish(since=datetime(2022, 1, 1)))
+    # A file that is gone stays; one that has changed is done again only when asked for.
+    (tmp_path / "archive" / renamed(small.FIRST)).unlink()
+    small.write(
+        tmp_path / "archive",
+        small.half_orbit(9, blob=False),
+        renamed(small.FIRST + 2, suffix="001"),
+    )
+    rest = small.run(tmp_path)
+    assert (rest.done, rest.chosen) == (3, 5)
+    assert any("changed since" in note for note in rest.notes)
+    assert any("no longer in the archive" in note for note in rest.notes)
+    assert any("superseded" in note for note in rest.notes)
+    again = small.run(tmp_path, wish=Wish(refresh=True))
+    assert again.done == 1
+    rows = load_campaign(tmp_path / "campaign").outcomes(["name"]).to_pylist()
+    assert len(rows) == 6
+    fresh = next(row for row in rows if row["name"].endswith("001.h5"))
+    assert (fresh["generation"], fresh["status"]) == (1, "clear")
+
+
+def test_quarantined_ones_are_tried_again_when_asked_for(tmp_path: Path) -> None:
+    small.write_archive(tmp_path / "archive", 2)
+    small.write_model(tmp_path / "model")
+    path = tmp_path / "archive" / renamed(small.FIRST)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1_000_000])
+    assert small.run(tmp_path).counts["quarantined"] == 1
+    path.write_bytes(whole)
+    assert small.run(tmp_path).done == 0
+    mended = small.run(tmp_path, wish=Wish(retry_quarantined=True))
+    assert (mended.done, mended.counts["quarantined"], mended.counts["detected"]) == (1, 0, 1)
+
+
+def test_another_model_setting_or_archive_is_refused_by_name(done: Path, tmp_path: Path) -> None:
+    other = small.write_model(tmp_path / "model", threshold=0.9)
+    with pytest.raises(InputError, match=r"model\.digest is .* there and .* here"):
+        small.order(done, model=other)
+    with pytest.raises(InputError, match=r"settings\.flip is false there and true here"):
+        small.order(done, flip=True)
+    with pytest.raises(InputError, match=r"settings\.regions\.threshold is 0\.6 there and 0\.8"):
+        small.order(done, regions={"threshold": 0.8})
+    shutil.copytree(done / "archive", tmp_path / "archive")
+    with pytest.raises(InputError, match="archive is"):
+        small.order(tmp_path, model=str(done / "model"), campaign=str(done / "campaign"))
+    small.order(done, batch=1)  # decides nothing
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "thesis.tex").touch()
+    with pytest.raises(InputError, match=r"no campaign, and not empty .*thesis\.tex"):
+        small.order(done, "../" + str(tmp_path.relative_to(done.parent)) + "/strange")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="it is empty"):
+        small.orbit_order(str(tmp_path / "empty"), str(tmp_path / "c"), model=other)
+    assert not (tmp_path / "c").exists()
+    with pytest.raises(InputError, match="no model folder"):
+        small.order(done, model=str(tmp_path / "empty"))
+
+
+def test_a_file_that_kills_its_reader_is_tried_again_alone(tmp_path: Path) -> None:
+    small.write_archive(tmp_path / "archive", 6)
+    small.write_model(tmp_path / "model")
+    kills = {"read_kills": renamed(small.FIRST + 1), "finish_kills": renamed(small.FIRST + 2)}
+    summary = reprocess(small.deadly(small.order(tmp_path), **kills), run_local)
+    assert summary.counts == {"detected": 2, "clear": 2, "quarantined": 2}
+    found = reasons(tmp_path / "campaign")
+    assert set(found) == set(kills.values())
+    assert all("kills its reader" in reason and "SIGSEGV" in reason for reason in found.values())
+    # Once is no reason for quarantine.
+    order = small.deadly(
+        small.order(tmp_path, "second"), read_kills="h5", once=str(tmp_path / "once")
+    )
+    assert reprocess(order, run_local).counts == {"detected": 3, "clear": 3, "quarantined": 0}
+    small.run(tmp_path, "clean")
+    assert compare(load_campaign(tmp_path / "second"), load_campaign(tmp_path / "clean")).equal
+
+
+def test_a_fault_of_the_store_leaves_an_input_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.write_archive(tmp_path / "archive", 1)
+    small.write_model(tmp_path / "model")
+    order = small.order(tmp_path)
+    calls = []
+
+    def store(*_: object) -> None:
+        calls.append(1)
+        raise TransientError("x", "the store did not answer")
+
+    monkeypatch.setattr(odm.reprocess.stages, "RETRY_AFTER_S", (0.0, 0.0))
+    monkeypatch.setattr(odm.reprocess.stages, "read_image", store)
+    result = order.stages.read(order.listing.inputs[0])
+    assert len(calls) == 3
+    assert result.outcome is None
+    assert "did not answer" in result.undone
+    summary = reprocess(order, lambda *_: (one for one in [result]))
+    assert summary.pending == 1
+    with pytest.raises(OdmError, match="1 half-orbits are left undone"):
+        check(summary, 0.05, "half-orbits")
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(odm.reprocess.stages, "read_image", broken)
+    result = order.stages.read(order.listing.inputs[0])
+    assert result.outcome is not None
+    assert result.outcome["reason"][0].as_py() == "unexpected ZeroDivisionError: a mistake of ours"
+
+
+def test_a_second_driver_is_refused_and_may_take_over(done: Path, tmp_path: Path) -> None:
+    order = small.order(done, str(tmp_path / "campaign"))
+    outcome = quarantined(order.stages.kind, order.listing.inputs[0], "for this test")
+    with (
+        order.campaign.lock(),
+        pytest.raises(OdmError, match=rf"process {os.getpid()} on .* is at work"),
+    ):
+        reprocess(order, run_local)
+    # The first notices at its next commit, and what it had is not written.
+    with (
+        order.campaign.lock() as first,
+        order.campaign.lock(take_over=True),
+        pytest.raises(OdmError, match="has taken over"),
+    ):
+        first.check()
+    assert reprocess(order, lambda *_: (one for one in [outcome])).done == 1
+
+
+def test_a_model_whose_images_are_clipped_says_so(done: Path, tmp_path: Path) -> None:
+    from odm.models.folder import save_model
+    from odm.models.segmenters import create_segmenter
+
+    image = small.ImageSettings(-7.5, -5.0, width=128).to_dict()
+    regions = small.RegionSettings().to_dict()
+    save_model(tmp_path / "model", create_segmenter("log"), image=image, thresholds=regions)
+    wish = Wish(limit=2)
+    campaign = str(tmp_path / "campaign")
+    summary = small.run(done, campaign, model=str(tmp_path / "model"), wish=wish)
+    assert any("lower limit" in note and "trained on" in note for note in summary.notes)
+
+
+SCRIPT = """
+if __name__ == "__main__":  # reading processes import this file too
+    import sys
+    from pathlib import Path
+    from tests.reprocess import small
+    from odm.reprocess import drive
+
+    drive.COMMIT_EVERY = 1
+    summary = small.run(Path(sys.argv[1]), sys.argv[2])
+    drive.check(summary, 1.0, "half-orbits")
+"""
+
+
+def start(done: Path, name: str, script: Path) -> subprocess.Popen[bytes]:
+    script.write_text(SCRIPT)
+    return subprocess.Popen(
+        [sys.executable, str(script), str(done), name],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+def wait_for_parts(folder: Path, more_than: int, process: subprocess.Popen[bytes]) -> int:
+    while process.poll() is None:
+        parts = len(list((folder / "outcomes").glob("part-*"))) if folder.exists() else 0
+        if parts > more_than:
+            return parts
+        time.sleep(0.01)
+    return more_than
+
+
+def test_killed_again_and_again_it_gives_the_same_catalog(done: Path, tmp_path: Path) -> None:
+    folder = done / "killed"
+    parts, kills = 0, 0
+    while True:
+        process = start(done, "killed", tmp_path / "driver.py")
+        # At any moment after a few commits: never the same, and each start gets further.
+        parts = wait_for_parts(folder, parts + 2, process)
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.communicate()
+        kills += 1
+    assert process.communicate()[1] is not None
+    assert process.returncode == 0
+    assert kills >= 2
+    killed, clean = load_campaign(folder), load_campaign(done / "campaign")
+    assert killed.outcomes().equals(clean.outcomes())
+    assert not compare(killed, clean).differing
+
+
+def test_asked_to_stop_it_commits_and_says_how_to_go_on(done: Path, tmp_path: Path) -> None:
+    process = start(done, "stopped", tmp_path / "driver.py")
+    wait_for_parts(done / "stopped", 1, process)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=120)[1].decode()
+    committed = load_campaign(done / "stopped").outcomes().num_rows
+    if committed < 14:  # else it was done before the signal came
+        assert process.returncode != 0
+        assert "stopped as asked" in said
+    log = [json.loads(line) for line in (done / "stopped" / "log.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in log] == ["start", "end"]
+    assert log[1]["done"] == committed
+    small.run(done, "stopped")
+    assert compare(load_campaign(done / "stopped"), load_campaign(done / "campaign")).equal

@@ -1,0 +1,88 @@
+"""Ionograms on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import odm
+from tests.images.test_digitise import plotted
+from tests.ionogram_files import VIPIR, contents, write_npz, write_vipir
+from tests.real import real_file
+from tests.test_cli import fails, run
+
+
+def test_simulate_and_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "archive"
+    options = ("--count", 2, "--seed", 3, "--kind", "mixed", "--workers", 1)
+    code, text, _ = run(capsys, "simulate", "ionograms", out, *options, "--json")
+    assert code == 0
+    facts = json.loads(text)
+    assert facts["ionograms"] == 2
+    code, text, _ = run(capsys, "simulate", "ionograms", out, *options)
+    assert code == 0
+    assert "ionograms 2, of them without a layer" in text
+    fails(capsys, 2, "simulate", "ionograms", out, "--count", 3, says="other settings")
+    fails(capsys, 2, "simulate", "ionograms", out, "--count", 2, "--kind", "q", says="kind 'q'")
+    file, picture = out / "SIM3_20220815_001500.npz", tmp_path / "a.png"
+    code, text, _ = run(capsys, "inspect", file, "--picture", picture, "--json")
+    assert code == 0
+    facts = json.loads(text)
+    assert facts["frequency_range_mhz"] == [6.0, 30.0]
+    assert facts["range_convention"] == "backscatter"
+    assert facts["truth"][0]["layer"] in ("Es", "F")
+    assert len(facts["truth"][0]["edge_km"]) == 2
+    assert cv2.imread(str(picture)).shape[2] == 3
+    code, text, _ = run(capsys, "inspect", file, "--no-picture")
+    assert code == 0
+    assert "frequency mhz" in text
+    assert "picture" not in text
+
+
+def test_inspect_a_vertical_ionogram(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_vipir(tmp_path / VIPIR)
+    code, text, _ = run(capsys, "inspect", tmp_path / VIPIR, "--picture", tmp_path / "a.png")
+    assert code == 0
+    assert "vertical" in text
+    assert "truth" not in text
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+def test_inspect_a_real_ionogram(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text, _ = run(capsys, "inspect", real_file(VIPIR), "--no-picture", "--json")
+    assert code == 0
+    facts = json.loads(text)
+    assert facts["link"] == "JM91J"
+    assert (facts["frequencies"], facts["ranges"]) == (452, 512)
+
+
+def test_inspect_a_bad_ionogram(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = contents() | {"snr": np.full((40, 60), np.nan)}
+    fails(capsys, 1, "inspect", write_npz(tmp_path / "a.npz", data), says="snr is NaN throughout")
+    (tmp_path / "b.ngi").write_bytes(b"CDF\x01" + bytes(3))
+    fails(capsys, 1, "inspect", tmp_path / "b.ngi", says="truncated or damaged NetCDF")
+
+
+def test_a_picture_becomes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    snr, scale = plotted(tmp_path / "plot.png")
+    options = (
+        "--area", *scale.area, "--frequency", 2, 26, "--range", 100, 3100, "--snr", -3, 30,
+        "--colours", "inferno", "--cells", 48, 60, "--convention", "oblique",
+        "--time", "2020-09-30T16:54:03",
+    )  # fmt: skip
+    out = tmp_path / "plot.npz"
+    code, text, _ = run(capsys, "ionogram", "from-picture", tmp_path / "plot.png", out, *options)
+    assert code == 0
+    assert "48 frequencies by 60 ranges" in text
+    ds = odm.open_ionogram(out)
+    assert np.abs(ds.snr.values - snr).max() < 1
+    assert ds.attrs["range_convention"] == "oblique"
+    assert ds.attrs["time"] == "2020-09-30T16:54:03.000"
+    command = ("ionogram", "from-picture", tmp_path / "plot.png")
+    fails(capsys, 2, *command, tmp_path / "a.png", *options, says="ends in .npz")
+    fails(capsys, 2, *command, out, *options, "--time", "noon", says="time 'noon' is no date")
+    fails(capsys, 2, *command, out, *options, "--convention", "up", says="convention 'up'")
