@@ -144,7 +144,6 @@ def _read(
     """Both parts of a plan; ``named`` gives a sample's key and whether it has anything to find."""
     parts: dict[str, Sequence[Any]] = {"training": plan.training, "validation": plan.validation}
     sources = {}
-    cluster.check(1, READER, "reading workers")
     with progress("reading", sum(map(len, parts.values()))) as advance:
         for name, samples in parts.items():
             keys, positive = zip(*map(named, samples), strict=True)
