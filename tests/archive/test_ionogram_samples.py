@@ -82,8 +82,8 @@ def test_labels_of_every_format_say_the_same(archive: Path, tmp_path: Path, kind
 def test_a_simulations_truth_covers_the_masks(tmp_path: Path) -> None:
     from odm.archive.ionograms import open_ionogram
     from odm.images.ionogram import mask_to_canvas
+    from odm.images.ionogram_layers import read_mask
     from odm.images.layer_labels import boxes_on_image, load_layer_labels
-    from odm.simulate.ionogram_truth import read_mask
     from odm.simulate.ionograms import simulate_ionograms
 
     simulate_ionograms(tmp_path / "s", count=2, seed=3, kind="mixed")
