@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 YOLOX := yolox==0.3.0
 DEMO := demo
 
-.PHONY: setup demo test check bench bench-rivals model soak clean freeze
+.PHONY: setup demo test check bench bench-rivals model detector soak clean freeze
 
 setup: $(READY)
 
@@ -52,6 +52,10 @@ bench: setup
 	$(BIN)/python benchmarks/baseline.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/engines.py
+
+# The detector that comes with the package: half an hour on two idle cores; goes on when killed.
+detector: setup
+	$(BIN)/python benchmarks/shipped_detector.py
 
 # Cell by cell; stop and start at will. Hours with more models and seeds: see its --help.
 bench-rivals: setup

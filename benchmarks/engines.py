@@ -31,10 +31,9 @@ from odm.findings.engines import (
     Size,
     build_engine,
     example_input,
-    foreground,
     missing_packages,
 )
-from odm.models.base import SegmentationModel
+from odm.models.base import SegmentationModel, foreground
 from odm.models.odconv import TEMPERATURE_START, set_temperature
 from odm.models.segmenters import create_model
 

@@ -25,7 +25,7 @@ from odm.training.events import Console
 from odm.training.launch import Launch
 from odm.training.loop import Result
 from odm.training.run import Run
-from odm.training.settings import TrainSettings
+from odm.training.settings import TaskSettings
 from ray_jobs.cluster import Cluster, ClusterError, room
 from ray_jobs.relay import Follower, Relay
 
@@ -40,7 +40,7 @@ class Plan(Protocol):
     """A training that can begin, of whatever task."""
 
     @property
-    def settings(self) -> TrainSettings:
+    def settings(self) -> TaskSettings:
         """Resolved."""
         ...
 
@@ -169,7 +169,7 @@ def run_workers(
 
 
 def _followed(
-    trainer: TorchTrainer, relay: Relay, settings: TrainSettings, launch: Launch, score: str
+    trainer: TorchTrainer, relay: Relay, settings: TaskSettings, launch: Launch, score: str
 ) -> Result:
     """Wait for a trainer; it runs in a thread so that Ctrl-C ends the wait as it does elsewhere."""
     outcome: list[Any] = []

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from odm.archive.samples import Sample
 from odm.models.card import ModelCard
 from odm.progress import progress
 from odm.training.launch import Launch
 from odm.training.loop import Result
 from ray_jobs.cluster import Cluster, connect
 from ray_jobs.launch import place, run_workers
-from ray_jobs.samples import READER, HeldSource, hold, image_and_mask
+from ray_jobs.samples import READER, HeldSource, Load, hold, image_and_boxes, image_and_mask
 
 
 @dataclass(frozen=True)
@@ -79,27 +78,81 @@ def train_segmenter(plan: Any, launch: Launch | None = None) -> tuple[Result, Mo
     return train_on_ray(plan, task, launch or Launch())
 
 
+def train_detector(plan: Any, launch: Launch | None = None) -> tuple[Result, ModelCard]:
+    """Train a detector on Ray.
+
+    Args:
+        plan: of `odm.training.detector.plan_detector`.
+        launch: where; None for one worker on this machine, or one per GPU.
+
+    Returns:
+        How it ended, and the card of the saved model.
+    """
+    from odm.training import detector
+    from odm.training.boxes import BoxTask
+
+    task = Task(
+        train=detector.train_planned,
+        keep=detector.keep_model,
+        facts=detector.run_facts,
+        read=read_boxes,
+        score=BoxTask.score,
+    )
+    return train_on_ray(plan, task, launch or Launch())
+
+
 def read_masks(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
-    """The images and masks of a plan, in the object store.
+    """The images and masks of a plan of half-orbits, in the object store.
 
     Raises:
         ArchiveError, AnnotationError: the first bad file.
     """
     settings = plan.dataset.settings
-    load = partial(image_and_mask, settings)
-    parts: dict[str, Sequence[Sample]] = {
-        "training": plan.training,
-        "validation": plan.validation,
-    }
+    return _read(
+        plan,
+        cluster,
+        partial(image_and_mask, settings),
+        lambda sample: (sample.key.stem, sample.has_nucleus),
+        sample_bytes=2 * settings.height * settings.width,
+    )
+
+
+def read_boxes(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
+    """The images and boxes of a plan of ionograms, in the object store.
+
+    Raises:
+        ArchiveError: the first bad file.
+    """
+    settings = plan.dataset.settings
+    return _read(
+        plan,
+        cluster,
+        partial(image_and_boxes, settings),
+        lambda sample: (sample.key.identity, sample.has_layer),
+        sample_bytes=settings.height * settings.width,
+    )
+
+
+def _read(
+    plan: Any,
+    cluster: Cluster,
+    load: Load,
+    named: Callable[[Any], tuple[str, bool]],
+    *,
+    sample_bytes: int,
+) -> dict[str, HeldSource]:
+    """Both parts of a plan; ``named`` gives a sample's key and whether it has anything to find."""
+    parts: dict[str, Sequence[Any]] = {"training": plan.training, "validation": plan.validation}
     sources = {}
     with progress("reading", sum(map(len, parts.values()))) as advance:
         for name, samples in parts.items():
+            keys, positive = zip(*map(named, samples), strict=True)
             sources[name] = hold(
                 samples,
                 load,
-                [sample.key.stem for sample in samples],
-                [sample.has_nucleus for sample in samples],
-                sample_bytes=2 * settings.height * settings.width,
+                keys,
+                positive,
+                sample_bytes=sample_bytes,
                 cpus=cluster.cpus,
                 advance=advance,
             )

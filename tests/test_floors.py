@@ -19,7 +19,10 @@ ROOMS = (
     "commands",
 )
 # A data set joins an archive with annotations on images: named where the archive is, built on both.
-ABOVE_ITS_ROOM = {"odm/archive/samples.py": "images"}
+ABOVE_ITS_ROOM = {
+    "odm/archive/samples.py": "images",
+    "odm/archive/ionogram_samples.py": "images",
+}
 
 
 def imported(path: Path) -> set[str]:

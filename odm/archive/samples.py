@@ -124,9 +124,9 @@ class Dataset:
 
     def __init__(self, config: DatasetConfig, base: str | Path = ".") -> None:
         self.config = config
-        self.archive = _placed(config.archive, base)
+        self.archive = placed(config.archive, base)
         self.listing: OrbitListing = list_orbits(self.archive)
-        self.annotations: Annotations = load_annotations(_placed(config.annotations, base))
+        self.annotations: Annotations = load_annotations(placed(config.annotations, base))
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
@@ -282,8 +282,8 @@ def create_dataset(path: str | Path, config: DatasetConfig) -> Dataset:
     base = Path(path).expanduser().resolve().parent
     placed = config.model_copy(
         update={
-            "archive": _seen_from(config.archive, base),
-            "annotations": _seen_from(config.annotations, base),
+            "archive": seen_from(config.archive, base),
+            "annotations": seen_from(config.annotations, base),
         }
     )
     content = placed.model_dump(mode="json", exclude_none=True)
@@ -332,12 +332,12 @@ def shown_columns(latitude: NDArray[np.float64], hemisphere: Hemisphere) -> NDAr
     return latitude >= 0 if hemisphere == "north" else latitude < 0
 
 
-def _placed(path: str, base: str | Path) -> str:
+def placed(path: str, base: str | Path) -> str:
     """Absolute, since samples travel to workers that run elsewhere."""
     return path if is_uri(path) else str(Path(base, Path(path).expanduser()).resolve())
 
 
-def _seen_from(path: str, base: Path) -> str:
+def seen_from(path: str, base: Path) -> str:
     if is_uri(path) or Path(path).expanduser().is_absolute():
         return path if is_uri(path) else str(Path(path).expanduser())
     return os.path.relpath(Path(path).expanduser().resolve(), base)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from odm.archive.ionogram_samples import IonogramDataset
     from odm.archive.samples import Dataset, DatasetConfig
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: archive, annotations, images, split.")
@@ -90,6 +91,70 @@ def create(
     _show(create_dataset(out, config(*limits)), json_)
 
 
+@app.command("ionograms")
+def ionograms(
+    archive: Annotated[str, typer.Argument(help="Folder or URI of ionograms.")],
+    annotations: Annotated[
+        str,
+        typer.Option(
+            help="Labels: a folder of LabelImg XML or YOLO text, a COCO JSON file, or a simulated "
+            "archive [default: ARCHIVE]."
+        ),
+    ] = "",
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("dataset.yaml"),
+    by: Annotated[str, typer.Option(help="Split by groups, time, or whole (one part).")] = "groups",
+    shares: Annotated[
+        tuple[float, float, float], typer.Option(help="Of train, validation and test, for groups.")
+    ] = (0.7, 0.15, 0.15),
+    group_hours: Annotated[
+        float, typer.Option(help="Hours that stay together; 0: each ionogram alone.")
+    ] = 24,
+    seed: Annotated[int, typer.Option(help="Of the groups.")] = 0,
+    validation_from: Annotated[
+        str | None, typer.Option(help="With --by time: begin of validation, UTC.")
+    ] = None,
+    test_from: Annotated[
+        str | None, typer.Option(help="With --by time: begin of the test, UTC.")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="With --by whole: train, validation or test.")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Pixels a side of the image.")] = 416,
+    drawn_on: Annotated[
+        str, typer.Option(help="What people drew on: ionogram, or window (the image).")
+    ] = "ionogram",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file OUT.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Write dataset.yaml of ionograms with labelled layers, and print what each part holds.
+
+    Example: odm dataset ionograms archive --group-hours 0 --out dataset.yaml
+    """
+    from odm.archive.config import parse_config
+    from odm.archive.errors import InputError
+    from odm.archive.ionogram_samples import IonogramDatasetConfig, create_ionogram_dataset
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
+    content = {
+        "archive": archive,
+        "annotations": annotations or archive,
+        "image": {"height": size, "width": size},
+        "drawn_on": drawn_on,
+        "split": {
+            "by": by,
+            **dict(zip(("train", "validation", "test"), shares, strict=True)),
+            "group_hours": group_hours,
+            "seed": seed,
+            "validation_from": validation_from,
+            "test_from": test_from,
+            "part": part,
+        },
+    }
+    config = parse_config(content, IonogramDatasetConfig, "the options")
+    _show_ionograms(create_ionogram_dataset(out, config), json_)
+
+
 @app.command("show")
 def show(
     dataset: Annotated[Path, typer.Argument(help="A dataset.yaml.")],
@@ -99,9 +164,34 @@ def show(
 
     Example: odm dataset show dataset.yaml
     """
+    from odm.archive.ionogram_samples import IonogramDataset, is_ionogram_dataset
     from odm.archive.samples import Dataset
 
-    _show(Dataset.load(dataset), json_)
+    if is_ionogram_dataset(dataset):
+        _show_ionograms(IonogramDataset.load(dataset), json_)
+    else:
+        _show(Dataset.load(dataset), json_)
+
+
+def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
+    import json
+
+    parts = dataset.table()
+    facts = {
+        "digest": dataset.digest,
+        "archive": dataset.archive,
+        "ionograms": len(dataset.listing),
+        "labelled": len(dataset.all_samples),
+        "annotations_from": dataset.annotations.source,
+        "parts": parts,
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    print(f"{facts['labelled']} labelled of {facts['ionograms']} ionograms in {facts['archive']}")
+    for row in [list(parts[0]), *(list(part.values()) for part in parts)]:
+        print("  ".join(f"{text!s:<15}" for text in row).rstrip().replace("_", " "))
+    print(f"digest {facts['digest']}")
 
 
 def _training_limits(config: DatasetConfig, component: str) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from odm.findings.cases import Example
+    from odm.findings.evaluate import Running
     from odm.findings.score_sheet import ScoreSheet
 
 
@@ -57,6 +58,9 @@ def evaluate(
 ) -> None:
     """Score a model on one part of a data set, calibrated on its validation part.
 
+    A detector is scored on a data set of ionograms: layers in boxes. Flip and overlap then have no
+    meaning, and its threshold is chosen whenever it is calibrated.
+
     Example: odm evaluate runs/odm_unet-0123456789ab/model dataset.yaml --out scores
     """
     from odm.archive.errors import InputError
@@ -65,6 +69,10 @@ def evaluate(
     from odm.findings.save_evaluation import save_evaluation
     from odm.progress import progress
 
+    if _is_detector(model):
+        given = Running(batch, engine, device, precision)  # type: ignore[arg-type]
+        _evaluate_detector(model, dataset, part, calibrate_on, given, out, save, json_)
+        return
     method = open_method(model)
     if save and method.card is None:
         raise InputError(f"--save: {model} has no model folder to save to")
@@ -94,6 +102,47 @@ def evaluate(
         if out is not None:
             for path in _write(out, done.sheet, done.examples):
                 typer.echo(f"written: {path}", err=True)
+
+
+def _is_detector(model: str) -> bool:
+    from odm.archive.files import exists, join
+    from odm.models.card import CARD, read_model_card
+
+    return exists(join(model, CARD)) and read_model_card(model).architecture["kind"] == "detector"
+
+
+def _evaluate_detector(
+    model: str,
+    dataset: Path,
+    part: str,
+    calibrate_on: str,
+    running: Running,
+    out: Path | None,
+    save: bool,
+    json_: bool,
+) -> None:
+    from odm.findings.evaluate_layers import evaluate_detector, save_detector
+    from odm.findings.layer_sheet import write_sheet
+    from odm.progress import progress
+
+    done = evaluate_detector(
+        model,
+        dataset,
+        part=part,
+        calibrate_on=calibrate_on,
+        running=running,
+        meter=lambda what, total: progress(what, total, "ionograms"),
+    )
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
+    if save:
+        card = save_detector(model, done)
+        done.sheet.about["saved as"] = card.digest
+        typer.echo(f"saved: {model} has digest {card.digest}", err=True)
+    if out is not None:
+        for path in write_sheet(out, done.sheet, done.class_names, done.examples):
+            typer.echo(f"written: {path}", err=True)
+    print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
 
 
 def _write(folder: Path, sheet: ScoreSheet, examples: list[Example]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,8 @@ import typer
 from odm.commands import runners
 
 if TYPE_CHECKING:
-    from odm.training.segmenter import Plan
+    from odm.training.launch import Launch
+    from odm.training.plans import AnyPlan
 
 app = typer.Typer(no_args_is_help=True, help="Train models on labelled data sets.")
 
@@ -59,35 +61,89 @@ def segmenter(
     from odm.training.settings import read_settings
 
     settings = read_settings(config, overrides or [])
-    from odm.training.ranks import is_launched, is_silent
-
     launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
-    if local or is_launched():
-        runners.check_local(launch)
-        run = _here
-    else:
-        run = partial(runners.find_runner("train segmenter"), launch=launch)
+    run = _chosen("segmenter", launch, local=local)
     from odm.training.segmenter import plan_segmenter
 
     plan = plan_segmenter(settings, data, out, init)
-    if not is_silent():
-        for note in plan.notes:
-            typer.echo(f"note: {note}", err=True)
-        typer.echo(
-            f"run {plan.run.folder}: {len(plan.training)} half-orbits for training, "
-            f"{len(plan.validation)} for validation",
-            err=True,
-        )
-    _show(plan, *run(plan), as_json=json_)
+    _tell(plan, "half-orbits")
+    names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
+    _show(plan, *run(plan), names=names, as_json=json_)
 
 
-def _here(plan: Plan) -> Any:
-    from odm.training.segmenter import train_here
+@app.command()
+def detector(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Settings, such as model.architecture=yolox_s or data.mosaic=0.5.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help="A dataset.yaml of ionograms.", show_default=False)
+    ] = Path("dataset.yaml"),
+    config: Annotated[
+        Path | None, typer.Option(help="Settings in YAML [default: yolox_nano].")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
+    init: Annotated[
+        str | None, typer.Option(help="Folder of a detector to fine-tune.", show_default=False)
+    ] = None,
+    local: runners.Local = False,
+    workers: runners.Workers = None,
+    cpus_per_worker: runners.CpusPerWorker = None,
+    gpu: runners.Gpu = None,
+    address: runners.Address = None,
+    max_failures: runners.MaxFailures = None,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Train a detector of ionospheric layers; the same command again resumes it.
 
-    return train_here(plan)
+    The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
+    model to fine-tune. It ends up with the best model in its folder model.
+
+    Example: odm train detector --config configs/yolox_nano.yaml --workers 2
+    """
+    from odm.training.box_settings import DetectorSettings
+    from odm.training.settings import read_settings
+
+    settings = read_settings(config, overrides or [], DetectorSettings)
+    launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
+    run = _chosen("detector", launch, local=local)
+    from odm.training.detector import plan_detector
+
+    plan = plan_detector(settings, data, out, init)
+    _tell(plan, "ionograms")
+    _show(plan, *run(plan), names=("ap", "ap50", "ap25"), as_json=json_)
 
 
-def _show(plan: Plan, result: Any, card: Any, *, as_json: bool) -> None:
+def _chosen(task: str, launch: Launch, *, local: bool) -> Any:
+    """What runs a plan: the task's own ``train_here``, or another package's runner."""
+    from odm.training.ranks import is_launched
+
+    if local or is_launched():
+        runners.check_local(launch)
+        return import_module(f"odm.training.{task}").train_here
+    return partial(runners.find_runner(f"train {task}"), launch=launch)
+
+
+def _tell(plan: AnyPlan, what: str) -> None:
+    from odm.training.ranks import is_silent
+
+    if is_silent():
+        return
+    for note in plan.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(
+        f"run {plan.run.folder}: {len(plan.training)} {what} for training, "
+        f"{len(plan.validation)} for validation",
+        err=True,
+    )
+
+
+def _show(plan: AnyPlan, result: Any, card: Any, *, names: tuple[str, ...], as_json: bool) -> None:
     import json
     import math
 
@@ -116,6 +172,5 @@ def _show(plan: Plan, result: Any, card: Any, *, as_json: bool) -> None:
         f"{plan.run.model}: {card.architecture['name']}, best in epoch {result.best_epoch} of "
         f"{result.epoch} ({why[result.reason]})"
     )
-    names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
     shown = ", ".join(f"{name} {result.best.get(name, math.nan):.4f}" for name in names)
     print(f"validation: {shown}")

@@ -1,4 +1,4 @@
-"""Intervals by resampling whole blocks of half-orbits."""
+"""Intervals: by resampling whole blocks of half-orbits, and of plain shares."""
 
 from __future__ import annotations
 
@@ -32,3 +32,17 @@ def interval(values: NDArray[Any], share: float = 0.95) -> Interval | None:
     tail = 50 * (1 - share)
     low, high = np.percentile(known, (tail, 100 - tail))
     return float(low), float(high)
+
+
+def wilson(hits: float, total: float, z: float = 1.96) -> Interval | None:
+    """Wilson's interval of a share, 95 %; None where there is nothing to share.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    if not total:
+        return None
+    share = hits / total
+    middle = share + z * z / (2 * total)
+    half = z * float(np.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2))
+    scale = 1 + z * z / total
+    return (middle - half) / scale, (middle + half) / scale

@@ -1,4 +1,4 @@
-"""Ways to run one segmentation model, all giving the same answer.
+"""Ways to run one model, all giving the same answer.
 
 ========== ===================================== =====================
 engine     what runs the model                   needs
@@ -34,18 +34,18 @@ from torch import Tensor
 
 from odm.archive.errors import InputError, OdmError
 from odm.archive.files import write_bytes
-from odm.models.base import SegmentationModel, to_input
+from odm.models.base import ImageModel, to_input
 from odm.models.odconv import executed
 
 ENGINES = ("auto", "eager", "compile", "onnx", "openvino")
 TOLERANCE = 1e-3
-"""Largest difference from eager, of the foreground's probability."""
+"""Largest difference from eager, of the model's `answer`: the foreground's probability."""
 
 NEXT_ENGINE = {"openvino": "eager", "onnx": "eager", "compile": "eager"}
 """What `auto` takes where an engine cannot run a model."""
 
 Run = Callable[[Tensor], Tensor]
-"""Input (B, C, H, W) as `to_input` makes it → logits (B, classes, H, W)."""
+"""Input (B, C, H, W) as `to_input` makes it → output (B, ...), of a segmenter logits."""
 Size = tuple[int, int]
 
 
@@ -89,7 +89,7 @@ def choose_engine(engine: str, device: torch.device) -> str:
 
 def build_engine(
     engine: str,
-    model: SegmentationModel,
+    model: ImageModel,
     batch: int,
     size: Size,
     *,
@@ -148,7 +148,7 @@ def build_engine(
 
 
 @contextmanager
-def _explained(engine: str, model: SegmentationModel) -> Iterator[None]:
+def _explained(engine: str, model: ImageModel) -> Iterator[None]:
     """Turn what an engine's libraries raise, each with kinds of its own, into `EngineError`."""
     try:
         yield
@@ -162,18 +162,18 @@ def _explained(engine: str, model: SegmentationModel) -> Iterator[None]:
 
 
 def check_engine(
-    run: Run, eager: Run, model: SegmentationModel, batch: int, size: Size, name: str
+    run: Run, eager: Run, model: ImageModel, batch: int, size: Size, name: str
 ) -> float:
     """Compare two ways to run a model on noise.
 
     Returns:
-        Largest difference of the foreground's probability.
+        Largest difference of the model's `answer`.
 
     Raises:
         EngineError: it is above `TOLERANCE`.
     """
     x = example_input(model, batch, size)
-    difference = float((foreground(run(x)) - foreground(eager(x))).abs().max())
+    difference = float((model.answer(run(x)) - model.answer(eager(x))).abs().max())
     # Written this way round, so that a NaN does not pass.
     if not difference <= TOLERANCE:
         raise EngineError(
@@ -183,15 +183,7 @@ def check_engine(
     return difference
 
 
-def foreground(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Probability (B, H, W) of any class but 0, from logits (B, classes, H, W), float32."""
-    scaled = logits.float() / temperature
-    if scaled.shape[1] == 2:
-        return torch.sigmoid(scaled[:, 1] - scaled[:, 0])
-    return torch.softmax(scaled, dim=1)[:, 1:].sum(dim=1)
-
-
-def example_input(model: SegmentationModel, batch: int, size: Size) -> Tensor:
+def example_input(model: ImageModel, batch: int, size: Size) -> Tensor:
     """Images with large and small structure and a missing column, as the model takes them."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(batch, 1, size[0] // 16 + 1, size[1] // 16 + 1, generator=generator)
@@ -220,7 +212,7 @@ class _Torch:
             return logits
 
 
-def _export(engine: str, model: SegmentationModel, path: Path, size: Size) -> None:
+def _export(engine: str, model: ImageModel, path: Path, size: Size) -> None:
     if engine == "onnx":
         from odm.models.export import export_onnx
 

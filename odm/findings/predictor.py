@@ -20,9 +20,8 @@ from odm.findings.engines import (
     Size,
     build_engine,
     choose_engine,
-    foreground,
 )
-from odm.models.base import SegmentationModel, Segmenter, find_device, to_input
+from odm.models.base import ImageModel, Segmenter, find_device, foreground, to_input
 
 LOG = logging.getLogger(__name__)
 LEVELS = 255
@@ -60,7 +59,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Segmenter,
+        model: Segmenter | ImageModel,
         *,
         batch: int = 2,
         engine: str = "auto",
@@ -86,7 +85,7 @@ class Predictor:
         self.automatic = engine == "auto"
         self.device = find_device(device)
         self.precision = PRECISIONS[precision]
-        if isinstance(model, SegmentationModel):
+        if isinstance(model, ImageModel):
             if engine == "auto" and self.precision != torch.float32 and self.device.type == "cpu":
                 engine = "eager"  # the engines for CPUs compute in float32
             self.engine = choose_engine(engine, self.device)
@@ -154,17 +153,26 @@ class Predictor:
 
     def _probability(self, images: Images) -> Tensor:
         """(B, H, W) float32 on the device."""
-        if not isinstance(self.model, SegmentationModel):
+        if not isinstance(self.model, ImageModel):
             answer = self.model.predict(images[:, None])
             return _tempered(torch.from_numpy(answer[:, 1:].sum(axis=1)), self.temperature)
+        return foreground(self.output(images), self.temperature)
+
+    def output(self, images: Images) -> Tensor:
+        """What a learned model gives for one batch, on the device.
+
+        Args:
+            images: (`batch`, H, W) uint8.
+        """
+        assert isinstance(self.model, ImageModel)
         size = (images.shape[1], images.shape[2])
         x = to_input(torch.from_numpy(images)[:, None].to(self.device), self.model)
         if size not in self._runs:
             self.model.check(x)
             self._runs[size] = self._build(self.model, size)
-        return foreground(self._runs[size](x), self.temperature)
+        return self._runs[size](x)
 
-    def _build(self, model: SegmentationModel, size: Size) -> Run:
+    def _build(self, model: ImageModel, size: Size) -> Run:
         while True:
             try:
                 return build_engine(

@@ -1,4 +1,4 @@
-"""Segmentation models by name, their parts, and the folders they are kept in.
+"""Segmentation models and detectors by name, their parts, and the folders they are kept in.
 
 Importing this package does not import torch; the names below do, when they are first used.
 """
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from odm.models.base import Segmenter as Segmenter
+    from odm.models.detector import create_detector as create_detector
     from odm.models.folder import load_model as load_model
     from odm.models.folder import read_model_card as read_model_card
     from odm.models.folder import save_model as save_model
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Segmenter": "base",
     "available_segmenters": "segmenters",
+    "create_detector": "detector",
     "create_segmenter": "segmenters",
     "load_model": "folder",
     "read_model_card": "folder",
@@ -25,6 +27,7 @@ _HOMES = {
 __all__ = [
     "Segmenter",
     "available_segmenters",
+    "create_detector",
     "create_segmenter",
     "load_model",
     "read_model_card",

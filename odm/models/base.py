@@ -1,4 +1,4 @@
-"""What every segmentation model here is: images in, one score per class and pixel out."""
+"""What every learned model here is, and segmenters: one score per class and pixel."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -33,11 +33,13 @@ class Segmenter(Protocol):
         ...
 
 
-class SegmentationModel(nn.Module):
-    """Base of the learned segmenters. A subclass defines `logits`.
+class ImageModel(nn.Module):
+    """Base of the learned models: images in, something in one tensor out.
+
+    A subclass defines `logits` and `answer`.
 
     Args:
-        architecture: name that `create_segmenter` knows.
+        architecture: name by which it is created.
         options: all options, resolved.
         in_channels: channels of the input.
         classes: number of classes.
@@ -67,18 +69,22 @@ class SegmentationModel(nn.Module):
         self.minimum = minimum
 
     def logits(self, x: Tensor) -> Tensor:
-        """Map `x` (B, in_channels, H, W) to logits (B, classes, H, W)."""
+        """Map `x` (B, in_channels, H, W) to the output."""
         raise AssertionError(f"{type(self).__name__} defines no logits")
 
+    def answer(self, output: Tensor) -> Tensor:
+        """What an output means, such that a difference of 1e-3 matters to nobody."""
+        raise AssertionError(f"{type(self).__name__} defines no answer")
+
     def forward(self, x: Tensor) -> Tensor:
-        """Score every pixel for every class.
+        """The output for images.
 
         Args:
             x: (B, in_channels, H, W), float, scaled as by `to_input`; H and W multiples of
                 `self.multiple`.
 
         Returns:
-            Logits (B, classes, H, W).
+            Of a segmenter logits (B, classes, H, W).
 
         Raises:
             InputError: for a shape that does not fit the architecture.
@@ -115,6 +121,14 @@ class SegmentationModel(nn.Module):
                 "use larger batches (drop_last=True)."
             )
 
+
+class SegmentationModel(ImageModel):
+    """Base of the learned segmenters. A subclass defines `logits`, (B, classes, H, W)."""
+
+    def answer(self, output: Tensor) -> Tensor:
+        """`foreground` of logits."""
+        return foreground(output)
+
     @torch.inference_mode()
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of images, in evaluation mode, where the model's weights are.
@@ -133,6 +147,14 @@ class SegmentationModel(nn.Module):
             return torch.softmax(self(x).float(), dim=1).cpu().numpy()
         finally:
             self.train(training)
+
+
+def foreground(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Probability (B, H, W) of any class but 0, from logits (B, classes, H, W), float32."""
+    scaled = logits.float() / temperature
+    if scaled.shape[1] == 2:
+        return torch.sigmoid(scaled[:, 1] - scaled[:, 0])
+    return torch.softmax(scaled, dim=1)[:, 1:].sum(dim=1)
 
 
 def find_device(device: str) -> torch.device:
@@ -162,7 +184,7 @@ def find_device(device: str) -> torch.device:
     return found
 
 
-def to_input(images: Tensor, model: SegmentationModel) -> Tensor:
+def to_input(images: Tensor, model: ImageModel) -> Tensor:
     """Scale images to what a model takes; in training and inference alike.
 
     Args:

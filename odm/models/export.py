@@ -1,4 +1,4 @@
-"""Export of a segmentation model to ONNX, checked against the model itself."""
+"""Export of a model to ONNX, checked against the model itself."""
 
 import logging
 import warnings
@@ -9,7 +9,7 @@ import torch
 
 from odm.archive.errors import InputError
 from odm.archive.files import replace_file
-from odm.models.base import SegmentationModel
+from odm.models.base import ImageModel
 from odm.models.odconv import executed
 
 OPSET = 18
@@ -18,7 +18,7 @@ TOLERANCE = 1e-3
 
 
 def export_onnx(
-    model: SegmentationModel,
+    model: ImageModel,
     path: str | Path,
     image_size: tuple[int, int],
     *,
@@ -28,7 +28,7 @@ def export_onnx(
 ) -> float:
     """Write a model as ONNX, for images of one size and any batch.
 
-    The graph maps `image` (B, in_channels, H, W) float32 to `logits` (B, classes, H, W). Dynamic
+    The graph maps `image` (B, in_channels, H, W) float32 to `logits`, the model's output. Dynamic
     convolutions are written by the paths that allow a dynamic batch. The model is left as it was.
 
     Args:
@@ -83,7 +83,7 @@ def require(*packages: str) -> None:
         )
 
 
-def _export(model: SegmentationModel, example: torch.Tensor, path: Path) -> None:
+def _export(model: ImageModel, example: torch.Tensor, path: Path) -> None:
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     try:
@@ -110,7 +110,7 @@ def _export(model: SegmentationModel, example: torch.Tensor, path: Path) -> None
 
 
 def _difference(
-    model: SegmentationModel, path: Path, example: torch.Tensor, batches: tuple[int, ...]
+    model: ImageModel, path: Path, example: torch.Tensor, batches: tuple[int, ...]
 ) -> float:
     if not batches:
         return 0.0

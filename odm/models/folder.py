@@ -39,6 +39,7 @@ __all__ = ["LoadedModel", "ModelCard", "load_model", "read_model_card", "save_mo
 # Who builds an architecture of each kind. Imported when a model is loaded.
 BUILDERS = {
     "segmenter": ("odm.models.segmenters", "create_segmenter"),
+    "detector": ("odm.models.detector", "create_detector"),
 }
 
 
@@ -70,7 +71,7 @@ def save_model(
             or wrapped for data-parallel training, the model inside is saved.
         image: image settings that the model was trained with.
         thresholds: settings that turn its output into findings.
-        kind: what `BUILDERS` knows; a "segmenter".
+        kind: what `BUILDERS` knows; a "segmenter" or a "detector".
         training_data: digest of the training data.
         metrics: by name; what is not finite is written as null.
         notes: anything else, not covered by the digest; as metrics.

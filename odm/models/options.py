@@ -32,7 +32,7 @@ class EncoderOptions(ModelOptions):
     """"none", "hub" or the path of a weights file. No part of the architecture, so not stored."""
 
 
-Options = TypeVar("Options", bound=ModelOptions)
+Options = TypeVar("Options", bound=BaseModel)
 
 
 def parse_options(kind: type[Options], model: str, given: Mapping[str, Any]) -> Options:

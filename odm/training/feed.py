@@ -94,7 +94,7 @@ class ThreadFeed:
         number = len(self.source.keys)
         if number < self.batch_size:
             raise InputError(
-                f"a batch of {self.batch_size} needs as many half-orbits for training, and there "
+                f"a batch of {self.batch_size} needs as many samples for training, and there "
                 f"are {number}: set data.batch_size={number} or less"
             )
         self.steps_per_epoch = number // self.batch_size
@@ -179,8 +179,50 @@ def _made_ready(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class DatasetSource:
-    """One part of a data set, read from its files; images are kept as memory allows.
+class CachedSource:
+    """Samples that are read one by one; those that were read are kept as memory allows.
+
+    Args:
+        keys: names of the samples, all different.
+        positive: which of them have something to find.
+        read: gives image and labels of the sample of a number.
+        cache_bytes: of memory for what was read.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        positive: Sequence[bool],
+        read: Callable[[int], tuple[NDArray[Any], NDArray[Any]]],
+        cache_bytes: float = 0,
+    ) -> None:
+        self.keys, self.positive = keys, positive
+        self._read = read
+        self._room = cache_bytes
+        self._kept: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+        self._lock = threading.Lock()
+
+    def load(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Image and labels, read-only.
+
+        Raises:
+            ArchiveError, AnnotationError: the file or its annotation is bad.
+        """
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        image, labels = self._read(index)
+        image.setflags(write=False)
+        labels.setflags(write=False)
+        with self._lock:
+            if self._room >= image.nbytes + labels.nbytes and index not in self._kept:
+                self._room -= image.nbytes + labels.nbytes
+                self._kept[index] = (image, labels)
+        return image, labels
+
+
+class DatasetSource(CachedSource):
+    """One part of a data set of half-orbits, read from its files: images and masks (H, W) uint8.
 
     Args:
         samples: of `odm.archive.samples.Dataset.samples`.
@@ -193,26 +235,10 @@ class DatasetSource:
     ) -> None:
         self.samples = samples
         self.settings = settings
-        self.keys = [sample.key.stem for sample in samples]
-        self.positive = [sample.has_nucleus for sample in samples]
-        self._room = cache_bytes
-        self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
-        self._lock = threading.Lock()
+        keys = [sample.key.stem for sample in samples]
+        positive = [sample.has_nucleus for sample in samples]
+        super().__init__(keys, positive, self._sample, cache_bytes)
 
-    def load(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Image and mask (H, W) uint8, read-only.
-
-        Raises:
-            ArchiveError, AnnotationError: the file or its annotation is bad.
-        """
-        kept = self._kept.get(index)
-        if kept is not None:
-            return kept
+    def _sample(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         image, mask, _ = load_sample(self.samples[index], self.settings)
-        image.setflags(write=False)
-        mask.setflags(write=False)
-        with self._lock:
-            if self._room >= image.nbytes + mask.nbytes and index not in self._kept:
-                self._room -= image.nbytes + mask.nbytes
-                self._kept[index] = (image, mask)
         return image, mask

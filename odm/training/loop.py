@@ -33,7 +33,7 @@ from odm.training.errors import TrainingError
 from odm.training.feed import TrainingFeed, ValidationFeed
 from odm.training.ranks import Ranks
 from odm.training.schedules import Schedule
-from odm.training.settings import TrainSettings
+from odm.training.settings import TaskSettings
 from odm.training.stepper import Stepper
 from odm.training.task import Task
 
@@ -109,7 +109,7 @@ class Loop:
         task: Task,
         training: TrainingFeed,
         validation: ValidationFeed,
-        settings: TrainSettings,
+        settings: TaskSettings,
         checkpoints: Checkpoints,
         *,
         ranks: Ranks | None = None,
@@ -138,6 +138,7 @@ class Loop:
         if self._reason() is None:
             self._tell("begin")
         while (reason := self._reason()) is None:
+            self.task.begin_epoch(position.epoch)
             self.stepper.enter(self.settings.schedule.phase_of(position.epoch))
             if not self._train_epoch():
                 break

@@ -83,6 +83,9 @@ class MaskTask:
         )
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
 
+    def begin_epoch(self, epoch: int) -> None:
+        """All epochs are alike."""
+
     def prepare(self, sample: tuple[Image, Image], seed: int | None) -> tuple[Image, Image]:
         """Crop and vary one sample.
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from odm.training.events import EventLog, TensorBoard, listeners
 from odm.training.loop import Listener
 from odm.training.run import Run
-from odm.training.settings import TrainSettings
+from odm.training.settings import TaskSettings
 
 
 @contextmanager
-def recorded(run: Run, settings: TrainSettings) -> Iterator[Listener]:
+def recorded(run: Run, settings: TaskSettings) -> Iterator[Listener]:
     """Somebody who hears the reports of the main rank and writes them into the run's folder."""
     board = None
     if settings.runtime.tensorboard:

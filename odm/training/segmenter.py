@@ -7,55 +7,50 @@ one.
 
 from __future__ import annotations
 
-import math
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from odm import __version__
 from odm.archive.errors import InputError
 from odm.archive.samples import Dataset, Sample
 from odm.findings.regions import RegionSettings
-from odm.models.base import SegmentationModel, find_device
+from odm.models.base import SegmentationModel
 from odm.models.card import ModelCard
-from odm.models.folder import load_model, save_model
+from odm.models.folder import read_model_card
 from odm.models.segmenters import create_model
-from odm.statement import SIMULATED_DATA
-from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
-from odm.training.events import Console, listeners
-from odm.training.feed import DatasetSource, Source, ThreadFeed, WholeFeed
-from odm.training.loop import Listener, Loop, Result
+from odm.training.feed import DatasetSource, Source
+from odm.training.loop import Listener, Result
 from odm.training.masks import MaskTask, check_classes
-from odm.training.ranks import Ranks, launched_ranks
-from odm.training.record import recorded
-from odm.training.run import Run, name_run
-from odm.training.settings import ModelSettings, TrainSettings
+from odm.training.plans import (
+    TrainingPlan,
+    begin_as_init,
+    check_same,
+    facts_of,
+    keep_best,
+    run_loop,
+    train_in_process,
+    with_all_options,
+    with_model_of,
+)
+from odm.training.ranks import Ranks
+from odm.training.run import name_run
+from odm.training.settings import TrainSettings
+
+__all__ = [
+    "Plan",
+    "build_model",
+    "keep_model",
+    "plan_segmenter",
+    "run_facts",
+    "train_here",
+    "train_planned",
+]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A training of a segmenter that can begin.
-
-    Attributes:
-        settings: resolved: the model's options and the temperature are filled in.
-        dataset: the data set.
-        training, validation: its samples.
-        run: its folder and name.
-        init: folder of the model that is fine-tuned; None for a new one.
-        notes: what the user should know before it begins.
-    """
-
-    settings: TrainSettings
-    dataset: Dataset
-    training: list[Sample]
-    validation: list[Sample]
-    run: Run
-    init: str | None = None
-    notes: tuple[str, ...] = ()
+class Plan(TrainingPlan[TrainSettings, Dataset, Sample]):
+    """A training of a segmenter that can begin."""
 
 
 def plan_segmenter(
@@ -79,18 +74,14 @@ def plan_segmenter(
     card = None
     notes: list[str] = []
     if init is not None:
-        loaded = load_model(init)
-        card = loaded.card
-        if settings.model == ModelSettings():
-            options = dict(card.architecture["options"])
-            chosen = ModelSettings(architecture=card.architecture["name"], options=options)
-            settings = settings.model_copy(update={"model": chosen})
+        card = read_model_card(init)
+        settings = with_model_of(settings, card)
         if dict(card.image) != opened.settings.to_dict():
             notes.append(f"{init} was trained on images with other settings than the data set's")
     model = build_model(settings)
     check_classes(model, opened.annotations.classes)
     if card is not None:
-        _check_same(model, card, init)
+        check_same(model, card, init)
     settings = _resolved(settings, model, fine_tuned=card is not None)
     run = name_run(out, settings, opened.digest, None if card is None else card.digest)
     return Plan(settings, opened, training, validation, run, init, tuple(notes))
@@ -128,8 +119,7 @@ def train_planned(
     """
     settings = plan.settings
     model = build_model(settings)
-    if plan.init is not None:
-        model.load_state_dict(load_model(plan.init).model.state_dict())
+    begin_as_init(plan, model)
     smallest = settings.data.batch_size // settings.optimiser.accumulate // ranks.world_size
     if smallest == 1 and not model.single:
         raise InputError(
@@ -139,37 +129,15 @@ def train_planned(
     task = MaskTask(
         model, settings.data, settings.loss, channels_last=settings.compute.channels_last
     )
-    image, runtime = plan.dataset.settings, settings.runtime
-    room = runtime.cache_gb * 1e9 / 2
-    feeding: dict[str, Any] = {
-        "prepare": task.prepare,
-        "collate": task.collate,
-        "threads": runtime.loader_threads,
-        "prefetch": runtime.prefetch,
-    }
-    train_feed = ThreadFeed(
-        training or DatasetSource(plan.training, image, room),
-        batch_size=settings.data.batch_size,
-        parts=settings.optimiser.accumulate,
-        seed=settings.seed,
-        positive_share=settings.data.positive_share,
-        **feeding,
-    )
-    validation_feed = WholeFeed(
-        validation or DatasetSource(plan.validation, image, room),
-        batch_size=settings.data.validation_batch_size,
-        **feeding,
-    )
-    loop = Loop(
+    image, room = plan.dataset.settings, settings.runtime.cache_gb * 1e9 / 2
+    return run_loop(
+        plan,
         task,
-        train_feed,
-        validation_feed,
-        settings,
-        plan.run.checkpoints,
-        ranks=ranks,
-        listener=listener,
+        training or DatasetSource(plan.training, image, room),
+        validation or DatasetSource(plan.validation, image, room),
+        ranks,
+        listener,
     )
-    return loop.run()
 
 
 def keep_model(plan: Plan, result: Result) -> ModelCard:
@@ -180,28 +148,8 @@ def keep_model(plan: Plan, result: Result) -> ModelCard:
     Raises:
         TrainingError: there is no best checkpoint.
     """
-    checkpoints = plan.run.checkpoints
-    _, tensors = checkpoints.load_best()
     model = build_model(plan.settings)
-    load_weights(model, below("model", tensors), checkpoints.best)
-    simulated = plan.dataset.annotations.source == "simulation"
-    best = {name: value if math.isfinite(value) else None for name, value in result.best.items()}
-    return save_model(
-        plan.run.model,
-        model,
-        image=plan.dataset.settings.to_dict(),
-        thresholds=RegionSettings().to_dict(),
-        training_data=plan.dataset.digest,
-        metrics={"validation": {**best, "data": plan.dataset.digest, "epoch": result.best_epoch}},
-        notes={
-            "run": plan.run.digest,
-            "settings": plan.settings.model_dump(mode="json", exclude={"runtime"}),
-            "annotations_from": plan.dataset.annotations.source,
-            "half_orbits": {"train": len(plan.training), "validation": len(plan.validation)},
-            "ended": result.reason,
-            **({"statement": SIMULATED_DATA} if simulated else {}),
-        },
-    )
+    return keep_best(plan, result, model, "half_orbits", thresholds=RegionSettings().to_dict())
 
 
 def train_here(plan: Plan) -> tuple[Result, ModelCard | None]:
@@ -210,27 +158,12 @@ def train_here(plan: Plan) -> tuple[Result, ModelCard | None]:
     Returns:
         How it ended, and the card of the saved model, which the main process has.
     """
-    with launched_ranks(find_device(plan.settings.runtime.device)) as ranks:
-        if not ranks.is_main:
-            return train_planned(plan, ranks), None
-        with plan.run.locked():
-            plan.run.write(plan.settings, run_facts(plan))
-            console = Console(plan.settings.schedule.epochs, MaskTask.score)
-            with closing(console), recorded(plan.run, plan.settings) as record:
-                result = train_planned(plan, ranks, listeners(record, console))
-            return result, keep_model(plan, result)
+    return train_in_process(plan, MaskTask.score, run_facts(plan), train_planned, keep_model)
 
 
 def run_facts(plan: Plan) -> dict[str, Any]:
     """What is good to know of a run, beside its settings."""
-    return {
-        "dataset": plan.dataset.digest,
-        "archive": plan.dataset.archive,
-        "annotations_from": plan.dataset.annotations.source,
-        "half_orbits": {"train": len(plan.training), "validation": len(plan.validation)},
-        "init": plan.init,
-        "version": __version__,
-    }
+    return facts_of(plan, "half_orbits")
 
 
 def _samples(dataset: Dataset, part: str) -> list[Sample]:
@@ -249,28 +182,10 @@ def _samples(dataset: Dataset, part: str) -> list[Sample]:
 def _resolved(
     settings: TrainSettings, model: SegmentationModel, *, fine_tuned: bool
 ) -> TrainSettings:
-    """With all options of the model, so that a later default does not rename the run."""
-    options = {**settings.model.options, **model.options}
-    update: dict[str, Any] = {"model": settings.model.model_copy(update={"options": options})}
+    settings = with_all_options(settings, model)
     if settings.schedule.temperature_start is None:
         # A trained model's attentions are sharp; heating them up again would undo them.
         start = 1.0 if fine_tuned else 30.0
-        update["schedule"] = settings.schedule.model_copy(update={"temperature_start": start})
-    return settings.model_copy(update=update)
-
-
-def _check_same(model: SegmentationModel, card: ModelCard, init: str | None) -> None:
-    """Compare the model of the settings with the one that is to be fine-tuned."""
-    name = card.architecture["name"]
-    if model.architecture != name:
-        raise TrainingError(
-            f"{init} is of another architecture, {name}: set model.architecture={name}, or leave "
-            "model out of the settings"
-        )
-    theirs = card.architecture["options"]
-    for option, value in model.options.items():
-        if theirs.get(option) != value:
-            raise TrainingError(
-                f"{init} has {option} = {theirs.get(option)}, and the settings {value}: set "
-                f"model.options.{option}={theirs.get(option)}, or leave model out of the settings"
-            )
+        schedule = settings.schedule.model_copy(update={"temperature_start": start})
+        settings = settings.model_copy(update={"schedule": schedule})
+    return settings

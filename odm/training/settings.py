@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self, TypeVar, overload
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -25,28 +25,36 @@ class ModelSettings(Settings):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class DataSettings(Settings):
-    """What is drawn from the data set, and how it is varied.
+class BatchSettings(Settings):
+    """What is drawn from the data set.
 
     Attributes:
         batch_size: samples an optimiser step, over all ranks and accumulated parts together.
         validation_batch_size: samples a rank looks at together in validation.
+        positive_share: share of the draws that have something to find; None takes each sample once
+            an epoch. Where there are too few of a kind they are drawn several times.
+    """
+
+    batch_size: int = Field(default=16, ge=1)
+    validation_batch_size: int = Field(default=4, ge=1)
+    positive_share: float | None = Field(default=None, ge=0, le=1)
+
+
+class DataSettings(BatchSettings):
+    """What is drawn from the data set, and how it is varied.
+
+    Attributes:
         augmentation: policy of `odm.images.augment`.
         strength: of the policy; 1 as published.
         crop: height and width of a random part of each image; None trains on whole images.
             Validation always sees whole images.
         crop_on_nucleus: probability that the crop of a half-orbit with nuclei shows one of them.
-        positive_share: share of the draws that have nuclei; None takes each half-orbit once an
-            epoch. Where there are too few of a kind they are drawn several times.
     """
 
-    batch_size: int = Field(default=16, ge=1)
-    validation_batch_size: int = Field(default=4, ge=1)
     augmentation: Literal["none", "paper", "physical"] = "physical"
     strength: float = Field(default=1.0, ge=0)
     crop: tuple[int, int] | None = None
     crop_on_nucleus: float = Field(default=0.5, ge=0, le=1)
-    positive_share: float | None = Field(default=None, ge=0, le=1)
 
     @model_validator(mode="after")
     def _sizes(self) -> DataSettings:
@@ -202,20 +210,19 @@ class RuntimeSettings(Settings):
     tensorboard: bool = True
 
 
-class TrainSettings(Settings):
-    """Everything that decides a training, but for the data set."""
+class TaskSettings(Settings):
+    """What every task has: everything that decides a training, but for the data set."""
 
     seed: int = Field(default=0, ge=0)
     model: ModelSettings = ModelSettings()
-    data: DataSettings = DataSettings()
-    loss: LossSettings = LossSettings()
+    data: BatchSettings = BatchSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     compute: ComputeSettings = ComputeSettings()
     runtime: RuntimeSettings = RuntimeSettings()
 
     @model_validator(mode="after")
-    def _parts(self) -> TrainSettings:
+    def _parts(self) -> Self:
         if self.data.batch_size % self.optimiser.accumulate:
             raise ValueError(
                 f"a batch_size of {self.data.batch_size} does not divide into "
@@ -230,25 +237,48 @@ class TrainSettings(Settings):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def read_settings(path: object | None = None, overrides: Sequence[str] = ()) -> TrainSettings:
+class TrainSettings(TaskSettings):
+    """Of a training of masks."""
+
+    data: DataSettings = DataSettings()
+    loss: LossSettings = LossSettings()
+
+
+Kind = TypeVar("Kind", bound=TaskSettings)
+
+
+@overload
+def read_settings(path: object | None = None, overrides: Sequence[str] = ()) -> TrainSettings: ...
+
+
+@overload
+def read_settings(path: object | None, overrides: Sequence[str], kind: type[Kind]) -> Kind: ...
+
+
+def read_settings(
+    path: object | None = None,
+    overrides: Sequence[str] = (),
+    kind: type[TaskSettings] = TrainSettings,
+) -> TaskSettings:
     """Settings of a YAML file, changed by ``key=value``.
 
     Args:
         path: the file; None for the defaults.
         overrides: such as ``optimiser.learning_rate=3e-4`` or ``data.crop=[256, 256]``; the value
             is YAML.
+        kind: whose settings.
 
     Raises:
         InputError: a setting that cannot be; the message names it, and for an unknown one the
             nearest.
     """
-    base = TrainSettings() if path is None else read_config(path, TrainSettings)
+    base = kind() if path is None else read_config(path, kind)
     if not overrides:
         return base
     content = base.model_dump(mode="python")
     for override in overrides:
-        _set(content, *_parsed(override))
-    return parse_config(content, TrainSettings, "the options")
+        _set(content, *_parsed(override), kind)
+    return parse_config(content, kind, "the options")
 
 
 def _parsed(override: str) -> tuple[str, Any]:
@@ -276,11 +306,11 @@ def _number(text: str) -> str | float:
     return number if math.isfinite(number) else text
 
 
-def _set(content: dict[str, Any], key: str, value: Any) -> None:
+def _set(content: dict[str, Any], key: str, value: Any, kind: type[TaskSettings]) -> None:
     if not key.startswith("model.options."):
-        known = list(_fields(TrainSettings))
+        known = list(_fields(kind))
         if key not in known:
-            raise InputError(_unknown(key, known))
+            raise InputError(_unknown(key, known, kind))
     *groups, last = key.split(".", 2) if key.startswith("model.options.") else key.split(".")
     for group in groups:
         content = content[group]
@@ -295,7 +325,7 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
             yield from _fields(kind, f"{prefix}{name}.")
 
 
-def _unknown(key: str, known: list[str]) -> str:
+def _unknown(key: str, known: list[str], kind: type[TaskSettings]) -> str:
     """A sentence with the nearest key; the group before the last dot may be wrong or missing."""
     leaf = key.rpartition(".")[2]
     same = [name for name in known if name.rpartition(".")[2] == leaf]
@@ -304,9 +334,5 @@ def _unknown(key: str, known: list[str]) -> str:
     if not same:
         leaves = {name.rpartition(".")[2]: name for name in known}
         same = [leaves[near] for near in difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.5)]
-    hint = f"did you mean {same[0]}?" if same else f"the groups are {', '.join(_groups())}"
+    hint = f"did you mean {same[0]}?" if same else f"the groups are {', '.join(kind.model_fields)}"
     return f"unknown setting {key!r}; {hint}"
-
-
-def _groups() -> list[str]:
-    return list(TrainSettings.model_fields)

@@ -15,7 +15,7 @@ from odm.training.ema import MovingAverage
 from odm.training.phases import clip, make_optimiser, resting_modules, set_learning, set_training
 from odm.training.ranks import Ranks, without_sync
 from odm.training.schedules import Schedule
-from odm.training.settings import PhaseSettings, TrainSettings
+from odm.training.settings import PhaseSettings, TaskSettings
 from odm.training.task import Task
 
 
@@ -30,7 +30,7 @@ class Stepper:
     """
 
     def __init__(
-        self, task: Task, settings: TrainSettings, schedule: Schedule, ranks: Ranks
+        self, task: Task, settings: TaskSettings, schedule: Schedule, ranks: Ranks
     ) -> None:
         self.task, self.settings, self.schedule, self.ranks = task, settings, schedule, ranks
         self.model = task.model.to(ranks.device)

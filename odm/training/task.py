@@ -43,6 +43,10 @@ class Task(Protocol):
         """What is trained."""
         ...
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Take note of the epoch, counted from 0, that begins or is gone on with."""
+        ...
+
     def prepare(self, sample: Any, seed: int | None) -> Any:
         """A raw sample made ready, varied by a seed; None leaves it as it is. Runs in threads."""
         ...

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from odm.archive.errors import InputError, OdmError
 from odm.findings import engines
-from odm.findings.engines import EngineError, choose_engine, foreground, missing_packages
+from odm.findings.engines import EngineError, choose_engine, missing_packages
 from odm.findings.predictor import Predictor, find_device
-from odm.models.base import SegmentationModel, to_input
+from odm.models.base import SegmentationModel, foreground, to_input
 
 SIZE = (32, 48)
 CPU = torch.device("cpu")

@@ -123,7 +123,7 @@ def test_what_no_worker_can_do_is_a_sentence_and_not_tried_again(
     cluster: Cluster, dataset: Path, tmp_path: Path
 ) -> None:
     plan = make_plan(dataset, tmp_path, "data.batch_size=5")
-    with pytest.raises(InputError, match="needs as many half-orbits for training, and there are 4"):
+    with pytest.raises(InputError, match="needs as many samples for training, and there are 4"):
         train_segmenter(plan, Launch(workers=1, cpus=1))
     assert not read_events(plan.run.metrics)
 

@@ -180,7 +180,7 @@ def test_bad_input_is_a_sentence(
         planned(data=empty)
     assert caught.value.exit_code == 1
     for arguments, sentence in (
-        (("data.batch_size=5",), "needs as many half-orbits for training, and there are 4"),
+        (("data.batch_size=5",), "needs as many samples for training, and there are 4"),
         (
             ("data.batch_size=1", "model.options.odconv_norm=batch"),
             "cannot train on a batch of 1",

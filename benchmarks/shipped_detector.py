@@ -1,0 +1,82 @@
+"""Train, calibrate and score the detector that comes with odm; it can be killed and started again.
+
+    python benchmarks/shipped_detector.py [--work runs/shipped_detector] [--ionograms 2000]
+
+Simulates its data, trains `configs/yolox_shipped.yaml`, saves the model in float16 to
+`odm/models/shipped/yolox_nano`, calibrated on validation, and scores it on archives of another
+seed: of both ray models, and of the second one alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from simulated_ionograms import scored_set, training_set
+
+from odm.findings.evaluate import Running
+from odm.findings.evaluate_layers import evaluate_detector, save_detector
+from odm.findings.layer_sheet import write_sheet
+from odm.models.folder import load_model, save_model
+from odm.models.shipped import SHIPPED
+from odm.training.box_settings import DetectorSettings
+from odm.training.detector import plan_detector, train_here
+from odm.training.settings import read_settings
+
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "odm" / "models" / "shipped" / SHIPPED["detector"]
+RESULTS = ROOT / "benchmarks" / "results" / "shipped_detector"
+
+
+def main() -> None:
+    """Data, training, model folder, scores."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, default=Path("runs/shipped_detector"))
+    parser.add_argument("--ionograms", type=int, default=2000, help="for training and validation")
+    parser.add_argument("--scored", type=int, default=400, help="of each test archive")
+    parser.add_argument("--target", type=Path, default=TARGET)
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
+    options = parser.parse_args()
+    config = ROOT / "configs" / "yolox_shipped.yaml"
+    settings = read_settings(config, options.settings, DetectorSettings)
+    data = training_set(options.work, options.ionograms)
+    plan = plan_detector(settings, data, options.work / "runs")
+    train_here(plan)
+    keep(plan.run.model, options.target)
+    running = Running(batch=8)
+    first = True
+    for name, ray_model in (("both", None), ("layered", "layered")):
+        scored = scored_set(options.work, options.scored, ray_model=ray_model)
+        if first:  # calibrated once, on the validation part of the training's archive
+            calibrated = evaluate_detector(
+                options.target, data, part="validation", calibrate_on="validation", running=running
+            )
+            save_detector(options.target, calibrated)
+            first = False
+        done = evaluate_detector(options.target, scored, running=running)
+        save_detector(options.target, done)
+        for path in write_sheet(RESULTS / name, done.sheet, done.class_names, done.examples):
+            print("written:", path)
+        print(done.sheet.to_text())
+
+
+def keep(trained: Path, target: Path) -> None:
+    """The trained model in float16, as a model folder of the package."""
+    loaded = load_model(trained)
+    card = loaded.card
+    saved = save_model(
+        target,
+        loaded.model,
+        image=card.image,
+        thresholds=card.thresholds,
+        kind=card.architecture["kind"],
+        training_data=card.training_data,
+        metrics=card.metrics,
+        notes=card.notes,
+        half=True,
+    )
+    print(f"{target}: {saved.weights['bytes'] / 1e6:.2f} MB, digest {saved.digest}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""From a detector's output to a few boxes: scores, threshold, and one box for each thing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from odm.archive.errors import InputError, OdmError
+from odm.models.detector import scores_of
+
+LEVELS = 1000
+"""Scores are rounded to whole 1/1000, so that a threshold means the same on every engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSettings:
+    """What turns a detector's output into findings; stored with the model.
+
+    Attributes:
+        threshold: least score of a finding, 0 to 1.
+        temperature: the score's logit is divided by it, which calibrates it.
+        overlap: two boxes of one class with a larger IoU are the same thing.
+        most: boxes in an image, the best ones.
+    """
+
+    threshold: float = 0.3
+    temperature: float = 1.0
+    overlap: float = 0.5
+    most: int = 20
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise InputError(f"threshold {self.threshold}: give a number between 0 and 1")
+        if not self.temperature > 0:
+            raise InputError(f"temperature {self.temperature}: give a number above 0")
+        if not 0 < self.overlap <= 1:
+            raise InputError(f"overlap {self.overlap}: give a number above 0, at most 1")
+        if self.most < 1:
+            raise InputError(f"most {self.most}: give at least 1 box")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for YAML and JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> BoxSettings:
+        """Inverse of `to_dict`.
+
+        Raises:
+            InputError: an unknown or impossible setting.
+        """
+        unknown = set(values) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise InputError(f"unknown setting of boxes {sorted(unknown)[0]!r}")
+        return cls(**values)
+
+
+ANY_SCORE = BoxSettings(threshold=1 / LEVELS)
+"""Average precision looks at boxes of every score."""
+
+
+class Boxes(NamedTuple):
+    """What was found in one image, by falling score.
+
+    Attributes:
+        edges: (N, 4) float32: left, top, right, bottom in pixels, inside the image.
+        scores: (N,) float32, whole 1/1000.
+        classes: (N,) int64, from 0.
+    """
+
+    edges: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int64]
+
+    def above(self, threshold: float) -> Boxes:
+        """Those with a score of at least ``threshold``."""
+        kept = self.scores >= threshold
+        return Boxes(self.edges[kept], self.scores[kept], self.classes[kept])
+
+
+@torch.no_grad()
+def pick_boxes(
+    output: Tensor, size: tuple[int, int], settings: BoxSettings | None = None
+) -> list[Boxes]:
+    """The boxes of each image: the best of those that overlap.
+
+    Args:
+        output: (B, places, 5 + classes) of a `Detector`.
+        size: height and width of the images.
+        settings: threshold, temperature and overlap.
+
+    Raises:
+        OdmError: the output holds values that are no numbers.
+    """
+    from torchvision.ops import batched_nms
+
+    settings = settings or BoxSettings()
+    if not bool(torch.isfinite(output[..., 4:]).all()):
+        raise OdmError("the detector gives values that are not numbers: its weights are damaged")
+    scores, classes = scores_of(output).max(dim=-1)
+    scores = tempered(scores, settings.temperature)
+    height, width = size
+    limits = output.new_tensor([width, height, width, height], dtype=torch.float32)
+    found = []
+    for places, score, kind in zip(output.float(), scores, classes, strict=True):
+        # Half a level lower: rounding may bring it up.
+        kept = score >= settings.threshold - 0.5 / LEVELS
+        places, score, kind = places[kept], score[kept], kind[kept]
+        half = places[:, 2:4] / 2
+        edges = torch.cat([places[:, :2] - half, places[:, :2] + half], dim=1)
+        edges = torch.minimum(edges.clamp(min=0), limits)
+        best = batched_nms(edges, score, kind, settings.overlap)[: settings.most]
+        rounded = (score[best] * LEVELS).round() / LEVELS
+        boxes = Boxes(edges[best].cpu().numpy(), rounded.cpu().numpy(), kind[best].cpu().numpy())
+        found.append(boxes.above(settings.threshold))
+    return found
+
+
+def tempered(scores: Tensor, temperature: float) -> Tensor:
+    """Scores at another temperature: sigmoid(logit / temperature)."""
+    if temperature == 1:
+        return scores
+    # float64: in float32 a score next to 1 has no logit.
+    logit = torch.logit(scores.double(), eps=1e-9)
+    return torch.sigmoid(logit / temperature).float()
