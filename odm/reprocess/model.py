@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 Images = NDArray[np.uint8]
 BATCH_ON_GPU, BATCH_ON_CPU = 16, 2
+WORDS = {
+    "engine": r"auto|eager|compile|onnx|openvino",
+    "device": r"auto|cpu|mps|cuda(:\d+)?",
+    "precision": r"float32|bfloat16",
+}
+"""What these settings may be; whether it is there too is only known where the model runs."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,13 @@ def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSetti
     """The model that is named, or the one that comes with the package.
 
     Raises:
-        InputError: it is no model folder, or no segmenter.
+        InputError: it is no model folder, or no segmenter; or a setting that cannot be meant, so
+            that it is said before a campaign is made.
     """
+    for name, words in WORDS.items():
+        if name in how and not re.fullmatch(words, str(how[name])):
+            choice = words.replace(r"(:\d+)?", " or cuda:N").replace("|", ", ")
+            raise InputError(f"{name} {how[name]!r}: give {choice}")
     from odm.findings.regions import read_thresholds
     from odm.models.card import read_model_card
 

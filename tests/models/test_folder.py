@@ -162,7 +162,7 @@ def test_expectations_name_what_differs(folder: Path) -> None:
 def test_settings_that_are_no_json(model, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written as JSON"):
         save_model(tmp_path, model, image={"minimum": float("nan")}, thresholds={})
-    with pytest.raises(InputError, match=r"a model is a segmenter, not a .oracle."):
+    with pytest.raises(InputError, match=r"a model is a segmenter or a detector, not a .oracle."):
         save_model(tmp_path, model, image={}, thresholds={}, kind="oracle")
 
 

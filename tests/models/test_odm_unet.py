@@ -8,7 +8,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from odm.archive.errors import InputError
-from odm.findings.engines import example_input, foreground
+from odm.findings.engines import example_input
+from odm.models.base import foreground
 from odm.models.export import export_onnx
 from odm.models.odconv import ODConv2d, odconv_layers, set_temperature
 from odm.models.odm_unet import OdmUnet

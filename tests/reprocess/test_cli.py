@@ -102,6 +102,13 @@ def test_from_an_archive_to_scores(work: Path, capsys: pytest.CaptureFixture[str
     fails(capsys, 2, "catalog", campaign, "--out", work / "x.xlsx", says=".parquet or .csv")
 
 
+def test_every_engine_may_be_asked_for() -> None:
+    from odm.findings.engines import ENGINES
+    from odm.reprocess.model import WORDS
+
+    assert WORDS["engine"].split("|") == list(ENGINES)
+
+
 def test_wrong_use_is_one_sentence(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (work / "empty").mkdir()
     archive, model = work / "archive", ("--model", work / "model")
@@ -114,6 +121,9 @@ def test_wrong_use_is_one_sentence(work: Path, capsys: pytest.CaptureFixture[str
     fails(
         capsys, 2, *orbits, archive, new, *model, "--local", "--threshold", 3, says="thresholds 0.4"
     )
+    for option in ("--engine", "--device", "--precision"):
+        said = f"{option[2:]} 'odd': give "
+        fails(capsys, 2, *orbits, archive, new, *model, "--local", option, "odd", says=said)
     assert not new.exists()
     fails(capsys, 2, "status", work / "empty", says="is no campaign")
     fails(capsys, 2, "diff", work / "empty", work / "empty", says="is no campaign")
