@@ -35,6 +35,11 @@ class Task:
     score: str
 
 
+def task_of(module: Any, read: Callable[[Any, Cluster], dict[str, HeldSource]], score: str) -> Task:
+    """The task of a module of `odm.training` such as `segmenter`, and how its samples are read."""
+    return Task(module.train_planned, module.keep_model, module.run_facts, read, score)
+
+
 def train_on_ray(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCard]:
     """Train a plan on Ray; what `train_here` is for this process.
 
@@ -68,14 +73,7 @@ def train_segmenter(plan: Any, launch: Launch | None = None) -> tuple[Result, Mo
     from odm.training import segmenter
     from odm.training.masks import MaskTask
 
-    task = Task(
-        train=segmenter.train_planned,
-        keep=segmenter.keep_model,
-        facts=segmenter.run_facts,
-        read=read_masks,
-        score=MaskTask.score,
-    )
-    return train_on_ray(plan, task, launch or Launch())
+    return train_on_ray(plan, task_of(segmenter, read_masks, MaskTask.score), launch or Launch())
 
 
 def train_detector(plan: Any, launch: Launch | None = None) -> tuple[Result, ModelCard]:
@@ -91,14 +89,7 @@ def train_detector(plan: Any, launch: Launch | None = None) -> tuple[Result, Mod
     from odm.training import detector
     from odm.training.boxes import BoxTask
 
-    task = Task(
-        train=detector.train_planned,
-        keep=detector.keep_model,
-        facts=detector.run_facts,
-        read=read_boxes,
-        score=BoxTask.score,
-    )
-    return train_on_ray(plan, task, launch or Launch())
+    return train_on_ray(plan, task_of(detector, read_boxes, BoxTask.score), launch or Launch())
 
 
 def read_masks(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:

@@ -28,6 +28,10 @@ from odm.archive.orbit_h5 import dataset, text_attribute, values
 
 AXES = ("frequency", "group_range")
 _NAT = np.datetime64("NaT", "ns")
+_UNREADABLE = (
+    ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy and zipfile raise on damaged bytes."""
 
 
 def read_npz(path: object, data: bytes) -> Ionogram:
@@ -42,9 +46,7 @@ def read_npz(path: object, data: bytes) -> Ionogram:
             for name in ("snr", *AXES, "time", "link", "range_convention"):
                 if name in archive:
                     found[name] = archive[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise _damaged(path, error) from None
-    except zlib.error as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from None
     return _ionogram(path, found, "matrix (.npz)")
 

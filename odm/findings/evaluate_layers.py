@@ -207,7 +207,7 @@ def save_detector(folder: object, done: LayerEvaluation) -> ModelCard:
     Raises:
         InputError: the evaluation was not calibrated.
     """
-    from odm.models.folder import load_model, save_model
+    from odm.models.folder import load_model, save_again
 
     if not done.fitted_on:
         raise InputError(f"{folder} was not calibrated: there is nothing to save")
@@ -222,17 +222,7 @@ def save_detector(folder: object, done: LayerEvaluation) -> ModelCard:
     metrics: dict[str, Any] = {**card.metrics, SCORES: [*others, entry]}
     if done.facts:
         metrics[CALIBRATION] = done.facts
-    return save_model(
-        folder,
-        loaded.model,
-        image=card.image,
-        thresholds=done.settings.to_dict(),
-        kind=card.architecture["kind"],
-        training_data=card.training_data,
-        metrics=metrics,
-        notes=card.notes,
-        half=card.weights.get("dtype") == "float16",
-    )
+    return save_again(folder, loaded, thresholds=done.settings.to_dict(), metrics=metrics)
 
 
 def _entry(sheet: LayerSheet) -> dict[str, Any]:

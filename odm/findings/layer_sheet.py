@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from odm.archive.files import join, write_bytes
 from odm.findings.score_sheet import plain
+from odm.images.figure import new_figure, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,16 +119,16 @@ def write_sheet(
     written = [join(folder, name) for name in ("sheet.json", "sheet.txt", "curves.png")]
     write_bytes(written[0], sheet.to_json().encode())
     write_bytes(written[1], sheet.to_text().encode())
-    _write(written[2], curve_figure(sheet))
+    write_figure(written[2], curve_figure(sheet), tight=True)
     if examples:
         written.append(join(folder, "examples.png"))
-        _write(written[3], example_figure(examples, class_names))
+        write_figure(written[3], example_figure(examples, class_names), tight=True)
     return written
 
 
 def curve_figure(sheet: LayerSheet) -> Figure:
     """Precision, recall and F1 over the threshold; a line of panels per overlap."""
-    figure = _figure(10, 3.4 * len(sheet.curves))
+    figure = new_figure(10, 3.4 * len(sheet.curves))
     panels = figure.subplots(len(sheet.curves), 3, squeeze=False, sharex=True, sharey=True)
     for line, (overlap, curves) in zip(panels, sheet.curves.items(), strict=True):
         for axes, what in zip(line, ("precision", "recall", "f1"), strict=True):
@@ -149,7 +149,7 @@ def example_figure(examples: Sequence[LayerExample], class_names: Sequence[str])
 
     columns = min(4, len(examples))
     rows = -(-len(examples) // columns)
-    figure = _figure(3.2 * columns, 3.4 * rows)
+    figure = new_figure(3.2 * columns, 3.4 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()
@@ -172,21 +172,6 @@ def _outline(kind: Any, edges: Sequence[float], colour: str, style: str) -> Any:
     return kind(
         (left, top), right - left, bottom - top, fill=False, edgecolor=colour, linestyle=style
     )
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _write(path: str, figure: Figure) -> None:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110, bbox_inches="tight")
-    write_bytes(path, data.getvalue())
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def save_evaluation(
     Raises:
         InputError: the method has no folder, or is not calibrated.
     """
-    from odm.models.folder import save_model
+    from odm.models.folder import LoadedModel, save_again
 
     done = [evaluations] if isinstance(evaluations, Evaluation) else list(evaluations)
     card = method.card
@@ -63,17 +63,8 @@ def save_evaluation(
     metrics: dict[str, Any] = {**card.metrics, SCORES: [*kept, *entries]}
     if calibration.facts:
         metrics[CALIBRATION] = plain(calibration.facts)
-    return save_model(
-        method.folder,
-        method.segmenter,
-        image=card.image,
-        thresholds=thresholds,
-        kind=card.architecture["kind"],
-        training_data=card.training_data,
-        metrics=metrics,
-        notes=card.notes,
-        half=card.weights.get("dtype") == "float16",
-    )
+    loaded = LoadedModel(method.segmenter, card)
+    return save_again(method.folder, loaded, thresholds=thresholds, metrics=metrics)
 
 
 def score_entry(one: Evaluation) -> dict[str, Any]:

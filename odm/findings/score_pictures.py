@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.files import join, write_bytes
+from odm.archive.files import join
 from odm.findings.cases import Example, Patch, pick_cases
 from odm.findings.curves import RecallFit
 from odm.findings.score_sheet import ScoreSheet, rounded
+from odm.images.figure import new_figure, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,16 +32,16 @@ def write_pictures(
         What was written.
     """
     written = [join(folder, "scores.png")]
-    _write(written[0], score_figure(sheet))
+    write_figure(written[0], score_figure(sheet), tight=True)
     if examples:
         written.append(join(folder, "examples.png"))
-        _write(written[1], example_figure(pick_cases(examples)))
+        write_figure(written[1], example_figure(pick_cases(examples)), tight=True)
     return written
 
 
 def score_figure(sheet: ScoreSheet) -> Figure:
     """Precision over recall, FROC, recall over contrast, and reliability, on one page."""
-    figure = _figure(11, 8.5)
+    figure = new_figure(11, 8.5)
     panels = figure.subplots(2, 2)
     _precision_recall(panels[0, 0], sheet)
     _froc(panels[0, 1], sheet)
@@ -130,7 +130,7 @@ def example_figure(examples: Sequence[Example]) -> Figure:
     """Half-orbits with outlines: truth white, found green, false red; 0 to 16 kHz."""
     columns = 3
     lines = -(-len(examples) // columns)
-    figure = _figure(5 * columns, 3.4 * lines)
+    figure = new_figure(5 * columns, 3.4 * lines)
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, example in zip(panels, examples, strict=False):
         _example(axes, example)
@@ -185,18 +185,3 @@ def _outline(axes: Axes, patch: Patch, top: float, step: float, colour: str, wid
     y = top - (np.arange(lines.start - 1, lines.stop + 1) + 0.5) * step
     inside = np.pad(patch.inside, 1).astype(np.float32)
     axes.contour(x, y, inside, levels=[0.5], colors=colour, linewidths=width)
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _write(path: object, figure: Figure) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, format="png", bbox_inches="tight")
-    write_bytes(path, buffer.getvalue())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odm.archive.files import write_bytes
+from odm.images.figure import new_figure, write_figure
 from odm.images.ionogram import cell_borders
 from odm.images.ionogram_layers import KnownLayer, read_mask
 
@@ -46,11 +45,7 @@ def draw_ionogram(
         limits: of the colours, dB; -3 to a high percentile, at most 40, if None.
         title: instead of link and time.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 6.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 6.5)
     axes = figure.add_subplot()
     snr = ionogram["snr"].values
     low, high = limits or (-3.0, float(np.clip(np.nanpercentile(snr, 99.7), 12, 40)))
@@ -71,9 +66,7 @@ def draw_ionogram(
     name = f"{ionogram.attrs['link']}  {stamp} UTC" if stamp else ionogram.attrs["key"]
     axes.set_title(title or name, fontsize=10, loc="left")
     figure.colorbar(mesh, ax=axes, pad=0.01, extend="both").set_label("SNR, dB")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, format="png")
-    write_bytes(path, buffer.getvalue())
+    write_figure(path, figure)
 
 
 def _with_gaps(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.coordinates import bridged, unwrapped, wrapped
-from odm.archive.files import write_bytes
 from odm.archive.orbits import Orbit
+from odm.images.figure import new_figure, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,11 +41,7 @@ def draw_orbit(
         limits: of the colours, log10 of (mV/m)^2/Hz; from percentiles of the file if None.
         title: instead of the name and the direction.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 6)
     axes = figure.add_subplot()
     with np.errstate(divide="ignore"):
         log_psd = np.log10(orbit.psd(component))
@@ -70,9 +65,7 @@ def draw_orbit(
     _label(axes, orbit, title)
     bar = figure.colorbar(image, ax=axes, pad=0.01, extend="both")
     bar.set_label(f"log$_{{10}}$ PSD of E$_{component}$, (mV/m)$^2$/Hz")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, format="png")
-    write_bytes(path, buffer.getvalue())
+    write_figure(path, figure)
 
 
 def to_regular_grid(orbit: Orbit, values: NDArray[Any]) -> NDArray[np.float32]:

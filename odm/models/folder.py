@@ -116,6 +116,34 @@ def save_model(
     return to_card(content)
 
 
+def save_again(
+    folder: object,
+    loaded: LoadedModel,
+    *,
+    thresholds: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> ModelCard:
+    """Write a model back with other thresholds and metrics; the rest stays, weights bit for bit.
+
+    Args:
+        folder: where it is.
+        loaded: the model and its card.
+        thresholds, metrics: see `save_model`.
+    """
+    card = loaded.card
+    return save_model(
+        folder,
+        loaded.model,
+        image=card.image,
+        thresholds=thresholds,
+        kind=card.architecture["kind"],
+        training_data=card.training_data,
+        metrics=metrics,
+        notes=card.notes,
+        half=card.weights.get("dtype") == "float16",
+    )
+
+
 def load_model(
     folder: object, *, device: str = "cpu", expect: Mapping[str, Any] | None = None
 ) -> LoadedModel:

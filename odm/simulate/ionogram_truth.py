@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from odm.archive.files import write_table
+from odm.catalog.tables import field
 from odm.simulate.ionogram import EDGE_SEEN_DB, LayerTruth, SimulatedIonogram
 
 ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
@@ -17,60 +18,55 @@ ABOUT = {"about": "truth of a simulation: what the simulator drew, never a findi
 _TIME = pa.timestamp("ns", tz="UTC")
 _LIST = pa.list_(pa.float64())
 
-
-def _field(name: str, kind: pa.DataType, description: str, units: str = "") -> pa.Field:
-    return pa.field(name, kind, metadata={"description": description, "units": units})
-
-
 _BOX = [
-    _field("frequency_min", pa.float64(), "lowest frequency (centre of the first column)", "Hz"),
-    _field("frequency_max", pa.float64(), "highest frequency (centre of the last column)", "Hz"),
-    _field("range_min", pa.float64(), "shortest group range (centre of the first gate)", "km"),
-    _field("range_max", pa.float64(), "longest group range (centre of the last gate)", "km"),
+    field("frequency_min", pa.float64(), "lowest frequency (centre of the first column)", "Hz"),
+    field("frequency_max", pa.float64(), "highest frequency (centre of the last column)", "Hz"),
+    field("range_min", pa.float64(), "shortest group range (centre of the first gate)", "km"),
+    field("range_max", pa.float64(), "longest group range (centre of the last gate)", "km"),
 ]
 
 LAYER_TRUTH_SCHEMA = pa.schema(
     [
-        _field("ionogram_id", pa.string(), "link and time, or the file's path"),
-        _field("link", pa.string(), "link"),
-        _field("time", _TIME, "UTC"),
-        _field("layer", pa.string(), "Es or F"),
-        _field("confidence", pa.float64(), "1 for truth", "1"),
+        field("ionogram_id", pa.string(), "link and time, or the file's path"),
+        field("link", pa.string(), "link"),
+        field("time", _TIME, "UTC"),
+        field("layer", pa.string(), "Es or F"),
+        field("confidence", pa.float64(), "1 for truth", "1"),
         *_BOX,
-        _field("range_convention", pa.string(), "what a range is"),
-        _field("edge_frequency", _LIST, "frequencies of the leading edge", "Hz"),
-        _field("edge_group_range", _LIST, "minimum group path P'(f) there", "km"),
-        _field("edge_confidence", _LIST, "1 where the edge can be seen (6 dB), else 0", "1"),
-        _field("edge_frequency_max", pa.float64(), "highest at which it can be seen", "Hz"),
-        _field("minimum_group_range", pa.float64(), "smallest P' that can be seen", "km"),
-        _field("flags", pa.list_(pa.string()), "none for truth"),
-        _field("source", pa.string(), "file, relative to the archive"),
-        _field("model", pa.string(), "truth"),
-        _field("edge_snr", _LIST, "noise-free SNR of the layer at its edge", "dB"),
-        _field("edge_group_range_o", _LIST, "P'(f) of the O mode alone", "km"),
-        _field(
+        field("range_convention", pa.string(), "what a range is"),
+        field("edge_frequency", _LIST, "frequencies of the leading edge", "Hz"),
+        field("edge_group_range", _LIST, "minimum group path P'(f) there", "km"),
+        field("edge_confidence", _LIST, "1 where the edge can be seen (6 dB), else 0", "1"),
+        field("edge_frequency_max", pa.float64(), "highest at which it can be seen", "Hz"),
+        field("minimum_group_range", pa.float64(), "smallest P' that can be seen", "km"),
+        field("flags", pa.list_(pa.string()), "none for truth"),
+        field("source", pa.string(), "file, relative to the archive"),
+        field("model", pa.string(), "truth"),
+        field("edge_snr", _LIST, "noise-free SNR of the layer at its edge", "dB"),
+        field("edge_group_range_o", _LIST, "P'(f) of the O mode alone", "km"),
+        field(
             "layer_kind",
             pa.string(),
             "F, E, local Es, remote Es, or some of these in one",
         ),
-        _field("ionogram_kind", pa.string(), "mixed, f, es or none, as drawn"),
-        _field("ray_model", pa.string(), "quasi-parabolic or layered"),
-        _field("peak_snr", pa.float64(), "largest noise-free SNR of the layer", "dB"),
-        _field("mask", pa.string(), "mask picture, relative to the archive"),
-        _field("mask_pixels", pa.int32(), "values in the mask", "1"),
-        _field("critical_frequency", pa.float64(), "at the sounder, or of the patch", "Hz"),
-        _field("peak_height", pa.float64(), "of the layer at the sounder", "km"),
+        field("ionogram_kind", pa.string(), "mixed, f, es or none, as drawn"),
+        field("ray_model", pa.string(), "quasi-parabolic or layered"),
+        field("peak_snr", pa.float64(), "largest noise-free SNR of the layer", "dB"),
+        field("mask", pa.string(), "mask picture, relative to the archive"),
+        field("mask_pixels", pa.int32(), "values in the mask", "1"),
+        field("critical_frequency", pa.float64(), "at the sounder, or of the patch", "Hz"),
+        field("peak_height", pa.float64(), "of the layer at the sounder", "km"),
     ],
     metadata=ABOUT,
 )
 
 IONOGRAM_CONFUSER_SCHEMA = pa.schema(
     [
-        _field("ionogram_id", pa.string(), "link and time"),
-        _field("source", pa.string(), "file, relative to the archive"),
-        _field("kind", pa.string(), "what it is"),
+        field("ionogram_id", pa.string(), "link and time"),
+        field("source", pa.string(), "file, relative to the archive"),
+        field("kind", pa.string(), "what it is"),
         *_BOX,
-        _field("peak_snr", pa.float64(), "largest noise-free SNR", "dB"),
+        field("peak_snr", pa.float64(), "largest noise-free SNR", "dB"),
     ],
     metadata=ABOUT,
 )

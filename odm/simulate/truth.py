@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from odm.archive.errors import InputError
 from odm.archive.files import write_table
 from odm.archive.orbits import read_orbit
-from odm.catalog.tables import write_regions
+from odm.catalog.tables import field, write_regions
 from odm.findings.measure import measure_regions
 from odm.simulate.vlf import FREQUENCY, HalfOrbit, Nucleus
 from odm.simulate.vlf_nuclei import main_part
@@ -23,44 +23,39 @@ MODEL = "truth"
 """What stands in the catalog's column ``model``."""
 ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
 
-
-def _field(name: str, kind: pa.DataType, description: str, units: str = "") -> pa.Field:
-    return pa.field(name, kind, metadata={"description": description, "units": units})
-
-
 TRUTH_FIELDS = [
-    _field("contrast_db", pa.float64(), "peak excess over the ambient level, noise-free", "dB"),
-    _field("mean_contrast_db", pa.float64(), "mean excess inside the mask, noise-free", "dB"),
-    _field("area_uncut", pa.int32(), "pixels inside the outline, lost rows included", "1"),
-    _field("shape", pa.string(), "shape family"),
-    _field("background", pa.string(), "background family of the half-orbit"),
-    _field("centre_frequency", pa.float64(), "brightest point, noise-free", "Hz"),
-    _field("centre_latitude", pa.float64(), "geographic, brightest point, noise-free", "degrees"),
-    _field("centre_dip_angle", pa.float64(), "dip angle, brightest point, noise-free", "degrees"),
-    _field("mask", pa.string(), "mask picture, relative to the archive"),
+    field("contrast_db", pa.float64(), "peak excess over the ambient level, noise-free", "dB"),
+    field("mean_contrast_db", pa.float64(), "mean excess inside the mask, noise-free", "dB"),
+    field("area_uncut", pa.int32(), "pixels inside the outline, lost rows included", "1"),
+    field("shape", pa.string(), "shape family"),
+    field("background", pa.string(), "background family of the half-orbit"),
+    field("centre_frequency", pa.float64(), "brightest point, noise-free", "Hz"),
+    field("centre_latitude", pa.float64(), "geographic, brightest point, noise-free", "degrees"),
+    field("centre_dip_angle", pa.float64(), "dip angle, brightest point, noise-free", "degrees"),
+    field("mask", pa.string(), "mask picture, relative to the archive"),
 ]
 """Columns of ``truth.parquet`` after the catalog's own."""
 
 _TIME = pa.timestamp("ns", tz="UTC")
 CONFUSER_SCHEMA = pa.schema(
     [
-        _field("source", pa.string(), "file, relative to the archive"),
-        _field("orbit_number", pa.int32(), "orbit number"),
-        _field("direction", pa.string(), "ascending or descending"),
-        _field("kind", pa.string(), "what it is"),
-        _field("almost_nucleus", pa.bool_(), "shaped to be taken for a nucleus, in its places"),
-        _field("time_start", _TIME, "UTC where the outline begins"),
-        _field("time_end", _TIME, "UTC where it ends"),
-        _field("time_peak", _TIME, "UTC of the brightest point, noise-free"),
-        _field("frequency_min", pa.float64(), "lowest frequency of the outline", "Hz"),
-        _field("frequency_max", pa.float64(), "highest frequency of the outline", "Hz"),
-        _field("frequency_peak", pa.float64(), "of the brightest point", "Hz"),
-        _field("latitude", pa.float64(), "geographic, of the brightest point", "degrees"),
-        _field("longitude", pa.float64(), "geographic, of the brightest point", "degrees"),
-        _field("dip_angle", pa.float64(), "of the brightest point", "degrees"),
-        _field("local_time", pa.float64(), "of the brightest point", "hours"),
-        _field("contrast_db", pa.float64(), "peak excess, noise-free", "dB"),
-        _field("area_pixels", pa.int32(), "pixels inside the outline", "1"),
+        field("source", pa.string(), "file, relative to the archive"),
+        field("orbit_number", pa.int32(), "orbit number"),
+        field("direction", pa.string(), "ascending or descending"),
+        field("kind", pa.string(), "what it is"),
+        field("almost_nucleus", pa.bool_(), "shaped to be taken for a nucleus, in its places"),
+        field("time_start", _TIME, "UTC where the outline begins"),
+        field("time_end", _TIME, "UTC where it ends"),
+        field("time_peak", _TIME, "UTC of the brightest point, noise-free"),
+        field("frequency_min", pa.float64(), "lowest frequency of the outline", "Hz"),
+        field("frequency_max", pa.float64(), "highest frequency of the outline", "Hz"),
+        field("frequency_peak", pa.float64(), "of the brightest point", "Hz"),
+        field("latitude", pa.float64(), "geographic, of the brightest point", "degrees"),
+        field("longitude", pa.float64(), "geographic, of the brightest point", "degrees"),
+        field("dip_angle", pa.float64(), "of the brightest point", "degrees"),
+        field("local_time", pa.float64(), "of the brightest point", "hours"),
+        field("contrast_db", pa.float64(), "peak excess, noise-free", "dB"),
+        field("area_pixels", pa.int32(), "pixels inside the outline", "1"),
     ],
     metadata=ABOUT,
 )

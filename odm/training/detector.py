@@ -12,13 +12,11 @@ from typing import Any
 
 import torch
 
-from odm.archive.errors import InputError
 from odm.archive.ionogram_samples import IonogramDataset, IonogramSample, load_ionogram_sample
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.boxes import BoxSettings
 from odm.models.card import ModelCard
 from odm.models.detector import Detector, create_detector
-from odm.models.folder import read_model_card
 from odm.training.box_settings import DetectorSettings
 from odm.training.boxes import BoxTask
 from odm.training.errors import TrainingError
@@ -30,10 +28,11 @@ from odm.training.plans import (
     check_same,
     facts_of,
     keep_best,
+    labelled,
     run_loop,
+    settings_of_init,
     train_in_process,
     with_all_options,
-    with_model_of,
 )
 from odm.training.ranks import Ranks
 from odm.training.run import name_run
@@ -83,21 +82,17 @@ def plan_detector(
             model to fine-tune do not fit.
     """
     opened = IonogramDataset.load(dataset)
-    training, validation = (_samples(opened, part) for part in ("train", "validation"))
-    card = None
-    notes: list[str] = []
-    if init is not None:
-        card = read_model_card(init)
-        settings = with_model_of(settings, card)
-        if dict(card.image) != opened.settings.to_dict():
-            notes.append(f"{init} was trained on images with other settings than the data set's")
+    training, validation = (
+        labelled(opened.samples, part, "has_layer", "layer") for part in ("train", "validation")
+    )
+    settings, card, notes = settings_of_init(settings, init, opened.settings.to_dict())
     settings = _with_classes(settings, opened.config.classes)
     model = build_model(settings)
     if card is not None:
         check_same(model, card, init)
     settings = with_all_options(settings, model)
     run = name_run(out, settings, opened.digest, None if card is None else card.digest)
-    return Plan(settings, opened, training, validation, run, init, tuple(notes))
+    return Plan(settings, opened, training, validation, run, init, notes)
 
 
 def build_model(settings: DetectorSettings) -> Detector:
@@ -169,19 +164,6 @@ def train_here(plan: Plan) -> tuple[Result, ModelCard | None]:
 def run_facts(plan: Plan) -> dict[str, Any]:
     """What is good to know of a run, beside its settings."""
     return facts_of(plan, "ionograms")
-
-
-def _samples(dataset: IonogramDataset, part: str) -> list[IonogramSample]:
-    """The samples of a part; there is a layer among them."""
-    try:
-        samples = dataset.samples(part)
-    except InputError as error:
-        raise TrainingError(str(error)) from None
-    if not any(sample.has_layer for sample in samples):
-        raise TrainingError(
-            f"the data set has no layer for {part}: nothing can tell a good model from a bad one"
-        )
-    return samples
 
 
 def _with_classes(settings: DetectorSettings, names: tuple[str, ...]) -> DetectorSettings:

@@ -6,15 +6,15 @@ and the task, and names what is kept.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from odm import __version__
+from odm.archive.errors import InputError
 from odm.models.base import ImageModel, find_device
-from odm.models.card import ModelCard
+from odm.models.card import ModelCard, read_model_card
 from odm.models.folder import load_model, save_model
 from odm.statement import SIMULATED_DATA
 from odm.training.checkpoints import below, load_weights
@@ -72,6 +72,54 @@ def with_all_options(settings: S, model: ImageModel) -> S:
     options = {**settings.model.options, **model.options}
     chosen = settings.model.model_copy(update={"options": options})
     return settings.model_copy(update={"model": chosen})
+
+
+def settings_of_init(
+    settings: S, init: str | None, images: Mapping[str, Any]
+) -> tuple[S, ModelCard | None, tuple[str, ...]]:
+    """Settings for fine-tuning, if there is a model to fine-tune.
+
+    Args:
+        settings: as given.
+        init: its folder; None for a new model.
+        images: settings of the data set's images.
+
+    Returns:
+        The settings with its model, its card, and what the user should know.
+
+    Raises:
+        InputError: ``init`` is no model folder.
+    """
+    if init is None:
+        return settings, None, ()
+    card = read_model_card(init)
+    notes: tuple[str, ...] = ()
+    if dict(card.image) != images:
+        notes = (f"{init} was trained on images with other settings than the data set's",)
+    return with_model_of(settings, card), card, notes
+
+
+def labelled(samples: Callable[[str], list[P]], part: str, has: str, what: str) -> list[P]:
+    """The samples of a part; there is something to learn among them.
+
+    Args:
+        samples: gives those of a part.
+        part: its name.
+        has: attribute of a sample: whether anything was drawn in it.
+        what: what is drawn is called.
+
+    Raises:
+        TrainingError: there are none, or nothing was drawn in any.
+    """
+    try:
+        chosen = samples(part)
+    except InputError as error:
+        raise TrainingError(str(error)) from None
+    if not any(getattr(sample, has) for sample in chosen):
+        raise TrainingError(
+            f"the data set has no {what} for {part}: nothing can tell a good model from a bad one"
+        )
+    return chosen
 
 
 def check_same(model: ImageModel, card: ModelCard, init: str | None) -> None:
@@ -154,13 +202,18 @@ def keep_best(
     _, tensors = checkpoints.load_best()
     load_weights(model, below("model", tensors), checkpoints.best)
     simulated = plan.dataset.annotations.source == "simulation"
-    best = {name: value if math.isfinite(value) else None for name, value in result.best.items()}
     return save_model(
         plan.run.model,
         model,
         image=plan.dataset.settings.to_dict(),
         training_data=plan.dataset.digest,
-        metrics={"validation": {**best, "data": plan.dataset.digest, "epoch": result.best_epoch}},
+        metrics={
+            "validation": {
+                **result.best,
+                "data": plan.dataset.digest,
+                "epoch": result.best_epoch,
+            }
+        },
         notes={
             "run": plan.run.digest,
             "settings": plan.settings.model_dump(mode="json", exclude={"runtime"}),

@@ -17,9 +17,7 @@ from odm.archive.samples import Dataset, Sample
 from odm.findings.regions import RegionSettings
 from odm.models.base import SegmentationModel
 from odm.models.card import ModelCard
-from odm.models.folder import read_model_card
 from odm.models.segmenters import create_model
-from odm.training.errors import TrainingError
 from odm.training.feed import DatasetSource, Source
 from odm.training.loop import Listener, Result
 from odm.training.masks import MaskTask, check_classes
@@ -29,10 +27,11 @@ from odm.training.plans import (
     check_same,
     facts_of,
     keep_best,
+    labelled,
     run_loop,
+    settings_of_init,
     train_in_process,
     with_all_options,
-    with_model_of,
 )
 from odm.training.ranks import Ranks
 from odm.training.run import name_run
@@ -70,21 +69,17 @@ def plan_segmenter(
             model to fine-tune do not fit.
     """
     opened = Dataset.load(dataset)
-    training, validation = (_samples(opened, part) for part in ("train", "validation"))
-    card = None
-    notes: list[str] = []
-    if init is not None:
-        card = read_model_card(init)
-        settings = with_model_of(settings, card)
-        if dict(card.image) != opened.settings.to_dict():
-            notes.append(f"{init} was trained on images with other settings than the data set's")
+    training, validation = (
+        labelled(opened.samples, part, "has_nucleus", "nucleus") for part in ("train", "validation")
+    )
+    settings, card, notes = settings_of_init(settings, init, opened.settings.to_dict())
     model = build_model(settings)
     check_classes(model, opened.annotations.classes)
     if card is not None:
         check_same(model, card, init)
     settings = _resolved(settings, model, fine_tuned=card is not None)
     run = name_run(out, settings, opened.digest, None if card is None else card.digest)
-    return Plan(settings, opened, training, validation, run, init, tuple(notes))
+    return Plan(settings, opened, training, validation, run, init, notes)
 
 
 def build_model(settings: TrainSettings) -> SegmentationModel:
@@ -164,19 +159,6 @@ def train_here(plan: Plan) -> tuple[Result, ModelCard | None]:
 def run_facts(plan: Plan) -> dict[str, Any]:
     """What is good to know of a run, beside its settings."""
     return facts_of(plan, "half_orbits")
-
-
-def _samples(dataset: Dataset, part: str) -> list[Sample]:
-    """The samples of a part; there is a nucleus among them."""
-    try:
-        samples = dataset.samples(part)
-    except InputError as error:
-        raise TrainingError(str(error)) from None
-    if not any(sample.has_nucleus for sample in samples):
-        raise TrainingError(
-            f"the data set has no nucleus for {part}: nothing can tell a good model from a bad one"
-        )
-    return samples
 
 
 def _resolved(
