@@ -65,7 +65,7 @@ def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
         axes.plot(_known(curve["recall"]), curve["precision"], color=colour, label=label)
         if None not in (score["recall"], score["precision"]):
             axes.plot(score["recall"], score["precision"], "o", color=colour)
-    axes.plot([], [], "o", color="0.4", label=f"at confidence {sheet.threshold:.2f}")
+    axes.plot([], [], "o", color="0.4", label=f"at threshold {sheet.threshold:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.set_title("regions: precision over recall", fontsize=10)
     axes.legend(fontsize=8, loc="best")

@@ -33,7 +33,7 @@ class ScoreSheet:
     Attributes:
         about: what was scored, on which data, with which seed and settings.
         counts: half-orbits, clear ones, nuclei, regions found, 5-day blocks.
-        threshold: of confidence, at which regions count as found.
+        threshold: of the result that is scored.
         regions: per truth shape and overlap (IoU): true, false, missed, precision, recall, f1,
             average_precision, best_threshold, best_f1, intervals (95 %).
         pixels: per source (probability map, found regions) and truth shape: `PIXEL_METRICS`.
@@ -118,7 +118,7 @@ class ScoreSheet:
         console.print(
             f"{counts['half_orbits']} half-orbits in {counts['blocks']} blocks of 5 days, "
             f"{counts['clear']} of them clear; {counts['nuclei']} nuclei, "
-            f"{counts['found']} regions found at confidence {self.threshold:.2f}.",
+            f"{counts['found']} regions found at threshold {self.threshold:.2f}.",
             highlight=False,
         )
         if counts["blocks"] < _FEW_BLOCKS:

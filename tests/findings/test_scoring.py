@@ -265,3 +265,24 @@ def test_bad_use() -> None:
         scorer.sheet()
     with pytest.raises(ValueError, match="not one of"):
         scorer.add(half_orbit([finding(np.ones((3, 3), bool))], []))
+
+
+def test_seeds_make_the_result_and_confidences_the_curve() -> None:
+    true, other = box(5, 5), box(25, 30)
+    found = [
+        finding(true, 0.9, seed=1.0),
+        finding(other, 0.6, seed=1.0),
+        finding(box(5, 40), 0.95, seed=0.99),  # surer on the whole, yet not of the result
+    ]
+    sheet = sheet_of(half_orbit([finding(true)], found), threshold=1.0)
+    assert outcome(sheet, 0.5) == (1, 1, 0)
+    assert sheet.counts["found"] == 2
+    assert sheet.curves["0.5"]["threshold"] == [0.95, 0.9, 0.6]
+    assert sheet.curves["0.5"]["recall"] == [0.0, 1.0, 1.0]
+
+
+def test_another_region_takes_no_true_one_from_the_result() -> None:
+    true = box(5, 5)
+    found = [finding(true, 0.7, seed=1.0), finding(box(5, 7), 0.8, seed=0.5)]
+    sheet = sheet_of(half_orbit([finding(true)], found), threshold=1.0)
+    assert outcome(sheet, 0.25) == (1, 0, 0)
