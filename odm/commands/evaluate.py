@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="A model folder, or a method without learning: canny, log.")
+        str,
+        typer.Argument(
+            help="A model folder, a model of the package (odm_unet_small), or a method without "
+            "learning: canny, log."
+        ),
     ],
     dataset: Annotated[Path, typer.Argument(help="A dataset.yaml.")],
     part: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
@@ -67,8 +71,13 @@ def evaluate(
     from odm.findings.evaluate import Running, evaluate_model
     from odm.findings.methods import open_method
     from odm.findings.save_evaluation import save_evaluation
+    from odm.models.shipped import model_folder
     from odm.progress import progress
 
+    folder = model_folder(model)
+    if save and folder != model:
+        raise InputError(f"--save: {model} belongs to the package: copy {folder} and name the copy")
+    model = folder
     if _is_detector(model):
         given = Running(batch, engine, device, precision)  # type: ignore[arg-type]
         _evaluate_detector(model, dataset, part, calibrate_on, given, out, save, json_)

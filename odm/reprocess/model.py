@@ -154,10 +154,11 @@ def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSetti
     from odm.findings.regions import read_thresholds
     from odm.models.card import read_model_card
 
-    if folder is None:
-        from odm.models.shipped import shipped_model
+    from odm.models.shipped import model_folder, shipped_model
 
+    if folder is None:
         folder = shipped_model("segmenter")
+    folder = model_folder(folder)
     card = read_model_card(folder)
     kind = card.architecture["kind"]
     if kind != "segmenter":
