@@ -83,8 +83,14 @@ class Sample:
 
     @property
     def has_nucleus(self) -> bool:
-        """Whether anything was drawn in it (in any hemisphere)."""
-        return self.labelled.mask_path is not None
+        """Whether anything was drawn in it, in the hemisphere that it shows.
+
+        Raises:
+            ArchiveError: the file has to be opened to know, and is bad.
+        """
+        if self.labelled.mask_path is None or self.hemisphere is None:
+            return self.labelled.mask_path is not None
+        return _nuclei(self) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +317,7 @@ def _counts(part: str, samples: list[Sample]) -> PartCounts:
 
 def _nuclei(sample: Sample) -> int:
     """Drawn areas that the sample shows; only a hemisphere makes opening the file necessary."""
-    if not sample.has_nucleus:
+    if sample.labelled.mask_path is None:
         return 0
     mask = sample.labelled.mask()
     if sample.hemisphere is not None:

@@ -153,7 +153,6 @@ def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSetti
             raise InputError(f"{name} {how[name]!r}: give {choice}")
     from odm.findings.regions import read_thresholds
     from odm.models.card import read_model_card
-
     from odm.models.shipped import model_folder, shipped_model
 
     if folder is None:
