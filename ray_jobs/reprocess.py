@@ -24,6 +24,7 @@ from odm.progress import waiting
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers, loading
 from odm.reprocess.stages import Result, Stages, quarantined
 from ray_jobs.cluster import Cluster, connect, data_settings
+from ray_jobs.quiet import dropped
 from ray_jobs.reprocess_stages import Finisher, Modeller, Reader, finish_one, read_one
 
 ROUNDS = 3
@@ -122,7 +123,7 @@ def run_on_ray(
         return
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     waiting("starting Ray")
-    with connect(workers.address, object_store_bytes=store) as cluster:
+    with dropped(), connect(workers.address, object_store_bytes=store) as cluster:
         layout = plan_layout(cluster, workers, model.device)
         on_gpu = layout.model_gpus > 0
         model = replace(

@@ -105,12 +105,12 @@ def evaluate(
         if save:
             card = save_evaluation(method, done)
             done.sheet.about["saved as"] = card.digest
-            typer.echo(f"saved: {model} has digest {card.digest}", err=True)
+            typer.echo(f"saved: {model} has digest {card.digest}", err=json_)
     finally:  # what cannot be saved has its scores all the same
         print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
         if out is not None:
             for path in _write(out, done.sheet, done.examples):
-                typer.echo(f"written: {path}", err=True)
+                typer.echo(f"written: {path}", err=json_)
 
 
 def _is_detector(model: str) -> bool:
@@ -147,10 +147,10 @@ def _evaluate_detector(
     if save:
         card = save_detector(model, done)
         done.sheet.about["saved as"] = card.digest
-        typer.echo(f"saved: {model} has digest {card.digest}", err=True)
+        typer.echo(f"saved: {model} has digest {card.digest}", err=json_)
     if out is not None:
         for path in write_sheet(out, done.sheet, done.class_names, done.examples):
-            typer.echo(f"written: {path}", err=True)
+            typer.echo(f"written: {path}", err=json_)
     print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
 
 

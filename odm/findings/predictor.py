@@ -49,7 +49,8 @@ class Predictor:
         precision: "float32"; "bfloat16" is faster on a GPU, and off by up to about 1e-2.
         flip: average with the answer to the image reversed in time. Frequency is never reversed:
             it has a meaning.
-        temperature: logits are divided by it, with ``flip`` those of the average (see `odm.findings.calibration`).
+        temperature: logits are divided by it (see `odm.findings.calibration`), with ``flip`` those
+            of the average.
         exports: local folder that keeps exported models, for the next process; needs ``digest``.
         digest: the model's, as its folder says.
 

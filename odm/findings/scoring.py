@@ -53,8 +53,8 @@ ERRORS: dict[str, tuple[str, float, str]] = {
 class Finding:
     """A region to be scored: its mask (K, N) and its row of the catalog.
 
-    A true one's row may hold ``contrast_db``. A found one's holds ``confidence``, and ``seed`` where
-    another figure than that decides whether it is part of the result.
+    A true one's row may hold ``contrast_db``. A found one's holds ``confidence``, and ``seed``
+    where another figure than that decides whether it is part of the result.
     """
 
     mask: Mask
