@@ -319,11 +319,13 @@ def _nuclei(sample: Sample) -> int:
     """Drawn areas that the sample shows; only a hemisphere makes opening the file necessary."""
     if sample.labelled.mask_path is None:
         return 0
-    mask = sample.labelled.mask()
-    if sample.hemisphere is not None:
-        from odm.archive.orbits import read_orbit
+    if sample.hemisphere is None:
+        return len(component_boxes(sample.labelled.mask()))
+    from odm.archive.orbits import read_orbit
 
-        mask[:, ~shown_columns(_latitude(read_orbit(sample.path)), sample.hemisphere)] = 0
+    orbit = read_orbit(sample.path)
+    mask = sample.labelled.mask((orbit.frequency.size, orbit.times.size))
+    mask[:, ~shown_columns(_latitude(orbit), sample.hemisphere)] = 0
     return len(component_boxes(mask))
 
 
