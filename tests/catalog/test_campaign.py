@@ -75,7 +75,7 @@ def test_campaigns_of_one_model_are_joined_and_others_refused(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"not of one model: model\.digest is mmm"):
         build_catalog([one, other], ORBITS)
     set_otherwise = campaign(tmp_path / "s", flip=True)
-    with pytest.raises(InputError, match=r"settings\.flip is null there and true"):
+    with pytest.raises(InputError, match=r"settings\.flip is not set there and true"):
         build_catalog([one, set_otherwise], ORBITS)
 
 
