@@ -343,7 +343,7 @@ def test_what_a_hemisphere_hides_is_no_nucleus_of_the_sample(archive: Path) -> N
     assert shown.has_nucleus and hidden.has_nucleus
     for sample in (shown, hidden):
         mask = np.zeros((COLUMNS, ROWS), np.uint8)
-        mask[20:30, 50:60] = 255  # north
+        mask[20:30, 30:36] = 255  # north
         assert sample.labelled.mask_path is not None
         sample.labelled.mask_path.write_bytes(png_bytes(mask))
     assert shown.has_nucleus and not hidden.has_nucleus
