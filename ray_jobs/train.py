@@ -106,7 +106,7 @@ def train_detector(plan: Any, launch: Launch | None = None) -> tuple[Result, Mod
     return train_on_ray(plan, task_of(detector, read_boxes, BoxTask.score), launch or Launch())
 
 
-def read_masks(plan: Any, cluster: Cluster, wait_s: float) -> dict[str, HeldSource]:
+def read_masks(plan: Any, cluster: Cluster, wait_s: float = 600.0) -> dict[str, HeldSource]:
     """The images and masks of a plan of half-orbits, in the object store.
 
     Raises:
@@ -124,7 +124,7 @@ def read_masks(plan: Any, cluster: Cluster, wait_s: float) -> dict[str, HeldSour
     )
 
 
-def read_boxes(plan: Any, cluster: Cluster, wait_s: float) -> dict[str, HeldSource]:
+def read_boxes(plan: Any, cluster: Cluster, wait_s: float = 600.0) -> dict[str, HeldSource]:
     """The images and boxes of a plan of ionograms, in the object store.
 
     Raises:
