@@ -53,7 +53,7 @@ def dropped(pattern: re.Pattern[bytes] = RESTARTED_ACTORS) -> Iterator[None]:
 
 def _is_standard(stream: object) -> bool:
     try:
-        return stream.fileno() == 2  # type: ignore[attr-defined, no-any-return]
+        return stream.fileno() == 2  # type: ignore[attr-defined]
     except (AttributeError, OSError, ValueError):
         return False
 
