@@ -122,14 +122,21 @@ def _here() -> Runner:
 def _show(summary: Summary, inputs: str, *, as_json: bool) -> None:
     import json
 
+    from odm.progress import speed
+
     if as_json:
         print(json.dumps(summary.to_dict(), indent=2))
         return
     for note in summary.notes:
         typer.echo(f"note: {note}", err=True)
     counts = ", ".join(f"{number} {name}" for name, number in summary.counts.items())
-    rate = f", {summary.rate:.1f}/s after the first" if summary.rate else ""
+    now = f"{summary.done} done now in {summary.seconds:.1f} s"
+    if summary.first_s is not None:
+        now += f", the first after {summary.first_s:.1f} s"
+    if summary.rate:
+        now += f", then {speed(summary.rate)}"
+    elif not (summary.done or summary.pending):
+        now = "nothing was left to do"
     print(
-        f"{summary.campaign}: {summary.chosen} {inputs}: {counts}, {summary.pending} pending; "
-        f"{summary.done} done now in {summary.seconds:.1f} s{rate}"
+        f"{summary.campaign}: {summary.chosen} {inputs}: {counts}, {summary.pending} pending; {now}"
     )

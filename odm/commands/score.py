@@ -39,7 +39,7 @@ def score(
     sheet = _sheet(load_campaign(campaign), truth, resamples, examples)
     if out is not None:
         for path in _write(out, sheet, examples):
-            typer.echo(f"written: {path}", err=True)
+            typer.echo(f"written: {path}", err=json_)
     print(sheet.to_json() if json_ else sheet.to_text(brief=brief), end="")
 
 

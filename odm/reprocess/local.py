@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from odm.catalog.outcomes import Input
+from odm.progress import waiting
 from odm.reprocess.model import Images, ModelSettings, Workers, cores, load_predictor
 from odm.reprocess.readers import (
     Answer,
@@ -61,6 +62,7 @@ def run_local(
     with Readers(
         stages, workers.readers or default_readers()
     ) as pool:  # they start while the model loads
+        waiting("loading model")
         predict = load_predictor(model, workers.threads)
         for answer in _Flow(stages, predict, pool, deque(inputs), stop).answers():
             if isinstance(answer, Death):

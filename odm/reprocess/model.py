@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,10 @@ WORDS = {
     "precision": r"float32|bfloat16",
 }
 """What these settings may be; whether it is there too is only known where the model runs."""
+
+
+EXPORTED = {"onnx": ("ONNX", ".onnx"), "openvino": ("OpenVINO", ".xml")}
+"""Engines that run an export: its name and its extension."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,23 @@ def load_predictor(settings: ModelSettings, threads: int = 0) -> Predictor:
     )
 
 
+def loading(settings: ModelSettings) -> str:
+    """What the first outcome waits for, in words: workers that load a model cannot say so.
+
+    Args:
+        settings: with the device that the model runs on.
+    """
+    engine = settings.engine
+    if engine == "auto" and settings.device == "cpu":
+        engine = "openvino" if find_spec("openvino") else "eager"
+    form = EXPORTED.get(engine)
+    if form is None or settings.exports is None:
+        return "loading model"
+    name, suffix = form
+    kept = Path(settings.exports).glob(f"{settings.digest[:16]}-*{suffix}")
+    return "loading model" if any(kept) else f"loading model and exporting it to {name}"
+
+
 def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSettings, ModelCard]:
     """The model that is named, or the one that comes with the package.
 
@@ -131,11 +153,11 @@ def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSetti
             raise InputError(f"{name} {how[name]!r}: give {choice}")
     from odm.findings.regions import read_thresholds
     from odm.models.card import read_model_card
+    from odm.models.shipped import model_folder, shipped_model
 
     if folder is None:
-        from odm.models.shipped import shipped_model
-
         folder = shipped_model("segmenter")
+    folder = model_folder(folder)
     card = read_model_card(folder)
     kind = card.architecture["kind"]
     if kind != "segmenter":

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from odm.archive.cache import EXPORTS, user_cache
 from odm.archive.errors import InputError
-from odm.archive.files import as_local
 from odm.catalog.campaign import CampaignCard, absolute_archive, open_campaign
 from odm.catalog.orbit_kind import ORBITS, list_orbit_inputs
 from odm.catalog.selection import Wish
@@ -16,8 +16,6 @@ from odm.images.geometry import ImageSettings
 from odm.reprocess.drive import Order
 from odm.reprocess.model import Workers, model_settings_of
 from odm.reprocess.stages import OrbitStages
-
-EXPORTS = "exports"
 
 
 def orbit_order(
@@ -49,7 +47,7 @@ def orbit_order(
     if not 0 <= max_quarantined <= 1:
         raise InputError(f"max-quarantined {max_quarantined}: give a share from 0 to 1")
     settings, card = model_settings_of(model, **how)
-    settings = replace(settings, exports=str(as_local(campaign) / EXPORTS))
+    settings = replace(settings, exports=str(user_cache(EXPORTS)))
     stages = OrbitStages(
         image=ImageSettings.from_dict(dict(card.image)),
         regions=_regions(card.thresholds, regions or {}),

@@ -75,7 +75,7 @@ def test_campaigns_of_one_model_are_joined_and_others_refused(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"not of one model: model\.digest is mmm"):
         build_catalog([one, other], ORBITS)
     set_otherwise = campaign(tmp_path / "s", flip=True)
-    with pytest.raises(InputError, match=r"settings\.flip is null there and true"):
+    with pytest.raises(InputError, match=r"settings\.flip is not set there and true"):
         build_catalog([one, set_otherwise], ORBITS)
 
 
@@ -150,3 +150,15 @@ def test_a_folder_that_is_no_campaign(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="in the way"):
         open_campaign(tmp_path / "file" / "c", one.card)
+
+
+def test_a_setting_that_one_card_lacks_is_named_and_not_dumped() -> None:
+    from odm.catalog.campaign import CampaignCard
+
+    model = {"digest": "0" * 64, "architecture": "log"}
+    one = CampaignCard("orbits", "/a", model, {"regions": {"threshold": 0.6}})
+    other = CampaignCard("orbits", "/a", model, {"flip": False})
+    assert one.differences(other) == [
+        "settings.flip is not set there and false here",
+        "settings.regions.threshold is 0.6 there and not set here",
+    ]
