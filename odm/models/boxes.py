@@ -15,6 +15,8 @@ from odm.models.detector import scores_of
 
 LEVELS = 1000
 """Scores are rounded to whole 1/1000, so that a threshold means the same on every engine."""
+PIXEL_STEPS = 16
+"""Edges are rounded to 1/16 of a pixel: the rounding of engines and batches shows up in no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Boxes(NamedTuple):
     """What was found in one image, by falling score.
 
     Attributes:
-        edges: (N, 4) float32: left, top, right, bottom in pixels, inside the image.
+        edges: (N, 4) float32: left, top, right, bottom in pixels, whole 1/16, inside the image.
         scores: (N,) float32, whole 1/1000.
         classes: (N,) int64, from 0.
     """
@@ -116,7 +118,8 @@ def pick_boxes(
         edges = torch.minimum(edges.clamp(min=0), limits)
         best = batched_nms(edges, score, kind, settings.overlap)[: settings.most]
         rounded = (score[best] * LEVELS).round() / LEVELS
-        boxes = Boxes(edges[best].cpu().numpy(), rounded.cpu().numpy(), kind[best].cpu().numpy())
+        sides = (edges[best] * PIXEL_STEPS).round() / PIXEL_STEPS
+        boxes = Boxes(sides.cpu().numpy(), rounded.cpu().numpy(), kind[best].cpu().numpy())
         found.append(boxes.above(settings.threshold))
     return found
 
