@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,14 +27,15 @@ class IonogramFacts:
     """An ionogram without its SNR.
 
     Attributes:
-        link, time, range_convention: as the dataset's attributes; time None where unknown.
+        link, time, range_convention: as the dataset's attributes; time (naive UTC) None where
+            unknown.
         frequency: (F,) Hz.
         group_range: (R,) km.
         valid: (F,) share of valid values at each frequency.
     """
 
     link: str
-    time: np.datetime64 | None
+    time: datetime | None
     range_convention: str
     frequency: NDArray[np.float64]
     group_range: NDArray[np.float64]
@@ -57,7 +59,7 @@ def facts_of(ionogram: xr.Dataset) -> IonogramFacts:
     stamp = ionogram.attrs["time"]
     return IonogramFacts(
         link=ionogram.attrs["link"],
-        time=np.datetime64(stamp, "ns") if stamp else None,
+        time=datetime.fromisoformat(stamp) if stamp else None,
         range_convention=ionogram.attrs["range_convention"],
         frequency=ionogram["frequency"].values,
         group_range=ionogram["group_range"].values,
