@@ -17,6 +17,8 @@ LEVELS = 1000
 """Scores are rounded to whole 1/1000, so that a threshold means the same on every engine."""
 PIXEL_STEPS = 16
 """Edges are rounded to 1/16 of a pixel: the rounding of engines and batches shows up in no row."""
+LEAST_SIDE = 1.0
+"""Of a box, in pixels of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ def pick_boxes(
         half = places[:, 2:4] / 2
         edges = torch.cat([places[:, :2] - half, places[:, :2] + half], dim=1)
         edges = torch.minimum(edges.clamp(min=0), limits)
+        # A box beside the image has no extent left in it.
+        inside = (edges[:, 2:] - edges[:, :2]).amin(dim=1) >= LEAST_SIDE
+        edges, score, kind = edges[inside], score[inside], kind[inside]
         best = batched_nms(edges, score, kind, settings.overlap)[: settings.most]
         rounded = (score[best] * LEVELS).round() / LEVELS
         sides = (edges[best] * PIXEL_STEPS).round() / PIXEL_STEPS
