@@ -105,11 +105,11 @@ def watched(plan: detector.Plan, ranks: Ranks, listener: Any, **sources: Any) ->
             os.kill(os.getpid(), signal.SIGKILL)
 
     before = plans.Loop
-    plans.Loop = Watched  # type: ignore[misc]
+    plans.Loop = Watched
     try:
         return detector.train_planned(plan, ranks, listeners(listener, hear), **sources)
     finally:
-        plans.Loop = before  # type: ignore[misc]
+        plans.Loop = before
 
 
 def test_it_resumes_after_a_kill_and_the_ranks_stay_equal(

@@ -89,6 +89,13 @@ def test_killed_and_resumed_it_gives_the_same_catalog(done: Path) -> None:
     assert compare(killed, clean).equal
 
 
+def test_reading_processes_import_no_torch() -> None:
+    code = "import sys, odm.reprocess.ionogram_stages, odm.reprocess.readers; "
+    code += "print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout == "False\n", found.stderr
+
+
 def test_what_may_differ_and_what_may_not(done: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"settings\.boxes\.threshold is 0\.6 there and 0\.7"):
         small.order(done, threshold=0.7)
