@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from odm.catalog.outcomes import Input
 from odm.progress import waiting
-from odm.reprocess.model import Images, ModelSettings, Workers, cores, load_predictor
+from odm.reprocess.model import Model, ModelSettings, Workers, cores, load_predictor
 from odm.reprocess.readers import (
     Answer,
     Death,
@@ -21,9 +20,6 @@ from odm.reprocess.readers import (
     killed_reader,
 )
 from odm.reprocess.stages import Draft, Result, Stages, quarantined
-
-if TYPE_CHECKING:
-    from odm.findings.predictor import Predictor
 
 Stop = Callable[[], bool]
 """Whether no more inputs are to be taken."""
@@ -81,7 +77,7 @@ class _Flow:
     def __init__(
         self,
         stages: Stages,
-        predict: Predictor,
+        predict: Model,
         pool: Readers,
         inputs: deque[Input],
         stop: Stop,
@@ -130,21 +126,19 @@ class _Flow:
             self.at_work += 1
 
 
-def finishing_tasks(
-    stages: Stages, predict: Callable[[Images], Images], drafts: Sequence[Draft]
-) -> list[Task]:
+def finishing_tasks(stages: Stages, predict: Model, drafts: Sequence[Draft]) -> list[Task]:
     """Show the drafts to the model; a map in which nothing can be found goes no further."""
     import numpy as np
 
-    maps = predict(np.stack([draft.image for draft in drafts if draft.image is not None]))
+    answers = predict(np.stack([draft.image for draft in drafts if draft.image is not None]))
     tasks = []
-    for draft, probability in zip(drafts, maps, strict=True):
-        seen = Draft(draft.one, None, draft.about, draft.shares)
-        tasks.append(Task(draft.one, seen, None if stages.is_clear(probability) else probability))
+    for draft, seen in zip(drafts, answers, strict=True):
+        shown = Draft(draft.one, None, draft.about, draft.shares)
+        tasks.append(Task(draft.one, shown, None if stages.is_clear(seen) else seen))
     return tasks
 
 
-def try_alone(stages: Stages, predict: Callable[[Images], Images], death: Death) -> Result:
+def try_alone(stages: Stages, predict: Model, death: Death) -> Result:
     """Do an input that killed its reader once more, in processes of its own."""
     answer = alone(stages, Task(death.one))
     if isinstance(answer, Draft):
