@@ -56,7 +56,7 @@ bench: setup
 	$(BIN)/python benchmarks/reprocess.py
 	$(BIN)/python benchmarks/resume.py
 
-# The detector that comes with the package: half an hour on two idle cores; goes on when killed.
+# The detector that comes with the package: an hour on a CPU; goes on when killed.
 detector: setup
 	$(BIN)/python benchmarks/shipped_detector.py
 
