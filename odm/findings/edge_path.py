@@ -17,9 +17,9 @@ Matrix = NDArray[np.float32]
 
 COARSE_KM = 12.0
 """About the step of the search; the path is refined afterwards."""
-BEHIND_KM, BEFORE_KM, LONG_BEFORE_KM = 45.0, 40.0, 200.0
+BEHIND_KM, BEFORE_KM, LONG_BEFORE_KM = 30.0, 30.0, 150.0
 """Over which the levels behind and before a range are taken."""
-CAP_DB = 14.0
+CAP_DB = 20.0
 """A strong echo is no better evidence than one of this rise."""
 FIRST_ARRIVAL = 0.5
 """Weight of what lies before an edge."""
@@ -29,7 +29,8 @@ CLIMB_COST, SINK_COST = 0.25, 1.2
 """dB for each coarse step, up and down, between neighbouring frequencies."""
 FREE_STEPS = 2
 """Coarse steps up that cost nothing."""
-FORBIDDEN = np.float32(-1e6)
+FORBIDDEN = np.float32(-60)
+_NEVER = np.float32(-1e9)
 
 
 def evidence(
@@ -99,7 +100,9 @@ def best_path(
     coarse = parts.max(axis=2)
     rows = _search(coarse, frequency[columns] / 1e6, fold * gate_km)
     fine = place[np.arange(columns.size), rows]
-    found[columns] = first + rows * fold + fine
+    gate = first + rows * fold + fine
+    legal = inside.reshape(columns.size, -1)[np.arange(columns.size), gate - first] > FORBIDDEN
+    found[columns[legal]] = gate[legal]
     return found
 
 
@@ -117,7 +120,7 @@ def _search(score: Matrix, mhz: NDArray[Any], step_km: float) -> NDArray[np.intp
         moves = np.arange(-down, up + 1)  # from a row to one that is higher by so much
         steps = np.where(moves < 0, -SINK_COST * moves, CLIMB_COST * np.maximum(moves - FREE_STEPS, 0))
         cost = -(steps * share).astype(np.float32)
-        padded = np.full(rows + up + down, FORBIDDEN * 2, np.float32)
+        padded = np.full(rows + up + down, _NEVER, np.float32)
         padded[up : up + rows] = best
         # Row r of this column can be reached from r - move: padded index up + r - move.
         windows = np.lib.stride_tricks.sliding_window_view(padded, up + down + 1)[:, ::-1]

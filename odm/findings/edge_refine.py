@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edge_shape import Bank, bank, contrast_class
+from odm.findings.edge_shape import POWERS, Bank, bank, contrast_class
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -24,6 +24,8 @@ POOL_MHZ = 4.0
 """Half-width over which columns share one shape: pulse and power law change slowly."""
 BEFORE_KM, BEHIND_KM = 36.0, 40.0
 """What lies before the rise is taken from farther before; the peak is sought within."""
+DYNAMIC_DB = 13.0
+"""Below the peak nothing is matched: side lobes of the sounder's code may lie there."""
 RESAMPLED = 12
 FLOOR_DB, CEILING_DB = -4.0, 45.0
 
@@ -48,7 +50,12 @@ class Rise:
 
 
 def refine(
-    level: Matrix, path: Floats, frequency: NDArray[Any], gate_km: float, seed: int = 0
+    level: Matrix,
+    path: Floats,
+    frequency: NDArray[Any],
+    gate_km: float,
+    powers: tuple[float, ...] = POWERS,
+    seed: int = 0,
 ) -> Rise:
     """The edge along a path.
 
@@ -64,7 +71,7 @@ def refine(
     if columns.size < 2:
         return Rise(*(empty.copy() for _ in range(5)))
     mhz = np.asarray(frequency, np.float64)[columns] / 1e6
-    shapes = bank(round(gate_km, 4))
+    shapes = bank(round(gate_km, 4), powers)
     near = _triangle(mhz, SMOOTH_MHZ)
     pool = _triangle(mhz, POOL_MHZ)
     part = level[columns]
@@ -158,6 +165,7 @@ def _base(profile: Matrix, shapes: Bank, gate_km: float) -> tuple[Floats, Floats
     base = np.where(count > 0, base, 0.0)
     behind = profile[:, (km >= -12) & (km <= BEHIND_KM)]
     peak = np.where(np.isfinite(behind), behind, -99.0).max(axis=1)
+    base = np.maximum(base, peak - DYNAMIC_DB)
     return base.astype(np.float64), np.maximum(peak, base).astype(np.float64)
 
 
@@ -173,7 +181,7 @@ def _match(
     contrast = peak - base
     level = contrast_class(contrast)
     there = np.isfinite(profile)
-    lifted = np.where(there, profile - base[:, None], 0).astype(np.float32)
+    lifted = np.where(there, np.maximum(profile - base[:, None], 0), 0).astype(np.float32)
     weight = there.astype(np.float32)
     columns, kinds, shifts = profile.shape[0], len(shapes.kinds), shapes.shift.size
     cost = np.empty((columns, kinds, shifts), np.float32)
@@ -238,7 +246,7 @@ def _match_kind(
     base, peak = _base(profile, shapes, gate_km)
     level = contrast_class(peak - base)
     there = np.isfinite(profile)
-    lifted = np.where(there, profile - base[:, None], 0).astype(np.float32)
+    lifted = np.where(there, np.maximum(profile - base[:, None], 0), 0).astype(np.float32)
     best = np.zeros(profile.shape[0])
     pairs = level * len(shapes.kinds) + kind
     for pair in np.unique(pairs):

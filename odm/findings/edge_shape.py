@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-POWERS = (-0.5, -0.25, 0.0, 0.5, 1.0, 2.0)
+POWERS = (0.25, 1.0, 2.0)
 PULSES_KM = (6.0, 10.0, 15.0, 21.0, 28.0)
 """Widths at half power."""
-REACH_KM = (60.0, 48.0)
+REACH_KM = (75.0, 55.0)
 """Of a profile, before and behind the path."""
-SHIFT_KM = 24.0
+SHIFT_KM = 36.0
 """Largest distance of the edge from the path."""
 CONTRAST_STEP_DB = 1.5
-_CONTRASTS = 22
+_CONTRASTS = 9
 _FINE_KM = 0.5
 
 
@@ -47,12 +47,12 @@ class Bank(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def bank(gate_km: float) -> Bank:
+def bank(gate_km: float, powers: tuple[float, ...] = POWERS) -> Bank:
     """The shapes for a range step in km."""
     x = np.arange(-round(REACH_KM[0] / gate_km), round(REACH_KM[1] / gate_km) + 1)
     shifts = max(round(SHIFT_KM / gate_km), 2) * 4
     shift = np.arange(-shifts, shifts + 1) / 4
-    kinds = np.array([(power, pulse) for power in POWERS for pulse in PULSES_KM])
+    kinds = np.array([(power, pulse) for power in powers for pulse in PULSES_KM])
     away = (x[None] - shift[:, None]) * gate_km  # km from the edge
     contrasts = 10 ** (CONTRAST_STEP_DB * np.arange(1, _CONTRASTS + 1) / 10)
     shapes = np.empty((contrasts.size, len(kinds), shift.size, x.size), np.float32)
