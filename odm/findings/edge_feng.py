@@ -85,7 +85,7 @@ def _by_score(
     """The gate of largest score in each column, in two rounds."""
     gradient = ndimage.uniform_filter1d(clean, size, axis=1, origin=-(size // 2))
     gradient = gradient - ndimage.uniform_filter1d(
-        clean, size, axis=1, origin=(size - 1) // 2 + (1 - size % 2)
+        clean, size, axis=1, origin=(size - 1) // 2
     )
     score = 0.5 * (_unit(clean, allowed) + _unit(gradient, allowed))
     strong = (ndimage.uniform_filter1d(clean, size, axis=1, origin=-(size // 2)) >= THRESHOLD_DB)

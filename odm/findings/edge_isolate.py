@@ -103,17 +103,23 @@ def by_segments(
     if mine.sum() < LEAST_VALUES or columns.size < LEAST_COLUMNS:
         return Isolated(removed, np.zeros_like(mine), "few values" if mine.any() else "no layer")
     gate_km = float(np.median(np.diff(group_range)))
-    first = mine[columns].argmax(axis=1).astype(np.float64)
-    first = ndimage.median_filter(first, 5, mode="nearest")
+    first = mine[columns].argmax(axis=1)
+    # Where another layer lies in front, this one's border is not seen: neighbours tell of it.
+    covered = np.zeros(columns.size, bool)
+    for below in (1, 2, 3):
+        covered |= removed[columns, np.maximum(first - below, 0)]
+    seen = ~covered if (~covered).sum() >= LEAST_COLUMNS else np.ones_like(covered)
+    line = ndimage.median_filter(first[seen].astype(np.float64), 5, mode="nearest")
     everywhere = np.arange(frequency.size)
-    border = np.interp(everywhere, columns, first)
+    border = np.interp(everywhere, columns[seen], line)
     near = np.abs(everywhere[:, None] - columns[None]).min(axis=1) <= BRIDGED_COLUMNS
     near &= (everywhere >= columns[0] - 1) & (everywhere <= columns[-1] + 1)
     gates = np.arange(group_range.size)[None]
     allowed = (gates >= border[:, None] - BEFORE_MASK_KM / gate_km) & (
         gates <= border[:, None] + BEHIND_MASK_KM / gate_km
     )
-    return Isolated(removed, allowed & near[:, None])
+    # Around the border nothing is cut: a cut would look like an edge.
+    return Isolated(removed & ~allowed, allowed & near[:, None])
 
 
 def raw(frequency: NDArray[Any], group_range: NDArray[Any]) -> Isolated:

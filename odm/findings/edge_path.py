@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
 
-COARSE_KM = 12.0
+COARSE_KM = 15.0
 """About the step of the search; the path is refined afterwards."""
 BEHIND_KM, BEFORE_KM, LONG_BEFORE_KM = 30.0, 30.0, 150.0
 """Over which the levels behind and before a range are taken."""
@@ -44,34 +44,36 @@ def evidence(
         cap_db, first: see `CAP_DB`, `FIRST_ARRIVAL`.
     """
     there = np.isfinite(level)
-    clipped = np.clip(np.where(there, level, 0), -3.0, cap_db + 6.0)
-    total, number = _running(clipped), _running(there)
-    behind = _mean(total, number, 0, round(BEHIND_KM / gate_km))
-    before = _mean(total, number, -round(BEFORE_KM / gate_km), 0)
-    long_before = _mean(total, number, -round(LONG_BEFORE_KM / gate_km), 0)
-    rise = np.minimum(behind - before, cap_db) - first * np.maximum(long_before, 0.0)
-    return np.nan_to_num(rise).astype(np.float32)
+    clipped = np.clip(np.where(there, level, np.float32(0)), -3.0, cap_db + 6.0)
+    behind, before, long_before = (
+        round(km / gate_km) for km in (BEHIND_KM, BEFORE_KM, LONG_BEFORE_KM)
+    )
+    room = max(behind, before, long_before)
+    total, number = _running(clipped, room), _running(there, room)
+    rise = _mean(total, number, room, 0, behind) - _mean(total, number, room, -before, 0)
+    rise = np.minimum(rise, np.float32(cap_db))
+    rise -= np.float32(first) * np.maximum(_mean(total, number, room, -long_before, 0), 0)
+    return np.nan_to_num(rise, copy=False).astype(np.float32, copy=False)
 
 
-def _running(values: NDArray[Any]) -> NDArray[np.float64]:
-    """(F, R + 1) sums of all before each gate."""
-    sums = np.zeros((values.shape[0], values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=sums[:, 1:])
+def _running(values: NDArray[Any], room: int) -> Matrix:
+    """(F, room + R + 1 + room) sums of all before each gate; the first and last go on."""
+    sums = np.zeros((values.shape[0], values.shape[1] + 1 + 2 * room), np.float32)
+    inner = sums[:, room + 1 : sums.shape[1] - room]
+    np.cumsum(values, axis=1, out=inner, dtype=np.float32)
+    sums[:, sums.shape[1] - room :] = inner[:, -1:]
     return sums
 
 
-def _mean(
-    total: NDArray[np.float64], number: NDArray[np.float64], first: int, last: int
-) -> NDArray[np.float64]:
+def _mean(total: Matrix, number: Matrix, room: int, first: int, last: int) -> Matrix:
     """Mean over gates g + first to g + last - 1, NaN where less than a third was measured."""
-    gates = total.shape[1] - 1
-    low = np.clip(np.arange(gates) + first, 0, gates)
-    high = np.clip(np.arange(gates) + last, 0, gates)
+    gates = total.shape[1] - 1 - 2 * room
+    low, high = slice(room + first, room + first + gates), slice(room + last, room + last + gates)
     count = number[:, high] - number[:, low]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (total[:, high] - total[:, low]) / count
     mean[count * 3 < last - first] = np.nan
-    return mean
+    return np.asarray(mean)
 
 
 def best_path(

@@ -26,7 +26,7 @@ BEFORE_KM, BEHIND_KM = 36.0, 40.0
 """What lies before the rise is taken from farther before; the peak is sought within."""
 DYNAMIC_DB = 13.0
 """Below the peak nothing is matched: side lobes of the sounder's code may lie there."""
-RESAMPLED = 12
+RESAMPLED = 8
 FLOOR_DB, CEILING_DB = -4.0, 45.0
 
 

@@ -280,7 +280,7 @@ def _checked(
     cut = np.zeros(edge.size, bool)
     for step in (-3, -2, -1, 0, 1):
         cut |= alone.removed[columns, np.clip(gate + step, 0, last)]
-    cut &= there & ~beyond
+    cut &= there & ~beyond & (settings.layers == "boxes")
     if beyond.any():
         flags.append(OUTSIDE)
     if cut.any():

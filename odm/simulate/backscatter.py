@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.simulate.ionogram_scene import ABSENT_DB, EsLayer, Scene, Sounder
-from odm.simulate.raytrace import (
+from odm.physics.raytrace import (
     EARTH_RADIUS_KM,
     Floats,
     QuasiParabola,

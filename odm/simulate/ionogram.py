@@ -27,7 +27,7 @@ from odm.simulate.backscatter_clutter import (
     uneven,
 )
 from odm.simulate.ionogram_scene import RayModel, Scene, draw_scene
-from odm.simulate.raytrace import Floats
+from odm.physics.raytrace import Floats
 
 FIRST = datetime(2022, 8, 15)
 """Time of index 0 (UTC); one ionogram follows another after `STEP`."""
