@@ -52,8 +52,8 @@ class EdgeSettings:
 
     method: Method = "path"
     layers: Isolation = "boxes"
-    least_contrast_db: float = 3.0
-    least_columns: int = 5
+    least_contrast_db: float = 4.5
+    least_columns: int = 8
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -275,12 +275,13 @@ def _checked(
     last = ready.group_range.size - 1
     gate = np.clip(np.nan_to_num(np.rint(edge)), 0, last).astype(np.intp)
     beyond = there & ((edge > last - 3) | (edge < 0))
-    columns = np.arange(edge.size)
-    # Beside a place that was cut out, an edge would be that of the cut.
+    # Behind a place that was cut out, the first that is left would pass for an edge.
     cut = np.zeros(edge.size, bool)
-    for step in (-3, -2, -1, 0, 1):
-        cut |= alone.removed[columns, np.clip(gate + step, 0, last)]
-    cut &= there & ~beyond & (settings.layers == "boxes")
+    if settings.layers == "boxes" and alone.removed.any():
+        before = round(CUT_KM / ready.gate_km)
+        near = np.clip(gate[:, None] + np.arange(-before, 2), 0, last)
+        gone = np.take_along_axis(alone.removed, near, axis=1).mean(axis=1)
+        cut = there & ~beyond & (gone > CUT_SHARE)
     if beyond.any():
         flags.append(OUTSIDE)
     if cut.any():
@@ -295,7 +296,7 @@ def _checked(
     if (np.diff(kept) > 1).any():
         flags.append(GAPS)
     step = ready.gate_km
-    sigma_km = SIGMA_SCALE[layer] * np.hypot(sigma[kept] * step, 0.3 * step)
+    sigma_km = np.hypot(SIGMA_SCALE[layer] * sigma[kept] * step, SYSTEMATIC_KM[layer])
     sure = 1 / (1 + np.exp(-(contrast[kept] - 4.0) / 2.0))
     confidence = np.round(np.clip(sure * np.exp(-0.5 * (sigma_km / (4 * step)) ** 2), 0, 1), 3)
     return LayerEdge(
@@ -308,8 +309,12 @@ def _checked(
     )
 
 
-SIGMA_SCALE = {"F": 1.5, "Es": 2.5}
-"""Errors against what resampling tells, from simulated ionograms: the shape is not known, either."""
+SIGMA_SCALE = {"F": 2.0, "Es": 2.5}
+"""Errors against what resampling tells, on simulated ionograms: neighbours err alike."""
+SYSTEMATIC_KM = {"F": 2.0, "Es": 7.0}
+"""What it cannot tell: the shape of the rise is not known."""
+CUT_KM, CUT_SHARE = 75.0, 0.2
+"""An edge with more of the range before it cut out is not known to be one."""
 _SPECK = 3
 """Columns; a shorter stretch between gaps is no part of an edge."""
 
