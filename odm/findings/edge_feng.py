@@ -59,8 +59,10 @@ def feng(
     """
     clean = ndimage.median_filter(np.nan_to_num(level, nan=0.0), (3, 3), mode="nearest")
     size = max(round(BEHIND_KM / gate_km), 2)
-    point = _by_score(clean, allowed, frequency, size, gate_km) if upper else _first(
-        clean, allowed, size
+    point = (
+        _by_score(clean, allowed, frequency, size, gate_km)
+        if upper
+        else _first(clean, allowed, size)
     )
     fitted, sigma = _polynomial(point, frequency)
     columns = np.flatnonzero(np.isfinite(point))
@@ -84,11 +86,9 @@ def _by_score(
 ) -> Floats:
     """The gate of largest score in each column, in two rounds."""
     gradient = ndimage.uniform_filter1d(clean, size, axis=1, origin=-(size // 2))
-    gradient = gradient - ndimage.uniform_filter1d(
-        clean, size, axis=1, origin=(size - 1) // 2
-    )
+    gradient = gradient - ndimage.uniform_filter1d(clean, size, axis=1, origin=(size - 1) // 2)
     score = 0.5 * (_unit(clean, allowed) + _unit(gradient, allowed))
-    strong = (ndimage.uniform_filter1d(clean, size, axis=1, origin=-(size // 2)) >= THRESHOLD_DB)
+    strong = ndimage.uniform_filter1d(clean, size, axis=1, origin=-(size // 2)) >= THRESHOLD_DB
     usable = allowed & strong
     there = usable.any(axis=1)
     best = np.where(usable, score, -1.0).argmax(axis=1)

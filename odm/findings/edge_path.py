@@ -120,7 +120,9 @@ def _search(score: Matrix, mhz: NDArray[Any], step_km: float) -> NDArray[np.intp
         down = min(max(int(np.ceil(SINK_KM_MHZ * apart / step_km)), 1), rows)
         share = usual / apart  # a wide step is no more costly than a narrow one
         moves = np.arange(-down, up + 1)  # from a row to one that is higher by so much
-        steps = np.where(moves < 0, -SINK_COST * moves, CLIMB_COST * np.maximum(moves - FREE_STEPS, 0))
+        steps = np.where(
+            moves < 0, -SINK_COST * moves, CLIMB_COST * np.maximum(moves - FREE_STEPS, 0)
+        )
         cost = -(steps * share).astype(np.float32)
         padded = np.full(rows + up + down, _NEVER, np.float32)
         padded[up : up + rows] = best

@@ -239,9 +239,7 @@ def _resampled(
     return np.asarray(shifts.std(axis=0, ddof=1))
 
 
-def _match_kind(
-    profile: Matrix, shapes: Bank, gate_km: float, kind: NDArray[np.int64]
-) -> Floats:
+def _match_kind(profile: Matrix, shapes: Bank, gate_km: float, kind: NDArray[np.int64]) -> Floats:
     """As `_match` with kinds that are known: a thirtieth of the work."""
     base, peak = _base(profile, shapes, gate_km)
     level = contrast_class(peak - base)

@@ -204,9 +204,7 @@ def _raw_edges(ready: _Ready, layers: Sequence[Layer], settings: EdgeSettings) -
     both = len(set(names)) > 1
     alone = raw(ready.frequency, ready.group_range)
     if settings.method == "feng":
-        return [
-            _edge(ready, name, alone, settings, upper=both and name == "F") for name in names
-        ]
+        return [_edge(ready, name, alone, settings, upper=both and name == "F") for name in names]
     if not both:
         return [_edge(ready, name, alone, settings, upper=False) for name in names]
     score = evidence(ready.level, ready.gate_km)

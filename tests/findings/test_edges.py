@@ -101,7 +101,10 @@ def test_a_steep_end_is_followed() -> None:
 
 def test_crossing_layers() -> None:
     es, f = curve(base=350, slope=60, bend=0), curve(base=700, slope=20, bend=0)
-    es_power, f_power = echo(es, level_db=20, power=0.25, length_km=60), echo(f, level_db=30, length_km=120)
+    es_power, f_power = (
+        echo(es, level_db=20, power=0.25, length_km=60),
+        echo(f, level_db=30, length_km=120),
+    )
     values = snr(es_power + f_power, looks=4)
     segments = np.zeros(values.shape, np.uint8)
     segments[es_power > 2] = 1
@@ -128,7 +131,7 @@ def test_boxes_of_others_cut_an_edge() -> None:
         snr(power), FREQUENCY, RANGES, [layer_of("F", power), other], EdgeSettings("path", "boxes")
     )[0]
     gone = truth < 1100 - 40
-    assert not np.isin(FREQUENCY[gone & (FREQUENCY < FREQUENCY[50])], found.frequency).any()
+    assert not np.isin(FREQUENCY[gone & (FREQUENCY[50] > FREQUENCY)], found.frequency).any()
     assert np.isin(FREQUENCY[60:], found.frequency).all()
 
 

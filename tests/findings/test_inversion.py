@@ -57,9 +57,7 @@ def test_what_an_edge_does_not_determine() -> None:
     assert not short and "too few" in short.reason
     # A straight piece high up tells neither height nor critical frequency apart.
     mhz = np.arange(14, 16, 0.1)
-    vague = LayerEdge(
-        "F", mhz * 1e6, 1300 + 0 * mhz, np.full(mhz.size, 60.0), np.ones(mhz.size)
-    )
+    vague = LayerEdge("F", mhz * 1e6, 1300 + 0 * mhz, np.full(mhz.size, 60.0), np.ones(mhz.size))
     found = invert(vague)
     assert not found and ("open" in found.reason or "nearer" in found.reason)
     assert np.isnan(found.ground_range).all()
