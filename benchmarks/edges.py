@@ -1,4 +1,4 @@
-"""Leading edges of simulated ionograms: errors in km by method and isolation, and what they hang on.
+"""Leading edges of simulated ionograms: errors in km by method and isolation, and by what else.
 
     python -m benchmarks.edges --ionograms 200 [--model DETECTOR] [--segmenter SEGMENTER]
 
@@ -8,6 +8,7 @@ Tuned on the ionograms of seed 71; scored on another. Simulated data only.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -148,7 +149,9 @@ def main() -> None:
         rows,
         about=f"{SIMULATED_DATA} Seed {options.seed}, {len(cases)} ionograms; tuned on seed 71.",
         by_ray_model=[
-            {"ray model": model, "layer": layer} | summary(chosen(chief, ray_model=model, layer=layer))
+            {"ray model": model, "layer": layer} | summary(
+                chosen(chief, ray_model=model, layer=layer)
+            )
             for model in ("quasi-parabolic", "layered")
             for layer in ("F", "Es")
         ],
@@ -172,7 +175,7 @@ def bands(edges: Sequence[EdgeErrors], name: str, borders: Sequence[float]) -> l
     return [
         {name: f"{low:g} to {high:g}", "layer": layer}
         | summary(where(chosen(edges, layer=layer), name, low, high))
-        for low, high in zip(borders, borders[1:], strict=False)
+        for low, high in itertools.pairwise(borders)
         for layer in ("F", "Es")
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ def by_overlap(
     return [
         {"box IoU": f"{low:g} to {high:g}"}
         | summary([errors for iou, errors in found if low <= iou < high])
-        for low, high in zip(borders, borders[1:], strict=False)
+        for low, high in itertools.pairwise(borders)
     ]
 
 

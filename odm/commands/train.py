@@ -51,7 +51,7 @@ def segmenter(
     max_failures: runners.MaxFailures = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
-    """Train a segmenter; the same command again resumes it.
+    """Train a segmenter of half-orbits or of ionograms, as the data set is; again resumes it.
 
     The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
     model to fine-tune. It ends up with the best model in its folder model.
@@ -66,7 +66,9 @@ def segmenter(
     from odm.training.segmenter import plan_segmenter
 
     plan = plan_segmenter(settings, data, out, init)
-    _tell(plan, "half-orbits")
+    from odm.training.segmenter import samples_of
+
+    _tell(plan, samples_of(plan).replace("_", "-"))
     names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
     _show(plan, *run(plan), names=names, as_json=json_)
 

@@ -1,4 +1,4 @@
-"""Ionograms made by hand for tests of edges: a known curve, a pulse, no chance or seeded speckle."""
+"""Ionograms made by hand for tests of edges: a known curve and pulse, speckle by seed if any."""
 
 from __future__ import annotations
 
