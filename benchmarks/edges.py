@@ -82,9 +82,13 @@ def coarse(case: Case, size: int = 256) -> NDArray[np.uint8]:
 
 
 def score(
-    case: Case, settings: EdgeSettings, segments: Any = None, boxes: Any = None
+    case: Case,
+    settings: EdgeSettings,
+    segments: Any = None,
+    boxes: Any = None,
+    clear: bool = False,
 ) -> list[EdgeErrors]:
-    """Errors of all layers of an ionogram."""
+    """Errors of all layers of an ionogram; ``clear``: where no other layer lies upon it."""
     one = case.one
     boxes = case.boxes if boxes is None else boxes
     if not boxes:
@@ -95,12 +99,25 @@ def score(
     )  # fmt: skip
     return [
         edge_errors(
-            edge, one.frequency, layer.edge, layer.edge_snr, case.gate_km,
+            edge, one.frequency, layer.edge, visible_snr(case, number, clear), case.gate_km,
             layer=layer.layer, what=layer.what, kind=one.scene.kind, name=one.stem,
             ray_model=one.scene.ray_model,
         )
-        for edge, layer in zip(found, one.layers, strict=True)
+        for number, (edge, layer) in enumerate(zip(found, one.layers, strict=True))
     ]  # fmt: skip
+
+
+def visible_snr(case: Case, number: int, clear: bool) -> NDArray[np.float64]:
+    """(F,) SNR of a true edge; none, if ``clear``, where another layer's mask lies upon it."""
+    layer = case.one.layers[number]
+    snr = layer.edge_snr.copy()
+    if clear:
+        gate = np.nan_to_num(layer.edge / case.gate_km).astype(np.intp)
+        gate = np.clip(gate, 0, case.one.group_range.size - 1)
+        for place, other in enumerate(case.one.layers):
+            if place != number:
+                snr[other.mask[np.arange(gate.size), gate]] = -np.inf
+    return snr
 
 
 def chosen(edges: Sequence[EdgeErrors], **about: Any) -> list[EdgeErrors]:
@@ -126,6 +143,9 @@ def main() -> None:
     best = EdgeSettings("path", "segments")
     scored["path segments, 256 pixels"] = [
         errors for case in cases for errors in score(case, best, coarse(case))
+    ]
+    scored["path segments, clear of others"] = [
+        errors for case in cases for errors in score(case, best, clear=True)
     ]
     scored |= predicted(cases, options.model, options.segmenter)
     rows = []

@@ -36,11 +36,13 @@ class Isolated:
         removed: what belongs to other layers.
         allowed: where the edge may be; nowhere if there is no layer.
         flag: why it is nowhere, else "".
+        covered: where another layer's segment lies, removed or not.
     """
 
     removed: Mask
     allowed: Mask
     flag: str = ""
+    covered: Mask | None = None
 
 
 def inside_box(layer: Layer, frequency: NDArray[Any], group_range: NDArray[Any]) -> Mask:
@@ -119,7 +121,7 @@ def by_segments(
         gates <= border[:, None] + BEHIND_MASK_KM / gate_km
     )
     # Around the border nothing is cut: a cut would look like an edge.
-    return Isolated(removed & ~allowed, allowed & near[:, None])
+    return Isolated(removed & ~allowed, allowed & near[:, None], covered=removed)
 
 
 def raw(frequency: NDArray[Any], group_range: NDArray[Any]) -> Isolated:

@@ -36,6 +36,7 @@ CONVENTION = "backscatter"
 SHAPE_POWERS = {"F": (-0.6,), "Es": (0.25, 1.0, 2.0)}
 """Of `odm.findings.edge_shape`: rays of the F layer are focused, sporadic E begins softly."""
 NO_LAYER, OUTSIDE, INTERFERENCE = "no layer", "outside window", "interference"
+UNDER = "under another layer"
 NO_RISE, CUT, GAPS, SHORT = "no rise", "cut by another layer", "gaps", "short"
 
 
@@ -75,7 +76,8 @@ class LayerEdge:
         sigma: (N,) km, one standard deviation.
         confidence: (N,) 0 to 1, chance that it lies within four range steps of the truth.
         flags: what is to be known of it: ``no layer``, ``few values``, ``no rise``, ``short``,
-            ``outside window``, ``interference``, ``gaps``, ``cut by another layer``.
+            ``outside window``, ``interference``, ``gaps``, ``cut by another layer``,
+            ``under another layer``.
     """
 
     layer: str
@@ -296,6 +298,13 @@ def _checked(
     step = ready.gate_km
     sigma_km = np.hypot(SIGMA_SCALE[layer] * sigma[kept] * step, SYSTEMATIC_KM[layer])
     sure = 1 / (1 + np.exp(-(contrast[kept] - 4.0) / 2.0))
+    if alone.covered is not None:
+        under = alone.covered[kept, np.maximum(gate[kept] - 2, 0)]
+        if under.any():
+            flags.append(UNDER)
+        # Within the echo of another layer its grain may pass for an edge.
+        sigma_km = np.where(under, UNDER_SIGMA * sigma_km, sigma_km)
+        sure = np.where(under, UNDER_SURE * sure, sure)
     confidence = np.round(np.clip(sure * np.exp(-0.5 * (sigma_km / (4 * step)) ** 2), 0, 1), 3)
     return LayerEdge(
         layer,
@@ -313,6 +322,8 @@ SYSTEMATIC_KM = {"F": 2.0, "Es": 7.0}
 """What it cannot tell: the shape of the rise is not known."""
 CUT_KM, CUT_SHARE = 75.0, 0.2
 """An edge with more of the range before it cut out is not known to be one."""
+UNDER_SIGMA, UNDER_SURE = 3.0, 0.5
+"""Factors of error and confidence there."""
 _SPECK = 3
 """Columns; a shorter stretch between gaps is no part of an edge."""
 
