@@ -16,7 +16,7 @@ from scipy import ndimage
 from benchmarks.edges_models import overlap
 from odm.findings.edge_scores import EdgeErrors, summary
 from odm.findings.edges import EdgeSettings, matrix_edges
-from odm.findings.inversion import invert
+from odm.findings.inversion import ground_of_least, invert
 from odm.findings.layers import Layer
 from odm.simulate.backscatter import FREQUENCY_MHZ, layer_rays
 
@@ -60,9 +60,7 @@ def by_overlap(
 def ground_truth(case: Any) -> NDArray[np.float64]:
     """(F,) ground range in km of the F layer's ray of least group path."""
     rays = layer_rays(case.one.scene)
-    path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
-    ground = rays.ground_range[np.arange(path.shape[0]), path.argmin(axis=1)]
-    return np.asarray(ground[-FREQUENCY_MHZ.size :])
+    return ground_of_least(rays)[-FREQUENCY_MHZ.size :]
 
 
 def inversion_rows(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from odm.findings.edges import LayerEdge
-from odm.physics.raytrace import QuasiParabola, elevations, minimum_group_path, trace
+from odm.physics.raytrace import QuasiParabola, Rays, elevations, minimum_group_path, trace
 
 Floats = NDArray[np.float64]
 
@@ -200,11 +200,27 @@ def _landing(mhz: Floats, values: Floats, measured: Floats) -> Floats:
     path itself is measured.
     """
     rays = trace(mhz[:, None], elevations(LEAST_RAYS)[None], QuasiParabola(*values))
+    return ground_of_least(rays) + (measured - minimum_group_path(rays.group_path))
+
+
+def ground_of_least(rays: Rays) -> Floats:
+    """(F,) ground range in km of the ray of least group path, of rays (F, E) in order of elevation.
+
+    Around its least the path hardly depends on the elevation, and the ground range does: the least
+    is taken between the grid's rays.
+    """
     path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
-    best = path.argmin(axis=1)
-    rows = np.arange(mhz.size)
-    least = minimum_group_path(rays.group_path)
-    return np.asarray(rays.ground_range[rows, best] + (measured - least), np.float64)
+    best = np.clip(path.argmin(axis=1), 1, path.shape[1] - 2)
+    rows = np.arange(path.shape[0])
+    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = before + after - 2 * here
+        usable = np.isfinite(bend) & (bend > 0)
+        step = np.where(usable, np.clip(0.5 * (before - after) / bend, -1, 1), 0.0)
+    towards = np.where(step < 0, best - 1, best + 1)
+    ground = rays.ground_range[rows, best]
+    beside = rays.ground_range[rows, towards]
+    return np.asarray(np.where(usable, ground + np.abs(step) * (beside - ground), ground))
 
 
 def _refused(edge: LayerEdge, reason: str) -> Inverted:
