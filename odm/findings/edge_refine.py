@@ -233,7 +233,7 @@ def _resampled(
     rng = np.random.default_rng(seed)
     shifts = np.empty((RESAMPLED, near.shape[0]))
     for turn in range(RESAMPLED):
-        weight = near * rng.standard_exponential(near.shape[0])[None]
+        weight = near * np.asarray(rng.standard_exponential(near.shape[0]))[None]
         profile = _mean(weight, straight)
         shifts[turn] = _match_kind(profile, shapes, gate_km, fit.kind)
     return np.asarray(shifts.std(axis=0, ddof=1))
