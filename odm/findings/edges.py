@@ -211,7 +211,7 @@ def _raw_edges(ready: _Ready, layers: Sequence[Layer], settings: EdgeSettings) -
         return [_edge(ready, name, alone, settings, upper=False) for name in names]
     score = evidence(ready.level, ready.gate_km)
     paths = []
-    allowed = alone.allowed & np.isfinite(ready.level).any(axis=1)[:, None]
+    allowed = alone.allowed & np.asarray(np.isfinite(ready.level).any(axis=1))[:, None]
     for _ in range(2):
         path = best_path(score, allowed, ready.frequency, ready.gate_km)
         paths.append(path)
@@ -234,7 +234,7 @@ def _edge(
     upper: bool,
     path: Floats | None = None,
 ) -> LayerEdge:
-    measured = np.isfinite(ready.level).any(axis=1)
+    measured = np.asarray(np.isfinite(ready.level).any(axis=1))
     allowed = alone.allowed & measured[:, None]
     if alone.flag or not allowed.any():
         return _empty(layer, alone.flag or NO_LAYER)
@@ -311,7 +311,7 @@ def _checked(
         ready.frequency[kept],
         ready.group_range[0] + edge[kept] * step,
         sigma_km,
-        confidence,
+        np.asarray(confidence, np.float64),
         tuple(flags),
     )
 

@@ -123,7 +123,7 @@ def least_path(mhz: Floats, values: Floats) -> Floats:
     lets a frequency through has none there (NaN)."""
     layer = QuasiParabola(*values)
     rays = trace(mhz[:, None], elevations(LEAST_RAYS)[None], layer)
-    return minimum_group_path(rays.group_path)
+    return np.asarray(minimum_group_path(rays.group_path), np.float64)
 
 
 def _fit(
@@ -200,7 +200,8 @@ def _landing(mhz: Floats, values: Floats, measured: Floats) -> Floats:
     path itself is measured.
     """
     rays = trace(mhz[:, None], elevations(LEAST_RAYS)[None], QuasiParabola(*values))
-    return ground_of_least(rays) + (measured - minimum_group_path(rays.group_path))
+    beyond = measured - minimum_group_path(rays.group_path)
+    return np.asarray(ground_of_least(rays) + beyond, np.float64)
 
 
 def ground_of_least(rays: Rays) -> Floats:
