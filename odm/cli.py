@@ -22,6 +22,7 @@ from odm.commands import campaign, dataset, ionogram, label, reprocess, simulate
 from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
+from odm.commands.pipeline import pipeline
 from odm.commands.score import score
 
 ENTRY_POINTS = "odm.commands"
@@ -103,6 +104,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate)
 app.add_typer(ionogram.app, name="ionogram")
+app.command("pipeline")(pipeline)
 app.add_typer(reprocess.app, name="reprocess")
 app.command("status")(campaign.status)
 app.command("catalog")(catalog)

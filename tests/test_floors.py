@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("odm", "ray_jobs", "tuning")
 ROOMS = (
+    "physics",
     "archive",
     "images",
     "catalog",
