@@ -22,6 +22,7 @@ from odm.commands import campaign, dataset, ionogram, label, reprocess, simulate
 from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
+from odm.commands.report import report
 from odm.commands.score import score
 
 ENTRY_POINTS = "odm.commands"
@@ -108,6 +109,7 @@ app.command("status")(campaign.status)
 app.command("catalog")(catalog)
 app.command("diff")(campaign.diff)
 app.command("score")(score)
+app.command("report")(report)
 app.command("compact")(campaign.compact)
 
 
