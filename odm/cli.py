@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
-from odm.commands import campaign, dataset, ionogram, label, reprocess, simulate, train
+from odm.commands import campaign, dataset, ionogram, label, reprocess, review, simulate, train
 from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
@@ -110,6 +110,7 @@ app.command("catalog")(catalog)
 app.command("diff")(campaign.diff)
 app.command("score")(score)
 app.command("report")(report)
+app.add_typer(review.app, name="review")
 app.command("compact")(campaign.compact)
 
 

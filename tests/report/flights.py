@@ -164,3 +164,26 @@ def paper_year(folder: Path, seed: int = 0) -> Campaign:
             tables.append(outcome(number, *rows, digit=digit, time=time))
             number += 7
     return campaign(folder, tables)
+
+
+def real_campaign(folder: Path, number: int = 6) -> Campaign:
+    """Files, every other one with a bright spot, and a campaign that found the spots."""
+    from odm.archive.orbits import read_orbit, valid_amplitude
+    from odm.catalog.orbit_kind import decimated_track, list_orbit_inputs
+    from odm.findings.measure import measure_regions
+    from tests.reprocess.small import ROWS, write_archive
+
+    archive = write_archive(folder / "archive", number)
+    line, column = np.ogrid[:1024, :ROWS]
+    spot = ((1023 - line - 250) / 30) ** 2 + ((column - 50) / 12) ** 2 <= 1
+    tables = []
+    for index, one in enumerate(list_orbit_inputs(str(archive)).inputs):
+        orbit = read_orbit(one.path, "z")
+        found = [] if index % 2 else [spot]
+        rows = measure_regions(
+            orbit, found, source=one.source, model=DIGEST, psd={"z": orbit.psd("z")},
+            confidences=[0.7 + index / 100] * len(found),
+        )  # fmt: skip
+        flew = decimated_track(orbit, valid_amplitude(orbit.amplitude["z"]).mean(axis=1))
+        tables.append(outcome_table(ORBITS, one, findings=rows, track=flew))
+    return campaign(folder / "campaign", tables, archive=str(archive))

@@ -27,7 +27,7 @@ class Histogram {
       const place = Math.floor((value - this.edges[0]) / step);
       return value === this.edges[bins] ? bins - 1 : place >= 0 && place < bins ? place : -1;
     });
-    this.middles = Array.from({ length: bins }, (_, number) => (this.edges[number] + step / 2 + number * step) * this.scale);
+    this.middles = Array.from({ length: bins }, (_, number) => (this.edges[number] + step / 2) * this.scale);
     this.own = bit(one.column);
     const kind = one.time ? "date" : "number";
     const input = (end) => element("input", {
