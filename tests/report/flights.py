@@ -180,10 +180,11 @@ def real_campaign(folder: Path, number: int = 6) -> Campaign:
     for index, one in enumerate(list_orbit_inputs(str(archive)).inputs):
         orbit = read_orbit(one.path, "z")
         found = [] if index % 2 else [spot]
+        sure = [0.7 + index / 100] * len(found)
+        psd = {"z": orbit.psd("z")}
         rows = measure_regions(
-            orbit, found, source=one.source, model=DIGEST, psd={"z": orbit.psd("z")},
-            confidences=[0.7 + index / 100] * len(found),
-        )  # fmt: skip
+            orbit, psd, found, source=one.source, model=DIGEST, confidences=sure
+        ) if found else []  # fmt: skip
         flew = decimated_track(orbit, valid_amplitude(orbit.amplitude["z"]).mean(axis=1))
         tables.append(outcome_table(ORBITS, one, findings=rows, track=flew))
     return campaign(folder / "campaign", tables, archive=str(archive))

@@ -23,8 +23,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="needs Chromium: apt-get install chromium (no Playwright download)"
 )
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 HOSTILE = "x<img src=x onerror=window.hacked=1><\\script><script>window.hacked=2<"
 QUICK = ReportOptions(figures=False, resamples=20, each=4)
 Page = Any
