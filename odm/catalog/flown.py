@@ -79,6 +79,7 @@ def flown_of(outcomes: pa.Table) -> Flown:
     regions["orbit"] = owner
     regions["place"] = np.arange(len(regions))
     points, owner = _flattened(outcomes["track"])
+    assert ORBITS.track is not None
     track = _frame(points, [one.name for one in ORBITS.track])
     track["orbit"] = owner
     track["seconds"] = (track["rows"] * track["valid_share"]).fillna(0.0) * ROW_S

@@ -13,6 +13,7 @@ from odm.catalog.campaign import Campaign
 from odm.catalog.compare import ABSENT, match
 from odm.catalog.counting import Counter, bin_names, binned
 from odm.catalog.flown import Flown
+from odm.catalog.orbit_kind import ORBITS
 from odm.catalog.statistics import HEMISPHERES, LATITUDE_EDGES, SEASONS
 from odm.images.figure import new_figure
 from odm.report.page_data import SIDES
@@ -52,7 +53,7 @@ def sides_of(a: Flown, b: Flown) -> Sides:
     matched_b = np.zeros(len(b.regions), dtype=bool)
     for identity in rows_a.keys() & rows_b.keys():
         mine, others = rows_a[identity], rows_b[identity]
-        for i, j in match([row for _, row in mine], [row for _, row in others]):
+        for i, j in match(ORBITS, [row for _, row in mine], [row for _, row in others]):
             of_a[mine[i][0]] = BOTH
             matched_b[others[j][0]] = True
     only_b = np.flatnonzero(~matched_b)
