@@ -73,14 +73,14 @@ def flown_of(outcomes: pa.Table) -> Flown:
     orbits = outcomes.select(_ORBIT_COLUMNS).to_pandas()
     orbits["orbit_number"] = orbits["orbit_number"].fillna(-1).astype(np.int64)
     orbits["cycle"] = orbits["orbit_number"] // ORBITS_PER_CYCLE
-    found, owner = _flattened(outcomes["findings"])
+    found, owner = flattened(outcomes["findings"])
     kept = [one.name for one in ORBITS.finding if one.name not in ("geometry", "outline")]
-    regions = _frame(found, kept)
+    regions = frame(found, kept)
     regions["orbit"] = owner
     regions["place"] = np.arange(len(regions))
-    points, owner = _flattened(outcomes["track"])
+    points, owner = flattened(outcomes["track"])
     assert ORBITS.track is not None
-    track = _frame(points, [one.name for one in ORBITS.track])
+    track = frame(points, [one.name for one in ORBITS.track])
     track["orbit"] = owner
     track["seconds"] = (track["rows"] * track["valid_share"]).fillna(0.0) * ROW_S
     orbits["regions"] = np.bincount(regions["orbit"], minlength=len(orbits))
@@ -90,7 +90,7 @@ def flown_of(outcomes: pa.Table) -> Flown:
     return Flown(regions, orbits, track, found.field("outline"))
 
 
-def _flattened(column: pa.ChunkedArray) -> tuple[Any, NDArray[np.intp]]:
+def flattened(column: pa.ChunkedArray) -> tuple[Any, NDArray[np.intp]]:
     """The items of a column of lists, and the row that each is from."""
     import pyarrow.compute as pc
 
@@ -100,7 +100,8 @@ def _flattened(column: pa.ChunkedArray) -> tuple[Any, NDArray[np.intp]]:
     return pc.list_flatten(whole), np.asarray(pc.list_parent_indices(whole), dtype=np.intp)
 
 
-def _frame(items: Any, names: Sequence[str]) -> pd.DataFrame:
+def frame(items: Any, names: Sequence[str]) -> pd.DataFrame:
+    """Some columns of items that are structs."""
     return pa.table({name: items.field(name) for name in names}).to_pandas()
 
 

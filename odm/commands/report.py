@@ -45,6 +45,8 @@ def report(
     Example: odm report campaign --out report --kp kp.csv
     """
     from odm.catalog.campaign import load_campaign
+    from odm.catalog.ionogram_kind import IONOGRAMS
+    from odm.report.ionogram_report import write_ionogram_report
     from odm.report.report import ReportOptions, to_json, write_report
 
     opened = load_campaign(campaign)
@@ -59,17 +61,17 @@ def report(
         each=queue,
         seed=seed,
     )
-    written = write_report(opened, out, other, options)
+    if opened.card.kind == IONOGRAMS.name:
+        written = write_ionogram_report(opened, out, other, options)
+    else:
+        written = write_report(opened, out, other, options)
     for note in written.notes:
         typer.echo(f"note: {note}", err=True)
     if json_:
         print(to_json(written.sheet), end="")
         return
     sheet = written.sheet
-    print(
-        f"{out}: {sheet['regions']['total']} regions on "
-        f"{sheet['regions']['half_orbits_with_a_region']} half-orbits; {len(written.files)} files"
-    )
+    print(f"{out}: {written.summary}; {len(written.files)} files")
     if "comparison" in sheet:
         both = sheet["comparison"]["regions"]
         print(

@@ -116,7 +116,7 @@ class OrbitPictures:
         )
         picture = self._colours(self._amplitude[rows][:, first:last], there)
         latitude = bridged(self.orbit.latitude, self._seconds)[rows[[0, -1]]]
-        return Crop(_jpeg(picture, most), box, (float(latitude[0]), float(latitude[1])))
+        return Crop(jpeg(picture, most), box, (float(latitude[0]), float(latitude[1])))
 
     def _colours(self, amplitude: NDArray[Any], there: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """(slots, K) amplitudes as (K, slots, 3), the highest frequency on top."""
@@ -155,7 +155,8 @@ def seconds_of(time: Any) -> float:
     return float(time.timestamp())
 
 
-def _jpeg(picture: NDArray[np.uint8], most: tuple[int, int]) -> bytes:
+def jpeg(picture: NDArray[np.uint8], most: tuple[int, int]) -> bytes:
+    """A picture (H, W, 3), made smaller where it is larger than ``most`` (width, height)."""
     height, width = picture.shape[:2]
     size = min(width, most[0]), min(height, most[1])
     if size != (width, height):

@@ -90,7 +90,7 @@ def gather(
         for one in wanted:
             crop = pictures.region(one.facts, one.outline)
             beside = place[one.row] >= inside
-            name = _write(out, one.row, crop) if beside else None
+            name = write_beside(out, one.row, crop) if beside else None
             found.beside += beside
             found.regions[one.row] = crop.facts(name)
         if orbit in whole:
@@ -98,8 +98,8 @@ def gather(
     return found
 
 
-def _write(out: str, row: int, crop: Crop) -> str:
-    # Named by number: a name from the archive could be anything.
+def write_beside(out: str, row: int, crop: Crop) -> str:
+    """Write a picture beside the page, named by number: a name from a file could be anything."""
     name = f"{FOLDER}/{row:06d}.jpg"
     write_bytes(join(out, name), crop.jpeg)
     return name

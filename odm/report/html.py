@@ -15,8 +15,10 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-SCRIPTS = ("uPlot.iife.min.js", "data.js", "charts.js", "map.js", "picture.js", "explore.js",
-           "review.js", "start.js")  # fmt: skip
+SCRIPTS = (
+    "uPlot.iife.min.js", "data.js", "charts.js", "map.js", "timeline.js", "picture.js",
+    "explore.js", "review.js", "start.js",
+)  # fmt: skip
 STYLES = ("uPlot.min.css", "page.css")
 
 

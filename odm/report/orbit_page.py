@@ -86,6 +86,7 @@ def orbit_page(
         "statement": STATEMENT,
         "notes": notes,
         "findings": "regions",
+        "reviewable": True,
         "no_picture": why or "There is no picture of this one.",
         "model": campaign.card.model.get("digest", ""),
         "against": sides is not None,

@@ -72,10 +72,10 @@ def region_columns(regions: pd.DataFrame, sides: Sequence[int] | None = None) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         psd = np.log10(regions["psd_peak"].to_numpy(float))
     categories = {
-        "month_season": _category("season by month", regions["month_season"], SEASONS),
-        "local_season": _category("season at the place", regions["local_season"], SEASONS),
-        "hemisphere": _category("hemisphere", regions["hemisphere"], HEMISPHERES),
-        "direction": _category("direction", regions["direction"], DIRECTIONS),
+        "month_season": category("season by month", regions["month_season"], SEASONS),
+        "local_season": category("season at the place", regions["local_season"], SEASONS),
+        "hemisphere": category("hemisphere", regions["hemisphere"], HEMISPHERES),
+        "direction": category("direction", regions["direction"], DIRECTIONS),
     }
     if sides is not None:
         values = [int(side) for side in sides]
@@ -114,6 +114,7 @@ def rounded(values: Any, digits: int) -> list[Any]:
     return [float(value) if good else None for value, good in zip(short, known, strict=True)]
 
 
-def _category(label: str, column: pd.Series, values: Sequence[str]) -> dict[str, Any]:
+def category(label: str, column: pd.Series, values: Sequence[str]) -> dict[str, Any]:
+    """A column of words as codes: the place in ``values``, or -1."""
     place = {name: number for number, name in enumerate(values)}
     return {"label": label, "values": list(values), "codes": [place.get(one, -1) for one in column]}

@@ -62,6 +62,7 @@ class Written:
     files: list[str]
     notes: list[str]
     sheet: dict[str, Any]
+    summary: str
 
 
 def write_report(
@@ -85,7 +86,7 @@ def write_report(
     chosen = options or ReportOptions()
     for one in (campaign, *([against] if against else [])):
         if one.card.kind != ORBITS.name:
-            raise InputError(f"{one.folder}: a report on {one.card.kind} cannot be made yet")
+            raise InputError(f"{one.folder}: a report on {one.card.kind} is not made here")
     folder = str(as_local(out))
     make_folder(folder)
     outcomes = _read(campaign)
@@ -123,7 +124,9 @@ def write_report(
     put(SHEET, to_json({**about, **sheet}))
     origin = provenance(campaign, outcomes, sheet, [*files, PROVENANCE], chosen.context)
     put(PROVENANCE, to_json(origin))
-    return Written(files, page.notes, sheet)
+    found = sheet["regions"]
+    summary = f"{found['total']} regions on {found['half_orbits_with_a_region']} half-orbits"
+    return Written(files, page.notes, sheet, summary)
 
 
 def to_json(value: Any) -> str:

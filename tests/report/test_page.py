@@ -142,7 +142,7 @@ def test_choosing_and_marking(browser: Any, tmp_path: Path) -> None:
         picture = page.locator("#detail image")
         assert picture.get_attribute("href").startswith("data:image/jpeg")
         assert page.locator("#detail polygon.outline").count() == 2
-        assert "UTC, 2021-" in page.inner_text("#detail svg")
+        assert "UTC, 2021-" in page.text_content("#detail svg")
         page.click("#map")  # wherever it is, a finding or none
         page.focus("#table")
         page.keyboard.press("Home")

@@ -146,7 +146,7 @@ function buildCategories() {
       (codes) => setFilter("flags", codes === null ? null : (row) => flagsOf(row).every((code) => codes.has(code)))));
   const marks = ["right", "wrong", "unsure"];
   const markOf = (row) => 1 + marks.indexOf(markOfRow(row)?.mark);
-  all.push(...group("marked", ["no", ...marks], (row) => [markOf(row)],
+  if (DATA.reviewable) all.push(...group("marked", ["no", ...marks], (row) => [markOf(row)],
     (codes) => setFilter("marked", codes === null ? null : (row) => codes.has(markOf(row)))));
   whenFiltered(() => {
     updates.forEach((update) => update());

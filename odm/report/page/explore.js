@@ -86,7 +86,7 @@ class Table {
       choose(this.rows[next]);
       this.reveal(next);
     }
-    const mark = { 1: "right", 2: "wrong", 3: "unsure" }[event.key];
+    const mark = DATA.reviewable && { 1: "right", 2: "wrong", 3: "unsure" }[event.key];
     if (mark && chosen !== null) { event.preventDefault(); markRegion(chosen, mark); showDetail(); }
   }
 
@@ -137,6 +137,6 @@ function showDetail() {
   note.value = markOfRow(row)?.note ?? "";
   byId("detail").replaceChildren(
     element("h2", { id: "chosen", text: COLUMNS.ids[row] }), pictureOf(row),
-    markButtons(markOfRow(row)?.mark, ["right", "wrong", "unsure"], (mark) => { markRegion(row, mark); showDetail(); }),
-    note, detailList(row));
+    ...(DATA.reviewable ? [markButtons(markOfRow(row)?.mark, ["right", "wrong", "unsure"], (mark) => { markRegion(row, mark); showDetail(); }), note] : []),
+    detailList(row));
 }

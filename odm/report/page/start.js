@@ -30,6 +30,8 @@ function start() {
   buildCharts();
   table = new Table();
   if (COLUMNS.shown.map) world = new WorldMap(choose);
+  if (COLUMNS.shown.timeline) world = new Timeline(choose);
+  byId("view-review").hidden = !DATA.reviewable;
   whenFiltered(() => { table.update(); world?.draw(); });
   refresh();
   buildReview();
