@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from odm.catalog.flown import COLUMNS, flown_of
+from odm.report.ionogram_report import write_ionogram_report
 from odm.report.report import ReportOptions, write_report
 from odm.report.review import import_review, read_marks
 from tests.report.flights import campaign, outcome, paper_year, real_campaign, region
+from tests.report.test_ionogram_report import ionogram_campaign
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: pip install playwright"
@@ -235,3 +237,20 @@ def test_narrow_window_has_no_overflow(browser: Any, year: tuple[Path, pd.DataFr
         assert wide <= 380
         opened.page.click("#theme")
         assert opened.page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_ionograms(browser: Any, tmp_path: Path) -> None:
+    """A timeline in place of the map; a click shows the ionogram with its layer."""
+    one = ionogram_campaign(tmp_path)
+    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    with Opened(browser, tmp_path / "out") as opened:
+        page = opened.page
+        assert opened.count() == "6 of 6 layers"
+        page.locator("fieldset[data-filter=layer] input[data-value=F]").uncheck()
+        assert opened.count() == "2 of 6 layers"
+        page.locator(".row").first.click()
+        assert page.inner_text("#chosen").endswith(", Es")
+        assert "MHz" in page.text_content("#detail svg")
+        assert page.locator("#detail polygon.outline").count() == 2
+        assert page.locator("#timeline canvas").count() == 1
+        assert not page.is_visible("#view-review")
