@@ -131,22 +131,28 @@ function buildCategories() {
     parent.append(field);
     updates.push(() => {
       const found = new Array(names.length).fill(0);
-      for (let row = 0; row < N; row++) if (failed[row] === 0) for (const code of codeOf(row)) found[code]++;
+      for (let row = 0; row < N; row++) {
+        if (failed[row] !== 0) continue;
+        const code = codeOf(row); // a number, or several; -1 for none of them
+        if (typeof code !== "number") for (const one of code) found[one]++;
+        else if (code >= 0) found[code]++;
+      }
       found.forEach((many, place) => { numbers[place].textContent = many; });
     });
     return boxes;
   };
   const all = [];
   for (const [name, one] of Object.entries(CATEGORIES))
-    all.push(...group(one.label, one.values, (row) => (one.codes[row] < 0 ? [] : [one.codes[row]]), (codes) => categoryFilter(name, codes)));
+    all.push(...group(one.label, one.values, (row) => one.codes[row], (codes) => categoryFilter(name, codes)));
   const names = COLUMNS.flags.names;
-  const flagsOf = (row) => FLAG_BITS[row] === 0 ? [0] : names.flatMap((_, place) => (FLAG_BITS[row] >> place) & 1 ? [place + 1] : []);
+  const plain = [0];
+  const flagsOf = (row) => FLAG_BITS[row] === 0 ? plain : names.flatMap((_, place) => (FLAG_BITS[row] >> place) & 1 ? [place + 1] : []);
   if (names.length)
     all.push(...group("flags", ["none", ...names], flagsOf,
       (codes) => setFilter("flags", codes === null ? null : (row) => flagsOf(row).every((code) => codes.has(code)))));
-  const marks = ["right", "wrong", "unsure"];
-  const markOf = (row) => 1 + marks.indexOf(markOfRow(row)?.mark);
-  if (DATA.reviewable) all.push(...group("marked", ["no", ...marks], (row) => [markOf(row)],
+  const judgements = ["right", "wrong", "unsure"];
+  const markOf = (row) => 1 + judgements.indexOf(markOfRow(row)?.mark);
+  if (DATA.reviewable) all.push(...group("marked", ["no", ...judgements], markOf,
     (codes) => setFilter("marked", codes === null ? null : (row) => codes.has(markOf(row)))));
   whenFiltered(() => {
     updates.forEach((update) => update());
