@@ -55,6 +55,9 @@ bench: setup
 	$(BIN)/python benchmarks/ray_train.py
 	$(BIN)/python benchmarks/reprocess.py
 	$(BIN)/python benchmarks/resume.py
+	$(BIN)/python benchmarks/reprocess_ionograms.py
+	$(BIN)/python benchmarks/edges.py
+	$(BIN)/python benchmarks/report.py
 
 # The detector that comes with the package: an hour on a CPU; goes on when killed.
 detector: setup

@@ -1,6 +1,6 @@
 """Leading edges of simulated ionograms: errors in km by method and isolation, and by what else.
 
-    python -m benchmarks.edges --ionograms 200 [--model DETECTOR] [--segmenter SEGMENTER]
+    python benchmarks/edges.py --ionograms 200 [--model DETECTOR] [--segmenter SEGMENTER]
 
 Tuned on the ionograms of seed 71; scored on another. Simulated data only.
 """
@@ -17,10 +17,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
-
-from benchmarks.common import RESULTS, report
-from benchmarks.edges_parts import (
+from common import RESULTS, report
+from edges_parts import (
     by_overlap,
     continuity,
     ground_truth,
@@ -28,6 +26,8 @@ from benchmarks.edges_parts import (
     other_sounder,
     rates,
 )
+from numpy.typing import NDArray
+
 from odm.findings.edge_scores import EdgeErrors, edge_errors, summary, where
 from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.layers import Layer

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from edges_models import overlap
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.edges_models import overlap
 from odm.findings.edge_scores import EdgeErrors, summary
 from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.inversion import ground_of_least, invert

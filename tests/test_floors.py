@@ -17,6 +17,7 @@ ROOMS = (
     "reprocess",
     "training",
     "simulate",
+    "report",
     "commands",
 )
 # A data set joins an archive with annotations on images: named where the archive is, built on both.
