@@ -62,6 +62,7 @@ bench: setup
 # The detector that comes with the package: an hour on a CPU; goes on when killed.
 detector: setup
 	$(BIN)/python benchmarks/shipped_detector.py
+	$(BIN)/python benchmarks/layer_baseline.py --work runs/shipped_detector
 
 # Cell by cell; stop and start at will. Hours with more models and seeds: see its --help.
 bench-rivals: setup
