@@ -99,7 +99,7 @@ def list_jobs(address: Dashboard = None, json_: AsJson = False) -> None:
     """
     from ray_jobs.jobs import Jobs
 
-    found = Jobs(address).list()
+    found = Jobs(address).submitted()
     if json_:
         print(json.dumps([asdict(job) for job in found], indent=2))
         return

@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,11 +133,15 @@ class Jobs:
         with self._told(name):
             return _job(self._client.get_job_info(name))
 
-    def list(self) -> list[Job]:
-        """Those that were submitted, the oldest first."""
+    def everything(self) -> Sequence[Job]:
+        """Also the drivers that were started by hand, whose ID is empty; the oldest first."""
         with self._told():
-            found = [_job(details) for details in self._client.list_jobs() if details.submission_id]
+            found = [_job(details) for details in self._client.list_jobs()]
         return sorted(found, key=lambda job: job.started or 0.0)
+
+    def submitted(self) -> Sequence[Job]:
+        """Those that were submitted, the oldest first."""
+        return [job for job in self.everything() if job.id]
 
     def stop(self, name: str) -> bool:
         """Ask a job to stop: it commits what it has at hand. False if it was over already."""
@@ -205,9 +209,9 @@ class Jobs:
                 "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a copy of ~/.ray/auth_token of its "
                 "head"
             ) from None
-        except (ConnectionError, OSError) as error:
+        except OSError:
             raise ClusterError(
-                f"no dashboard of a Ray cluster answers at {self.address}: {first_line(error)}"
+                f"what answers at {self.address} is no dashboard of a Ray cluster, or it breaks off"
             ) from None
         except (RuntimeError, ValueError) as error:
             if name and "404" in str(error):
@@ -254,7 +258,7 @@ def _of_ray(line: str) -> bool:
 
 def _job(details: Any) -> Job:
     return Job(
-        id=str(details.submission_id),
+        id=details.submission_id or "",
         status=str(getattr(details.status, "value", details.status)),
         command=(details.metadata or {}).get("command", details.entrypoint),
         started=None if details.start_time is None else details.start_time / 1e3,
