@@ -1,4 +1,4 @@
-"""`python -m ray_jobs.idle --minutes 60 -- COMMAND`: run a command once a head has had no job so long.
+"""`python -m ray_jobs.idle --minutes 60 -- COMMAND`: when a head has had no job so long.
 
 A cloud's autoscaler takes idle workers away, never the head.
 """

@@ -51,7 +51,7 @@ def look(paths: Sequence[str] = ()) -> Facts:
     from odm import __version__
 
     python = ".".join(map(str, sys.version_info[:2]))
-    unseen = tuple(path for path in paths if not is_seen(path))
+    unseen = tuple(path for path in paths if path and not is_seen(path))
     return Facts(socket.gethostname(), __version__, code_digest(), python, unseen)
 
 
@@ -82,7 +82,7 @@ def code_digest() -> str:
 def check_nodes(paths: Sequence[str] = (), timeout_s: float = ANSWER_S) -> None:
     """Ask every node that works whether it has this code and sees these paths.
 
-    A node that goes away meanwhile is passed over.
+    They are those that this machine sees: a path of another machine is none of a node's. A node that goes away meanwhile is passed over.
 
     Args:
         paths: files or folders, local or of a store, that all have to see.
@@ -93,8 +93,12 @@ def check_nodes(paths: Sequence[str] = (), timeout_s: float = ANSWER_S) -> None:
     """
     import ray
 
+    paths = [path for path in paths if is_seen(path)]
     here = look()
+    own = ray.get_runtime_context().get_node_id()
     nodes = [node for node in ray.nodes() if node["Alive"] and _works(node)]
+    if [node["NodeID"] for node in nodes] == [own]:  # alone, it has what this process has
+        return
     asked = {_ask(node["NodeID"], tuple(paths)): node for node in nodes}
     ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=timeout_s)
     for answer in ready:
@@ -154,8 +158,8 @@ def _ask(node_id: str, paths: tuple[str, ...]) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)
-    return task(look).remote(paths)
+    task = ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+    return task.remote(paths)
 
 
 def _unable(node: str, error: BaseException) -> str:

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
+from typing import Any
 
 METADATA = "http://169.254.169.254"
 EVERY_S = 5.0
@@ -58,9 +59,9 @@ def drain(address: str, node: str, until: datetime) -> bool:
     from ray_jobs.cluster import import_ray
 
     import_ray()
-    from ray._raylet import GcsClient
+    import ray._raylet as raylet
 
-    client = GcsClient(address=address)
+    client: Any = raylet.GcsClient(address=address)  # type: ignore[attr-defined]
     found = node or _own_node(client)
     deadline_ms = int(until.timestamp() * 1000)
     agreed, why = client.drain_node(found, PREEMPTION, "the machine is taken away", deadline_ms)
@@ -68,13 +69,13 @@ def drain(address: str, node: str, until: datetime) -> bool:
     return bool(agreed)
 
 
-def _own_node(client: object) -> str:
+def _own_node(client: Any) -> str:
     """The ID of the node on this machine."""
     import ray._private.services as services
     from ray._raylet import NodeID
 
     here = services.get_node_ip_address()
-    for key, info in client.get_all_node_info().items():  # type: ignore[attr-defined]
+    for key, info in client.get_all_node_info().items():
         if info.node_manager_address == here and info.state == 0:
             return (key if isinstance(key, NodeID) else NodeID(info.node_id)).hex()
     raise SystemExit(f"no node of Ray runs on {here}")

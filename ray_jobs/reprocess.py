@@ -23,7 +23,14 @@ from odm.catalog.outcomes import Input
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers
 from odm.reprocess.stages import Result, Stages, quarantined
 from ray_jobs.cluster import Cluster, connect, data_settings
-from ray_jobs.reprocess_stages import Finisher, Modeller, Reader, finish_one, read_one
+from ray_jobs.reprocess_stages import (
+    Finisher,
+    Modeller,
+    Reader,
+    finish_one,
+    read_one,
+    root_of,
+)
 
 ROUNDS = 3
 """Runs over what a dying node has lost, before it is done one at a time."""
@@ -42,6 +49,9 @@ READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
 CORES_PER_MODEL = 4
 """A small network gains little from more threads than these."""
 
+STORAGE = "storage"
+"""A resource by which machines of a cluster say that they hold the archive."""
+
 MODEL_SHARE = 0.75
 """Of the CPUs, where the model runs on them; the rest reads and finishes."""
 
@@ -56,6 +66,8 @@ class Layout:
         threads: CPU threads of each.
         task_cpus: that a reading or finishing task takes.
         readers: reading tasks at a time; None for as many as there is room for.
+        near_storage: whether reading and finishing are for the machines that have said to hold
+            the archive, by the resource `STORAGE`.
     """
 
     models: tuple[int, int]
@@ -64,6 +76,7 @@ class Layout:
     threads: int
     task_cpus: float
     readers: int | None
+    near_storage: bool = False
 
 
 def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
@@ -86,7 +99,10 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         if cpus < 2 * models:
             model_cpus = 0.5 * cpus / models
     else:
-        threads = workers.threads or min(CORES_PER_MODEL, max(1, cpus // (workers.models or 1)))
+        # An actor is on one machine, whatever they have together.
+        largest = max((int(one.get("CPU", 0)) for one in cluster.machines), default=cpus) or 1
+        most = min(CORES_PER_MODEL, largest, max(1, cpus // (workers.models or 1)))
+        threads = workers.threads or most
         models = workers.models or max(1, cpus // threads)
         model_cpus = round(min(MODEL_SHARE * threads, MODEL_SHARE * cpus / models), 3)
     gpus = 1.0 if on_gpu else 0.0
@@ -101,6 +117,7 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         threads=threads,
         task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / 2, 3),
         readers=workers.readers or None,
+        near_storage=STORAGE in cluster.resources,
     )
 
 
@@ -121,6 +138,7 @@ def run_on_ray(
         return
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     with connect(workers.address, object_store_bytes=store) as cluster:
+        begin(cluster, model, inputs, workers)
         layout = plan_layout(cluster, workers, model.device)
         on_gpu = layout.model_gpus > 0
         model = replace(
@@ -138,6 +156,26 @@ def run_on_ray(
                 break
         if left and not stop():
             yield from _one_by_one(stages, model, list(left.values()), stop, layout)
+
+
+def begin(
+    cluster: Cluster, model: ModelSettings, inputs: Sequence[Input], workers: Workers
+) -> None:
+    """See that a cluster can do the work: machines, their code, what they see.
+
+    Raises:
+        ClusterError: one of them cannot.
+    """
+    if cluster.started:
+        return
+    from ray_jobs.nodes import await_room, check_nodes, growable
+
+    wants_gpu = model.device not in ("auto", "cpu") or growable().get("GPU", 0) >= 1
+    if model.device != "cpu" and wants_gpu and not cluster.gpus:
+        await_room(cluster, workers.models or 1, {"CPU": 1.0, "GPU": 1.0}, "models")
+    elif not cluster.cpus:
+        await_room(cluster, 1, {"CPU": 1.0}, "readers")
+    check_nodes([root_of(inputs[0]), model.folder])
 
 
 def _stream(
@@ -178,10 +216,14 @@ class _Batches:
         """
         last = time.monotonic()
         try:
-            while not stop():
+            while True:
+                stopped = stop()
                 try:
-                    batch = self.found.get(timeout=0.5)
+                    # When it is to stop, what is done by now is still taken.
+                    batch = self.found.get(block=not stopped, timeout=0.5)
                 except queue.Empty:
+                    if stopped:
+                        return
                     if time.monotonic() - last > STALLED_S:
                         raise OdmError(
                             f"nothing has come from Ray for {STALLED_S / 60:.0f} minutes: look at "
@@ -222,12 +264,13 @@ def _pipeline(stages: Stages, model: ModelSettings, inputs: Sequence[Input], lay
         "num_cpus": layout.task_cpus,
         "max_retries": 1,
         "batch_format": "pyarrow",
+        **({"resources": {STORAGE: 0.001}} if layout.near_storage else {}),
     }
     # Ray would start a task without end again whose process dies. It deprecates the option without
     # another way to say so.
     warnings.filterwarnings("ignore", message=".*ray_remote_args", category=DeprecationWarning)
     read = data.map_batches(
-        Reader(stages),
+        Reader(stages, root_of(inputs[0])),
         batch_size=None,
         compute=TaskPoolStrategy(layout.readers),
         memory=READ_MEMORY,

@@ -13,6 +13,7 @@ Readers and finishers import no torch.
 from __future__ import annotations
 
 import pickle
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from odm.archive.errors import OdmError
+from odm.archive.files import is_uri, local_path
 from odm.catalog.outcomes import Input
 from odm.reprocess.model import ModelSettings, load_predictor
 from odm.reprocess.readers import Task, perform
@@ -28,14 +30,27 @@ from odm.reprocess.stages import Draft, Result, Stages
 
 
 class Reader:
-    """Inputs → images. A block of rows leaves for each, so that none grows large."""
+    """Inputs → images. A block of rows leaves for each, so that none grows large.
 
-    def __init__(self, stages: Stages) -> None:
+    Args:
+        stages: what is done.
+        root: of the archive. A machine that does not see it, such as one that joined later and has
+            not mounted it, leaves its inputs undone: to it they are all missing.
+    """
+
+    def __init__(self, stages: Stages, root: str = "") -> None:
         self.stages = stages
+        self.root = root
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        local = local_path(self.root) if self.root else None
         for data in batch["input"].to_pylist():
-            answer = read_one(self.stages, pickle.loads(data))
+            one: Input = pickle.loads(data)
+            if local is None or local.is_dir():
+                answer = read_one(self.stages, one)
+            else:
+                where = socket.gethostname()
+                answer = Result(one, undone=f"the machine {where} does not see {self.root}")
             if isinstance(answer, Result):
                 yield _row(result=pickle.dumps(answer), draft=b"", image=b"")
             else:
@@ -117,6 +132,13 @@ def read_one(stages: Stages, one: Input) -> Draft | Result:
     """One input, in this process."""
     answer: Draft | Result = perform(stages, Task(one))
     return answer
+
+
+def root_of(one: Input) -> str:
+    """The folder or URI of the archive that an input is in."""
+    path, _, options = one.path.partition("?") if is_uri(one.path) else (one.path, "", "")
+    root = path.removesuffix(one.source).rstrip("/") if path.endswith(one.source) else ""
+    return f"{root}?{options}" if root and options else root
 
 
 def finish_one(stages: Stages, task: Task) -> Result:

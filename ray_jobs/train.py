@@ -13,6 +13,7 @@ from odm.training.launch import Launch
 from odm.training.loop import Result
 from ray_jobs.cluster import Cluster, connect
 from ray_jobs.launch import place, run_workers
+from ray_jobs.nodes import check_nodes
 from ray_jobs.samples import READER, HeldSource, Load, hold, image_and_boxes, image_and_mask
 
 
@@ -54,6 +55,8 @@ def train_on_ray(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCa
     with plan.run.locked(), connect(launch.address) as cluster:
         placement = place(cluster, launch, plan.settings.runtime.device)
         cluster.check(1, READER, "readers")
+        if not cluster.started:
+            check_nodes([plan.dataset.archive])
         plan.run.write(plan.settings, task.facts(plan))
         sources = task.read(plan, cluster)
         result = run_workers(plan, task.train, sources, placement, launch, task.score)
