@@ -82,7 +82,8 @@ def code_digest() -> str:
 def check_nodes(paths: Sequence[str] = (), timeout_s: float = ANSWER_S) -> None:
     """Ask every node that works whether it has this code and sees these paths.
 
-    They are those that this machine sees: a path of another machine is none of a node's. A node that goes away meanwhile is passed over.
+    A path that this machine does not see itself is passed over, and so is a node that goes away
+    meanwhile.
 
     Args:
         paths: files or folders, local or of a store, that all have to see.
@@ -158,7 +159,8 @@ def _ask(node_id: str, paths: tuple[str, ...]) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    task = ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+    asking: Any = ray.remote(look)
+    task = asking.options(num_cpus=0, max_retries=0, scheduling_strategy=there)
     return task.remote(paths)
 
 

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from odm.archive.errors import InputError, OdmError
@@ -138,6 +139,7 @@ def run_on_ray(
         return
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     with connect(workers.address, object_store_bytes=store) as cluster:
+        model = absolute(model)
         begin(cluster, model, inputs, workers)
         layout = plan_layout(cluster, workers, model.device)
         on_gpu = layout.model_gpus > 0
@@ -156,6 +158,12 @@ def run_on_ray(
                 break
         if left and not stop():
             yield from _one_by_one(stages, model, list(left.values()), stop, layout)
+
+
+def absolute(model: ModelSettings) -> ModelSettings:
+    """A model that is found from other working directories too, as processes of a cluster have."""
+    exports = None if model.exports is None else str(Path(model.exports).absolute())
+    return replace(model, folder=str(Path(model.folder).absolute()), exports=exports)
 
 
 def begin(
