@@ -276,14 +276,19 @@ def dashboard_address(address: str | None) -> str:
         ClusterError: nobody does.
     """
     given = (address or os.environ.get("RAY_API_SERVER_ADDRESS") or "").strip()
-    text = f"http://127.0.0.1:{PORT}" if given in ("", "auto") else given.rstrip("/")
+    text = f"http://127.0.0.1:{PORT}" if given in ("", "auto") else given
     text = text if "://" in text else f"http://{text}"
     parts = urlsplit(text)
     try:
         port = parts.port or (443 if parts.scheme == "https" else PORT)
     except ValueError:
         port = 0
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port or parts.path:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not port
+        or parts.path not in ("", "/")
+    ):
         raise InputError(
             f"{given!r} is no address of a Ray dashboard: give host:port, such as 127.0.0.1:{PORT} "
             "at the end of a tunnel"
