@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -140,21 +139,23 @@ def finish_some(stages: Stages, tasks: Sequence[Task]) -> tuple[list[Result], fl
     return results, cpu
 
 
-def driver_seconds(results: Sequence[Result]) -> float:
+def driver_seconds(results: Sequence[Result], block: int = BATCH_ON_GPU) -> float:
     """What the driver does with an outcome: unpack it, and write it into a part; CPU seconds."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    packed = [pickle.dumps(result) for result in results]
+    from ray_jobs.reprocess_stages import pack, unpack
+
+    packed = [pack(results[at : at + block]) for at in range(0, len(results), block)]
 
     def take() -> None:
-        tables = [pickle.loads(data).outcome for data in packed]
+        tables = [one.outcome for data in packed for one in unpack(data)]
         table = pa.concat_tables([one for one in tables if one is not None])
-        pq.write_table(table, io.BytesIO(), compression="zstd")
+        pq.write_table(table.combine_chunks(), io.BytesIO(), compression="zstd")
 
     take()
     _, cpu, _ = _timed(take)
-    return max(cpu / len(packed), 1e-6)
+    return max(cpu / len(results), 1e-6)
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:

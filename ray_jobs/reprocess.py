@@ -31,6 +31,7 @@ from ray_jobs.reprocess_stages import (
     finish_one,
     read_one,
     root_of,
+    unpack,
 )
 
 ROUNDS = 3
@@ -202,10 +203,7 @@ def _stream(
         batches = _Batches(_pipeline(stages, model, inputs, layout))
         for batch in batches.until(stop):
             for data in batch["result"].to_pylist():
-                answer = pickle.loads(data)
-                if isinstance(answer, OdmError):
-                    raise answer
-                yield answer
+                yield from unpack(data)
 
 
 class _Batches:

@@ -5,7 +5,7 @@ A row travels as bytes, so that Ray need not know what is in it:
     input                          to a reader
     result, draft, image           to the model; ``result`` is set where reading has settled it
     result, task                   to a finisher
-    result                         to the driver
+    result                         to the driver: a block of them, see `pack`
 
 Readers and finishers import no torch.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pickle
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -119,13 +119,47 @@ class Finisher:
         self.stages = stages
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        results = [
-            result or pickle.dumps(finish_one(self.stages, pickle.loads(task)))
+        answers = [
+            pickle.loads(result) if result else finish_one(self.stages, pickle.loads(task))
             for result, task in zip(
                 batch["result"].to_pylist(), batch["task"].to_pylist(), strict=True
             )
         ]
-        return pa.table({"result": pa.array(results, pa.binary())})
+        return pa.table({"result": pa.array([pack(answers)], pa.large_binary())})
+
+
+def pack(answers: Sequence[Result | OdmError]) -> bytes:
+    """A block of results, or the first failure of the model among them, for the driver.
+
+    Their outcomes are one table: one after the other each brings its schema along, and the driver,
+    which takes all outcomes of a cluster, spends twenty times as long on it.
+    """
+    failed = next((one for one in answers if isinstance(one, OdmError)), None)
+    if failed is not None:
+        return pickle.dumps(failed)
+    results = [one for one in answers if isinstance(one, Result)]
+    tables = [one.outcome for one in results if one.outcome is not None]
+    table = pa.concat_tables(tables).combine_chunks() if tables else None
+    return pickle.dumps(([replace(one, outcome=None) for one in results], table))
+
+
+def unpack(data: bytes) -> Iterator[Result]:
+    """Inverse of `pack`.
+
+    Raises:
+        OdmError: the model's.
+    """
+    found = pickle.loads(data)
+    if isinstance(found, OdmError):
+        raise found
+    results, table = found
+    at = 0
+    for one in results:
+        if one.undone:
+            yield one
+        else:
+            yield replace(one, outcome=table.slice(at, 1))
+            at += 1
 
 
 def read_one(stages: Stages, one: Input) -> Draft | Result:
