@@ -52,6 +52,9 @@ bench: setup
 	$(BIN)/python benchmarks/baseline.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/ray_train.py
+	$(BIN)/python benchmarks/reprocess.py
+	$(BIN)/python benchmarks/resume.py
 
 # The detector that comes with the package: half an hour on two idle cores; goes on when killed.
 detector: setup
@@ -60,6 +63,7 @@ detector: setup
 # Cell by cell; stop and start at will. Hours with more models and seeds: see its --help.
 bench-rivals: setup
 	$(BIN)/python benchmarks/rivals.py
+	$(BIN)/python benchmarks/choices.py
 
 # The model in odm/models/shipped, from nothing: an hour or two.
 model: setup

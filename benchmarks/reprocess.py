@@ -19,15 +19,14 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from common import report
+from pipelines import device_of, report_pipeline, runners, stage_times, timed
 
 from odm.archive.listing import list_orbits
 from odm.images.geometry import ImageSettings
@@ -35,16 +34,10 @@ from odm.images.spectrogram import estimate_limits, to_image
 from odm.models.base import to_input
 from odm.models.folder import load_model, save_model
 from odm.models.segmenters import create_segmenter
-from odm.reprocess.drive import Order, reprocess
-from odm.reprocess.local import finishing_tasks, run_local
-from odm.reprocess.model import Workers, cores, load_predictor
+from odm.reprocess.drive import Order
+from odm.reprocess.model import cores
 from odm.reprocess.orbits import orbit_order
-from odm.reprocess.stages import Draft
 from odm.simulate.archive import simulate_orbits
-
-STORE_MB = 500
-STAGE_INPUTS = 24
-"""Half-orbits on which each stage is timed alone."""
 
 
 def main() -> None:
@@ -66,31 +59,19 @@ def main() -> None:
                 str(archive), str(Path(folder) / name), model=model, device=options.device
             )
 
-        stages = _stages(order("stages"))
-        rows = [_runner("plain runner", order("plain"), run_local)]
-        spilled = None
-        if not options.no_ray:
-            ray_row, spilled = _ray(order("ray"))
-            rows.append(ray_row)
-        rows += [_timed("plain script", _plain_script(model, paths, options.device))]
-        rows += [_timed("DataLoader", _data_loader(model, paths, options.device))]
-    rate = {row["case"]: row["rate_per_s"] for row in rows}
-    most = cores() / (sum(stages.values()) / 1e3)
-    facts: dict[str, Any] = {
-        "half_orbits": options.half_orbits,
-        "model": options.model or "odm_unet_small, untrained",
-        "cores": cores(),
-        "stages_cpu_ms_per_half_orbit": {name: round(ms, 2) for name, ms in stages.items()},
-        "most_that_the_cores_allow_per_s": round(most, 2),
-    }
-    if "Ray" in rate:
-        facts |= {
-            "ray_over_most": round(rate["Ray"] / most, 3),
-            "ray_over_plain_script": round(rate["Ray"] / rate["plain script"], 3),
-            "share_lost_to_ray": round(1 - rate["Ray"] / rate["plain runner"], 3),
-            "spilled_under_500_mb": spilled,
-        }
-    report("reprocess", rows, **facts)
+        stages = stage_times(order("stages"))
+        rows, spilled = runners(order, not options.no_ray)
+        rows += [timed("plain script", _plain_script(model, paths, options.device))]
+        rows += [timed("DataLoader", _data_loader(model, paths, options.device))]
+    report_pipeline(
+        "reprocess",
+        "half_orbit",
+        rows,
+        stages,
+        spilled,
+        half_orbits=options.half_orbits,
+        model=options.model or "odm_unet_small, untrained",
+    )
 
 
 def _untrained(folder: Path, paths: list[str]) -> str:
@@ -107,77 +88,9 @@ def _untrained(folder: Path, paths: list[str]) -> str:
     return str(folder)
 
 
-def _stages(order: Order) -> dict[str, float]:
-    """CPU milliseconds of each stage and half-orbit, all in this process."""
-    inputs = order.listing.inputs[:STAGE_INPUTS]
-    predict = load_predictor(order.model)
-    drafts = [draft for one in inputs if isinstance(draft := order.stages.read(one), Draft)]
-    tasks = finishing_tasks(order.stages, predict, drafts)
-    order.stages.finish(tasks[0].draft or drafts[0], tasks[0].probability)
-    cases: dict[str, Callable[[], object]] = {
-        "read": lambda: [order.stages.read(one) for one in inputs],
-        "model": lambda: finishing_tasks(order.stages, predict, drafts),
-        "finish": lambda: [
-            order.stages.finish(task.draft, task.probability) for task in tasks if task.draft
-        ],
-    }
-    found = {}
-    for name, run in cases.items():
-        times = []
-        for _ in range(3):
-            began = time.process_time()
-            run()
-            times.append(time.process_time() - began)
-        found[name] = 1e3 * min(times) / len(inputs)
-    return found
-
-
-def _runner(name: str, order: Order, run: Any) -> dict[str, Any]:
-    summary = reprocess(order, run)
-    return _row(name, summary.first_s or 0.0, summary.seconds, summary.done)
-
-
-def _ray(order: Order) -> tuple[dict[str, Any], str]:
-    """Its row, and what Ray says of spilling."""
-    from ray._private.internal_api import memory_summary
-
-    from ray_jobs.cluster import connect
-    from ray_jobs.reprocess import run_on_ray
-
-    said: list[str] = []
-
-    def run(*arguments: Any) -> Iterator[Any]:
-        with connect(object_store_bytes=STORE_MB * 1_000_000) as cluster:
-            yield from run_on_ray(*arguments)
-            text = memory_summary(address=cluster.address, stats_only=True)
-            said.extend(line for line in text.splitlines() if "pill" in line)
-
-    row = _runner("Ray", Order(**{**vars(order), "workers": Workers()}), run)
-    return row, "; ".join(said) or "nothing"
-
-
-def _timed(name: str, outcomes: Iterator[object]) -> dict[str, Any]:
-    began = time.monotonic()
-    first, number = 0.0, 0
-    for _ in outcomes:
-        number += 1
-        first = first or time.monotonic() - began
-    return _row(name, first, time.monotonic() - began, number)
-
-
-def _row(name: str, first_s: float, seconds: float, number: int) -> dict[str, Any]:
-    rate = (number - 1) / max(1e-9, seconds - first_s)
-    return {
-        "case": name,
-        "first_s": round(first_s, 2),
-        "rate_per_s": round(rate, 2),
-        "seconds": round(seconds, 2),
-    }
-
-
 def _plain_script(folder: str, paths: list[str], device: str) -> Iterator[object]:
     """What a person writes in an afternoon."""
-    where = _device(device)
+    where = device_of(device)
     loaded = load_model(folder, device=where)
     settings = ImageSettings.from_dict(dict(loaded.card.image))
     for path in paths:
@@ -200,7 +113,7 @@ class _Files(torch.utils.data.Dataset[torch.Tensor]):
 
 
 def _data_loader(folder: str, paths: list[str], device: str) -> Iterator[object]:
-    where = _device(device)
+    where = device_of(device)
     loaded = load_model(folder, device=where)
     files = _Files(paths, ImageSettings.from_dict(dict(loaded.card.image)))
     workers = max(1, cores() // 3)
@@ -212,12 +125,6 @@ def _masks(model: Any, images: torch.Tensor, device: str) -> np.ndarray:
     with torch.inference_mode():
         scores = torch.softmax(model(to_input(images.to(device), model)), dim=1)
     return np.asarray((scores[:, 1] > 0.5).cpu())
-
-
-def _device(device: str) -> str:
-    return (
-        "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-    )
 
 
 if __name__ == "__main__":

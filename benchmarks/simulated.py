@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from odm.archive.samples import Dataset, DatasetConfig, create_dataset
 from odm.archive.splits import SplitRule
 from odm.images.geometry import ImageSettings
+from odm.images.mask_shapes import MaskKind
 from odm.images.spectrogram import estimate_limits
 from odm.progress import progress
 from odm.simulate.archive import simulate_orbits
@@ -27,7 +29,9 @@ Families = dict[str, list[str]]
 SPLIT = SplitRule(train=8, validation=1, test=0)
 
 
-def training_set(folder: Path, half_orbits: int = 480, size: int = SIZE) -> Path:
+def training_set(
+    folder: Path, half_orbits: int = 480, *, size: int = SIZE, mask: MaskKind = "contour"
+) -> Path:
     """``dataset.yaml`` of half-orbits for training and validation, made once.
 
     Args:
@@ -35,12 +39,18 @@ def training_set(folder: Path, half_orbits: int = 480, size: int = SIZE) -> Path
         half_orbits: how many.
         size: height and width of the images; half the native one shows a crop of 256 pixels twice
             as much of the sky, and learns in a quarter of the time.
+        mask: what the labels are, ``contour`` or ``box``.
     """
-    path = folder / "dataset.yaml"
+    path = folder / f"{_name('dataset', size)}{'' if mask == 'contour' else '-' + mask}.yaml"
     archive = folder / "train"
     _simulate(archive, half_orbits, TRAINING_SEED, prevalence=0.6, every=EVERY, held_out=HELD_OUT)
     if not path.exists():
-        base = {"archive": str(archive), "annotations": str(archive), "split": SPLIT}
+        base: dict[str, Any] = {
+            "archive": str(archive),
+            "annotations": str(archive),
+            "split": SPLIT,
+            "mask": mask,
+        }
         for_any_limits = DatasetConfig(**base, image=ImageSettings(-8.0, -2.0))
         training = [one for one in Dataset(for_any_limits).all_samples if one.part == "train"]
         limits = estimate_limits([sample.path for sample in training])
@@ -55,6 +65,7 @@ def scored_set(
     half_orbits: int = 120,
     *,
     seed: int = SCORED_SEED,
+    size: int = SIZE,
     families: Families | None = None,
     held_out: Families | None = None,
 ) -> Path:
@@ -65,14 +76,19 @@ def scored_set(
         name: of this one.
         half_orbits: how many, over a year, at the simulator's default settings.
         seed: another than that of training.
+        size: of the images, as in training.
         families, held_out: of `simulate_orbits`.
     """
-    path, archive = folder / f"{name}.yaml", folder / name
+    path, archive = folder / f"{_name(name, size)}.yaml", folder / name
     every = max(1, EVERY * 480 // half_orbits)
     _simulate(archive, half_orbits, seed, every=every, families=families, held_out=held_out)
     if not path.exists():
-        images = Dataset.load(training_set(folder)).settings
-        base = {"archive": str(archive), "annotations": str(archive), "image": images}
+        images = Dataset.load(training_set(folder, size=size)).settings
+        base: dict[str, Any] = {
+            "archive": str(archive),
+            "annotations": str(archive),
+            "image": images,
+        }
         create_dataset(path, DatasetConfig(**base, split=SplitRule(by="whole", part="test")))
     return path
 
@@ -86,6 +102,10 @@ def shifted_sets(folder: Path, half_orbits: int = 120) -> dict[str, Path]:
             folder, f"unseen-{kind}", half_orbits, families={kind: variants}, held_out=others
         )
     return sets
+
+
+def _name(name: str, size: int) -> str:
+    return name if size == SIZE else f"{name}-{size}"
 
 
 def _simulate(archive: Path, half_orbits: int, seed: int, **settings: object) -> None:

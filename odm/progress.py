@@ -5,9 +5,25 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 LINE_EVERY_S = 10.0
+STEADY_S = 1.0
+"""Of work after the first outcome, from which on a rate is worth showing."""
+
+Advance = Callable[..., None]
+_shown: list[Advance] = []
+"""What is shown now, the innermost last."""
+
+
+def waiting(what: str) -> None:
+    """Say what the work at hand waits for, beside the progress that is shown, if any is.
+
+    Args:
+        what: such as ``loading model``; it stays until the next outcome brings a note of its own.
+    """
+    if _shown:
+        _shown[-1](0, what)
 
 
 @contextmanager
@@ -21,15 +37,24 @@ def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Calla
 
     Yields:
         A function to call with the number of units just finished, and with a note to show beside
-        them if there is something to say.
+        them if there is something to say. Of no units there is nothing to show.
     """
-    if sys.stderr.isatty():
-        with _bar(what, total, unit) as advance:
+    with ExitStack() as stack:
+        if not total:
+            yield lambda number=1, note="": None
+            return
+        if sys.stderr.isatty():
+            advance = stack.enter_context(_bar(what, total, unit))
+        else:
+            lines = _Lines(what, total, unit)
+            advance = lines.advance
+        _shown.append(advance)
+        try:
             yield advance
-        return
-    lines = _Lines(what, total, unit)
-    yield lines.advance
-    lines.close()
+        finally:
+            _shown.remove(advance)
+        if not sys.stderr.isatty():
+            lines.close()
 
 
 class _Lines:
@@ -37,26 +62,44 @@ class _Lines:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
         self.note = ""
-        self.started = self.last_shown = time.monotonic()
+        self.first: tuple[float, int] | None = None
+        self.last_shown = time.monotonic()
 
     def advance(self, number: int = 1, note: str = "") -> None:
+        now = time.monotonic()
+        if not number:
+            if note and note != self.note:
+                self._print(note)
+            self.note = note
+            return
         self.done += number
         self.note = note
-        now = time.monotonic()
+        if self.first is None:
+            self.first = (now, self.done)
         if now - self.last_shown >= LINE_EVERY_S:
-            self.last_shown = now
             self.show(now)
 
+    def rate(self, now: float) -> float | None:
+        """Units a second since the first outcome: what came before it was starting."""
+        if self.first is None:
+            return None
+        began, already = self.first
+        if self.done == already or now - began < STEADY_S:
+            return None
+        return (self.done - already) / (now - began)
+
     def show(self, now: float) -> None:
-        rate = self.done / max(now - self.started, 1e-9)
-        left = (self.total - self.done) / rate if rate else float("inf")
-        tail = f", {duration(left)} left" if self.done < self.total and rate else ""
+        self.last_shown = now
+        rate = self.rate(now)
+        if self.done >= self.total:
+            tail = ""
+        else:
+            tail = f", {'-' if rate is None else duration((self.total - self.done) / rate)} left"
         note = f" ({self.note})" if self.note else ""
-        print(
-            f"{self.what}: {self.done} of {self.total} {self.unit}, {rate:.1f}/s{tail}{note}",
-            file=sys.stderr,
-            flush=True,
-        )
+        self._print(f"{self.done} of {self.total} {self.unit}, {speed(rate)}{tail}{note}")
+
+    def _print(self, text: str) -> None:
+        print(f"{self.what}: {text}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         self.show(time.monotonic())
@@ -78,8 +121,8 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed or 0.0
-            return Text(f"{speed:.1f} {unit}/s")
+            # rich leaves the first outcome out too.
+            return Text(speed(task.finished_speed or task.speed))
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(),
@@ -92,6 +135,13 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
             display.update(task, advance=number, note=note)
 
         yield advance
+
+
+def speed(rate: float | None) -> str:
+    """``2.3/s``, ``4.0/min`` where that is slow, or a dash where it is not known."""
+    if not rate:
+        return "-/s"
+    return f"{rate:.1f}/s" if rate >= 0.1 else f"{60 * rate:.1f}/min"
 
 
 def duration(seconds: float) -> str:

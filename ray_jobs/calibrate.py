@@ -132,9 +132,9 @@ def model_some(
 def finish_some(stages: Stages, tasks: Sequence[Task]) -> tuple[list[Result], float]:
     """Finish, and the CPU seconds of it."""
     first = tasks[0]
-    stages.finish(first.draft, first.probability)  # type: ignore[arg-type]
+    stages.finish(first.draft, first.seen)  # type: ignore[arg-type]
     results, cpu, _ = _timed(
-        lambda: [stages.finish(task.draft, task.probability) for task in tasks]  # type: ignore[arg-type]
+        lambda: [stages.finish(task.draft, task.seen) for task in tasks]  # type: ignore[arg-type]
     )
     return results, cpu
 

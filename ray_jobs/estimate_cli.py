@@ -87,19 +87,19 @@ def estimate(
 def _measure(
     archive: str, samples: int, model: str | None, address: str | None, **how: str
 ) -> tuple[Rates, dict[str, int], int]:
-    from odm.catalog.campaign import absolute_archive
-    from odm.catalog.orbit_kind import list_orbit_inputs
-    from odm.findings.regions import read_thresholds
-    from odm.images.geometry import ImageSettings
-    from odm.reprocess.model import Workers, model_settings_of
-    from odm.reprocess.stages import OrbitStages
+    import tempfile
+    from dataclasses import replace
+
+    from odm.reprocess.model import Workers
+    from odm.reprocess.orbits import orbit_order
     from ray_jobs.calibrate import calibrate
 
-    settings, card = model_settings_of(model, **how)
-    regions, _ = read_thresholds(card.thresholds)
-    stages = OrbitStages(ImageSettings.from_dict(dict(card.image)), regions, card.digest)
-    found = list_orbit_inputs(absolute_archive(archive)).inputs
-    rates, facts = calibrate(stages, settings, found, Workers(address=address), samples)
+    with tempfile.TemporaryDirectory() as folder:
+        order = orbit_order(archive, f"{folder}/campaign", model=model, **how)
+    # Exports of the model would lie in the campaign, which other machines do not see.
+    settings = replace(order.model, exports=None)
+    found = order.listing.inputs
+    rates, facts = calibrate(order.stages, settings, found, Workers(address=address), samples)
     return rates, facts, len(found)
 
 

@@ -21,9 +21,11 @@ from typing import Any
 
 from odm.archive.errors import InputError, OdmError
 from odm.catalog.outcomes import Input
-from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers
+from odm.progress import waiting
+from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers, loading
 from odm.reprocess.stages import Result, Stages, quarantined
 from ray_jobs.cluster import Cluster, connect, data_settings
+from ray_jobs.quiet import dropped
 from ray_jobs.reprocess_stages import (
     Finisher,
     Modeller,
@@ -139,7 +141,8 @@ def run_on_ray(
     if not inputs:
         return
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
-    with connect(workers.address, object_store_bytes=store) as cluster:
+    waiting("starting Ray")
+    with dropped(), connect(workers.address, object_store_bytes=store) as cluster:
         model = absolute(model)
         begin(cluster, model, inputs, workers)
         layout = plan_layout(cluster, workers, model.device)
@@ -149,6 +152,7 @@ def run_on_ray(
             device="cuda" if on_gpu else "cpu",  # an actor sees its own GPU only
             batch=model.batch or (BATCH_ON_GPU if on_gpu else BATCH_ON_CPU),
         )
+        waiting(loading(model))
         left = {one.identity: one for one in inputs}
         for _ in range(ROUNDS):
             before = len(left)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, ObjectLostError, RayError, RayTaskError
 
 from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
 from odm.archive.ionogram_samples import IonogramSample, load_ionogram_sample
@@ -39,6 +41,8 @@ _ERRORS: dict[str, type[OdmError]] = {
 }
 READER = {"CPU": 1.0, "memory": 600e6}
 """Resources of a reading worker, by Ray's names; Ray itself counts no bytes of it."""
+FETCH_S = 120.0
+"""For a block, also from another machine or from disk; then it is taken for lost."""
 READ_RETRIES = 3
 """Of a block whose worker has died. By default Ray Data reads for ever what kills its readers."""
 
@@ -51,18 +55,32 @@ class HeldSource:
         keys, positive: as of any source.
         blocks: references to tables of samples.
         places: block and row of every sample.
+        items, read: what the samples were made of, and what reads one.
+        lost: blocks that could not be had in `FETCH_S`.
     """
 
     keys: list[str]
     positive: list[bool]
     blocks: list[Any]
     places: list[tuple[int, int]]
+    items: Sequence[Any]
+    read: Load
+    lost: set[int] = field(default_factory=set)
 
     def load(self, index: int) -> Arrays:
-        """The arrays of one sample, read-only views of the object store."""
+        """The arrays of one sample, read-only views of the object store.
+
+        Of a block that is lost with its machine, they are read from the file here: Ray would read
+        the block again in a task, which never gets a CPU while the workers hold them all.
+        """
         block, row = self.places[index]
-        # Not kept: an object in use can neither be moved to disk nor make room for another.
-        return _unpacked(ray.get(self.blocks[block]), row)
+        if block not in self.lost:
+            try:
+                # Not kept: an object in use can neither be moved to disk nor make room for another.
+                return _unpacked(ray.get(self.blocks[block], timeout=FETCH_S), row)
+            except (GetTimeoutError, ObjectLostError):
+                self.lost.add(block)
+        return self.read(self.items[index])
 
 
 def hold(
@@ -73,6 +91,7 @@ def hold(
     *,
     sample_bytes: int,
     cpus: int,
+    wait_s: float = 600.0,
     advance: Callable[[int], None] | None = None,
 ) -> HeldSource:
     """Read samples into the object store.
@@ -83,11 +102,13 @@ def hold(
         keys, positive: of the source.
         sample_bytes: of one, about.
         cpus: of the cluster.
+        wait_s: for the next block, before a cluster is taken for too busy.
         advance: hears how many samples more are there.
 
     Raises:
         OdmError: what ``load`` has raised: a bad file or a bad annotation.
-        ClusterError: Ray itself failed, such as where a file kills every worker that reads it.
+        ClusterError: Ray itself failed, such as where a file kills every worker that reads it; or
+            the cluster is busy with other work.
     """
     number = len(items)
     # Some blocks for every CPU, none larger than a few MB.
@@ -107,7 +128,7 @@ def hold(
             memory=READER["memory"],
             max_retries=READ_RETRIES,
         )
-        for bundle in table.iter_internal_ref_bundles():
+        for bundle in _patiently(table.iter_internal_ref_bundles, wait_s):
             for ref in bundle.block_refs:
                 block = ray.get(ref)
                 _raise_error(block)
@@ -117,7 +138,39 @@ def hold(
                 if advance is not None:
                     advance(len(found))
     ordered = [places[index] for index in range(number)]
-    return HeldSource(list(keys), list(positive), blocks, ordered)
+    return HeldSource(list(keys), list(positive), blocks, ordered, list(items), load)
+
+
+def _patiently(take: Callable[[], Iterator[Any]], wait_s: float) -> Iterator[Any]:
+    """What an iterator of Ray's gives; taken in a thread, so that waiting for it can end.
+
+    Raises:
+        ClusterError: nothing has come for ``wait_s``.
+    """
+    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    end = object()
+
+    def run() -> None:
+        try:
+            for one in take():
+                found.put(one)
+            found.put(end)
+        except BaseException as error:
+            found.put(error)
+
+    threading.Thread(target=run, daemon=True, name="samples").start()
+    while True:
+        try:
+            one = found.get(timeout=wait_s)
+        except queue.Empty:
+            raise ClusterError(
+                f"no sample could be read in {wait_s:.0f} s: the cluster is busy"
+            ) from None
+        if one is end:
+            return
+        if isinstance(one, BaseException):
+            raise one
+        yield one
 
 
 @contextmanager

@@ -11,10 +11,15 @@ from odm.models.card import ModelCard
 from odm.progress import progress
 from odm.training.launch import Launch
 from odm.training.loop import Result
+from odm.training.plans import is_finished
+from odm.training.ranks import Ranks
 from ray_jobs.cluster import Cluster, connect
 from ray_jobs.launch import place, run_workers
 from ray_jobs.nodes import check_nodes
 from ray_jobs.samples import READER, HeldSource, Load, hold, image_and_boxes, image_and_mask
+from ray_jobs.shared import check_shared
+
+Read = Callable[[Any, Cluster, float], dict[str, HeldSource]]
 
 
 @dataclass(frozen=True)
@@ -25,18 +30,18 @@ class Task:
         train: ``train(plan, ranks, listener, training=…, validation=…)``, on every worker.
         keep: makes the model folder of a finished training.
         facts: what is stored beside the settings.
-        read: the samples of a plan as sources: ``read(plan, cluster)``.
+        read: the samples of a plan as sources: ``read(plan, cluster, wait_s)``.
         score: the metric that is shown.
     """
 
     train: Callable[..., Result]
     keep: Callable[[Any, Result], ModelCard]
     facts: Callable[[Any], dict[str, Any]]
-    read: Callable[[Any, Cluster], dict[str, HeldSource]]
+    read: Read
     score: str
 
 
-def task_of(module: Any, read: Callable[[Any, Cluster], dict[str, HeldSource]], score: str) -> Task:
+def task_of(module: Any, read: Read, score: str) -> Task:
     """The task of a module of `odm.training` such as `segmenter`, and how its samples are read."""
     return Task(module.train_planned, module.keep_model, module.run_facts, read, score)
 
@@ -52,13 +57,22 @@ def train_on_ray(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCa
     Raises:
         OdmError: one sentence on what is wrong: the cluster, a file, the training.
     """
-    with plan.run.locked(), connect(launch.address) as cluster:
+    with plan.run.locked():
+        if is_finished(plan):  # neither a cluster nor a sample is needed to say so
+            result = task.train(plan, Ranks(), None)
+            return result, task.keep(plan, result)
+        return _train(plan, task, launch)
+
+
+def _train(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCard]:
+    with connect(launch.address) as cluster:
         placement = place(cluster, launch, plan.settings.runtime.device)
         cluster.check(1, READER, "readers")
         if not cluster.started:
             check_nodes([plan.dataset.archive])
         plan.run.write(plan.settings, task.facts(plan))
-        sources = task.read(plan, cluster)
+        check_shared(plan.run.folder)
+        sources = task.read(plan, cluster, launch.wait_s)
         result = run_workers(plan, task.train, sources, placement, launch, task.score)
         return result, task.keep(plan, result)
 
@@ -95,10 +109,11 @@ def train_detector(plan: Any, launch: Launch | None = None) -> tuple[Result, Mod
     return train_on_ray(plan, task_of(detector, read_boxes, BoxTask.score), launch or Launch())
 
 
-def read_masks(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
+def read_masks(plan: Any, cluster: Cluster, wait_s: float = 600.0) -> dict[str, HeldSource]:
     """The images and masks of a plan of half-orbits, in the object store.
 
     Raises:
+        ClusterError: see `hold`.
         ArchiveError, AnnotationError: the first bad file.
     """
     settings = plan.dataset.settings
@@ -107,14 +122,16 @@ def read_masks(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
         cluster,
         partial(image_and_mask, settings),
         lambda sample: (sample.key.stem, sample.has_nucleus),
+        wait_s,
         sample_bytes=2 * settings.height * settings.width,
     )
 
 
-def read_boxes(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
+def read_boxes(plan: Any, cluster: Cluster, wait_s: float = 600.0) -> dict[str, HeldSource]:
     """The images and boxes of a plan of ionograms, in the object store.
 
     Raises:
+        ClusterError: see `hold`.
         ArchiveError: the first bad file.
     """
     settings = plan.dataset.settings
@@ -123,6 +140,7 @@ def read_boxes(plan: Any, cluster: Cluster) -> dict[str, HeldSource]:
         cluster,
         partial(image_and_boxes, settings),
         lambda sample: (sample.key.identity, sample.has_layer),
+        wait_s,
         sample_bytes=settings.height * settings.width,
     )
 
@@ -132,6 +150,7 @@ def _read(
     cluster: Cluster,
     load: Load,
     named: Callable[[Any], tuple[str, bool]],
+    wait_s: float,
     *,
     sample_bytes: int,
 ) -> dict[str, HeldSource]:
@@ -148,6 +167,7 @@ def _read(
                 positive,
                 sample_bytes=sample_bytes,
                 cpus=cluster.cpus,
+                wait_s=wait_s,
                 advance=advance,
             )
     return sources

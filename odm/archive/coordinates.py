@@ -47,15 +47,14 @@ def dip_angle(
 
     The model is IGRF-14, evaluated once a day.
     """
-    from ppigrf import igrf
+    from odm.archive.main_field import main_field
 
     (time, lat, lon, alt), shape = _points(times, latitude, longitude, altitude_km)
     dip = np.full(lat.size, np.nan)
     known = np.isfinite(lat) & np.isfinite(lon) & np.isfinite(alt) & _modelled(time)
     for day, chosen in _by_day(time, known):
-        noon = datetime(day.year, day.month, day.day, 12)
-        east, north, up = igrf(lon[chosen], lat[chosen], alt[chosen], noon)
-        dip[chosen] = np.degrees(np.arctan2(-up, np.hypot(east, north)))[0]
+        east, north, up = main_field(lon[chosen], lat[chosen], alt[chosen], day)
+        dip[chosen] = np.degrees(np.arctan2(-up, np.hypot(east, north)))
     return dip.reshape(shape)
 
 

@@ -19,6 +19,9 @@ from odm.archive.files import local_path, resolve
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 """What h5py raises on damaged files; nearly anything."""
 
+HEAD_BYTES = 256
+"""Of a file that is none: what shows what it is."""
+
 _TRUNCATED = re.compile(r"eof = (\d+).*?stored_eof = (\d+)")
 
 
@@ -47,7 +50,9 @@ def open_h5(path: object) -> Iterator[h5py.File]:
         # Reading needs no lock, and some shared file systems have none to give.
         file = h5py.File(str(local), "r", locking=False)
     except OSError as error:
-        raise _opening_error(path, error) from None
+        with translated(path), local.open("rb") as start:
+            head = start.read(HEAD_BYTES)
+        raise _opening_error(path, error, head) from None
     with file:
         yield file
 
@@ -61,7 +66,8 @@ def _open_remote(path: object) -> Iterator[h5py.File]:
             try:
                 file = h5py.File(source, "r")
             except OSError as error:
-                raise _opening_error(path, error) from None
+                source.seek(0)
+                raise _opening_error(path, error, source.read(HEAD_BYTES)) from None
             with file:
                 yield file
         except ArchiveError:
@@ -81,7 +87,7 @@ def open_h5_bytes(path: object, data: bytes) -> Iterator[h5py.File]:
         file = h5py.File(io.BytesIO(data), "r")
     except (OSError, RuntimeError) as error:
         text = OSError(str(error))
-        raise _opening_error(path, text) from None
+        raise _opening_error(path, text, data[:HEAD_BYTES]) from None
     with file:
         yield file
 
@@ -114,7 +120,41 @@ class _Watched:
         return self._stream.tell()
 
 
-def _opening_error(path: object, error: OSError) -> OdmError:
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def no_signature(head: bytes) -> str:
+    """What is wrong with a file that has no signature of HDF5, by its first bytes.
+
+    Args:
+        head: up to some hundred bytes.
+    """
+    if not head:
+        return "empty file (0 bytes)"
+    if len(head) < len(_SIGNATURE) and _SIGNATURE.startswith(head):
+        return f"truncated inside its HDF5 signature ({len(head)} of {len(_SIGNATURE)} bytes)"
+    if not head.strip(b"\x00"):
+        return "not an HDF5 file: it begins with zeros, as one that was never written does"
+    text = _as_text(head)
+    if text is not None:
+        line = (text.strip().splitlines() or [""])[0][:40]
+        return f"not an HDF5 file: it is text, and begins with {line!r}"
+    return f"not an HDF5 file: it begins with bytes {head[:8].hex(' ')}"
+
+
+def _as_text(head: bytes) -> str | None:
+    """The text that bytes are; None where they are none."""
+    for cut in range(4):  # the last letter may have been cut through
+        try:
+            text = head[: len(head) - cut].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        printable = all(one.isprintable() or one in "\t\r\n\f\ufeff" for one in text)
+        return text if printable and text else None
+    return None
+
+
+def _opening_error(path: object, error: OSError, head: bytes = b"") -> OdmError:
     text = str(error)
     if match := _TRUNCATED.search(text):
         there, needed = int(match[1]), int(match[2])
@@ -124,7 +164,7 @@ def _opening_error(path: object, error: OSError) -> OdmError:
             f"({100 * there / needed:.0f} % is there, {megabytes(needed - there)} missing)",
         )
     if "signature not found" in text:
-        return ArchiveError(path, "not an HDF5 file")
+        return ArchiveError(path, no_signature(head) if head else "not an HDF5 file")
     return fault(path, error, f"damaged HDF5 file ({text.split('(')[-1].rstrip(')')})")
 
 

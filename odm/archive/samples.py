@@ -83,8 +83,14 @@ class Sample:
 
     @property
     def has_nucleus(self) -> bool:
-        """Whether anything was drawn in it (in any hemisphere)."""
-        return self.labelled.mask_path is not None
+        """Whether anything was drawn in it, in the hemisphere that it shows.
+
+        Raises:
+            ArchiveError: the file has to be opened to know, and is bad.
+        """
+        if self.labelled.mask_path is None or self.hemisphere is None:
+            return self.labelled.mask_path is not None
+        return _nuclei(self) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,13 +317,15 @@ def _counts(part: str, samples: list[Sample]) -> PartCounts:
 
 def _nuclei(sample: Sample) -> int:
     """Drawn areas that the sample shows; only a hemisphere makes opening the file necessary."""
-    if not sample.has_nucleus:
+    if sample.labelled.mask_path is None:
         return 0
-    mask = sample.labelled.mask()
-    if sample.hemisphere is not None:
-        from odm.archive.orbits import read_orbit
+    if sample.hemisphere is None:
+        return len(component_boxes(sample.labelled.mask()))
+    from odm.archive.orbits import read_orbit
 
-        mask[:, ~shown_columns(_latitude(read_orbit(sample.path)), sample.hemisphere)] = 0
+    orbit = read_orbit(sample.path)
+    mask = sample.labelled.mask((orbit.frequency.size, orbit.times.size))
+    mask[:, ~shown_columns(_latitude(orbit), sample.hemisphere)] = 0
     return len(component_boxes(mask))
 
 

@@ -26,7 +26,7 @@ from odm.catalog.lock import CampaignLock
 from odm.catalog.parts import read_outcomes, write_part
 
 FORMAT = 1
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 """Changes whenever the same model, settings and file give another outcome."""
 
 CARD, OUTCOMES, LOG, LOCK = "campaign.json", "outcomes", "log.jsonl", "lock"
@@ -187,7 +187,8 @@ def not_writable(campaign: Campaign) -> None:
 
 
 def _differences(path: str, have: Any, wanted: Any, out: list[str]) -> None:
-    if isinstance(have, dict) and isinstance(wanted, dict):
+    if isinstance(have, dict) or isinstance(wanted, dict):
+        have, wanted = (one if isinstance(one, dict) else {} for one in (have, wanted))
         for key in sorted(set(have) | set(wanted)):
             _differences(f"{path}.{key}".lstrip("."), have.get(key), wanted.get(key), out)
     elif have != wanted:
@@ -195,6 +196,8 @@ def _differences(path: str, have: Any, wanted: Any, out: list[str]) -> None:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "not set"
     text = value if isinstance(value, str) else json.dumps(value)
     is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")
     return text[:12] if is_digest else text

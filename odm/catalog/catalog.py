@@ -33,8 +33,9 @@ def build_catalog(campaigns: Sequence[Campaign], kind: OutcomeKind) -> pa.Table:
     columns = ["findings", kind.key[0].name]
     tables = [campaign.outcomes(columns) for campaign in campaigns]
     tables = [table for table in tables if table.num_rows]
-    metadata = catalog_metadata(_about(campaigns, tables))
-    schema = kind.finding.with_metadata(metadata)
+    about = _about(campaigns, tables)
+    has_places = "geometry" in kind.finding.names
+    schema = kind.finding.with_metadata(catalog_metadata(about) if has_places else about)
     if not tables:
         return schema.empty_table()
     outcomes = union(pa.concat_tables(tables))
@@ -63,7 +64,7 @@ def _about(campaigns: Sequence[Campaign], tables: Sequence[pa.Table]) -> dict[st
 
 
 def write_catalog(path: object, table: pa.Table) -> None:
-    """Write a catalog as GeoParquet or CSV, by the extension.
+    """Write a catalog as Parquet (GeoParquet where it has places) or CSV, by the extension.
 
     In CSV, lists are joined by ``;``, the geometry is WKT, an outline is WKT of seconds since 1970
     and Hz, and what the columns mean stands in the lines above the header, each behind a ``#``.

@@ -9,12 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from odm.archive.coordinates import aacgm, bridged, dip_angle, unwrapped, wrapped
-from odm.archive.files import without_options
 from odm.archive.keys import OrbitKey
 from odm.archive.listing import OrbitFile, list_orbits
 from odm.archive.orbits import Orbit
 from odm.catalog.outcomes import Input, OutcomeKind
-from odm.catalog.selection import Listing
+from odm.catalog.selection import Listing, relative_to
 from odm.catalog.tables import REGION_SCHEMA, field
 
 TRACK_STEP_S = 60
@@ -36,6 +35,18 @@ ORBITS = OutcomeKind(
         field("suffix", pa.string(), "last part of the file name"),
     ),
     finding=REGION_SCHEMA.remove_metadata(),
+    box=(("time_start", "time_end", 2.048), ("frequency_min", "frequency_max", 24.4140625)),
+    largest="area_pixels",
+    shown=(
+        "region_id",
+        "time_peak",
+        "frequency_peak",
+        "latitude",
+        "longitude",
+        "dip_angle",
+        "area_pixels",
+        "confidence",
+    ),
     track=pa.schema(
         [
             field("time", _TIME, "of a row near the middle of the minute"),
@@ -81,12 +92,6 @@ def _input(archive: str, entry: OrbitFile) -> Input:
         modified_ns=entry.modified_ns,
         key=key_columns(entry.key),
     )
-
-
-def relative_to(archive: str, path: str) -> str:
-    """A file's place below the archive, with forward slashes."""
-    root, inside = without_options(archive).rstrip("/"), without_options(path)
-    return inside[len(root) :].lstrip("/") if inside.startswith(root + "/") else inside
 
 
 def key_columns(key: OrbitKey) -> dict[str, Any]:

@@ -50,7 +50,13 @@ class OutcomeKind:
         findings: what a finding is called, in the plural.
         key: columns that the key gives.
         finding: columns of one finding.
-        track: columns of one point of the decimated track.
+        box: columns between which a finding lies: lowest, highest, and what is added to their
+            difference, so that a finding of one value has an extent.
+        same: columns in which two findings have to agree to be one.
+        largest: column by which findings are put in order, the largest first.
+        shown: columns for a look at findings; the first is what a finding is called by.
+        facts: columns that only the open file gives.
+        track: columns of one point of the decimated track; None where there is none.
     """
 
     name: str
@@ -58,16 +64,21 @@ class OutcomeKind:
     findings: str
     key: tuple[pa.Field, ...]
     finding: pa.Schema
-    track: pa.Schema
+    box: tuple[tuple[str, str, float], ...]
+    largest: str
+    shown: tuple[str, ...]
+    same: tuple[str, ...] = ()
+    facts: tuple[pa.Field, ...] = ()
+    track: pa.Schema | None = None
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Of a table of outcomes."""
-        nested = (
-            field("findings", pa.list_(pa.struct(list(self.finding))), self.findings),
-            field("track", pa.list_(pa.struct(list(self.track))), "where it was measured"),
-        )
-        return pa.schema([*_BEFORE, *self.key, *_AFTER, *nested, _DIGEST])
+        nested = [field("findings", pa.list_(pa.struct(list(self.finding))), self.findings)]
+        if self.track is not None:
+            points = pa.list_(pa.struct(list(self.track)))
+            nested.append(field("track", points, "where it was measured"))
+        return pa.schema([*_BEFORE, *self.key, *_AFTER, *self.facts, *nested, _DIGEST])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,7 @@ def outcome_table(
     findings: Sequence[Mapping[str, Any]] = (),
     track: Sequence[Mapping[str, Any]] = (),
     shares: Mapping[str, float] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> pa.Table:
     """The outcome of one input as a table of one row.
 
@@ -113,6 +125,7 @@ def outcome_table(
         findings: rows of `OutcomeKind.finding`; none means clear.
         track: rows of `OutcomeKind.track`.
         shares: ``valid_share``, ``clipped_low`` and ``clipped_high``.
+        facts: columns of `OutcomeKind.facts`.
     """
     status = QUARANTINED if reason is not None else DETECTED if findings else CLEAR
     row = {
@@ -126,6 +139,7 @@ def outcome_table(
         "status": status,
         "reason": reason or "",
         **(shares or {}),
+        **(facts or {}),
         "findings": list(findings),
         "track": list(track),
     }

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from odm.archive.errors import InputError
+from odm.archive.files import without_options
 from odm.catalog.outcomes import QUARANTINED, STATUSES, UNION_COLUMNS, Input
 
 LEDGER_COLUMNS = (*UNION_COLUMNS, "name", "size", "modified_ns")
@@ -22,13 +23,13 @@ class Listing:
 
     Attributes:
         inputs: one per identity, in order of time.
-        times: naive UTC of each, for ``since`` and ``until``.
+        times: naive UTC of each, for ``since`` and ``until``; None where a name gives none.
         notes: sentences on what was passed over.
         report: the whole in words.
     """
 
     inputs: tuple[Input, ...]
-    times: tuple[datetime, ...]
+    times: tuple[datetime | None, ...]
     notes: tuple[str, ...] = ()
     report: str = ""
 
@@ -38,7 +39,8 @@ class Wish:
     """What a user wants done.
 
     Attributes:
-        since, until: naive UTC; inputs that start in [since, until).
+        since, until: naive UTC; inputs that start in [since, until). With either, inputs without
+            a time are left out.
         limit: at most so many inputs in this run, the earliest.
         retry_quarantined: do quarantined inputs again.
         refresh: do inputs again whose file changed since: another size or time of modification, or
@@ -57,6 +59,12 @@ class Wish:
         if self.since and self.until and self.since >= self.until:
             raise InputError(f"since {self.since} is not before until {self.until}")
 
+    def takes(self, time: datetime | None) -> bool:
+        """Whether an input of this time is wanted."""
+        if time is None:
+            return self.since is None and self.until is None
+        return not (self.since and time < self.since) and not (self.until and time >= self.until)
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -68,6 +76,7 @@ class Selection:
         counts: status → number of chosen inputs that are done and stay so.
         changed: inputs done whose file has changed since, left alone.
         absent: inputs done that the archive no longer holds; they stay in the campaign.
+        undated: inputs left out because their names give no time.
     """
 
     chosen: frozenset[str]
@@ -75,6 +84,7 @@ class Selection:
     counts: dict[str, int]
     changed: int
     absent: int
+    undated: int = 0
 
 
 def select(listing: Listing, ledger: pa.Table, wish: Wish) -> Selection:
@@ -89,9 +99,7 @@ def select(listing: Listing, ledger: pa.Table, wish: Wish) -> Selection:
         InputError: nothing in the archive lies between ``since`` and ``until``.
     """
     wanted = [
-        one
-        for one, time in zip(listing.inputs, listing.times, strict=True)
-        if (wish.since is None or time >= wish.since) and (wish.until is None or time < wish.until)
+        one for one, time in zip(listing.inputs, listing.times, strict=True) if wish.takes(time)
     ]
     if not wanted:
         raise InputError("the archive holds nothing between --since and --until")
@@ -118,6 +126,7 @@ def select(listing: Listing, ledger: pa.Table, wish: Wish) -> Selection:
         counts=counts,
         changed=changed,
         absent=len(done.keys() - here),
+        undated=0 if wish.takes(None) else listing.times.count(None),
     )
 
 
@@ -131,6 +140,12 @@ def status_counts(ledger: pa.Table, listed: Iterable[str] | None) -> dict[str, i
             counts[entry["values"]] = entry["counts"]
     counts["pending"] = None if listed is None else len(set(listed) - done)
     return counts
+
+
+def relative_to(archive: str, path: str) -> str:
+    """A file's place below the archive, with forward slashes."""
+    root, inside = without_options(archive).rstrip("/"), without_options(path)
+    return inside[len(root) :].lstrip("/") if inside.startswith(root + "/") else inside
 
 
 def _by_identity(ledger: pa.Table) -> dict[str, tuple[Any, ...]]:

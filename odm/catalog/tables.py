@@ -57,7 +57,7 @@ REGION_SCHEMA = pa.schema(
         field("area_pixels", pa.int32(), "values (rows by frequencies) in the region", "1"),
         field("bandwidth", pa.float64(), "frequency_max - frequency_min", "Hz"),
         field("duration", pa.float64(), "time_end - time_start", "s"),
-        field("confidence", pa.float64(), "confidence of the model, 1 for truth", "1"),
+        field("confidence", pa.float64(), "mean probability inside, calibrated; 1 for truth", "1"),
         field("flags", pa.list_(pa.string()), "gap, pass_end, band_edge, known_line, burst, "
                "low_valid_share"),
         field("source", pa.string(), "file, relative to the archive"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from odm.commands.findings import Wanted, describe, draw
 
 if TYPE_CHECKING:
     from odm.catalog.campaign import Campaign
     from odm.catalog.compare import Comparison
-    from odm.catalog.outcomes import OutcomeKind
 
 REASONS_SHOWN = 12
 
@@ -30,15 +31,16 @@ def status(
 
     from odm.archive.errors import OdmError
     from odm.catalog.campaign import load_campaign
+    from odm.catalog.kinds import kind_of, list_inputs
     from odm.catalog.outcomes import QUARANTINED
     from odm.catalog.selection import status_counts
 
     one = load_campaign(campaign)
-    kind, list_inputs = kind_of(one)
+    kind = kind_of(one.card.kind)
     outcomes = one.outcomes(["source", "reason"])
     note = ""
     try:
-        listed = [found.identity for found in list_inputs(one.card.archive).inputs]
+        listed = [found.identity for found in list_inputs(kind.name, one.card.archive).inputs]
     except OdmError as error:
         listed, note = None, f"the archive cannot be listed: {error}"
     counts = status_counts(outcomes, listed)
@@ -100,7 +102,8 @@ def diff(
 ) -> None:
     """Compare two campaigns: what one found and the other did not.
 
-    Two regions are one where their boxes in time and frequency overlap by a quarter.
+    Two regions are one where their boxes in time and frequency overlap by a quarter; two layers of
+    one class, where their boxes in frequency and range do.
 
     Example: odm diff campaign-old campaign-new --pictures disagreements
     """
@@ -136,57 +139,33 @@ def _print(one: Campaign, other: Campaign, comparison: Comparison, number: int) 
     for (a, b), count in sorted(comparison.statuses.items()):
         print(f"{a:<12} {b:<12} {count:>6}")
     print(
-        f"regions: {comparison.matched} in both, {len(comparison.only_a)} only in a, "
-        f"{len(comparison.only_b)} only in b; agreement {comparison.agreement:.3f}"
+        f"{comparison.kind.findings}: {comparison.matched} in both, {len(comparison.only_a)} only "
+        f"in a, {len(comparison.only_b)} only in b; agreement {comparison.agreement:.3f}"
     )
     shown = comparison.differing[:number]
     print(f"{len(comparison.differing)} inputs differ, such as {', '.join(shown)}")
     for name, found in (("a", comparison.only_a), ("b", comparison.only_b)):
-        for region in found[:number]:
-            row = region.region
-            print(
-                f"  only in {name}: {row['region_id']} at {row['time_peak']:%Y-%m-%d %H:%M:%S}, "
-                f"{row['frequency_peak'] / 1e3:.2f} kHz, {row['area_pixels']} pixels, "
-                f"confidence {row['confidence']:.2f}"
-            )
+        for unmatched in found[:number]:
+            print(f"  only in {name}: {describe(comparison.kind, unmatched.finding)}")
 
 
 def _draw(
     campaigns: dict[str, Campaign], comparison: Comparison, folder: str, number: int
 ) -> list[str]:
-    """Pictures of the largest regions that only one campaign has."""
-    from odm.archive.errors import OdmError
-    from odm.archive.files import join
-    from odm.findings.region_picture import draw_region
-
+    """Pictures of the largest findings that only one campaign has."""
+    kind = comparison.kind
     largest = sorted(
         [*comparison.only_a, *comparison.only_b],
-        key=lambda one: (-one.region["area_pixels"], one.region["region_id"]),
+        key=lambda one: (-one.finding[kind.largest], one.finding[kind.shown[0]]),
     )
-    drawn = []
-    for unmatched in largest[:number]:
-        campaign = campaigns[unmatched.side]
-        path = join(folder, f"only_in_{unmatched.side}_{unmatched.region['region_id']}.png")
-        label = f"only in {unmatched.side}: {campaign.folder.name}"
-        try:
-            draw_region(path, campaign.card.archive, unmatched.source, unmatched.region, label)
-        except OdmError as error:
-            typer.echo(f"note: no picture: {error}", err=True)
-        else:
-            drawn.append(path)
-    return drawn
-
-
-def kind_of(campaign: Campaign) -> tuple[OutcomeKind, Any]:
-    """The kind of a campaign's inputs, and what lists them.
-
-    Raises:
-        InputError: this version knows none of that name.
-    """
-    from odm.archive.errors import InputError
-    from odm.catalog.orbit_kind import ORBITS, list_orbit_inputs
-
-    known = {ORBITS.name: (ORBITS, list_orbit_inputs)}
-    if campaign.card.kind not in known:
-        raise InputError(f"{campaign.folder}: a campaign of {campaign.card.kind}, which is unknown")
-    return known[campaign.card.kind]
+    wanted = [
+        Wanted(
+            campaign=campaigns[one.side],
+            source=one.source,
+            findings=[one.finding],
+            label=f"only in {one.side}: {campaigns[one.side].folder.name}",
+            name=f"only_in_{one.side}_{one.finding[kind.shown[0]]}",
+        )
+        for one in largest[:number]
+    ]
+    return draw(kind, wanted, folder)

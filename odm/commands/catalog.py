@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.commands.findings import Wanted, draw
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from odm.catalog.campaign import Campaign
-
-SHOWN = ("region_id", "time_peak", "frequency_peak", "latitude", "longitude", "dip_angle",
-         "area_pixels", "confidence")  # fmt: skip
+    from odm.catalog.outcomes import OutcomeKind
 
 
 def catalog(
     campaigns: Annotated[list[str], typer.Argument(help="Folders of campaigns of one model.")],
-    out: Annotated[str, typer.Option(help="A .parquet (GeoParquet) or .csv file.")],
+    out: Annotated[str, typer.Option(help="A .parquet (of regions: GeoParquet) or .csv file.")],
     show: Annotated[int, typer.Option(help="Rows to print.", min=0)] = 0,
     pictures: Annotated[
         str | None, typer.Option(help="Folder for pictures of the surest findings.")
@@ -33,14 +33,14 @@ def catalog(
 
     from odm.catalog.campaign import load_campaign
     from odm.catalog.catalog import build_catalog, check_format, write_catalog
-    from odm.commands.campaign import kind_of
+    from odm.catalog.kinds import kind_of
 
     check_format(out)
     opened = [load_campaign(folder) for folder in campaigns]
-    kind, _ = kind_of(opened[0])
+    kind = kind_of(opened[0].card.kind)
     table = build_catalog(opened, kind)
     write_catalog(out, table)
-    drawn = [] if pictures is None else _draw(opened, pictures, number)
+    drawn = [] if pictures is None else _draw(kind, opened, pictures, number)
     inputs = int((table.schema.metadata or {}).get(b"inputs", b"0"))
     if json_:
         facts = {"out": out, kind.findings: table.num_rows, "inputs": inputs, "pictures": drawn}
@@ -48,14 +48,14 @@ def catalog(
         return
     print(f"{out}: {table.num_rows} {kind.findings} from {inputs} {kind.inputs}")
     if show:
-        _show(table, show)
+        _show(kind, table, show)
     for path in drawn:
         print(f"picture: {path}")
 
 
-def _show(table: pa.Table, rows: int) -> None:
+def _show(kind: OutcomeKind, table: pa.Table, rows: int) -> None:
     """The first rows, with the units of their columns."""
-    names = [name for name in SHOWN if name in table.column_names]
+    names = list(kind.shown)
     units = [
         (table.schema.field(name).metadata or {}).get(b"units", b"").decode() for name in names
     ]
@@ -76,27 +76,20 @@ def _text(value: Any) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "hour") else str(value)
 
 
-def _draw(campaigns: list[Campaign], folder: str, number: int) -> list[str]:
+def _draw(kind: OutcomeKind, campaigns: list[Campaign], folder: str, number: int) -> list[str]:
     """Pictures of the findings of the highest confidence, the largest first among equals."""
-    from odm.archive.errors import OdmError
-    from odm.archive.files import join
-    from odm.findings.region_picture import draw_region
-
     found = [
-        (campaign, row["source"], region)
+        (campaign, row["source"], finding)
         for campaign in campaigns
         for row in campaign.outcomes(["source", "findings"]).to_pylist()
-        for region in row["findings"]
+        for finding in row["findings"]
     ]
-    found.sort(key=lambda one: (-one[2]["confidence"], -one[2]["area_pixels"], one[1]))
-    drawn = []
-    for campaign, source, region in found[:number]:
-        path = join(folder, f"{region['region_id']}.png")
-        label = f"found, confidence {region['confidence']:.2f}"
-        try:
-            draw_region(path, campaign.card.archive, source, region, label)
-        except OdmError as error:
-            typer.echo(f"note: no picture: {error}", err=True)
-        else:
-            drawn.append(path)
-    return drawn
+    found.sort(key=lambda one: (-one[2]["confidence"], -one[2][kind.largest], one[1]))
+    wanted: dict[str, Wanted] = {}
+    for campaign, source, finding in found:
+        name = str(finding[kind.shown[0]])
+        if name in wanted:  # another layer of the same ionogram
+            wanted[name].findings.append(finding)
+        elif len(wanted) < number:
+            wanted[name] = Wanted(campaign, source, [finding], "found", name)
+    return draw(kind, list(wanted.values()), folder)

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="A model folder, or a method without learning: canny, log.")
+        str,
+        typer.Argument(
+            help="A model folder, a model of the package (odm_unet_small), or a method without "
+            "learning: canny, log."
+        ),
     ],
     dataset: Annotated[Path, typer.Argument(help="A dataset.yaml.")],
     part: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
@@ -67,8 +71,13 @@ def evaluate(
     from odm.findings.evaluate import Running, evaluate_model
     from odm.findings.methods import open_method
     from odm.findings.save_evaluation import save_evaluation
+    from odm.models.shipped import model_folder
     from odm.progress import progress
 
+    folder = model_folder(model)
+    if save and folder != model:
+        raise InputError(f"--save: {model} belongs to the package: copy {folder} and name the copy")
+    model = folder
     if _is_detector(model):
         given = Running(batch, engine, device, precision)  # type: ignore[arg-type]
         _evaluate_detector(model, dataset, part, calibrate_on, given, out, save, json_)
@@ -96,12 +105,12 @@ def evaluate(
         if save:
             card = save_evaluation(method, done)
             done.sheet.about["saved as"] = card.digest
-            typer.echo(f"saved: {model} has digest {card.digest}", err=True)
+            typer.echo(f"saved: {model} has digest {card.digest}", err=json_)
     finally:  # what cannot be saved has its scores all the same
         print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
         if out is not None:
             for path in _write(out, done.sheet, done.examples):
-                typer.echo(f"written: {path}", err=True)
+                typer.echo(f"written: {path}", err=json_)
 
 
 def _is_detector(model: str) -> bool:
@@ -138,10 +147,10 @@ def _evaluate_detector(
     if save:
         card = save_detector(model, done)
         done.sheet.about["saved as"] = card.digest
-        typer.echo(f"saved: {model} has digest {card.digest}", err=True)
+        typer.echo(f"saved: {model} has digest {card.digest}", err=json_)
     if out is not None:
         for path in write_sheet(out, done.sheet, done.class_names, done.examples):
-            typer.echo(f"written: {path}", err=True)
+            typer.echo(f"written: {path}", err=json_)
     print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
 
 

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from odm.commands.runners import find_runner
 
 if TYPE_CHECKING:
-    from odm.reprocess.drive import Runner, Summary
+    from odm.catalog.selection import Wish
+    from odm.reprocess.drive import Order, Runner, Summary
 
 app = typer.Typer(no_args_is_help=True, help="Run a model over an archive, into a campaign.")
+
+Folder = Annotated[str, typer.Argument(help="Folder to make, or to go on with.")]
+Model = Annotated[str | None, typer.Option(help="Model folder [default: the one of the package].")]
+Local = Annotated[bool, typer.Option("--local", help="Without Ray, on this machine.")]
+Limit = Annotated[int | None, typer.Option(help="At most so many now, earliest first.")]
+Since = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
+Until = Annotated[str | None, typer.Option(help="Day or time before which, UTC.")]
+RetryQuarantined = Annotated[
+    bool, typer.Option("--retry-quarantined", help="Do quarantined ones again.")
+]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Do those again whose file has changed since.")
+]
+MaxQuarantined = Annotated[
+    float, typer.Option(help="Share in quarantine above which the exit code is 1.")
+]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Even if another driver is at work here.")
+]
+Precision = Annotated[str, typer.Option(help="float32, or bfloat16 on a GPU.")]
+Batch = Annotated[int, typer.Option(help="Images a call [default 0: by the device].")]
+Engine = Annotated[str, typer.Option(help="auto, eager, compile, onnx, openvino.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
+ReaderProcesses = Annotated[int, typer.Option(help="Reading processes [default 0: by cores].")]
+Models = Annotated[int, typer.Option(help="Copies of the model, on Ray [default 0].")]
+Threads = Annotated[int, typer.Option(help="CPU threads of each copy [default 0].")]
+Address = Annotated[str | None, typer.Option(help="Of a Ray cluster.")]
+ObjectStore = Annotated[
+    int, typer.Option(help="Shared memory of a Ray started here [default 0: Ray's].")
+]
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 
 
 @app.callback()
@@ -22,26 +54,16 @@ def _group() -> None:
 @app.command()
 def orbits(
     archive: Annotated[str, typer.Argument(help="Folder or URI of half-orbits.")],
-    campaign: Annotated[str, typer.Argument(help="Folder to make, or to go on with.")],
-    model: Annotated[
-        str | None, typer.Option(help="Model folder [default: the one of the package].")
-    ] = None,
-    local: Annotated[bool, typer.Option("--local", help="Without Ray, on this machine.")] = False,
-    limit: Annotated[int | None, typer.Option(help="At most so many now, earliest first.")] = None,
-    since: Annotated[str | None, typer.Option(help="First day or time, UTC.")] = None,
-    until: Annotated[str | None, typer.Option(help="Day or time before which, UTC.")] = None,
-    retry_quarantined: Annotated[
-        bool, typer.Option("--retry-quarantined", help="Do quarantined ones again.")
-    ] = False,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Do those again whose file has changed since.")
-    ] = False,
-    max_quarantined: Annotated[
-        float, typer.Option(help="Share in quarantine above which the exit code is 1.")
-    ] = 0.05,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Even if another driver is at work here.")
-    ] = False,
+    campaign: Folder,
+    model: Model = None,
+    local: Local = False,
+    limit: Limit = None,
+    since: Since = None,
+    until: Until = None,
+    retry_quarantined: RetryQuarantined = False,
+    refresh: Refresh = False,
+    max_quarantined: MaxQuarantined = 0.05,
+    take_over: TakeOver = False,
     threshold: Annotated[
         float | None, typer.Option(help="Of the probability [default: the model's].")
     ] = None,
@@ -54,18 +76,16 @@ def orbits(
     flip: Annotated[
         bool, typer.Option("--flip", help="Average with the image reversed in time.")
     ] = False,
-    precision: Annotated[str, typer.Option(help="float32, or bfloat16 on a GPU.")] = "float32",
-    batch: Annotated[int, typer.Option(help="Images a call [default 0: by the device].")] = 0,
-    engine: Annotated[str, typer.Option(help="auto, eager, compile, onnx, openvino.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
-    readers: Annotated[int, typer.Option(help="Reading processes [default 0: by cores].")] = 0,
-    models: Annotated[int, typer.Option(help="Copies of the model, on Ray [default 0].")] = 0,
-    threads: Annotated[int, typer.Option(help="CPU threads of each copy [default 0].")] = 0,
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
-    object_store_mb: Annotated[
-        int, typer.Option(help="Shared memory of a Ray started here [default 0: Ray's].")
-    ] = 0,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    precision: Precision = "float32",
+    batch: Batch = 0,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    readers: ReaderProcesses = 0,
+    models: Models = 0,
+    threads: Threads = 0,
+    address: Address = None,
+    object_store_mb: ObjectStore = 0,
+    json_: Json = False,
 ) -> None:
     """Find regions in half-orbits; the same command again does what is left to do.
 
@@ -74,19 +94,11 @@ def orbits(
 
     Example: odm reprocess orbits archive campaign --since 2021-11-01 --until 2021-12-01
     """
-    from odm.catalog.selection import Wish
-    from odm.commands.dates import parse_date
+    wish = _wish(since, until, limit, retry_quarantined, refresh)
+    run = _here() if local else find_runner("reprocess orbits", "reprocessing")
     from odm.reprocess.model import Workers
     from odm.reprocess.orbits import orbit_order
 
-    wish = Wish(
-        since=parse_date(since) if since else None,
-        until=parse_date(until) if until else None,
-        limit=limit,
-        retry_quarantined=retry_quarantined,
-        refresh=refresh,
-    )
-    run = _here() if local else find_runner("reprocess orbits", "reprocessing")
     order = orbit_order(
         archive,
         campaign,
@@ -106,11 +118,79 @@ def orbits(
         engine=engine,
         device=device,
     )
-    from odm.reprocess.drive import check, reprocess
+    _run(order, run, as_json=json_)
 
-    summary = reprocess(order, run)
-    _show(summary, order.stages.kind.inputs, as_json=json_)
-    check(summary, max_quarantined, order.stages.kind.inputs)
+
+@app.command()
+def ionograms(
+    archive: Annotated[str, typer.Argument(help="Folder or URI of ionograms.")],
+    campaign: Folder,
+    model: Model = None,
+    local: Local = False,
+    limit: Limit = None,
+    since: Since = None,
+    until: Until = None,
+    retry_quarantined: RetryQuarantined = False,
+    refresh: Refresh = False,
+    max_quarantined: MaxQuarantined = 0.05,
+    take_over: TakeOver = False,
+    threshold: Annotated[
+        float | None, typer.Option(help="Least confidence of a layer [default: the model's].")
+    ] = None,
+    precision: Precision = "float32",
+    batch: Batch = 0,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    readers: ReaderProcesses = 0,
+    models: Models = 0,
+    threads: Threads = 0,
+    address: Address = None,
+    object_store_mb: ObjectStore = 0,
+    json_: Json = False,
+) -> None:
+    """Find layers in ionograms of any known format; again, it does what is left to do.
+
+    As with half-orbits: it may be killed at any moment, bad files are quarantined with their
+    reason, and model, threshold and precision belong to the campaign. --since and --until go by
+    the time in a file's name.
+
+    Example: odm reprocess ionograms archive campaign --local
+    """
+    wish = _wish(since, until, limit, retry_quarantined, refresh)
+    run = _here() if local else find_runner("reprocess ionograms", "reprocessing")
+    from odm.reprocess.ionograms import ionogram_order
+    from odm.reprocess.model import Workers
+
+    order = ionogram_order(
+        archive,
+        campaign,
+        model=model,
+        threshold=threshold,
+        wish=wish,
+        workers=Workers(readers, models, threads, address, object_store_mb),
+        max_quarantined=max_quarantined,
+        take_over=take_over,
+        precision=precision,
+        batch=batch,
+        engine=engine,
+        device=device,
+    )
+    _run(order, run, as_json=json_)
+
+
+def _wish(
+    since: str | None, until: str | None, limit: int | None, retry_quarantined: bool, refresh: bool
+) -> Wish:
+    from odm.catalog.selection import Wish
+    from odm.commands.dates import parse_date
+
+    return Wish(
+        since=parse_date(since) if since else None,
+        until=parse_date(until) if until else None,
+        limit=limit,
+        retry_quarantined=retry_quarantined,
+        refresh=refresh,
+    )
 
 
 def _here() -> Runner:
@@ -119,8 +199,19 @@ def _here() -> Runner:
     return run_local
 
 
+def _run(order: Order, run: Any, *, as_json: bool) -> None:
+    from odm.reprocess.drive import check, reprocess
+
+    summary = reprocess(order, run)
+    inputs = order.stages.kind.inputs
+    _show(summary, inputs, as_json=as_json)
+    check(summary, order.max_quarantined, inputs)
+
+
 def _show(summary: Summary, inputs: str, *, as_json: bool) -> None:
     import json
+
+    from odm.progress import speed
 
     if as_json:
         print(json.dumps(summary.to_dict(), indent=2))
@@ -128,8 +219,13 @@ def _show(summary: Summary, inputs: str, *, as_json: bool) -> None:
     for note in summary.notes:
         typer.echo(f"note: {note}", err=True)
     counts = ", ".join(f"{number} {name}" for name, number in summary.counts.items())
-    rate = f", {summary.rate:.1f}/s after the first" if summary.rate else ""
+    now = f"{summary.done} done now in {summary.seconds:.1f} s"
+    if summary.first_s is not None:
+        now += f", the first after {summary.first_s:.1f} s"
+    if summary.rate:
+        now += f", then {speed(summary.rate)}"
+    elif not (summary.done or summary.pending):
+        now = "nothing was left to do"
     print(
-        f"{summary.campaign}: {summary.chosen} {inputs}: {counts}, {summary.pending} pending; "
-        f"{summary.done} done now in {summary.seconds:.1f} s{rate}"
+        f"{summary.campaign}: {summary.chosen} {inputs}: {counts}, {summary.pending} pending; {now}"
     )

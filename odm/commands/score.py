@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from odm.catalog.campaign import Campaign
     from odm.findings.cases import Example
+    from odm.findings.layer_sheet import LayerExample, LayerSheet
     from odm.findings.score_sheet import ScoreSheet
 
 TRUTH = "truth.parquet"
@@ -23,30 +24,41 @@ def score(
     out: Annotated[
         str | None, typer.Option(help="Folder for the sheet, figures and cases.")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
+    resamples: Annotated[
+        int, typer.Option(help="For intervals of half-orbits; 0 for none.", min=0)
+    ] = 1000,
     brief: Annotated[bool, typer.Option("--brief", help="The first tables only.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Score what a campaign found, at the thresholds it was run with.
 
-    Half-orbits in quarantine, and those that are pending, are not scored; the sheet says how many.
+    Inputs in quarantine, and those that are pending, are not scored; the sheet says how many.
 
     Example: odm score campaign --truth archive/truth.parquet --out scores
     """
     from odm.catalog.campaign import load_campaign
+    from odm.catalog.ionogram_kind import IONOGRAMS
+    from odm.catalog.kinds import kind_of
 
+    one = load_campaign(campaign)
+    if kind_of(one.card.kind) is IONOGRAMS:
+        layers, ionograms = _layer_sheet(one, truth)
+        if out is not None:
+            from odm.findings.layer_sheet import write_sheet
+
+            _say(write_sheet(out, layers, one.card.settings["classes"], ionograms), json_)
+        print(layers.to_json() if json_ else layers.to_text(brief=brief), end="")
+        return
     examples: list[Example] = []
-    sheet = _sheet(load_campaign(campaign), truth, resamples, examples)
+    sheet = _sheet(one, truth, resamples, examples)
     if out is not None:
-        for path in _write(out, sheet, examples):
-            typer.echo(f"written: {path}", err=True)
+        _say(_write(out, sheet, examples), json_)
     print(sheet.to_json() if json_ else sheet.to_text(brief=brief), end="")
 
 
 def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Example]) -> ScoreSheet:
     from odm.archive.errors import InputError
     from odm.archive.listing import list_orbits
-    from odm.catalog.orbit_kind import ORBITS
     from odm.catalog.outcomes import QUARANTINED
     from odm.findings.regions import RegionSettings
     from odm.findings.score_rows import rows_by_file, score_rows
@@ -54,8 +66,6 @@ def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Exampl
     from odm.progress import progress
 
     card = campaign.card
-    if card.kind != ORBITS.name:
-        raise InputError(f"{campaign.folder}: a campaign of {card.kind} cannot be scored")
     known = Truth.load(_folder(truth))
     rows = campaign.outcomes(["name", "findings"]).to_pylist()
     done = {row["name"] for row in rows if row["status"] != QUARANTINED}
@@ -67,15 +77,7 @@ def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Exampl
         region for row in rows if row["name"] in here for region in row["findings"]
     )
     bad = sum(row["status"] == QUARANTINED for row in rows)
-    about: dict[str, Any] = {
-        "campaign": str(campaign.folder),
-        "archive": card.archive,
-        "truth": truth,
-        "model": card.model["architecture"],
-        "digest": card.model["digest"],
-        "settings": dict(card.settings),
-        "half-orbits in quarantine, not scored": bad,
-    }
+    about = {**_about(campaign, truth), "half-orbits in quarantine, not scored": bad}
     with progress("scoring", sum(known.knows(entry.key) for entry in entries)) as advance:
         return score_rows(
             found,
@@ -87,6 +89,52 @@ def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Exampl
             examples=examples,
             progress=lambda done, total: advance(1),
         )
+
+
+def _layer_sheet(campaign: Campaign, truth: str) -> tuple[LayerSheet, list[LayerExample]]:
+    from odm.archive.errors import InputError
+    from odm.catalog.kinds import list_inputs
+    from odm.catalog.outcomes import QUARANTINED
+    from odm.findings.score_layers import score_layers
+    from odm.images.ionogram import IonogramImageSettings
+    from odm.images.layer_labels import load_layer_labels
+    from odm.progress import progress
+
+    card = campaign.card
+    labels = load_layer_labels(_folder(truth), tuple(card.settings["classes"]))
+    here = {one.identity for one in list_inputs(card.kind, card.archive).inputs}
+    rows = campaign.outcomes(["source", "findings"]).to_pylist()
+    bad = sum(row["status"] == QUARANTINED for row in rows)
+    done = [row for row in rows if row["status"] != QUARANTINED and row["identity"] in here]
+    if not done:
+        raise InputError(f"{campaign.folder}: nothing is done yet of what the archive holds now")
+    with progress("scoring", len(done), "ionograms") as advance:
+        return score_layers(
+            done,
+            card.archive,
+            labels,
+            image=IonogramImageSettings.from_dict(dict(card.settings["image"])),
+            threshold=card.settings["boxes"]["threshold"],
+            about={**_about(campaign, truth), "ionograms in quarantine, not scored": bad},
+            advance=advance,
+        )
+
+
+def _about(campaign: Campaign, truth: str) -> dict[str, Any]:
+    card = campaign.card
+    return {
+        "campaign": str(campaign.folder),
+        "archive": card.archive,
+        "truth": truth,
+        "model": card.model["architecture"],
+        "digest": card.model["digest"],
+        "settings": dict(card.settings),
+    }
+
+
+def _say(written: list[str], aside: bool) -> None:
+    for path in written:
+        typer.echo(f"written: {path}", err=aside)
 
 
 def _folder(truth: str) -> str:

@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from odm.training.launch import Launch
     from odm.training.plans import AnyPlan
 
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Settings, such as optimiser.learning_rate=3e-4 or model.architecture=NAME.",
+        show_default=False,
+    ),
+]
+Data = Annotated[Path, typer.Option(help="The dataset.yaml.", show_default=False)]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="Settings in YAML [default: those of odm_unet, or of yolox_nano]."),
+]
+Out = Annotated[str, typer.Option(help="Folder of runs, which all machines of a cluster share.")]
+Init = Annotated[
+    str | None, typer.Option(help="Folder of a model to fine-tune.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
+DATA = Path("dataset.yaml")
+
 app = typer.Typer(no_args_is_help=True, help="Train models on labelled data sets.")
 
 
@@ -25,31 +45,18 @@ def _group() -> None:
 
 @app.command()
 def segmenter(
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...",
-            help="Settings, such as optimiser.learning_rate=3e-4 or model.options.sdi_channels=16.",
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[Path, typer.Option(help="A dataset.yaml.", show_default=False)] = Path(
-        "dataset.yaml"
-    ),
-    config: Annotated[
-        Path | None, typer.Option(help="Settings in YAML [default: those of odm_unet].")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
-    init: Annotated[
-        str | None, typer.Option(help="Folder of a model to fine-tune.", show_default=False)
-    ] = None,
+    overrides: Overrides = None,
+    data: Data = DATA,
+    config: Config = None,
+    out: Out = "runs",
+    init: Init = None,
     local: runners.Local = False,
     workers: runners.Workers = None,
     cpus_per_worker: runners.CpusPerWorker = None,
     gpu: runners.Gpu = None,
     address: runners.Address = None,
     max_failures: runners.MaxFailures = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Train a segmenter; the same command again resumes it.
 
@@ -65,7 +72,7 @@ def segmenter(
     run = _chosen("segmenter", launch, local=local)
     from odm.training.segmenter import plan_segmenter
 
-    plan = plan_segmenter(settings, data, out, init)
+    plan = plan_segmenter(settings, data, _runs(out), _model(init))
     _tell(plan, "half-orbits")
     names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
     _show(plan, *run(plan), names=names, as_json=json_)
@@ -73,31 +80,18 @@ def segmenter(
 
 @app.command()
 def detector(
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...",
-            help="Settings, such as model.architecture=yolox_s or data.mosaic=0.5.",
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[
-        Path, typer.Option(help="A dataset.yaml of ionograms.", show_default=False)
-    ] = Path("dataset.yaml"),
-    config: Annotated[
-        Path | None, typer.Option(help="Settings in YAML [default: yolox_nano].")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
-    init: Annotated[
-        str | None, typer.Option(help="Folder of a detector to fine-tune.", show_default=False)
-    ] = None,
+    overrides: Overrides = None,
+    data: Data = DATA,
+    config: Config = None,
+    out: Out = "runs",
+    init: Init = None,
     local: runners.Local = False,
     workers: runners.Workers = None,
     cpus_per_worker: runners.CpusPerWorker = None,
     gpu: runners.Gpu = None,
     address: runners.Address = None,
     max_failures: runners.MaxFailures = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Train a detector of ionospheric layers; the same command again resumes it.
 
@@ -114,9 +108,33 @@ def detector(
     run = _chosen("detector", launch, local=local)
     from odm.training.detector import plan_detector
 
-    plan = plan_detector(settings, data, out, init)
+    plan = plan_detector(settings, data, _runs(out), _model(init))
     _tell(plan, "ionograms")
     _show(plan, *run(plan), names=("ap", "ap50", "ap25"), as_json=json_)
+
+
+def _runs(out: str) -> Path:
+    """The folder of runs.
+
+    Raises:
+        InputError: it is no local one.
+    """
+    from odm.archive.errors import InputError
+    from odm.archive.files import local_path
+
+    folder = local_path(out)
+    if folder is None:
+        raise InputError(
+            f"--out {out}: runs are kept in a local or shared folder; object stores are not "
+            "written to yet"
+        )
+    return folder
+
+
+def _model(init: str | None) -> str | None:
+    from odm.models.shipped import model_folder
+
+    return None if init is None else model_folder(init)
 
 
 def _chosen(task: str, launch: Launch, *, local: bool) -> Any:

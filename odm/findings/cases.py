@@ -65,10 +65,10 @@ def example_of(
     Args:
         path: its file.
         scored: as `Scorer.add` took it.
-        threshold: of confidence.
+        threshold: of seeds.
         pairs: as `Scorer.add` gave them.
     """
-    result = [n for n, one in enumerate(scored.found) if reaches(one.confidence, threshold)]
+    result = [n for n, one in enumerate(scored.found) if reaches(one.seed, threshold)]
     if not scored.truth and not result:
         return None
     true = np.zeros(scored.shape, dtype=bool)

@@ -60,7 +60,10 @@ class Curve:
         return float((np.diff(self.recall, prepend=0.0) * best).sum())
 
     def recall_at(self, false_per_half_orbit: float) -> float:
-        """Largest recall with at most so many false regions per half-orbit; 0 if there is none."""
+        """Largest recall with at most so many false regions per half-orbit; 0 if there is none, NaN
+        where there are no true regions."""
+        if not self.truths:
+            return float("nan")
         allowed = self.recall[self.false_per_half_orbit <= false_per_half_orbit]
         return float(allowed.max()) if allowed.size else 0.0
 

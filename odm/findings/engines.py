@@ -23,7 +23,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from odm.archive.cache import one_at_a_time
 from odm.archive.errors import InputError, OdmError
 from odm.archive.files import write_bytes
 from odm.models.base import ImageModel, to_input
 from odm.models.odconv import executed
+from odm.progress import waiting
 
 ENGINES = ("auto", "eager", "compile", "onnx", "openvino")
 TOLERANCE = 1e-3
@@ -55,6 +57,7 @@ class EngineError(OdmError):
 
 _NEEDS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino",)}
 _SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
+_NAMES = {"onnx": "ONNX", "openvino": "OpenVINO"}
 
 
 def missing_packages(engine: str) -> tuple[str, ...]:
@@ -118,6 +121,7 @@ def build_engine(
         return eager
     model.check(example_input(model, batch, size))
     if engine == "compile":
+        waiting("compiling model")
         run: Run = _Torch(torch.compile(model, fullgraph=True, dynamic=False), precision)
         with _explained(engine, model), _without_limit():
             run(example_input(model, batch, size))  # compiles: now rather than in the first batch
@@ -125,25 +129,59 @@ def build_engine(
         if precision == torch.float32:
             check_engine(run, eager, model, batch, size, "compile")
         return run
-    name = f"{digest[:16]}-{size[0]}x{size[1]}{_SUFFIX[engine]}"
-    if exports is not None and digest and (exports / name).is_file():
-        try:
-            with _explained(engine, model):
-                run = _load(engine, exports / name, batch)
-            check_engine(run, eager, model, batch, size, engine)
-            return run
-        except EngineError:
-            (exports / name).unlink(missing_ok=True)  # cut short, or of another model: made anew
+    if exports is None or not digest:
+        return _exported(engine, model, batch, size, eager, None)
+    kept = exports / _export_name(engine, digest, size)
+    with one_at_a_time(kept):
+        return _kept(engine, model, batch, size, eager, kept) or _exported(
+            engine, model, batch, size, eager, kept
+        )
+
+
+def _export_name(engine: str, digest: str, size: Size) -> str:
+    """Of an exported model; exports of other versions of what made them are left alone."""
+    from importlib.metadata import version
+
+    from odm import __version__
+
+    maker = version("onnxruntime" if engine == "onnx" else engine)
+    versions = f"odm{__version__}-torch{torch.__version__.partition('+')[0]}-{engine}{maker}"
+    return f"{digest[:16]}-{size[0]}x{size[1]}-{versions}{_SUFFIX[engine]}"
+
+
+def _kept(
+    engine: str, model: ImageModel, batch: int, size: Size, eager: Run, path: Path
+) -> Run | None:
+    """What an earlier process has exported; None where there is nothing or it is of no use."""
+    if not path.is_file():
+        return None
+    try:
+        with _explained(engine, model):
+            run = _load(engine, path, batch)
+        check_engine(run, eager, model, batch, size, engine)
+    except EngineError:
+        path.unlink(missing_ok=True)  # cut short, or of another model: made anew
+        return None
+    return run
+
+
+def _exported(
+    engine: str, model: ImageModel, batch: int, size: Size, eager: Run, keep: Path | None
+) -> Run:
+    """Export now, and keep that for the next process where it can be."""
+    waiting(f"exporting model to {_NAMES[engine]}")
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / name
+        path = Path(temporary) / (f"model{_SUFFIX[engine]}" if keep is None else keep.name)
         with _explained(engine, model):
             _export(engine, model, path, size)
             run = _load(engine, path, batch)
         check_engine(run, eager, model, batch, size, engine)
-        if exports is not None and digest:
-            # The .xml last: it is what is looked for, and an OpenVINO model's weights lie beside.
-            for file in sorted(Path(temporary).iterdir(), key=lambda one: one == path):
-                write_bytes(exports / file.name, file.read_bytes())
+        if keep is not None:
+            # A cache that cannot be written is no failure; the next process exports again.
+            with suppress(OdmError, OSError):
+                # The .xml last: it is looked for, and an OpenVINO model's weights lie beside.
+                for file in sorted(Path(temporary).iterdir(), key=lambda one: one == path):
+                    write_bytes(keep.parent / file.name, file.read_bytes())
     return run
 
 

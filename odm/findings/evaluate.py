@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from odm.archive.cache import EXPORTS, user_cache
 from odm.archive.errors import InputError, OdmError
 from odm.archive.samples import Dataset, Sample
 from odm.archive.splits import PARTS
@@ -223,6 +224,8 @@ class _Bench:
             device=running.device,
             precision=running.precision,
             flip=running.flip,
+            exports=user_cache(EXPORTS),
+            digest=None if method.card is None else method.card.digest,
         )
 
     def calibrate(

@@ -59,13 +59,15 @@ class LayerSheet:
         """As JSON; what is undefined is null."""
         return json.dumps(plain(asdict(self)), indent=1) + "\n"
 
-    def to_text(self) -> str:
-        """Tables for people."""
+    def to_text(self, brief: bool = False) -> str:
+        """Tables for people; ``brief``: the first ones only."""
         lines = [f"{name}: {value}" for name, value in self.about.items()]
         lines += [", ".join(f"{k.replace('_', ' ')} {v}" for k, v in self.counts.items()), ""]
         lines += _table(
             f"Layers, score >= {self.threshold:g}", [_cells(row) for row in self.layers]
         )
+        if brief:
+            return "\n".join([*lines, self.caveat]).rstrip() + "\n"
         lines += _table("The paper", [_cells({"overlap": 0.25, **row}) for row in self.paper])
         if self.paper:
             lines += [PAPER_NOTE, ""]

@@ -62,7 +62,8 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
     """Open a model folder, or make a method without learning.
 
     Args:
-        model: folder or URI; or ``canny`` or ``log``, with their default options.
+        model: folder or URI; or a model of the package, such as ``odm_unet_small``; or ``canny``
+            or ``log``, with their default options.
         device: where the weights go at first.
 
     Raises:
@@ -72,8 +73,9 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
     from odm.models.classical import create_classical
     from odm.models.folder import load_model
     from odm.models.segmenters import available_segmenters
+    from odm.models.shipped import model_folder
 
-    name = str(model)
+    name = model_folder(model)
     if exists(join(name, CARD)):
         kind = read_model_card(name).architecture["kind"]
         if kind != SEGMENTER:

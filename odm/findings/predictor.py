@@ -49,7 +49,8 @@ class Predictor:
         precision: "float32"; "bfloat16" is faster on a GPU, and off by up to about 1e-2.
         flip: average with the answer to the image reversed in time. Frequency is never reversed:
             it has a meaning.
-        temperature: logits are divided by it (see `odm.findings.calibration`).
+        temperature: logits are divided by it (see `odm.findings.calibration`), with ``flip`` those
+            of the average.
         exports: local folder that keeps exported models, for the next process; needs ``digest``.
         digest: the model's, as its folder says.
 
@@ -138,10 +139,11 @@ class Predictor:
         """Answers to at most one batch."""
         full = np.zeros((self.batch, *images.shape[1:]), dtype=np.uint8)
         full[: len(images)] = images
-        probability = self._probability(full)
+        # A temperature is fitted to what is scored, so to the average, and divides its logits.
+        probability = self._probability(full, 1.0 if self.flip else self.temperature)
         if self.flip:
-            mirrored = self._probability(np.ascontiguousarray(full[:, :, ::-1]))
-            probability = (probability + mirrored.flip(-1)) / 2
+            mirrored = self._probability(np.ascontiguousarray(full[:, :, ::-1]), 1.0)
+            probability = _tempered((probability + mirrored.flip(-1)) / 2, self.temperature)
         if not bool(torch.isfinite(probability).all()):
             # Rounded to uint8 it would be 0: a broken model would see a clear sky everywhere.
             raise OdmError(
@@ -151,12 +153,12 @@ class Predictor:
         levels = (probability[: len(images)] * LEVELS).round_().to(torch.uint8)
         return levels.cpu().numpy()
 
-    def _probability(self, images: Images) -> Tensor:
+    def _probability(self, images: Images, temperature: float) -> Tensor:
         """(B, H, W) float32 on the device."""
         if not isinstance(self.model, ImageModel):
             answer = self.model.predict(images[:, None])
-            return _tempered(torch.from_numpy(answer[:, 1:].sum(axis=1)), self.temperature)
-        return foreground(self.output(images), self.temperature)
+            return _tempered(torch.from_numpy(answer[:, 1:].sum(axis=1)), temperature)
+        return foreground(self.output(images), temperature)
 
     def output(self, images: Images) -> Tensor:
         """What a learned model gives for one batch, on the device.

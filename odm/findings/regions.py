@@ -95,13 +95,17 @@ class Region:
 
     Attributes:
         mask: (K, N) bool at native size, row 0 the highest frequency.
-        confidence: the highest `RegionSettings.threshold` at which this region would still be
-            found, that is the probability that ``seed_pixels`` of its pixels reach. So a sweep of
-            the threshold is a cut through the confidences, and one search gives a whole curve.
+        confidence: mean probability inside. The peak, which decides whether there is a region at
+            all, is 1 for nearly all that a trained model finds, false ones among them; the mean
+            also knows how much of the region is as sure as that, and ranks them.
+        seed: the highest `RegionSettings.threshold` at which this region would still be found,
+            that is the probability that ``seed_pixels`` of its pixels reach. So a sweep of the
+            threshold is a cut through the seeds, and one search gives the results of all.
     """
 
     mask: Mask
     confidence: float
+    seed: float = 1.0
 
 
 def to_levels(probability: NDArray[Any]) -> Levels:
@@ -180,9 +184,11 @@ def find_regions(
         inside = levels[mask]
         if inside.size < settings.seed_pixels:
             continue
-        confidence = int(np.partition(inside, -settings.seed_pixels)[-settings.seed_pixels])
-        if confidence >= level_of(settings.threshold):
-            regions.append(Region(mask, confidence / LEVELS))
+        seed = int(np.partition(inside, -settings.seed_pixels)[-settings.seed_pixels])
+        if seed >= level_of(settings.threshold):
+            # Whole numbers are summed, so that the mean does not depend on who sums.
+            mean = int(inside.sum(dtype=np.int64)) / (LEVELS * inside.size)
+            regions.append(Region(mask, mean, seed / LEVELS))
     return regions
 
 

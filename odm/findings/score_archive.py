@@ -76,7 +76,7 @@ def score_archive(
     """Score a method on the labelled half-orbits of an archive.
 
     Regions are searched down to ``regions.low_threshold``, so that the curves go further than the
-    result; what is scored as the result are those of confidence ``regions.threshold`` and more.
+    result; what is scored as the result are those of ``regions.threshold`` and more.
 
     Args:
         predict: the method, such as a `Predictor`.
@@ -171,20 +171,23 @@ def scored_orbit(one: Predicted, settings: RegionSettings, truth: Truth) -> Scor
     valid = one.geometry.mask_to_native(one.valid)
     wide = replace(settings, threshold=settings.low_threshold)
     candidates = find_regions(one.probability, one.geometry, wide)
-    result = [region for region in candidates if reaches(region.confidence, settings.threshold)]
+    result = [region for region in candidates if reaches(region.seed, settings.threshold)]
     # Of fill values alone there is no region; `region_rows` sees to that for the result.
     weaker = [
         region
         for region in candidates
-        if not reaches(region.confidence, settings.threshold) and valid[region.mask].any()
+        if not reaches(region.seed, settings.threshold) and valid[region.mask].any()
     ]
     kept, rows = region_rows(
         orbit.path, result, source=orbit.key.name, model="candidate", components="z"
     )
-    found = [Finding(region.mask, row) for region, row in zip(kept, rows, strict=True)]
+    found = [
+        Finding(region.mask, {**row, "seed": region.seed})
+        for region, row in zip(kept, rows, strict=True)
+    ]
     # What only extends the curves needs no physical values.
     found += [
-        Finding(region.mask, {"confidence": region.confidence})
+        Finding(region.mask, {"confidence": region.confidence, "seed": region.seed})
         for region in _surest(weaker)[: max(0, CANDIDATES_PER_ORBIT - len(result))]
     ]
     return ScoredOrbit(

@@ -62,10 +62,13 @@ def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
         score = sheet.score("contour", float(overlap))
         average, f1 = (rounded(score[name], 2) for name in ("average_precision", "f1"))
         label = f"IoU {overlap}: AP {average}, F1 {f1}"
-        axes.plot(_known(curve["recall"]), curve["precision"], color=colour, label=label)
+        # A curve of one point is no line.
+        axes.plot(_known(curve["recall"]), curve["precision"], ".-", color=colour, label=label)
         if None not in (score["recall"], score["precision"]):
             axes.plot(score["recall"], score["precision"], "o", color=colour)
-    axes.plot([], [], "o", color="0.4", label=f"at confidence {sheet.threshold:.2f}")
+    if not any(np.isfinite(_known(curve["recall"])).any() for curve in sheet.curves.values()):
+        _say(axes, "nothing was found" if sheet.counts["nuclei"] else "nothing is true")
+    axes.plot([], [], "o", color="0.4", label=f"at threshold {sheet.threshold:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.set_title("regions: precision over recall", fontsize=10)
     axes.legend(fontsize=8, loc="best")
@@ -77,11 +80,20 @@ def _known(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
+def _say(axes: Axes, why: str) -> None:
+    """Why a panel is empty, in its middle."""
+    axes.text(0.5, 0.5, why, ha="center", va="center", color="0.4", transform=axes.transAxes)
+
+
 def _froc(axes: Axes, sheet: ScoreSheet) -> None:
+    shown = False
     for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
         rate, recall = np.array(curve["false_per_half_orbit"]), _known(curve["recall"])
-        seen = rate > 0
-        axes.semilogx(rate[seen], recall[seen], color=colour, label=f"IoU {overlap}")
+        seen = (rate > 0) & np.isfinite(recall)
+        shown = shown or bool(seen.any())
+        axes.semilogx(rate[seen], recall[seen], ".-", color=colour, label=f"IoU {overlap}")
+    if not shown:
+        _say(axes, "no false region was found" if sheet.counts["nuclei"] else "nothing is true")
     axes.set(xlabel="false regions per half-orbit", ylabel="recall", ylim=(0, 1.02))
     axes.xaxis.set_minor_formatter("")  # names of steps within a decade would overlap
     axes.set_title("regions: free-response (FROC)", fontsize=10)
@@ -101,6 +113,8 @@ def _contrast(axes: Axes, sheet: ScoreSheet) -> None:
             entry["note"] if half is None else f"half found at {half:.1f} dB"
         )
         axes.plot(grid, RecallFit(half, entry["slope"]).recall(grid), color=colour, label=label)
+    if not any(entry["bins"] for entry in sheet.contrast.values()):
+        _say(axes, "nothing is true, or its contrast is not known")
     axes.set(xlabel="contrast, dB", ylabel="recall", xlim=(0, right), ylim=(-0.02, 1.02))
     axes.set_title("recall over contrast: bins and logistic fit", fontsize=10)
     axes.legend(fontsize=8, loc="lower right")
@@ -120,6 +134,8 @@ def _reliability(axes: Axes, sheet: ScoreSheet) -> None:
         if bins["count"]:
             text = f"{label} (ECE {rounded(part['ece'])})"
             axes.plot(bins["predicted"], bins["observed"], style, color=colour, ms=4, label=text)
+    if not any(part["bins"]["count"] for _, part, _ in parts):
+        _say(axes, "nothing was found")
     axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
     axes.set_title("reliability", fontsize=10)
     axes.legend(fontsize=8, loc="upper left")

@@ -54,7 +54,7 @@ def score_rows(
         entries: the half-orbits that were searched: of these, one without rows is clear.
         truth: labels; entries that they do not know are left out.
         regions: as the catalog was searched with, for what counts as a true region.
-        threshold: of confidence; that of ``regions`` by default.
+        threshold: of confidence, for a part of the rows; all of them by default.
         about: shown on the sheet.
         resamples: for intervals, 0 for none.
         examples: takes every half-orbit where something is true or was found.
@@ -79,13 +79,14 @@ def score_rows(
             f"{min(strange)} among them"
         )
     scorer = Scorer(settings.threshold if threshold is None else threshold)
+    seed = {} if threshold is not None else {"seed": 1.0}  # all rows have passed their own search
     for done, entry in enumerate(chosen, start=1):
         orbit = read_orbit(entry.path)
         scored = ScoredOrbit(
             block=entry.key.cycle,
             shape=(orbit.frequency.size, orbit.times.size),
             truth=truth.findings(orbit, settings),
-            found=[finding_of(row, orbit) for row in rows.get(entry.key.name, ())],
+            found=[finding_of({**row, **seed}, orbit) for row in rows.get(entry.key.name, ())],
             confusers=truth.confusers_of(orbit),
         )
         pairs = scorer.add(scored)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from odm.archive.files import write_bytes
+from odm.findings.bootstrap import LEAST_BLOCKS
 from odm.findings.pixel_metrics import PIXEL_METRICS
 from odm.statement import SIMULATED_DATA
 
@@ -33,7 +34,7 @@ class ScoreSheet:
     Attributes:
         about: what was scored, on which data, with which seed and settings.
         counts: half-orbits, clear ones, nuclei, regions found, 5-day blocks.
-        threshold: of confidence, at which regions count as found.
+        threshold: of the result that is scored.
         regions: per truth shape and overlap (IoU): true, false, missed, precision, recall, f1,
             average_precision, best_threshold, best_f1, intervals (95 %).
         pixels: per source (probability map, found regions) and truth shape: `PIXEL_METRICS`.
@@ -114,17 +115,18 @@ class ScoreSheet:
         console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False, color_system=None)
         counts = self.counts
         for key, value in self.about.items():
-            console.print(f"{key}: {value}", highlight=False)
+            console.print(f"{key}: {in_words(value)}", highlight=False)
         console.print(
-            f"{counts['half_orbits']} half-orbits in {counts['blocks']} blocks of 5 days, "
+            f"{counts['half_orbits']} half-orbits in {counts['blocks']} "
+            f"block{'s' * (counts['blocks'] != 1)} of 5 days, "
             f"{counts['clear']} of them clear; {counts['nuclei']} nuclei, "
-            f"{counts['found']} regions found at confidence {self.threshold:.2f}.",
+            f"{counts['found']} regions found at threshold {self.threshold:.2f}.",
             highlight=False,
         )
-        if counts["blocks"] < _FEW_BLOCKS:
-            console.print(
-                f"Intervals of {counts['blocks']} blocks are too narrow, if there are any."
-            )
+        if counts["blocks"] < LEAST_BLOCKS:
+            console.print("There are no intervals: all half-orbits are of one block.")
+        elif counts["blocks"] < _FEW_BLOCKS:
+            console.print(f"Intervals of {counts['blocks']} blocks are too narrow.")
         for table in self.tables()[: 2 if brief else None]:
             console.print()
             console.print(table)
@@ -261,6 +263,20 @@ def rounded(value: float | None, digits: int = 3) -> str:
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.{digits}f}"
+
+
+def in_words(value: Any) -> str:
+    """A setting for people: ``threshold 0.6, flip no`` rather than Python's own notation."""
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{name}: ({in_words(one)})" if isinstance(one, Mapping) else f"{name} {in_words(one)}"
+            for name, one in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return " ".join(map(in_words, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def _bin(row: Mapping[str, float]) -> str:

@@ -56,7 +56,7 @@ def summarise(
     data = _Data(tally, threshold, overlaps, resamples)
     curves = {f"{at:g}": data.curve(data.column("contour", at)) for at in overlaps}
     contrast = {f"{at:g}": _contrast(data, at) for at in overlaps}
-    result = reaches(data.confidence, threshold)
+    result = reaches(data.seed, threshold)
     return ScoreSheet(
         about=dict(about),
         counts={
@@ -102,7 +102,9 @@ class _Data:
         self.number = names.size
         self.found_orbit = np.array(tally.found_orbit, dtype=np.intp)
         self.confidence = np.array(tally.confidence, dtype=np.float64)
+        self.seed = np.array(tally.seed, dtype=np.float64)
         self.hits = np.array(tally.hits, dtype=bool).reshape(-1, columns)
+        self.correct = np.array(tally.correct, dtype=bool).reshape(-1, columns)
         self.truth_orbit = np.array(tally.truth_orbit, dtype=np.intp)
         self.recovered = np.array(tally.recovered, dtype=bool).reshape(-1, columns)
         self.contrast = np.array(tally.contrast, dtype=np.float64)
@@ -120,9 +122,9 @@ class _Data:
 
     def outcomes(self, column: int) -> tuple[NDArray[np.int64], ...]:
         """True, false and missed regions of the result in every block."""
-        result = reaches(self.confidence, self.threshold)
-        true = self.per_block(self.found_orbit[result & self.hits[:, column]])
-        false = self.per_block(self.found_orbit[result & ~self.hits[:, column]])
+        result = reaches(self.seed, self.threshold)
+        true = self.per_block(self.found_orbit[result & self.correct[:, column]])
+        false = self.per_block(self.found_orbit[result & ~self.correct[:, column]])
         return true, false, self.per_block(self.truth_orbit) - true
 
     def curve(self, column: int, weights: NDArray[np.int64] | None = None) -> Curve:
@@ -213,7 +215,7 @@ def _points(one: Curve) -> dict[str, list[float]]:
 
 
 def _campaign(data: _Data, prevalence: float) -> dict[str, Any]:
-    result = reaches(data.confidence, data.threshold)
+    result = reaches(data.seed, data.threshold)
     on_clear = data.clear[data.found_orbit]
     clear = data.per_block(np.flatnonzero(data.clear))
     false = data.per_block(data.found_orbit[result & on_clear])
@@ -221,7 +223,7 @@ def _campaign(data: _Data, prevalence: float) -> dict[str, Any]:
     occupied = int((~data.clear).sum())
     precision = {}
     for at in data.overlaps:
-        hits = data.hits[:, data.column("contour", at)]
+        hits = data.correct[:, data.column("contour", at)]
         true = np.count_nonzero(result & hits) / occupied if occupied else np.nan
         others = np.count_nonzero(result & ~hits & ~on_clear) / occupied if occupied else np.nan
         all_found = prevalence * (true + others) + (1 - prevalence) * float(per_clear)

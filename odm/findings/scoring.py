@@ -53,7 +53,8 @@ ERRORS: dict[str, tuple[str, float, str]] = {
 class Finding:
     """A region to be scored: its mask (K, N) and its row of the catalog.
 
-    A true one's row may hold ``contrast_db``. A found one's holds ``confidence``.
+    A true one's row may hold ``contrast_db``. A found one's holds ``confidence``, and ``seed``
+    where another figure than that decides whether it is part of the result.
     """
 
     mask: Mask
@@ -63,6 +64,11 @@ class Finding:
     def confidence(self) -> float:
         """As in its row; 1 where that has none."""
         return float(self.row.get("confidence", 1.0))
+
+    @property
+    def seed(self) -> float:
+        """As in its row (see `odm.findings.regions.Region`); the confidence where that has none."""
+        return float(self.row.get("seed", self.confidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +115,17 @@ class Tempering:
 class Tally:
     """What a `Scorer` has counted; lists of one entry per region, in columns.
 
-    ``hits`` and ``recovered`` have a column for each truth shape and overlap (shape-major).
+    ``hits``, ``correct`` and ``recovered`` have a column for each truth shape and overlap
+    (shape-major). ``hits`` are pairs of all regions, for curves; ``correct`` those of the result.
     """
 
     blocks: list[int] = field(default_factory=list)
     clear: list[bool] = field(default_factory=list)
     found_orbit: list[int] = field(default_factory=list)
     confidence: list[float] = field(default_factory=list)
+    seed: list[float] = field(default_factory=list)
     hits: list[list[bool]] = field(default_factory=list)
+    correct: list[list[bool]] = field(default_factory=list)
     truth_orbit: list[int] = field(default_factory=list)
     contrast: list[float] = field(default_factory=list)
     area: list[int] = field(default_factory=list)
@@ -133,7 +142,8 @@ class Scorer:
     """Collects scores.
 
     Args:
-        threshold: of confidence; regions from there on are the result that is scored.
+        threshold: of seeds; regions from there on are the result that is scored. Curves are cuts
+            through the confidences.
         overlaps: IoU at which regions are matched.
         prevalence: share of half-orbits with a nucleus, for which false regions are stated.
     """
@@ -161,7 +171,7 @@ class Scorer:
                 no number.
         """
         confidences = [one.confidence for one in orbit.found]
-        if not np.isfinite(confidences).all():
+        if not np.isfinite([*confidences, *(one.seed for one in orbit.found)]).all():
             raise ValueError(f"the confidences of found regions are {confidences}: not all numbers")
         masks = [finding.mask for finding in (*orbit.truth, *orbit.found)]
         for array in (*masks, orbit.probability, orbit.valid):
@@ -214,21 +224,27 @@ class Scorer:
         tally, number = self.tally, len(self.tally.blocks)
         found = [finding.mask for finding in orbit.found]
         confidences = [one.confidence for one in orbit.found]
-        hits, recovered, first = [], [], None
-        result = reaches(confidences, self.threshold)
+        seeds = [one.seed for one in orbit.found]
+        hits, correct, recovered, first = [], [], [], None
+        result = reaches(seeds, self.threshold)
         for masks in shapes.values():
             iou, _ = overlap_matrix(masks, found)
             for at in self.overlaps:
                 hits.append(match_regions(iou, confidences, at).hits)
-                # The pairs of the result alone: a weaker region may not take a true one away.
+                # The pairs of the result alone: another region may not take a true one away.
                 kept = np.flatnonzero(result)
                 match = match_regions(iou[:, kept], [confidences[k] for k in kept], at)
                 pairs = [(true, int(kept[k])) for true, k in match.pairs]
+                right = np.zeros(len(found), dtype=bool)
+                right[kept] = match.hits
+                correct.append(right)
                 recovered.append([true in dict(pairs) for true in range(len(masks))])
                 first = pairs if first is None else first
         tally.found_orbit += [number] * len(found)
         tally.confidence += confidences
+        tally.seed += seeds
         tally.hits += np.array(hits, dtype=bool).T.tolist()
+        tally.correct += np.array(correct, dtype=bool).T.tolist()
         tally.truth_orbit += [number] * len(orbit.truth)
         tally.contrast += [float(one.row.get("contrast_db", np.nan)) for one in orbit.truth]
         tally.area += [int(one.mask.sum()) for one in orbit.truth]
@@ -240,7 +256,7 @@ class Scorer:
         counts = self.tally.confusion.setdefault(
             orbit.block, np.zeros((len(PIXEL_SOURCES), len(TRUTH_SHAPES), 2, 2), np.int64)
         )
-        result = [one.mask for one in orbit.found if reaches(one.confidence, self.threshold)]
+        result = [one.mask for one in orbit.found if reaches(one.seed, self.threshold)]
         predicted: list[Mask | None] = [None, _union(result, orbit.shape)]
         if orbit.probability is not None:
             predicted[0] = orbit.probability >= np.ceil(PIXEL_THRESHOLD * LEVELS)
@@ -268,7 +284,7 @@ class Scorer:
         false = [
             one
             for number, one in enumerate(orbit.found)
-            if number not in paired and reaches(one.confidence, self.threshold)
+            if number not in paired and reaches(one.seed, self.threshold)
         ]
         self.tally.present.update(one.kind for one in orbit.confusers)
         if false:

@@ -52,7 +52,7 @@ def fit_thresholds(
     """Choose ``threshold`` and ``low_threshold`` for the largest F1 of regions.
 
     Every pair is tried: low thresholds on a grid, and for each all thresholds at once, as a cut
-    through the confidences. Of pairs that are equally good the highest thresholds are taken.
+    through the seeds. Of pairs that are equally good the highest thresholds are taken.
 
     Args:
         predict: the method, at the temperature that it will be used with.
@@ -68,7 +68,7 @@ def fit_thresholds(
         InputError: nothing is drawn in the entries.
     """
     settings = regions or RegionSettings()
-    confidences: dict[float, list[float]] = {low: [] for low in LOW_THRESHOLDS}
+    seeds: dict[float, list[float]] = {low: [] for low in LOW_THRESHOLDS}
     hits: dict[float, list[bool]] = {low: [] for low in LOW_THRESHOLDS}
     nuclei = 0
     for done, one in enumerate(predict_entries(predict, entries, images, batch), start=1):
@@ -76,7 +76,7 @@ def fit_thresholds(
         nuclei += len(true)
         for low in LOW_THRESHOLDS:
             sure, matched = _candidates(one, low, settings, true, overlap)
-            confidences[low] += sure
+            seeds[low] += sure
             hits[low] += matched
         if progress is not None:
             progress(done, len(entries))
@@ -84,7 +84,7 @@ def fit_thresholds(
         raise InputError("nothing is drawn in the half-orbits that thresholds are fitted on")
     best = (0.0, settings.low_threshold, settings.threshold)
     for low in LOW_THRESHOLDS:
-        swept = curve(np.array(confidences[low]), np.array(hits[low]), nuclei, len(entries))
+        swept = curve(np.array(seeds[low]), np.array(hits[low]), nuclei, len(entries))
         threshold, f1 = swept.best_threshold()
         if f1 >= best[0] and f1 > 0:
             best = (f1, low, threshold)
@@ -102,7 +102,7 @@ def _candidates(
     true: Sequence[np.ndarray],
     overlap: float,
 ) -> tuple[list[float], list[bool]]:
-    """Confidence of every region that grows from ``low``, and whether it is a true one."""
+    """Seed of every region that grows from ``low``, and whether it is a true one."""
     wide = replace(settings, threshold=low, low_threshold=low)
     valid = one.geometry.mask_to_native(one.valid)
     found = [
@@ -111,5 +111,5 @@ def _candidates(
         if valid[region.mask].any()
     ]
     iou, _ = overlap_matrix(true, [region.mask for region in found])
-    sure = [region.confidence for region in found]
+    sure = [region.seed for region in found]
     return sure, match_regions(iou, sure, overlap).hits.tolist()

@@ -15,6 +15,10 @@ from odm.models.detector import scores_of
 
 LEVELS = 1000
 """Scores are rounded to whole 1/1000, so that a threshold means the same on every engine."""
+PIXEL_STEPS = 16
+"""Edges are rounded to 1/16 of a pixel: the rounding of engines and batches shows up in no row."""
+LEAST_SIDE = 1.0
+"""Of a box, in pixels of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Boxes(NamedTuple):
     """What was found in one image, by falling score.
 
     Attributes:
-        edges: (N, 4) float32: left, top, right, bottom in pixels, inside the image.
+        edges: (N, 4) float32: left, top, right, bottom in pixels, whole 1/16, inside the image.
         scores: (N,) float32, whole 1/1000.
         classes: (N,) int64, from 0.
     """
@@ -114,9 +118,13 @@ def pick_boxes(
         half = places[:, 2:4] / 2
         edges = torch.cat([places[:, :2] - half, places[:, :2] + half], dim=1)
         edges = torch.minimum(edges.clamp(min=0), limits)
+        # A box beside the image has no extent left in it.
+        inside = (edges[:, 2:] - edges[:, :2]).amin(dim=1) >= LEAST_SIDE
+        edges, score, kind = edges[inside], score[inside], kind[inside]
         best = batched_nms(edges, score, kind, settings.overlap)[: settings.most]
         rounded = (score[best] * LEVELS).round() / LEVELS
-        boxes = Boxes(edges[best].cpu().numpy(), rounded.cpu().numpy(), kind[best].cpu().numpy())
+        sides = (edges[best] * PIXEL_STEPS).round() / PIXEL_STEPS
+        boxes = Boxes(sides.cpu().numpy(), rounded.cpu().numpy(), kind[best].cpu().numpy())
         found.append(boxes.above(settings.threshold))
     return found
 

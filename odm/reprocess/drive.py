@@ -14,7 +14,7 @@ from odm.archive.errors import OdmError, Stopped
 from odm.catalog.campaign import Campaign, not_writable
 from odm.catalog.lock import CampaignLock
 from odm.catalog.outcomes import CLEAR, DETECTED, QUARANTINED, Input
-from odm.catalog.selection import LEDGER_COLUMNS, Listing, Wish, select
+from odm.catalog.selection import LEDGER_COLUMNS, Listing, Selection, Wish, select
 from odm.progress import progress
 from odm.reprocess.model import ModelSettings, Workers
 from odm.reprocess.stages import Result, Stages
@@ -138,7 +138,7 @@ def reprocess(order: Order, runner: Runner) -> Summary:
         not_writable(campaign)
         chosen = select(order.listing, campaign.outcomes(LEDGER_COLUMNS), order.wish)
         summary = Summary(str(campaign.folder), len(chosen.chosen), chosen.counts)
-        _notes(summary, order, chosen.changed, chosen.absent)
+        _notes(summary, order, chosen)
         campaign.log("start", version=__version__, todo=len(chosen.todo), chosen=summary.chosen)
         began = time.monotonic()
         with stop_signals() as stop:
@@ -212,17 +212,24 @@ class _Sink:
         self.waiting, self.last = [], time.monotonic()
 
 
-def _notes(summary: Summary, order: Order, changed: int, absent: int) -> None:
+def _notes(summary: Summary, order: Order, chosen: Selection) -> None:
     summary.notes += list(order.listing.notes[:NAMED])
     if len(order.listing.notes) > NAMED:
         summary.notes.append(f"and {len(order.listing.notes) - NAMED} more files passed over")
     what = order.stages.kind.inputs
-    if changed:
+    if chosen.undated:
         summary.notes.append(
-            f"{changed} {what} done earlier have changed since; --refresh does them again"
+            f"{chosen.undated} {what} are left out: --since and --until go by the time in the "
+            "file's name, and theirs gives none"
         )
-    if absent:
-        summary.notes.append(f"{absent} {what} done earlier are no longer in the archive; kept")
+    if chosen.changed:
+        summary.notes.append(
+            f"{chosen.changed} {what} done earlier have changed since; --refresh does them again"
+        )
+    if chosen.absent:
+        summary.notes.append(
+            f"{chosen.absent} {what} done earlier are no longer in the archive; kept"
+        )
 
 
 def _background_note(summary: Summary, campaign: Campaign) -> None:

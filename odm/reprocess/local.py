@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from odm.catalog.outcomes import Input
-from odm.reprocess.model import Images, ModelSettings, Workers, cores, load_predictor
+from odm.progress import waiting
+from odm.reprocess.model import Model, ModelSettings, Workers, cores, load_predictor
 from odm.reprocess.readers import (
     Answer,
     Death,
@@ -20,9 +20,6 @@ from odm.reprocess.readers import (
     killed_reader,
 )
 from odm.reprocess.stages import Draft, Result, Stages, quarantined
-
-if TYPE_CHECKING:
-    from odm.findings.predictor import Predictor
 
 Stop = Callable[[], bool]
 """Whether no more inputs are to be taken."""
@@ -61,6 +58,7 @@ def run_local(
     with Readers(
         stages, workers.readers or default_readers()
     ) as pool:  # they start while the model loads
+        waiting("loading model")
         predict = load_predictor(model, workers.threads)
         for answer in _Flow(stages, predict, pool, deque(inputs), stop).answers():
             if isinstance(answer, Death):
@@ -79,7 +77,7 @@ class _Flow:
     def __init__(
         self,
         stages: Stages,
-        predict: Predictor,
+        predict: Model,
         pool: Readers,
         inputs: deque[Input],
         stop: Stop,
@@ -128,21 +126,19 @@ class _Flow:
             self.at_work += 1
 
 
-def finishing_tasks(
-    stages: Stages, predict: Callable[[Images], Images], drafts: Sequence[Draft]
-) -> list[Task]:
+def finishing_tasks(stages: Stages, predict: Model, drafts: Sequence[Draft]) -> list[Task]:
     """Show the drafts to the model; a map in which nothing can be found goes no further."""
     import numpy as np
 
-    maps = predict(np.stack([draft.image for draft in drafts if draft.image is not None]))
+    answers = predict(np.stack([draft.image for draft in drafts if draft.image is not None]))
     tasks = []
-    for draft, probability in zip(drafts, maps, strict=True):
-        seen = Draft(draft.one, None, draft.about, draft.shares)
-        tasks.append(Task(draft.one, seen, None if stages.is_clear(probability) else probability))
+    for draft, seen in zip(drafts, answers, strict=True):
+        shown = Draft(draft.one, None, draft.about, draft.shares)
+        tasks.append(Task(draft.one, shown, None if stages.is_clear(seen) else seen))
     return tasks
 
 
-def try_alone(stages: Stages, predict: Callable[[Images], Images], death: Death) -> Result:
+def try_alone(stages: Stages, predict: Model, death: Death) -> Result:
     """Do an input that killed its reader once more, in processes of its own."""
     answer = alone(stages, Task(death.one))
     if isinstance(answer, Draft):

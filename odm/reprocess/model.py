@@ -1,12 +1,14 @@
-"""The model's stage: from images to probabilities, wherever the model runs."""
+"""The model's stage: from images to what it sees in them, wherever it runs."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +16,23 @@ from numpy.typing import NDArray
 from odm.archive.errors import InputError
 
 if TYPE_CHECKING:
-    from odm.findings.predictor import Predictor
+    from odm.findings.layers import Layer, LayerFinder
     from odm.models.card import ModelCard
 
 Images = NDArray[np.uint8]
 BATCH_ON_GPU, BATCH_ON_CPU = 16, 2
+NEEDS = {"segmenter": "half-orbits", "detector": "ionograms"}
+"""What each kind of model is for."""
 WORDS = {
     "engine": r"auto|eager|compile|onnx|openvino",
     "device": r"auto|cpu|mps|cuda(:\d+)?",
     "precision": r"float32|bfloat16",
 }
 """What these settings may be; whether it is there too is only known where the model runs."""
+
+
+EXPORTED = {"onnx": ("ONNX", ".onnx"), "openvino": ("OpenVINO", ".xml")}
+"""Engines that run an export: its name and its extension."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class ModelSettings:
         folder: the model folder.
         digest: of the model that the campaign is about.
         flip, temperature, precision: decide the answers; see `Predictor`.
+        boxes: of a detector: its `odm.models.boxes.BoxSettings` as plain values. They decide the
+            answers too, and hold the temperature; nothing is flipped.
         batch: images a call; 0 for a default that fits the device.
         engine, device: see `Predictor`; decide no more than rounding.
         exports: folder that keeps exported models.
@@ -45,6 +55,7 @@ class ModelSettings:
     flip: bool = False
     temperature: float = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
+    boxes: Mapping[str, Any] | None = None
     batch: int = 0
     engine: str = "auto"
     device: str = "auto"
@@ -52,6 +63,8 @@ class ModelSettings:
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the answers."""
+        if self.boxes is not None:
+            return {"boxes": dict(self.boxes), "precision": self.precision}
         return {
             "flip": self.flip,
             "temperature": self.temperature,
@@ -83,7 +96,36 @@ class Workers:
                 raise InputError(f"{name} {getattr(self, name)}: give 1 or more, or 0")
 
 
-def load_predictor(settings: ModelSettings, threads: int = 0) -> Predictor:
+class Model(Protocol):
+    """A loaded model: for each image what `Stages.finish` wants."""
+
+    @property
+    def batch(self) -> int:
+        """Images that it computes together."""
+        ...
+
+    def __call__(self, images: Images) -> Iterable[Any]:
+        """Answers to images (B, H, W) uint8, any B."""
+        ...
+
+
+class LayerModel:
+    """A detector that gives layers in physical units: no torch is needed to unpickle them."""
+
+    def __init__(self, finder: LayerFinder) -> None:
+        self.finder = finder
+
+    @property
+    def batch(self) -> int:
+        """See `Model`."""
+        return self.finder.predictor.batch
+
+    def __call__(self, images: Images) -> list[list[Layer]]:
+        """See `Model`."""
+        return self.finder.layers(images)
+
+
+def load_predictor(settings: ModelSettings, threads: int = 0) -> Model:
     """Load the model, ready to answer.
 
     Args:
@@ -105,44 +147,72 @@ def load_predictor(settings: ModelSettings, threads: int = 0) -> Predictor:
     device = find_device(settings.device)
     batch = settings.batch or (BATCH_ON_CPU if device.type == "cpu" else BATCH_ON_GPU)
     loaded = load_model(settings.folder, expect={"digest": settings.digest})
-    return Predictor(
-        loaded.model,
-        batch=batch,
-        engine=settings.engine,
-        device=str(device),
-        precision=settings.precision,
-        flip=settings.flip,
-        temperature=settings.temperature,
-        exports=settings.exports,
-        digest=settings.digest,
-    )
+    running: dict[str, Any] = {
+        "batch": batch,
+        "engine": settings.engine,
+        "device": str(device),
+        "precision": settings.precision,
+        "exports": settings.exports,
+        "digest": settings.digest,
+    }
+    if settings.boxes is None:
+        flip, temperature = settings.flip, settings.temperature
+        return Predictor(loaded.model, flip=flip, temperature=temperature, **running)
+    from odm.findings.layers import LayerFinder
+    from odm.images.ionogram import IonogramImageSettings
+    from odm.models.boxes import BoxSettings
+
+    image = IonogramImageSettings.from_dict(dict(loaded.card.image))
+    boxes = BoxSettings.from_dict(settings.boxes)
+    return LayerModel(LayerFinder(loaded.model, image, boxes, **running))
 
 
-def model_settings_of(folder: str | Path | None, **how: Any) -> tuple[ModelSettings, ModelCard]:
+def loading(settings: ModelSettings) -> str:
+    """What the first outcome waits for, in words: workers that load a model cannot say so.
+
+    Args:
+        settings: with the device that the model runs on.
+    """
+    engine = settings.engine
+    if engine == "auto" and settings.device == "cpu":
+        engine = "openvino" if find_spec("openvino") else "eager"
+    form = EXPORTED.get(engine)
+    if form is None or settings.exports is None:
+        return "loading model"
+    name, suffix = form
+    kept = Path(settings.exports).glob(f"{settings.digest[:16]}-*{suffix}")
+    return "loading model" if any(kept) else f"loading model and exporting it to {name}"
+
+
+def find_model(folder: str | Path | None, kind: str, **how: Any) -> tuple[str, ModelCard]:
     """The model that is named, or the one that comes with the package.
 
+    Args:
+        folder: of the model; None for the package's own.
+        kind: ``segmenter`` or ``detector``.
+        how: settings of `ModelSettings` whose words are checked, before a campaign is made.
+
+    Returns:
+        Its folder and its card.
+
     Raises:
-        InputError: it is no model folder, or no segmenter; or a setting that cannot be meant, so
-            that it is said before a campaign is made.
+        InputError: it is no model folder, or of another kind; or a setting that cannot be meant.
     """
     for name, words in WORDS.items():
         if name in how and not re.fullmatch(words, str(how[name])):
             choice = words.replace(r"(:\d+)?", " or cuda:N").replace("|", ", ")
             raise InputError(f"{name} {how[name]!r}: give {choice}")
-    from odm.findings.regions import read_thresholds
     from odm.models.card import read_model_card
+    from odm.models.shipped import model_folder, shipped_model
 
     if folder is None:
-        from odm.models.shipped import shipped_model
-
-        folder = shipped_model("segmenter")
+        folder = shipped_model(kind)
+    folder = model_folder(folder)
     card = read_model_card(folder)
-    kind = card.architecture["kind"]
-    if kind != "segmenter":
-        raise InputError(f"{folder} is a {kind}: half-orbits need a segmenter")
-    _, temperature = read_thresholds(card.thresholds)
-    settings = ModelSettings(str(folder), card.digest, temperature=temperature or 1.0, **how)
-    return settings, card
+    found = card.architecture["kind"]
+    if found != kind:
+        raise InputError(f"{folder} is a {found}: {NEEDS[kind]} need a {kind}")
+    return str(folder), card
 
 
 def cores() -> int:

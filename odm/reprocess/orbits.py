@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from odm.archive.errors import InputError
-from odm.archive.files import as_local
-from odm.catalog.campaign import CampaignCard, absolute_archive, open_campaign
-from odm.catalog.orbit_kind import ORBITS, list_orbit_inputs
 from odm.catalog.selection import Wish
 from odm.findings.regions import RegionSettings, read_thresholds
 from odm.images.geometry import ImageSettings
 from odm.reprocess.drive import Order
-from odm.reprocess.model import Workers, model_settings_of
+from odm.reprocess.model import ModelSettings, Workers, find_model
+from odm.reprocess.orders import make_order
 from odm.reprocess.stages import OrbitStages
-
-EXPORTS = "exports"
 
 
 def orbit_order(
@@ -46,30 +41,22 @@ def orbit_order(
         InputError: no model, an empty archive, a folder of another campaign, or a setting that
             cannot be meant.
     """
-    if not 0 <= max_quarantined <= 1:
-        raise InputError(f"max-quarantined {max_quarantined}: give a share from 0 to 1")
-    settings, card = model_settings_of(model, **how)
-    settings = replace(settings, exports=str(as_local(campaign) / EXPORTS))
+    folder, card = find_model(model, "segmenter", **how)
+    _, temperature = read_thresholds(card.thresholds)
     stages = OrbitStages(
         image=ImageSettings.from_dict(dict(card.image)),
         regions=_regions(card.thresholds, regions or {}),
         model=card.digest,
     )
-    where = absolute_archive(archive)
-    listing = list_orbit_inputs(where)  # before a folder is made for nothing
-    wanted = CampaignCard(
-        kind=ORBITS.name,
-        archive=where,
-        model={"digest": card.digest, "architecture": str(card.architecture["name"])},
-        settings={"regions": stages.regions.to_dict(), **settings.deciding()},
-    )
-    return Order(
-        campaign=open_campaign(campaign, wanted),
-        listing=listing,
+    return make_order(
+        archive,
+        campaign,
         stages=stages,
-        model=settings,
-        workers=workers or Workers(),
-        wish=wish or Wish(),
+        model=ModelSettings(folder, card.digest, temperature=temperature or 1.0, **how),
+        card=card,
+        settings={"regions": stages.regions.to_dict()},
+        wish=wish,
+        workers=workers,
         max_quarantined=max_quarantined,
         take_over=take_over,
     )

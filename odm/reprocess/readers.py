@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from odm.archive.errors import OdmError
 from odm.catalog.outcomes import Input
 from odm.reprocess.stages import Draft, Result, Stages
@@ -27,11 +24,11 @@ START_LIMIT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work for a reading process: an input to read, or a draft to finish."""
+    """Work for a reading process: an input to read, or a draft to finish with what was seen."""
 
     one: Input
     draft: Draft | None = None
-    probability: NDArray[np.uint8] | None = None
+    seen: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +191,4 @@ def perform(stages: Stages, task: Task) -> Any:
     """Do a task in this process."""
     if task.draft is None:
         return stages.read(task.one)
-    return stages.finish(task.draft, task.probability)
+    return stages.finish(task.draft, task.seen)

@@ -1,7 +1,8 @@
 """The stages that every runner goes through, so that all of them give the same outcomes.
 
-read (a file → an image) → predict (images → probabilities, see `model`) → finish (a probability
-map → an outcome). The first and the last import no torch: reading processes start quickly.
+read (a file → an image) → predict (images → what a model sees in them, see `model`) → finish (that
+→ an outcome). The first and the last import no torch: reading processes start quickly. Here are the
+stages of half-orbits; `odm.reprocess.ionogram_stages` has those of ionograms.
 """
 
 from __future__ import annotations
@@ -81,12 +82,18 @@ class Stages(Protocol):
         """The image of an input, or what became of it."""
         ...
 
-    def is_clear(self, probability: Images) -> bool:
-        """Whether a look at the map is enough to say that nothing will be found in it."""
+    def is_clear(self, seen: Any) -> bool:
+        """Whether a look at what the model sees is enough to say that nothing will be found."""
         ...
 
-    def finish(self, draft: Draft, probability: Images | None) -> Result:
-        """The outcome of an input. ``probability``: (H, W), or None where `is_clear`."""
+    def finish(self, draft: Draft, seen: Any) -> Result:
+        """The outcome of an input.
+
+        Args:
+            draft: without its image.
+            seen: what the model sees in it: of half-orbits a map of probability (H, W) uint8, of
+                ionograms a list of `odm.findings.layers.Layer`; None where `is_clear`.
+        """
         ...
 
 
@@ -121,13 +128,13 @@ class OrbitStages:
         }
         return Draft(one, image, OrbitFacts(orbit, valid), shares)
 
-    def is_clear(self, probability: Images) -> bool:
+    def is_clear(self, seen: Images) -> bool:
         """See `Stages`."""
-        return bool(probability.max() < level_of(self.regions.threshold))
+        return bool(seen.max() < level_of(self.regions.threshold))
 
-    def finish(self, draft: Draft, probability: Images | None) -> Result:
+    def finish(self, draft: Draft, seen: Images | None) -> Result:
         """See `Stages`."""
-        found = guarded(self.kind, draft.one, lambda: self._finish(draft, probability))
+        found = guarded(self.kind, draft.one, lambda: self._finish(draft, seen))
         assert isinstance(found, Result)
         return found
 

@@ -103,6 +103,17 @@ class Result:
     reason: Literal["epochs", "patience", "asked"]
 
 
+def ended(settings: TaskSettings, position: Position) -> Literal["epochs", "patience"] | None:
+    """Why a training is over at a position; None where it goes on."""
+    schedule = settings.schedule
+    if position.epoch >= schedule.epochs:
+        return "epochs"
+    waited = position.epoch - position.best_epoch
+    if schedule.patience is not None and position.epoch and waited >= schedule.patience:
+        return "patience"
+    return None
+
+
 class Loop:
     """Trains a task.
 
@@ -160,13 +171,7 @@ class Loop:
         )
 
     def _reason(self) -> Literal["epochs", "patience", "asked"] | None:
-        schedule, position = self.settings.schedule, self.position
-        if position.epoch >= schedule.epochs:
-            return "epochs"
-        waited = position.epoch - position.best_epoch
-        if schedule.patience is not None and position.epoch and waited >= schedule.patience:
-            return "patience"
-        return "asked" if self.asked else None
+        return ended(self.settings, self.position) or ("asked" if self.asked else None)
 
     # -- an epoch --------------------------------------------------------------------------------
 

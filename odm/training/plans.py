@@ -22,7 +22,7 @@ from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
 from odm.training.events import Console, listeners
 from odm.training.feed import Source, ThreadFeed, WholeFeed
-from odm.training.loop import Ask, Listener, Loop, Result
+from odm.training.loop import Ask, Listener, Loop, Result, ended
 from odm.training.ranks import Ranks, launched_ranks
 from odm.training.record import recorded
 from odm.training.run import Run
@@ -229,6 +229,12 @@ def keep_best(
         },
         **more,
     )
+
+
+def is_finished(plan: AnyPlan) -> bool:
+    """Whether nothing is left to train: the last checkpoint is that of the end."""
+    found = plan.run.checkpoints.load_last()
+    return found is not None and ended(plan.settings, found[0]) is not None
 
 
 def train_in_process(

@@ -15,6 +15,7 @@ from odm.archive.coordinates import (
     unwrapped,
     wrapped,
 )
+from odm.archive.main_field import main_field
 
 NOON = np.datetime64("2021-04-01T12:00:00", "ns")
 
@@ -30,6 +31,27 @@ def test_dip_angle_where_the_papers_regions_lie() -> None:
     dip = dip_angle(NOON, [50.0, -50.0], [10.0, 140.0], 507.0)
     assert 58 < dip[0] < 80
     assert -82 < dip[1] < -58
+
+
+def test_the_field_is_that_of_its_own_package() -> None:
+    from datetime import datetime
+
+    from ppigrf import igrf
+
+    rng = np.random.default_rng(0)
+    longitude, latitude = rng.uniform(-180, 180, 50), rng.uniform(-89, 89, 50)
+    altitude = rng.uniform(0, 600, 50)
+    for day in (datetime(1990, 1, 1, 12), datetime(2021, 11, 5, 12), datetime(2029, 12, 31, 12)):
+        there = [part[0] for part in igrf(longitude, latitude, altitude, day)]
+        np.testing.assert_allclose(main_field(longitude, latitude, altitude, day), there, atol=1e-6)
+
+
+def test_the_table_of_the_field_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ppigrf import ppigrf
+
+    dip_angle(NOON, 40.0, 10.0, 507.0)
+    monkeypatch.setattr(ppigrf, "read_shc", lambda *_: pytest.fail("the table was read again"))
+    assert np.isfinite(dip_angle(NOON + np.timedelta64(40, "D"), 40.0, 10.0, 507.0))
 
 
 def test_points_are_independent_and_keep_their_shape() -> None:

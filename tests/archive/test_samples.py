@@ -336,6 +336,19 @@ def test_hemispheres_are_shown_to_one_part_only(archive: Path) -> None:
         assert int(mask.sum()) == (60 if part == "train" else 16)
 
 
+def test_what_a_hemisphere_hides_is_no_nucleus_of_the_sample(archive: Path) -> None:
+    rule = RULE | {"by": "hemisphere", "hemisphere": "north"}
+    dataset = Dataset(config(archive, split=rule))
+    shown, hidden = dataset.samples("train")[0], dataset.samples("test")[0]
+    assert shown.has_nucleus and hidden.has_nucleus
+    for sample in (shown, hidden):
+        mask = np.zeros((COLUMNS, ROWS), np.uint8)
+        mask[20:30, 30:36] = 255  # north
+        assert sample.labelled.mask_path is not None
+        sample.labelled.mask_path.write_bytes(png_bytes(mask))
+    assert shown.has_nucleus and not hidden.has_nucleus
+
+
 def test_a_mask_of_another_size_is_an_error(archive: Path) -> None:
     mask = archive / "masks" / f"{renamed(FIRST + 3)[:-3]}.png"
     mask.write_bytes(png_bytes(np.zeros((COLUMNS, ROWS + 1), np.uint8)))

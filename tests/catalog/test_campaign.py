@@ -75,7 +75,7 @@ def test_campaigns_of_one_model_are_joined_and_others_refused(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"not of one model: model\.digest is mmm"):
         build_catalog([one, other], ORBITS)
     set_otherwise = campaign(tmp_path / "s", flip=True)
-    with pytest.raises(InputError, match=r"settings\.flip is null there and true"):
+    with pytest.raises(InputError, match=r"settings\.flip is not set there and true"):
         build_catalog([one, set_otherwise], ORBITS)
 
 
@@ -107,7 +107,7 @@ def test_what_one_found_and_the_other_did_not(tmp_path: Path) -> None:
     )
     found = compare(one, other)
     assert found.matched == 1
-    assert [row.region["area_pixels"] for row in found.only_a] == [1000, 7]
+    assert [row.finding["area_pixels"] for row in found.only_a] == [1000, 7]
     assert len(found.only_b) == 1
     assert found.agreement == pytest.approx(1 / 4)
     assert found.statuses["detected", "clear"] == 1
@@ -121,11 +121,11 @@ def test_what_one_found_and_the_other_did_not(tmp_path: Path) -> None:
 
 def test_regions_are_matched_by_their_boxes() -> None:
     first, second = a_region(1), a_region(1, 0.5)
-    assert box_overlap(first, first) == pytest.approx(1)
-    assert box_overlap(first, second) == pytest.approx(1 / 3, abs=0.03)
-    assert box_overlap(first, a_region(1, low_hz=9000)) == 0
+    assert box_overlap(ORBITS, first, first) == pytest.approx(1)
+    assert box_overlap(ORBITS, first, second) == pytest.approx(1 / 3, abs=0.03)
+    assert box_overlap(ORBITS, first, a_region(1, low_hz=9000)) == 0
     # The better pair is taken although the worse one comes first.
-    assert match([second, first], [first]) == [(1, 0)]
+    assert match(ORBITS, [second, first], [first]) == [(1, 0)]
 
 
 def test_a_lock_is_free_when_its_holder_is_gone(tmp_path: Path) -> None:
@@ -150,3 +150,15 @@ def test_a_folder_that_is_no_campaign(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="in the way"):
         open_campaign(tmp_path / "file" / "c", one.card)
+
+
+def test_a_setting_that_one_card_lacks_is_named_and_not_dumped() -> None:
+    from odm.catalog.campaign import CampaignCard
+
+    model = {"digest": "0" * 64, "architecture": "log"}
+    one = CampaignCard("orbits", "/a", model, {"regions": {"threshold": 0.6}})
+    other = CampaignCard("orbits", "/a", model, {"flip": False})
+    assert one.differences(other) == [
+        "settings.flip is not set there and false here",
+        "settings.regions.threshold is 0.6 there and not set here",
+    ]

@@ -12,10 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from odm.archive.errors import OdmError
-from odm.catalog.orbit_kind import ORBITS, relative_to
+from odm.catalog.orbit_kind import ORBITS
 from odm.catalog.outcomes import row_digest, union
 from odm.catalog.parts import compact, list_parts, read_outcomes, write_part
-from odm.catalog.selection import LEDGER_COLUMNS, Listing, Wish, select, status_counts
+from odm.catalog.selection import (
+    LEDGER_COLUMNS,
+    Listing,
+    Wish,
+    relative_to,
+    select,
+    status_counts,
+)
 from tests.catalog.rows import a_region, an_input, outcome, same
 
 

@@ -27,6 +27,7 @@ def test_recall_at_a_rate_of_false_regions() -> None:
     assert one.recall_at(0.1) == 0.5
     assert one.recall_at(5) == 0.5
     assert curve(np.array([0.9]), np.array([False]), 4, 10).recall_at(0.01) == 0
+    assert np.isnan(curve(np.array([0.9]), np.array([False]), 0, 10).recall_at(0.3))
 
 
 def test_weights_are_the_same_as_repeating() -> None:

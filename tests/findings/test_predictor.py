@@ -111,6 +111,15 @@ def test_temperature_divides_the_logits() -> None:
     assert Predictor(Threshold(), temperature=2.0)(grey).tolist() == [[[170, 64]]]  # 2/3 and 1/4
 
 
+def test_the_temperature_is_that_of_the_average_of_both_directions() -> None:
+    model, batch = Tiny(), images(1)
+    both = expected(model, batch), expected(model, batch[:, :, ::-1])[:, :, ::-1]
+    p = (both[0].astype(np.float64) + both[1]) / 2
+    wanted = 255 / (1 + np.exp(-np.log(p / (1 - p)) / 3))
+    answers = Predictor(model, engine="eager", flip=True, temperature=3.0)(batch)
+    assert np.abs(answers - wanted).max() <= 0.5 + 0.05
+
+
 def test_a_method_without_learning() -> None:
     predictor = Predictor(Threshold(), batch=2, flip=True)
     grey = np.array([[[200, 3, 128]]] * 3, dtype=np.uint8)
@@ -151,7 +160,7 @@ def test_an_exported_model_is_kept_for_the_next_process(
     options: dict[str, Any] = {"engine": engine, "exports": tmp_path, "digest": "a" * 64}
     first = Predictor(Tiny(), **options)(images(2))
     names = {path.name for path in tmp_path.iterdir()}
-    assert all(name.startswith("a" * 16 + "-32x48.") for name in names)
+    assert all(name.lstrip(".").startswith("a" * 16 + "-32x48-") for name in names)
 
     def refuse(*arguments: object) -> None:
         raise AssertionError("exported again")

@@ -35,6 +35,18 @@ def test_hysteresis_grows_from_a_seed_to_the_low_threshold_and_needs_one() -> No
     lonely = box(25, 30)
     (region,) = find(np.where(strong, 0.9, np.where(weak, 0.45, np.where(lonely, 0.5, 0.1))))
     assert np.array_equal(region.mask, weak)
+    # The mean over all of it: the peak alone is the same for a region that is sure throughout.
+    levels = np.where(strong, round(0.9 * 255), round(0.45 * 255))[weak]
+    assert region.confidence == pytest.approx(levels.mean() / 255, abs=1e-12)
+
+
+def test_confidences_of_regions_with_one_peak_are_apart() -> None:
+    sure, less, least = box(5, 7), box(5, 30), box(25, 30)
+    halves = np.where(box(5, 7) | box(5, 30, 4, 10) | box(25, 30, 2, 10), 1.0, 0.45)
+    found = find(np.where(sure | less | least, halves, 0.0))
+    assert [region.seed for region in found] == [1.0, 1.0, 1.0]
+    first, second, third = (region.confidence for region in found)
+    assert first == 1.0 > second > third > 0.4
 
 
 def test_seeds_are_counted() -> None:
@@ -43,7 +55,7 @@ def test_seeds_are_counted() -> None:
     assert find(probability) == []
     probability[6, 11] = 0.7
     (region,) = find(probability)
-    assert region.confidence == round(0.7 * 255) / 255  # the fourth largest
+    assert region.seed == round(0.7 * 255) / 255  # the fourth largest
 
 
 def test_a_region_smaller_than_its_seeds_is_none_however_many_there_are() -> None:
@@ -54,7 +66,7 @@ def test_a_region_smaller_than_its_seeds_is_none_however_many_there_are() -> Non
     assert len(find(native, RegionSettings(minimum_area=1, seed_pixels=4))) == 3
 
 
-def test_confidence_is_the_threshold_at_which_a_region_disappears() -> None:
+def test_a_seed_is_the_threshold_at_which_a_region_disappears() -> None:
     rng = np.random.default_rng(1)
     noise = np.clip(rng.normal(0.4, 0.15, (LINES, COLUMNS)), 0, 1)
     probability = np.where(box(3, 3) | box(20, 30, 15, 12), noise + 0.3, noise * 0.5)
@@ -63,7 +75,7 @@ def test_confidence_is_the_threshold_at_which_a_region_disappears() -> None:
     assert len(regions) >= 2
     for threshold in (0.5, 0.7, 0.85, 0.95):
         again = find(probability, RegionSettings(threshold, 0.4, 20, seed_pixels=4))
-        kept = [one for one in regions if one.confidence * 255 >= level_of(threshold)]
+        kept = [one for one in regions if one.seed * 255 >= level_of(threshold)]
         assert len(again) == len(kept)
         for one, other in zip(again, kept, strict=True):
             assert np.array_equal(one.mask, other.mask)

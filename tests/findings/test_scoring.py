@@ -265,3 +265,58 @@ def test_bad_use() -> None:
         scorer.sheet()
     with pytest.raises(ValueError, match="not one of"):
         scorer.add(half_orbit([finding(np.ones((3, 3), bool))], []))
+
+
+def test_seeds_make_the_result_and_confidences_the_curve() -> None:
+    true, other = box(5, 5), box(25, 30)
+    found = [
+        finding(true, 0.9, seed=1.0),
+        finding(other, 0.6, seed=1.0),
+        finding(box(5, 40), 0.95, seed=0.99),  # surer on the whole, yet not of the result
+    ]
+    sheet = sheet_of(half_orbit([finding(true)], found), threshold=1.0)
+    assert outcome(sheet, 0.5) == (1, 1, 0)
+    assert sheet.counts["found"] == 2
+    assert sheet.curves["0.5"]["threshold"] == [0.95, 0.9, 0.6]
+    assert sheet.curves["0.5"]["recall"] == [0.0, 1.0, 1.0]
+
+
+def test_another_region_takes_no_true_one_from_the_result() -> None:
+    true = box(5, 5)
+    found = [finding(true, 0.7, seed=1.0), finding(box(5, 7), 0.8, seed=0.5)]
+    sheet = sheet_of(half_orbit([finding(true)], found), threshold=1.0)
+    assert outcome(sheet, 0.25) == (1, 0, 0)
+
+
+def test_where_nothing_is_true_there_is_no_recall() -> None:
+    from odm.findings.score_pictures import score_figure
+
+    sheet = sheet_of(half_orbit([], [finding(box(5, 5), 0.7)]))
+    text = sheet.to_text()
+    rows = [line.split() for line in text.splitlines() if "false regions per half-orbit" in line]
+    assert rows and all(row[-1] == "-" for row in rows)
+    assert "in 1 block of 5 days" in text
+    assert "There are no intervals: all half-orbits are of one block." in text
+    said = [text.get_text() for axes in score_figure(sheet).axes for text in axes.texts]
+    assert said == ["nothing is true"] * 2 + ["nothing is true, or its contrast is not known"]
+
+
+def test_one_region_is_seen_in_every_panel() -> None:
+    from odm.findings.score_pictures import score_figure
+
+    sheet = sheet_of(
+        half_orbit(
+            [finding(box(5, 5), contrast_db=8.0)], [finding(box(5, 5)), finding(box(25, 30))]
+        )
+    )
+    panels = score_figure(sheet).axes
+    assert not [text for axes in panels for text in axes.texts]
+    for axes in panels[:2]:
+        assert any(line.get_marker() == "." and len(line.get_xdata()) for line in axes.lines)
+
+
+def test_settings_are_words() -> None:
+    from odm.findings.score_sheet import in_words
+
+    settings = {"regions": {"threshold": 0.6, "fill_holes": True}, "flip": False, "limits": [1, 2]}
+    assert in_words(settings) == "regions: (threshold 0.6, fill_holes yes), flip no, limits 1 2"

@@ -1,6 +1,7 @@
 """The models that come with the package."""
 
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from odm.archive.errors import InputError
 from odm.findings.methods import open_method
 from odm.models import shipped
-from odm.models.shipped import shipped_model
+from odm.models.shipped import model_folder, shipped_model
 from odm.statement import SIMULATED_DATA
 
 
@@ -34,3 +35,16 @@ def test_a_kind_that_is_not_carried_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(shipped.SHIPPED, "segmenter", "none")
     with pytest.raises(InputError, match="carries no segmenter: name a model folder"):
         shipped_model("segmenter")
+
+
+def test_a_shipped_model_is_known_by_its_name_unless_a_folder_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert model_folder("odm_unet_small") == str(shipped_model("segmenter"))
+    assert model_folder("runs/odm_unet_small") == "runs/odm_unet_small"
+    assert model_folder("log") == "log"
+    (tmp_path / "odm_unet_small").mkdir()
+    assert model_folder("odm_unet_small") == str(shipped_model("segmenter"))
+    (tmp_path / "odm_unet_small" / "model.json").touch()
+    assert model_folder("odm_unet_small") == "odm_unet_small"

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.samples import DatasetConfig, create_dataset
-from odm.archive.splits import SplitRule
-from odm.images.geometry import ImageSettings
-from odm.simulate.archive import simulate_orbits
 from ray_jobs.cluster import Cluster, connect
+from tests.small_dataset import make_archive, make_dataset
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,21 +28,9 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("simulated") / "archive"
-    simulate_orbits(
-        folder, half_orbits=10, prevalence=1.0, seed=3, components="z", every=76, workers=1
-    )
-    return folder
+    return make_archive(tmp_path_factory.mktemp("simulated") / "archive")
 
 
 @pytest.fixture(scope="session")
 def dataset(archive: Path) -> Path:
-    path = archive.parent / "dataset.yaml"
-    config = DatasetConfig(
-        archive=str(archive),
-        annotations=str(archive),
-        image=ImageSettings(-8, -2, "resized", 64, 96),
-        split=SplitRule(train=2, validation=1, test=0),
-    )
-    create_dataset(path, config)
-    return path
+    return make_dataset(archive)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 
 from odm.archive.errors import ArchiveError
 from odm.archive.samples import Dataset, Sample
 from odm.training.feed import DatasetSource
 from ray_jobs.cluster import Cluster, ClusterError
-from ray_jobs.samples import HeldSource, hold, image_and_mask
+from ray_jobs.samples import HeldSource, _patiently, hold, image_and_mask
 
 
 def held(dataset: Dataset, samples: list[Sample], seen: list[int] | None = None) -> HeldSource:
@@ -75,6 +78,36 @@ def test_a_bad_file_names_itself(cluster: Cluster, dataset: Path, tmp_path: Path
     assert str(caught.value) == str(plain.value)
     assert bad.name in str(caught.value) and "\n" not in str(caught.value)
     assert type(caught.value) is ArchiveError
+
+
+def test_a_block_that_is_lost_is_read_where_it_is_needed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray_jobs.samples.FETCH_S", 0.2)
+    keys = [str(index) for index in range(3)]
+    source = hold(range(3), noise, keys, [True] * 3, sample_bytes=100, cpus=2)
+    # As where it has to be made again, and the workers hold all CPUs.
+    waits = ray.remote(noise).options(num_cpus=64).remote(0)
+    block, _ = source.places[1]
+    source.blocks[block] = waits
+    for _ in range(2):
+        for mine, theirs in zip(source.load(1), noise(1), strict=True):
+            assert np.array_equal(mine, theirs)
+    assert source.lost == {block}
+    ray.cancel(waits)
+
+
+def test_a_cluster_that_is_busy_is_not_waited_for_for_ever() -> None:
+    def never() -> Iterator[int]:
+        yield 1
+        threading.Event().wait(5)
+
+    taken = _patiently(never, 0.1)
+    assert next(taken) == 1
+    with pytest.raises(ClusterError, match="no sample could be read in 0 s: the cluster is busy"):
+        next(taken)
+    with pytest.raises(ValueError, match="own"):
+        list(_patiently(lambda: iter(int(one) for one in ["1", "own"]), 5))
 
 
 def deadly(index: int) -> tuple[np.ndarray, ...]:

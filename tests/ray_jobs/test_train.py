@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -20,9 +22,10 @@ from odm.training import segmenter
 from odm.training.events import EventLog, read_events
 from odm.training.launch import Launch
 from odm.training.ranks import Ranks
+from odm.training.settings import read_settings
 from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.train import train_on_ray, train_segmenter
-from tests.ray_jobs.trainings import KILLED_STEP, TWO, is_gone, killed, make_plan, task
+from tests.ray_jobs.trainings import KILLED_STEP, SETTINGS, TWO, is_gone, killed, make_plan, task
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,34 @@ def test_a_killed_driver_is_started_again(
     assert position is not None and position.step == KILLED_STEP - 1
     train_on_ray(plan, task(), TWO)
     assert_same(plan, undisturbed)
+
+
+def test_a_finished_run_is_told_without_a_cluster_or_a_sample(
+    undisturbed: segmenter.Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read(*_: object) -> dict[str, object]:
+        raise AssertionError("samples were read")
+
+    before = load_model(undisturbed.run.model).card.digest
+    again = dataclasses.replace(task(), read=read)
+    nowhere = Launch(workers=99, address="127.0.0.1:1")
+    result, card = train_on_ray(undisturbed, again, nowhere)
+    assert (result.step, result.reason, card.digest) == (10, "epochs", before)
+
+
+def test_a_model_is_fine_tuned_on_workers(
+    undisturbed: segmenter.Plan, dataset: Path, tmp_path: Path
+) -> None:
+    settings = read_settings(None, [*SETTINGS, "schedule.epochs=1", "optimiser.learning_rate=1e-9"])
+    folder = str(undisturbed.run.model)
+    plan = segmenter.plan_segmenter(settings, dataset, tmp_path, folder)
+    result, _ = train_segmenter(plan, TWO)
+    assert result.step == 1
+    assert json.loads((plan.run.folder / "run.json").read_text())["init"] == folder
+    # A step that is next to none leaves the weights that it began with.
+    before, after = (load_model(one.run.model).model.state_dict() for one in (undisturbed, plan))
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=1e-5, rtol=0)
 
 
 def test_what_no_worker_can_do_is_a_sentence_and_not_tried_again(

@@ -25,10 +25,10 @@ ROWS = 96
 BAD = {
     "truncated": "truncated",
     "empty": "empty",
-    "random": "not an HDF5 file",
+    "random": "not an HDF5 file: it begins with bytes ff e4",
     "nan": "no valid value",
     "shape": "wrong shape",
-    "text": "text",
+    "text": "it is text, and begins with 'orbit,latitude'",
 }
 
 

@@ -16,12 +16,9 @@ import yaml
 from typer.testing import CliRunner
 
 from odm.archive.errors import InputError, Stopped
-from odm.archive.samples import DatasetConfig, create_dataset
 from odm.archive.splits import SplitRule
 from odm.commands.train import app
-from odm.images.geometry import ImageSettings
 from odm.models.folder import load_model, read_model_card
-from odm.simulate.archive import simulate_orbits
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.events import read_events
@@ -29,6 +26,7 @@ from odm.training.launch import Launch
 from odm.training.run import Run
 from odm.training.segmenter import plan_segmenter
 from odm.training.settings import read_settings
+from tests.small_dataset import make_archive, make_dataset
 
 CONFIG = """
 model:
@@ -42,28 +40,12 @@ runtime: {device: cpu, loader_threads: 1, log_steps: 1, checkpoint_steps: 1}
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("simulated") / "archive"
-    simulate_orbits(
-        folder, half_orbits=10, prevalence=1.0, seed=3, components="z", every=76, workers=1
-    )
-    return folder
+    return make_archive(tmp_path_factory.mktemp("simulated") / "archive")
 
 
 @pytest.fixture(scope="module")
 def dataset(archive: Path) -> Path:
-    return make_dataset(archive, "dataset", SplitRule(train=2, validation=1, test=0))
-
-
-def make_dataset(archive: Path, name: str, split: SplitRule) -> Path:
-    path = archive.parent / f"{name}.yaml"
-    config = DatasetConfig(
-        archive=str(archive),
-        annotations=str(archive),
-        image=ImageSettings(-8, -2, "resized", 64, 96),
-        split=split,
-    )
-    create_dataset(path, config)
-    return path
+    return make_dataset(archive)
 
 
 @pytest.fixture(scope="module")
@@ -305,3 +287,19 @@ def test_a_runner_takes_the_options_of_its_workers(
 def test_help_has_an_example() -> None:
     shown = CliRunner().invoke(app, ["segmenter", "--help"]).stdout
     assert "Example: odm train segmenter" in shown and "KEY=VALUE" in shown
+
+
+def test_runs_are_kept_in_a_folder(dataset: Path, config: Path) -> None:
+    with pytest.raises(InputError, match="--out s3://bucket/runs: runs are kept in a local or"):
+        call("--data", dataset, "--config", config, "--out", "s3://bucket/runs")
+    assert not Path("s3:").exists()
+
+
+def test_a_finished_run_is_known(trained: dict[str, Any], dataset: Path, config: Path) -> None:
+    from odm.training.plans import is_finished
+
+    plan = plan_segmenter(read_settings(config), dataset, Path(trained["run"]).parent)
+    assert str(plan.run.folder) == trained["run"]
+    assert is_finished(plan)
+    other = plan_segmenter(read_settings(config, ["seed=5"]), dataset, plan.run.folder.parent)
+    assert not is_finished(other)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from odm.archive.errors import InputError
+from odm.archive.files import exists, join
 
 SHIPPED = {"segmenter": "odm_unet_small", "detector": "yolox_nano"}
 
@@ -25,3 +26,17 @@ def shipped_model(kind: str = "segmenter") -> Path:
     if not (folder / "model.json").is_file():
         raise InputError(f"this installation of odm carries no {kind}: name a model folder")
     return folder
+
+
+def model_folder(name: object) -> str:
+    """The folder that is meant where a model is named.
+
+    Args:
+        name: a model folder, which comes first, or one of `SHIPPED` by its name.
+    """
+    text = str(name)
+    if text in SHIPPED.values() and not exists(join(text, "model.json")):
+        folder = Path(__file__).parent / text
+        if (folder / "model.json").is_file():
+            return str(folder)
+    return text

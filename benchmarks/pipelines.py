@@ -1,0 +1,147 @@
+"""What the benchmarks of reprocessing share: the runners, each stage alone, and the table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from common import report
+
+from odm.reprocess.drive import Order, reprocess
+from odm.reprocess.local import finishing_tasks, run_local
+from odm.reprocess.model import Workers, cores, load_predictor
+from odm.reprocess.stages import Draft
+
+STORE_MB = 500
+STAGE_INPUTS = 24
+"""Inputs on which each stage is timed alone."""
+
+Row = dict[str, Any]
+
+
+def runners(order: Callable[[str], Order], with_ray: bool) -> tuple[list[Row], str | None]:
+    """The plain runner, and Ray; what Ray says of spilling."""
+    rows = [_runner("plain runner", order("plain"), run_local)]
+    if not with_ray:
+        return rows, None
+    row, spilled = _ray(order("ray"))
+    return [*rows, row], spilled
+
+
+def stage_times(order: Order) -> dict[str, float]:
+    """CPU milliseconds of each stage and input, all in this process."""
+    inputs = order.listing.inputs[:STAGE_INPUTS]
+    predict = load_predictor(order.model)
+    drafts = drafts_of(order)
+    tasks = finishing_tasks(order.stages, predict, drafts)
+    order.stages.finish(tasks[0].draft or drafts[0], tasks[0].seen)
+    cases: dict[str, Callable[[], object]] = {
+        "read": lambda: [order.stages.read(one) for one in inputs],
+        "model": lambda: finishing_tasks(order.stages, predict, drafts),
+        "finish": lambda: [
+            order.stages.finish(task.draft, task.seen) for task in tasks if task.draft
+        ],
+    }
+    found = {}
+    for name, run in cases.items():
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            run()
+            times.append(time.process_time() - began)
+        found[name] = 1e3 * min(times) / len(inputs)
+    return found
+
+
+def drafts_of(order: Order) -> list[Draft]:
+    """The first inputs, read."""
+    inputs = order.listing.inputs[:STAGE_INPUTS]
+    return [draft for one in inputs if isinstance(draft := order.stages.read(one), Draft)]
+
+
+def report_pipeline(
+    name: str,
+    unit: str,
+    rows: Sequence[Row],
+    stages: Mapping[str, float],
+    spilled: str | None,
+    **facts: Any,
+) -> None:
+    """Print and write the table, with what the cores would allow at most.
+
+    Args:
+        name: of the benchmark.
+        unit: what an input is called, as in a name: ``half_orbit``.
+        rows: of the cases.
+        stages: see `stage_times`.
+        spilled: see `runners`.
+        facts: more to say.
+    """
+    rate = {row["case"]: row["rate_per_s"] for row in rows}
+    most = cores() / (sum(stages.values()) / 1e3)
+    facts |= {
+        "cores": cores(),
+        f"stages_cpu_ms_per_{unit}": {name: round(ms, 2) for name, ms in stages.items()},
+        "most_that_the_cores_allow_per_s": round(most, 2),
+    }
+    if "Ray" in rate:
+        facts |= {
+            "ray_over_most": round(rate["Ray"] / most, 3),
+            "ray_over_plain_script": round(rate["Ray"] / rate["plain script"], 3),
+            "share_lost_to_ray": round(1 - rate["Ray"] / rate["plain runner"], 3),
+            "spilled_under_500_mb": spilled,
+        }
+    report(name, rows, **facts)
+
+
+def timed(name: str, outcomes: Iterator[object]) -> Row:
+    """The row of a case that yields something for each input."""
+    began = time.monotonic()
+    first, number = 0.0, 0
+    for _ in outcomes:
+        number += 1
+        first = first or time.monotonic() - began
+    return _row(name, first, time.monotonic() - began, number)
+
+
+def device_of(device: str) -> str:
+    """The device that is meant by ``auto``."""
+    return (
+        "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
+    )
+
+
+def _runner(name: str, order: Order, run: Any) -> Row:
+    summary = reprocess(order, run)
+    return _row(name, summary.first_s or 0.0, summary.seconds, summary.done)
+
+
+def _ray(order: Order) -> tuple[Row, str]:
+    """Its row, and what Ray says of spilling."""
+    from ray._private.internal_api import memory_summary
+
+    from ray_jobs.cluster import connect
+    from ray_jobs.reprocess import run_on_ray
+
+    said: list[str] = []
+
+    def run(*arguments: Any) -> Iterator[Any]:
+        with connect(object_store_bytes=STORE_MB * 1_000_000) as cluster:
+            yield from run_on_ray(*arguments)
+            text = memory_summary(address=cluster.address, stats_only=True)
+            said.extend(line for line in text.splitlines() if "pill" in line)
+
+    row = _runner("Ray", Order(**{**vars(order), "workers": Workers()}), run)
+    return row, "; ".join(said) or "nothing"
+
+
+def _row(name: str, first_s: float, seconds: float, number: int) -> Row:
+    rate = (number - 1) / max(1e-9, seconds - first_s)
+    return {
+        "case": name,
+        "first_s": round(first_s, 2),
+        "rate_per_s": round(rate, 2),
+        "seconds": round(seconds, 2),
+    }

@@ -1,0 +1,101 @@
+"""A campaign of ionograms against what is true: the layers that it found, scored as boxes.
+
+An image's pixels are the units, as in an evaluation of the model, so both give the same numbers;
+but a campaign has no boxes below its threshold, and average precision counts those that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.errors import InputError
+from odm.archive.files import join
+from odm.archive.ionogram_keys import IonogramKey
+from odm.archive.ionograms import open_ionogram
+from odm.findings.evaluate import BY_PEOPLE
+from odm.findings.evaluate_layers import EXAMPLES
+from odm.findings.layer_scores import ScoredIonogram, layer_sheet
+from odm.findings.layer_sheet import LayerExample, LayerSheet
+from odm.images.ionogram import IonogramImageSettings, ionogram_image
+from odm.images.layer_labels import SIMULATED, LayerLabels, boxes_on_image
+from odm.statement import SIMULATED_DATA
+
+Row = Mapping[str, Any]
+
+
+def score_layers(
+    rows: Iterable[Row],
+    archive: str,
+    labels: LayerLabels,
+    *,
+    image: IonogramImageSettings,
+    threshold: float,
+    about: dict[str, Any],
+    advance: Callable[[int], object],
+) -> tuple[LayerSheet, list[LayerExample]]:
+    """Score the outcomes of a campaign.
+
+    Args:
+        rows: ``source`` and ``findings`` of ionograms that are done and not in quarantine.
+        archive: of the campaign.
+        labels: what is true; ionograms that nobody has labelled are not scored.
+        image: the model's.
+        threshold: of the campaign.
+        about: what is scored; gets what is to be known beside.
+        advance: called with the number of ionograms that were just looked at.
+
+    Returns:
+        The scores, and ionograms to look at, evenly spread in time.
+
+    Raises:
+        InputError: none of the ionograms is labelled.
+        ArchiveError: an ionogram is no longer what it was.
+    """
+    stems = [(IonogramKey.parse(row["source"]).stem, row) for row in rows]
+    chosen = [(stem, row) for stem, row in stems if stem in labels.images]
+    if not chosen:
+        raise InputError(f"{labels.folder}: labels none of the ionograms that are done")
+    shown = set(np.unique(np.linspace(0, len(chosen) - 1, EXAMPLES).astype(int)).tolist())
+    advance(len(stems) - len(chosen))
+    scored, examples = [], []
+    for number, (stem, row) in enumerate(chosen):
+        ionogram = open_ionogram(join(archive, row["source"]))
+        labelled = labels.images[stem]
+        truth = boxes_on_image(labelled, ionogram, image, labels.classes)
+        one = ScoredIonogram(
+            stem, truth, *_boxes(row["findings"], labels.classes, image), labelled.ray_model
+        )
+        scored.append(one)
+        if number in shown:
+            picture = ionogram_image(ionogram, image)
+            examples.append(
+                LayerExample(stem, picture, one.truth, one.edges, one.scores, one.classes)
+            )
+        advance(1)
+    about["ionograms done without labels, not scored"] = len(stems) - len(chosen)
+    about["average precision"] = f"of boxes with a score of at least {threshold:g}, which are all"
+    caveat = BY_PEOPLE
+    if labels.source == SIMULATED:
+        caveat = SIMULATED_DATA[:1].upper() + SIMULATED_DATA[1:]
+    return layer_sheet(scored, labels.classes, threshold, about, caveat), examples
+
+
+def _boxes(
+    layers: Sequence[Row], classes: Sequence[str], image: IonogramImageSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Edges (N, 4) in pixels, scores (N,) and classes (N,) of rows of a catalog."""
+    edges = [
+        image.box_to_pixels(
+            row["frequency_min"], row["frequency_max"], row["range_min"], row["range_max"]
+        )
+        for row in layers
+    ]
+    return (
+        np.array(edges, np.float64).reshape(-1, 4),
+        np.array([row["confidence"] for row in layers], np.float64),
+        np.array([list(classes).index(row["layer"]) for row in layers], np.int64),
+    )

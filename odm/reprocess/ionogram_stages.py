@@ -1,0 +1,88 @@
+"""The stages of ionograms; see `odm.reprocess.stages`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from odm.archive.errors import ArchiveError
+from odm.archive.ionograms import open_ionogram
+from odm.catalog.ionogram_kind import IONOGRAMS
+from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
+from odm.findings.layer_rows import IonogramFacts, facts_of, layer_rows
+from odm.images.ionogram import IonogramImageSettings, ionogram_image
+from odm.images.spectrogram import clipped_share
+from odm.reprocess.stages import Draft, Result, guarded
+
+if TYPE_CHECKING:
+    from odm.findings.layers import Layer
+
+
+@dataclass(frozen=True)
+class IonogramStages:
+    """Ionograms: layers in boxes.
+
+    Attributes:
+        image: how an ionogram becomes an image; the model's.
+        model: digest, for the catalog.
+    """
+
+    image: IonogramImageSettings
+    model: str
+    kind: OutcomeKind = IONOGRAMS
+
+    def read(self, one: Input) -> Draft | Result:
+        """See `Stages`."""
+        found: Draft | Result = guarded(self.kind, one, lambda: self._read(one))
+        return found
+
+    def _read(self, one: Input) -> Draft:
+        ionogram = open_ionogram(one.path)
+        image = ionogram_image(ionogram, self.image)
+        if not image.any():
+            raise ArchiveError(one.path, _outside(facts_of(ionogram), self.image))
+        low, high = clipped_share(image)
+        shares = {
+            "valid_share": float((image > 0).mean()),
+            "clipped_low": low,
+            "clipped_high": high,
+        }
+        return Draft(one, image, facts_of(ionogram), shares)
+
+    def is_clear(self, seen: Sequence[Layer]) -> bool:
+        """See `Stages`."""
+        return not seen
+
+    def finish(self, draft: Draft, seen: Sequence[Layer] | None) -> Result:
+        """See `Stages`."""
+        found = guarded(self.kind, draft.one, lambda: self._finish(draft, seen or ()))
+        assert isinstance(found, Result)
+        return found
+
+    def _finish(self, draft: Draft, layers: Sequence[Layer]) -> Result:
+        one, facts = draft.one, draft.about
+        assert isinstance(facts, IonogramFacts)
+        rows: list[dict[str, Any]] = layer_rows(
+            layers,
+            facts,
+            self.image,
+            identity=one.identity,
+            source=one.source,
+            model=self.model,
+        )
+        outcome = outcome_table(
+            self.kind, one, findings=rows, shares=draft.shares, facts=facts.columns()
+        )
+        return Result(one, outcome)
+
+
+def _outside(facts: IonogramFacts, window: IonogramImageSettings) -> str:
+    """Why the model has nothing to look at: "clear" would not be true."""
+    frequency, group_range = facts.frequency / 1e6, facts.group_range
+    return (
+        f"outside the model's window: it has {frequency[0]:g} to {frequency[-1]:g} MHz and "
+        f"{group_range[0]:g} to {group_range[-1]:g} km, the window "
+        f"{window.frequency_min / 1e6:g} to {window.frequency_max / 1e6:g} MHz and "
+        f"{window.range_min:g} to {window.range_max:g} km"
+    )

@@ -1,0 +1,35 @@
+"""A small simulated archive, and data sets on it to train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from odm.archive.samples import DatasetConfig, create_dataset
+from odm.archive.splits import SplitRule
+from odm.images.geometry import ImageSettings
+from odm.simulate.archive import simulate_orbits
+
+
+def make_archive(folder: Path) -> Path:
+    """Ten half-orbits, two in each cycle of 5 days, all with a nucleus."""
+    simulate_orbits(
+        folder, half_orbits=10, prevalence=1.0, seed=3, components="z", every=76, workers=1
+    )
+    return folder
+
+
+def make_dataset(
+    archive: Path,
+    name: str = "dataset",
+    split: SplitRule = SplitRule(train=2, validation=1, test=0),  # noqa: B008
+) -> Path:
+    """A data set on it, of small images, beside it."""
+    path = archive.parent / f"{name}.yaml"
+    config = DatasetConfig(
+        archive=str(archive),
+        annotations=str(archive),
+        image=ImageSettings(-8, -2, "resized", 64, 96),
+        split=split,
+    )
+    create_dataset(path, config)
+    return path
