@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -85,7 +85,7 @@ def estimate(
 
 
 def _measure(
-    archive: str, samples: int, model: str | None, address: str | None, **how: str
+    archive: str, samples: int, model: str | None, address: str | None, **how: Any
 ) -> tuple[Rates, dict[str, int], int]:
     import tempfile
     from dataclasses import replace

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -35,7 +35,7 @@ class Machines:
         self.token.write_text(secrets.token_hex(16))
         # Sockets of Unix have short names only.
         self._temporary = tempfile.mkdtemp(prefix="odm-ray-", dir="/tmp")
-        self.nodes: dict[str, psutil.Process] = {}
+        self.nodes: dict[str, subprocess.Popen[bytes]] = {}
         self.port, self.dashboard_port = _free_port(), _free_port()
 
     @property
@@ -81,12 +81,12 @@ class Machines:
     def kill(self, name: str) -> None:
         """End a node as when its plug is pulled."""
         process = self.nodes.pop(name)
-        doomed = [process, *process.children(recursive=True)]
+        doomed = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
         for one in doomed:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 one.kill()
-            except psutil.NoSuchProcess:
-                continue
+        process.wait()
         psutil.wait_procs(doomed, timeout=20)
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class Machines:
                 )
             while started.poll() is None:
                 if "Ray runtime started" in log.read_text():
-                    self.nodes[name] = psutil.Process(started.pid)
+                    self.nodes[name] = started
                     return
                 time.sleep(0.2)
         raise AssertionError(f"{name} does not start: {log.read_text()}")

@@ -18,7 +18,7 @@ from tests.ray_jobs.machines import ROOT, Machines, machines, odm_words
 from tests.reprocess import small
 
 pytestmark = pytest.mark.timeout(1500)
-INPUTS = 40
+INPUTS = 10
 
 
 @pytest.fixture(scope="module")
