@@ -15,7 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,13 @@ STALLED_S = 1800.0
 """A model that has to be compiled for a GPU can take minutes until the first answer."""
 
 BLOCK_BYTES = 8_000_000
-INPUTS_PER_TASK = 16
+INPUTS_PER_TASK, MOST_PER_TASK = 16, 64
+"""Every task costs the driver milliseconds, so a large campaign has larger ones: see
+`benchmarks/schedule.py`."""
+
+TASKS_PER_CPU = 4
+"""Before tasks become larger."""
+
 READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
 """Bytes of heap: Ray does not see it otherwise, and places too many on one machine."""
 
@@ -72,6 +78,7 @@ class Layout:
         readers: reading tasks at a time; None for as many as there is room for.
         near_storage: whether reading and finishing are for the machines that have said to hold
             the archive, by the resource `STORAGE`.
+        cpus: of the cluster.
     """
 
     models: tuple[int, int]
@@ -81,6 +88,7 @@ class Layout:
     task_cpus: float
     readers: int | None
     near_storage: bool = False
+    cpus: int = field(default=1, compare=False)
 
 
 def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
@@ -122,6 +130,7 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / 2, 3),
         readers=workers.readers or None,
         near_storage=STORAGE in cluster.resources,
+        cpus=cpus,
     )
 
 
@@ -169,6 +178,11 @@ def absolute(model: ModelSettings) -> ModelSettings:
     """A model that is found from other working directories too, as processes of a cluster have."""
     exports = None if model.exports is None else str(Path(model.exports).absolute())
     return replace(model, folder=str(Path(model.folder).absolute()), exports=exports)
+
+
+def per_task(inputs: int, cpus: int) -> int:
+    """Inputs of a reading task: few where there are few, many where the driver has to keep up."""
+    return min(MOST_PER_TASK, max(INPUTS_PER_TASK, inputs // (TASKS_PER_CPU * cpus)))
 
 
 def begin(
@@ -267,7 +281,7 @@ def _pipeline(stages: Stages, model: ModelSettings, inputs: Sequence[Input], lay
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
-    blocks = max(1, -(-len(inputs) // INPUTS_PER_TASK), min(len(inputs), 8))
+    blocks = max(1, -(-len(inputs) // per_task(len(inputs), layout.cpus)), min(len(inputs), 8))
     table = pa.table({"input": [pickle.dumps(one) for one in inputs]})
     data = ray.data.from_arrow(table, override_num_blocks=blocks)
     task: dict[str, Any] = {
