@@ -145,9 +145,8 @@ def reprocess(order: Order, runner: Runner) -> Summary:
             try:
                 _run(order, runner, chosen.todo, _Sink(campaign, lock), summary, stop)
             finally:
-                summary.seconds = time.monotonic() - began
+                summary.seconds, summary.stopped = time.monotonic() - began, stop()
                 campaign.log("end", **summary.to_dict())
-            summary.stopped = stop()
     if summary.first_s is not None and summary.done > 1:
         summary.rate = (summary.done - 1) / max(1e-9, summary.seconds - summary.first_s)
     _background_note(summary, campaign)

@@ -69,7 +69,6 @@ class Machines:
             f"--port={self.port}",
             "--dashboard-host=127.0.0.1",
             f"--dashboard-port={self.dashboard_port}",
-            f"--temp-dir={self._temporary}",
             f"--ray-client-server-port={_free_port()}",
             f"--num-cpus={cpus}",
         )
@@ -104,9 +103,11 @@ class Machines:
     def _start(self, name: str, *words: str) -> None:
         common = ["--block", "--node-ip-address=127.0.0.1", "--object-store-memory=100000000",
                   "--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0",
-                  f"--node-name={name}", "--disable-usage-stats"]  # fmt: skip
+                  f"--node-name={name}", "--disable-usage-stats",
+                  # Else nodes of one machine would unpack the code of a job over each other.
+                  f"--temp-dir={self._temporary}/{name}"]  # fmt: skip
         environment = {k: v for k, v in self.environment.items() if k != "RAY_ADDRESS"}
-        log = Path(self._temporary, f"{name}.log")
+        log = Path(self._temporary, f"{name}.log")  # names are short: sockets lie below them
         for _ in range(TRIES):
             with log.open("w") as output:
                 started = subprocess.Popen(
