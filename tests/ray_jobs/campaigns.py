@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from odm.archive.files import write_bytes
 from odm.catalog.outcomes import Input
 from odm.reprocess.drive import reprocess
 from odm.reprocess.model import Workers
@@ -44,20 +45,19 @@ def waits(folder: Path) -> None:
         (folder / "at_work").touch(exist_ok=False)
     except FileExistsError:
         return
-    (folder / "node").write_text(node_name())
+    write_bytes(folder / "node", node_name().encode())
     time.sleep(WAITS)
 
 
 @dataclass(frozen=True)
 class Waiting(OrbitStages):
-    """Half-orbits; the first that is read on the node ``second`` waits."""
+    """Half-orbits; the first that is read waits."""
 
     folder: str = ""
 
     def read(self, one: Input) -> Draft | Result:
         """See `Stages`."""
-        if node_name() == "second":
-            waits(Path(self.folder))
+        waits(Path(self.folder))
         return super().read(one)
 
 
