@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 YOLOX := yolox==0.3.0
 DEMO := demo
 
-.PHONY: setup demo test check bench bench-rivals model detector soak clean freeze
+.PHONY: setup demo test check bench bench-cluster bench-rivals model detector soak clean freeze
 
 setup: $(READY)
 
@@ -55,6 +55,11 @@ bench: setup
 	$(BIN)/python benchmarks/ray_train.py
 	$(BIN)/python benchmarks/reprocess.py
 	$(BIN)/python benchmarks/resume.py
+
+# One node and two on this machine, and the schedule of larger clusters: ten minutes.
+bench-cluster: setup
+	$(BIN)/python benchmarks/cluster_scaling.py
+	$(BIN)/python benchmarks/schedule.py
 
 # The detector that comes with the package: half an hour on two idle cores; goes on when killed.
 detector: setup
