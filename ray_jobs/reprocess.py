@@ -264,6 +264,8 @@ class _Batches:
             self.ended = True
 
     def _take(self, data: Any) -> None:
+        if self.ended:  # asked to stop before it began; Ray may be gone already
+            return
         try:
             for batch in data.iter_batches(batch_size=None, batch_format="pyarrow"):
                 self.found.put(batch)
