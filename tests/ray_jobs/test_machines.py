@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,22 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.write_model(tmp / "model")
     small.run(tmp)
     return tmp
+
+
+@contextmanager
+def driving(there: Machines, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A driver, which is ended whatever happens."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.ray_jobs.campaigns", *words],
+        cwd=ROOT,
+        env=there.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        try:
+            yield driver
+        finally:
+            driver.kill()
 
 
 def until(seen: Callable[[], bool], driver: subprocess.Popen[str] | None = None) -> None:
@@ -113,19 +130,10 @@ def test_a_folder_and_a_gpu_that_are_not_there(there: Machines, done: Path) -> N
 
 
 def test_a_campaign_one_of_whose_nodes_is_killed(there: Machines, done: Path) -> None:
-    words = [sys.executable, "-m", "tests.ray_jobs.campaigns", "campaign", str(done)]
-    driver = subprocess.Popen(
-        words,
-        cwd=ROOT,
-        env=there.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until((done / "node").exists, driver)
-    there.kill((done / "node").read_text())
-    out, err = driver.communicate()
-    assert driver.returncode == 0, out + err
+    with driving(there, "campaign", str(done)) as driver:
+        until((done / "node").exists, driver)
+        there.kill((done / "node").read_text())
+        assert driver.communicate()[1] is not None and driver.returncode == 0
     killed, plain = (load_campaign(done / name) for name in ("killed", "campaign"))
     assert same(killed.outcomes(), plain.outcomes()) and compare(killed, plain).equal
 
@@ -143,17 +151,14 @@ def test_a_training_one_of_whose_nodes_is_killed_and_replaced(
         there.kill(name)
     for name in ("third", "fourth"):
         there.join(name, 1)
-    words = [sys.executable, "-m", "tests.ray_jobs.campaigns", "training", str(dataset)]
-    driver = subprocess.Popen(
-        [*words, str(tmp_path)], cwd=ROOT, env=there.environment, stderr=subprocess.PIPE, text=True
-    )
     plan = make_plan(dataset, tmp_path)
-    until((plan.run.folder / "node").exists, driver)
-    there.kill((plan.run.folder / "node").read_text())
-    there.join("fifth", 1)
-    assert driver.wait() == 0, driver.stderr and driver.stderr.read()
-    assert driver.stderr is not None
-    assert f"going on from step {KILLED_STEP - 1}, in epoch {KILLED_STEP}" in driver.stderr.read()
+    with driving(there, "training", str(dataset), str(tmp_path)) as driver:
+        until((plan.run.folder / "node").exists, driver)
+        there.kill((plan.run.folder / "node").read_text())
+        there.join("fifth", 1)
+        said = driver.communicate()[1]
+        assert driver.returncode == 0, said
+    assert f"going on from step {KILLED_STEP - 1}, in epoch {KILLED_STEP}" in said
     alone = make_plan(dataset, tmp_path / "alone")
     segmenter.train_planned(alone, Ranks(), EventLog(alone.run.metrics))
     losses = [
