@@ -55,13 +55,16 @@ bench: setup
 	$(BIN)/python benchmarks/ray_train.py
 	$(BIN)/python benchmarks/reprocess.py
 	$(BIN)/python benchmarks/resume.py
+	$(BIN)/python benchmarks/reprocess_ionograms.py
+	$(BIN)/python benchmarks/edges.py
+	$(BIN)/python benchmarks/report.py
 
 # One node and two on this machine, and the schedule of larger clusters: ten minutes.
 bench-cluster: setup
 	$(BIN)/python benchmarks/cluster_scaling.py
 	$(BIN)/python benchmarks/schedule.py
 
-# The detector that comes with the package: half an hour on two idle cores; goes on when killed.
+# The detector that comes with the package: an hour on a CPU; goes on when killed.
 detector: setup
 	$(BIN)/python benchmarks/shipped_detector.py
 

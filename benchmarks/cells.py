@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from simulated import SCORED_SEED, SIZE, TRAINING_SEED, scored_set, training_set
 
 from odm.archive.files import write_bytes
-from odm.findings.bootstrap import block_weights, interval
+from odm.catalog.bootstrap import block_weights, interval
 from odm.findings.evaluate import Evaluation, evaluate_model
 from odm.models.segmenters import create_model
 from odm.progress import progress

@@ -31,7 +31,7 @@ from common import report, spread
 
 from odm.archive.samples import DatasetConfig, create_dataset
 from odm.archive.splits import SplitRule
-from odm.findings.bootstrap import block_weights, interval
+from odm.catalog.bootstrap import block_weights, interval
 from odm.images.augment import make_policy
 from odm.images.geometry import ImageSettings
 from odm.simulate.archive import simulate_orbits

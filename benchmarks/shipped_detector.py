@@ -4,7 +4,7 @@
 
 Simulates its data, trains `configs/yolox_shipped.yaml`, saves the model in float16 to
 `odm/models/shipped/yolox_nano`, calibrated on validation, and scores it on archives of another
-seed: of both ray models, and of the second one alone.
+seed: of both ray models, and of the second one alone. The pictures stay in the work folder.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ def main() -> None:
             first = False
         done = evaluate_detector(options.target, scored, running=running)
         save_detector(options.target, done)
+        done.sheet.about["folder"] = f"odm/models/shipped/{TARGET.name}"
         for path in write_sheet(RESULTS / name, done.sheet, done.class_names, done.examples):
             print("written:", path)
+        (RESULTS / name / "examples.png").replace(options.work / f"examples-{name}.png")
         print(done.sheet.to_text())
 
 

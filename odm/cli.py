@@ -18,10 +18,12 @@ import typer
 from typer.core import TyperGroup
 
 from odm.archive.errors import InputError, OdmError
-from odm.commands import campaign, dataset, ionogram, label, reprocess, simulate, train
+from odm.commands import campaign, dataset, ionogram, label, reprocess, review, simulate, train
 from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
+from odm.commands.pipeline import pipeline
+from odm.commands.report import report
 from odm.commands.score import score
 
 ENTRY_POINTS = "odm.commands"
@@ -103,11 +105,14 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate)
 app.add_typer(ionogram.app, name="ionogram")
+app.command("pipeline")(pipeline)
 app.add_typer(reprocess.app, name="reprocess")
 app.command("status")(campaign.status)
 app.command("catalog")(catalog)
 app.command("diff")(campaign.diff)
 app.command("score")(score)
+app.command("report")(report)
+app.add_typer(review.app, name="review")
 app.command("compact")(campaign.compact)
 
 

@@ -25,7 +25,11 @@ from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayError, RayTaskError
 
 from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
-from odm.archive.ionogram_samples import IonogramSample, load_ionogram_sample
+from odm.archive.ionogram_samples import (
+    IonogramSample,
+    load_ionogram_sample,
+    load_segmented_sample,
+)
 from odm.archive.samples import Sample, load_sample
 from odm.images.geometry import ImageSettings
 from odm.images.ionogram import IonogramImageSettings
@@ -192,6 +196,12 @@ def image_and_mask(settings: ImageSettings, sample: Sample) -> Arrays:
     """Image and mask (H, W) uint8 of a half-orbit; see `odm.archive.samples.load_sample`."""
     image, mask, _ = load_sample(sample, settings)
     return image, mask
+
+
+def image_and_layers(settings: IonogramImageSettings, sample: IonogramSample) -> Arrays:
+    """Image and mask (H, W) uint8 of an ionogram; see
+    `odm.archive.ionogram_samples.load_segmented_sample`."""
+    return load_segmented_sample(sample, settings)
 
 
 def image_and_boxes(settings: IonogramImageSettings, sample: IonogramSample) -> Arrays:

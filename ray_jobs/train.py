@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from odm.images.ionogram import IonogramImageSettings
 from odm.models.card import ModelCard
 from odm.progress import progress
 from odm.training.launch import Launch
@@ -16,7 +17,15 @@ from odm.training.ranks import Ranks
 from ray_jobs.cluster import Cluster, connect
 from ray_jobs.launch import place, run_workers
 from ray_jobs.nodes import check_nodes
-from ray_jobs.samples import READER, HeldSource, Load, hold, image_and_boxes, image_and_mask
+from ray_jobs.samples import (
+    READER,
+    HeldSource,
+    Load,
+    hold,
+    image_and_boxes,
+    image_and_layers,
+    image_and_mask,
+)
 from ray_jobs.shared import check_shared
 
 Read = Callable[[Any, Cluster, float], dict[str, HeldSource]]
@@ -110,18 +119,23 @@ def train_detector(plan: Any, launch: Launch | None = None) -> tuple[Result, Mod
 
 
 def read_masks(plan: Any, cluster: Cluster, wait_s: float = 600.0) -> dict[str, HeldSource]:
-    """The images and masks of a plan of half-orbits, in the object store.
+    """The images and masks of a plan of half-orbits or ionograms, in the object store.
 
     Raises:
         ClusterError: see `hold`.
         ArchiveError, AnnotationError: the first bad file.
     """
     settings = plan.dataset.settings
+    layers = isinstance(settings, IonogramImageSettings)
     return _read(
         plan,
         cluster,
-        partial(image_and_mask, settings),
-        lambda sample: (sample.key.stem, sample.has_nucleus),
+        partial(image_and_layers if layers else image_and_mask, settings),
+        lambda sample: (
+            (sample.key.identity, sample.has_layer)
+            if layers
+            else (sample.key.stem, sample.has_nucleus)
+        ),
         wait_s,
         sample_bytes=2 * settings.height * settings.width,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("odm", "ray_jobs", "tuning")
 ROOMS = (
+    "physics",
     "archive",
     "images",
     "catalog",
@@ -16,6 +17,7 @@ ROOMS = (
     "reprocess",
     "training",
     "simulate",
+    "report",
     "commands",
 )
 # A data set joins an archive with annotations on images: named where the archive is, built on both.

@@ -22,7 +22,8 @@ from odm.archive.ionogram_keys import IonogramKey
 from odm.archive.ionograms import IonogramListing, list_ionograms, open_ionogram
 from odm.archive.samples import placed, seen_from
 from odm.archive.splits import PARTS, PURGED, Part
-from odm.images.ionogram import IonogramImageSettings, ionogram_image
+from odm.images.ionogram import IonogramImageSettings, ionogram_image, mask_to_canvas
+from odm.images.ionogram_layers import read_mask
 from odm.images.layer_labels import (
     LAYERS,
     DrawnOn,
@@ -280,6 +281,34 @@ def load_ionogram_sample(
     ionogram = open_ionogram(sample.path)
     boxes = boxes_on_image(sample.labelled, ionogram, settings, sample.classes, sample.drawn_on)
     return ionogram_image(ionogram, settings), boxes
+
+
+def load_segmented_sample(
+    sample: IonogramSample, settings: IonogramImageSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read one sample for a segmentation.
+
+    Returns:
+        Image (H, W) uint8, 0 where invalid; mask (H, W) uint8: 0 for background, else 1 plus the
+        class's place in ``sample.classes``. Where two layers lie upon each other it is the smaller.
+
+    Raises:
+        ArchiveError: the ionogram is bad, or its masks are.
+    """
+    from odm.archive.errors import ArchiveError
+
+    ionogram = open_ionogram(sample.path)
+    axes = (ionogram["frequency"].values, ionogram["group_range"].values)
+    classes = np.zeros(ionogram["snr"].shape, dtype=np.uint8)
+    shapes = [(name, read_mask(path)) for name, path in sample.labelled.masks]
+    for name, shape in sorted(shapes, key=lambda pair: -int(pair[1].sum())):
+        if shape.shape != classes.shape:
+            raise ArchiveError(sample.path, f"its mask is {shape.shape}, it is {classes.shape}")
+        classes[shape] = sample.classes.index(name) + 1
+    mask = np.zeros((settings.height, settings.width), dtype=np.uint8)
+    for number in range(1, len(sample.classes) + 1):
+        mask[mask_to_canvas(classes == number, *axes, settings) > 0] = number
+    return ionogram_image(ionogram, settings), mask
 
 
 def create_ionogram_dataset(path: str | Path, config: IonogramDatasetConfig) -> IonogramDataset:

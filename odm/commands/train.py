@@ -58,7 +58,7 @@ def segmenter(
     max_failures: runners.MaxFailures = None,
     json_: AsJson = False,
 ) -> None:
-    """Train a segmenter; the same command again resumes it.
+    """Train a segmenter of half-orbits or of ionograms, as the data set is; again resumes it.
 
     The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
     model to fine-tune. It ends up with the best model in its folder model.
@@ -70,10 +70,10 @@ def segmenter(
     settings = read_settings(config, overrides or [])
     launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
     run = _chosen("segmenter", launch, local=local)
-    from odm.training.segmenter import plan_segmenter
+    from odm.training.segmenter import plan_segmenter, samples_of
 
     plan = plan_segmenter(settings, data, _runs(out), _model(init))
-    _tell(plan, "half-orbits")
+    _tell(plan, samples_of(plan).replace("_", "-"))
     names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
     _show(plan, *run(plan), names=names, as_json=json_)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.bootstrap import wilson
+from odm.catalog.bootstrap import wilson
 from odm.findings.box_scores import OVERLAPS, STRICT, BoxCounts, box_overlaps
 from odm.findings.calibration import fit_temperature
 from odm.findings.layer_sheet import LayerSheet

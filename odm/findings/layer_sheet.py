@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.files import join, write_bytes
-from odm.findings.score_sheet import plain
+from odm.findings.score_sheet import in_words, plain
 from odm.images.figure import new_figure, write_figure
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class LayerSheet:
 
     def to_text(self, brief: bool = False) -> str:
         """Tables for people; ``brief``: the first ones only."""
-        lines = [f"{name}: {value}" for name, value in self.about.items()]
+        lines = [f"{name}: {in_words(value)}" for name, value in self.about.items()]
         lines += [", ".join(f"{k.replace('_', ' ')} {v}" for k, v in self.counts.items()), ""]
         lines += _table(
             f"Layers, score >= {self.threshold:g}", [_cells(row) for row in self.layers]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from odm.archive.files import write_bytes
-from odm.findings.bootstrap import LEAST_BLOCKS
+from odm.catalog.bootstrap import LEAST_BLOCKS
 from odm.findings.pixel_metrics import PIXEL_METRICS
 from odm.statement import SIMULATED_DATA
 

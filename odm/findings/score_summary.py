@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.bootstrap import LEAST_BLOCKS, block_weights, interval
+from odm.catalog.bootstrap import LEAST_BLOCKS, block_weights, interval
 from odm.findings.calibration import (
     Reliability,
     fit_level_temperature,

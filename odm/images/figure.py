@@ -1,4 +1,4 @@
-"""Figures without a screen, written as whole PNG files."""
+"""Figures without a screen, written as whole files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def write_figure(path: object, figure: Figure, *, tight: bool = False) -> None:
-    """Write a PNG; ``tight`` cuts or widens it to what is drawn."""
+def write_figure(
+    path: object, figure: Figure, *, tight: bool = False, form: str = "png", dpi: int = DPI
+) -> None:
+    """Write a PNG, or a PDF; ``tight`` cuts or widens it to what is drawn."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI, format="png", bbox_inches="tight" if tight else None)
+    dates: dict[str, None] = {"CreationDate": None} if form == "pdf" else {}  # same bytes again
+    figure.savefig(
+        buffer, dpi=dpi, format=form, bbox_inches="tight" if tight else None, metadata=dates
+    )
     write_bytes(path, buffer.getvalue())

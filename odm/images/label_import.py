@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,23 +74,9 @@ def import_annotations(
     if unlabelled == "empty":
         for stem in missing:
             picture = pictures.images[stem]
-            found[stem] = _Read(b"", (picture.height, picture.width), (), "")
-    masks = {stem: read.digest for stem, read in found.items()}
-    digest = annotations_digest(masks, pictures.classes)
+            found[stem] = DrawnImage(picture.key, b"", (picture.height, picture.width), (), "")
     with new_folder(out, MANIFEST, {MASKS}, overwrite) as folder:
-        rows = []
-        for stem in sorted(found, key=lambda stem: pictures.images[stem].key.start):
-            rows.append(_write_image(folder, pictures.images[stem].key, found[stem]))
-        manifest = {
-            "kind": "odm annotations",
-            "version": 1,
-            "source": source,
-            "classes": list(pictures.classes),
-            "digest": digest,
-            "picture_settings": pictures.settings,
-            "images": rows,
-        }
-        write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+        digest = write_annotations(folder, source, pictures.classes, found, pictures.settings)
     return ImportReport(
         out=str(out),
         source=source,
@@ -146,26 +132,28 @@ def _annotation_files(
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """One annotation file as it will be stored: thousands of them are held at once."""
+class DrawnImage:
+    """One labelled half-orbit as it will be stored: thousands of them are held at once."""
 
+    key: OrbitKey
     mask_png: bytes
     shape: tuple[int, int]
     objects: tuple[AnnotatedObject, ...]
     digest: str
 
     @classmethod
-    def of(cls, drawing: Drawing) -> _Read:
+    def of(cls, key: OrbitKey, drawing: Drawing) -> DrawnImage:
+        """Pack what was drawn on a half-orbit."""
         mask, digest = drawing.mask, mask_digest(drawing.mask)
         png = png_bytes(mask * np.uint8(255)) if digest else b""
-        return cls(png, (mask.shape[0], mask.shape[1]), drawing.objects, digest)
+        return cls(key, png, (mask.shape[0], mask.shape[1]), drawing.objects, digest)
 
 
 def _read_all(
     files: Mapping[str, Path], pictures: LabelFolder, source: str, exact_edges: bool
-) -> dict[str, _Read]:
+) -> dict[str, DrawnImage]:
     reader = FORMATS[source][1]
-    found: dict[str, _Read] = {}
+    found: dict[str, DrawnImage] = {}
     problems: list[AnnotationError] = []
     for stem, path in files.items():
         image = pictures.images.get(stem)
@@ -173,7 +161,7 @@ def _read_all(
             if image is None:
                 raise AnnotationError(path, "", f"the export has no picture {stem}.png")
             picture = Picture(stem, image.height, image.width, pictures.classes, exact_edges)
-            found[stem] = _Read.of(reader(path, picture))
+            found[stem] = DrawnImage.of(image.key, reader(path, picture))
         except AnnotationError as error:
             problems.append(error)
         except OSError as error:
@@ -187,14 +175,48 @@ def _read_all(
     return found
 
 
-def _write_image(folder: Path, key: OrbitKey, read: _Read) -> dict[str, Any]:
-    name = f"{MASKS}/{key.stem}.png" if read.mask_png else None
+def write_annotations(
+    folder: Path,
+    source: str,
+    classes: Sequence[str],
+    drawn: Mapping[str, DrawnImage],
+    settings: Mapping[str, Any],
+) -> str:
+    """Write masks and ``annotations.json`` into an empty folder.
+
+    Args:
+        folder: there already.
+        source: how it was drawn.
+        classes: what may be drawn.
+        drawn: by `OrbitKey.stem`.
+        settings: of the pictures that people drew on.
+
+    Returns:
+        The digest of the annotations.
+    """
+    digest = annotations_digest({stem: one.digest for stem, one in drawn.items()}, classes)
+    rows = [_write_image(folder, one) for one in sorted(drawn.values(), key=lambda o: o.key.start)]
+    manifest = {
+        "kind": "odm annotations",
+        "version": 1,
+        "source": source,
+        "classes": list(classes),
+        "digest": digest,
+        "picture_settings": dict(settings),
+        "images": rows,
+    }
+    write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    return digest
+
+
+def _write_image(folder: Path, drawn: DrawnImage) -> dict[str, Any]:
+    name = f"{MASKS}/{drawn.key.stem}.png" if drawn.mask_png else None
     if name:
-        write_bytes(folder / name, read.mask_png)
+        write_bytes(folder / name, drawn.mask_png)
     return {
-        "key": key.name,
-        "height": read.shape[0],
-        "width": read.shape[1],
+        "key": drawn.key.name,
+        "height": drawn.shape[0],
+        "width": drawn.shape[1],
         "mask": name,
-        "objects": [{"class": item.label, "box": list(item.box)} for item in read.objects],
+        "objects": [{"class": item.label, "box": list(item.box)} for item in drawn.objects],
     }

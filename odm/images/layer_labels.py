@@ -56,11 +56,14 @@ class LabelledIonogram:
         shares: boxes as shares of a picture.
         centres: boxes in Hz and km, by the centres of their outermost values.
         ray_model: that a simulation used; empty for people's.
+        masks: class and mask picture of each layer, where a simulation has them; see
+            `odm.images.ionogram_layers.read_mask`.
     """
 
     shares: tuple[Shares, ...] = ()
     centres: tuple[Physical, ...] = ()
     ray_model: str = ""
+    masks: tuple[tuple[str, str], ...] = ()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -191,15 +194,21 @@ def _simulated(folder: Path, classes: tuple[str, ...]) -> dict[str, LabelledIono
     columns = ["source", "layer", "frequency_min", "frequency_max", "range_min", "range_max"]
     boxes: dict[str, list[Physical]] = {Path(name).stem: [] for name in manifest["keys"]}
     models: dict[str, str] = {}
-    for row in pq.read_table(path, columns=[*columns, "ray_model"]).to_pylist():
+    masks: dict[str, list[tuple[str, str]]] = {}
+    for row in pq.read_table(path, columns=[*columns, "ray_model", "mask"]).to_pylist():
         stem = Path(row["source"]).stem
         if row["layer"] not in classes:
             raise AnnotationError(path, stem, f"unknown class {row['layer']}")
         low, high, near, far = (row[name] for name in columns[2:])
         boxes[stem].append((row["layer"], low, high, near, far))
         models[stem] = row["ray_model"]
+        masks.setdefault(stem, []).append((row["layer"], str(folder / row["mask"])))
     return {
-        stem: LabelledIonogram(centres=tuple(found), ray_model=models.get(stem, ""))
+        stem: LabelledIonogram(
+            centres=tuple(found),
+            ray_model=models.get(stem, ""),
+            masks=tuple(masks.get(stem, ())),
+        )
         for stem, found in boxes.items()
     }
 

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.ionogram_scene import ABSENT_DB, EsLayer, Scene, Sounder
-from odm.simulate.raytrace import (
+from odm.physics.raytrace import (
     EARTH_RADIUS_KM,
     Floats,
     QuasiParabola,
@@ -25,6 +24,7 @@ from odm.simulate.raytrace import (
     sine_at_height,
     trace,
 )
+from odm.simulate.ionogram_scene import ABSENT_DB, EsLayer, Scene, Sounder
 from odm.simulate.raytrace_profile import layered_profile, trace_profile
 
 STEP_MHZ = 0.1
@@ -98,6 +98,15 @@ def layer_echoes(scene: Scene, rng: np.random.Generator) -> list[LayerEcho]:
     if e_fan is not None and scene.kind == "mixed":
         echoes.append(_echo(scene, "Es", "E", e_fan, elevation, scene.conditions.e_db))
     return echoes
+
+
+def layer_rays(scene: Scene) -> Rays:
+    """Rays (F, E) of the F layer that count for its edge; the last rows are `FREQUENCY_MHZ`."""
+    frequency = np.round(np.arange(-_MARGIN, 0) * STEP_MHZ + FREQUENCY_MHZ[0], 1)
+    frequency = np.concatenate([frequency, FREQUENCY_MHZ])[:, None]
+    elevation = elevations(_ELEVATIONS[scene.ray_model])[None]
+    fan, _ = _f_fans(scene, frequency, elevation, np.ones(1))
+    return _only(fan.rays, fan.counted)
 
 
 def _f_fans(

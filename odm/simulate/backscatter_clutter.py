@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from odm.physics.raytrace import Floats, QuasiParabola, trace
 from odm.simulate.backscatter import FREQUENCY_MHZ
 from odm.simulate.ionogram_scene import ABSENT_DB, EsLayer, FLayer, Scene, Sounder
-from odm.simulate.raytrace import Floats, QuasiParabola, trace
 
 BROADCAST_MHZ = (
     (5.9, 6.2), (7.2, 7.45), (9.4, 9.9), (11.6, 12.1), (13.57, 13.87), (15.1, 15.8),

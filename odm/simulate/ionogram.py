@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.physics.raytrace import Floats
 from odm.simulate.backscatter import (
     FREQUENCY_MHZ,
     LayerEcho,
@@ -27,7 +28,6 @@ from odm.simulate.backscatter_clutter import (
     uneven,
 )
 from odm.simulate.ionogram_scene import RayModel, Scene, draw_scene
-from odm.simulate.raytrace import Floats
 
 FIRST = datetime(2022, 8, 15)
 """Time of index 0 (UTC); one ionogram follows another after `STEP`."""

@@ -1,7 +1,7 @@
 """The second ray model: rays through a profile of several layers, integrated shell by shell.
 
 E, F1 and F2 with a valley between them, each of another shape than the quasi-parabola of
-`odm.simulate.raytrace`: an echo of the F layer here is late because the ray was slowed in the E
+`odm.physics.raytrace`: an echo of the F layer here is late because the ray was slowed in the E
 layer, too. What is learned or checked with one formula alone can so be tried against another.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.raytrace import EARTH_RADIUS_KM, QuasiParabola, Rays
+from odm.physics.raytrace import EARTH_RADIUS_KM, QuasiParabola, Rays
 
 NODES = 90
 """Shells between the base and the highest peak."""

@@ -1,4 +1,4 @@
-"""Training a segmenter on a data set: from settings to a model folder.
+"""Training a segmenter on a data set of half-orbits or ionograms: from settings to a model folder.
 
 `plan_segmenter` checks everything and names the run, `train_planned` runs the loop, `keep_model`
 saves what came out. A runner with other machinery calls the same three; `train_here` is the plain
@@ -7,18 +7,28 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from odm.archive.errors import InputError
+from odm.archive.ionogram_samples import (
+    IonogramDataset,
+    IonogramSample,
+    is_ionogram_dataset,
+    load_segmented_sample,
+)
 from odm.archive.samples import Dataset, Sample
 from odm.findings.regions import RegionSettings
+from odm.images.geometry import ImageSettings
+from odm.images.ionogram import IonogramImageSettings
 from odm.models.base import SegmentationModel
 from odm.models.card import ModelCard
 from odm.models.segmenters import create_model
-from odm.training.feed import DatasetSource, Source
+from odm.training.errors import TrainingError
+from odm.training.feed import CachedSource, DatasetSource, Source
 from odm.training.loop import Listener, Result
 from odm.training.masks import MaskTask, check_classes
 from odm.training.plans import (
@@ -48,7 +58,7 @@ __all__ = [
 ]
 
 
-class Plan(TrainingPlan[TrainSettings, Dataset, Sample]):
+class Plan(TrainingPlan[TrainSettings, Dataset | IonogramDataset, Sample | IonogramSample]):
     """A training of a segmenter that can begin."""
 
 
@@ -68,10 +78,17 @@ def plan_segmenter(
         TrainingError: a part of the data set has nothing to learn from, or the classes or the
             model to fine-tune do not fit.
     """
-    opened = Dataset.load(dataset)
+    opened: Dataset | IonogramDataset
+    if is_ionogram_dataset(dataset):
+        opened = IonogramDataset.load(dataset)
+        has, what = "has_layer", "layer"
+    else:
+        opened = Dataset.load(dataset)
+        has, what = "has_nucleus", "nucleus"
     training, validation = (
-        labelled(opened.samples, part, "has_nucleus", "nucleus") for part in ("train", "validation")
+        labelled(opened.samples, part, has, what) for part in ("train", "validation")
     )
+    _check_masks(opened, [*training, *validation])
     settings, card, notes = settings_of_init(settings, init, opened.settings.to_dict())
     model = build_model(settings)
     check_classes(model, opened.annotations.classes)
@@ -128,8 +145,8 @@ def train_planned(
     return run_loop(
         plan,
         task,
-        training or DatasetSource(plan.training, image, room),
-        validation or DatasetSource(plan.validation, image, room),
+        training or mask_source(plan.training, image, room),
+        validation or mask_source(plan.validation, image, room),
         ranks,
         listener,
     )
@@ -144,7 +161,9 @@ def keep_model(plan: Plan, result: Result) -> ModelCard:
         TrainingError: there is no best checkpoint.
     """
     model = build_model(plan.settings)
-    return keep_best(plan, result, model, "half_orbits", thresholds=RegionSettings().to_dict())
+    layers = isinstance(plan.dataset, IonogramDataset)
+    thresholds = {} if layers else RegionSettings().to_dict()
+    return keep_best(plan, result, model, samples_of(plan), thresholds=thresholds)
 
 
 def train_here(plan: Plan) -> tuple[Result, ModelCard | None]:
@@ -158,7 +177,46 @@ def train_here(plan: Plan) -> tuple[Result, ModelCard | None]:
 
 def run_facts(plan: Plan) -> dict[str, Any]:
     """What is good to know of a run, beside its settings."""
-    return facts_of(plan, "half_orbits")
+    return facts_of(plan, samples_of(plan))
+
+
+def samples_of(plan: Plan) -> str:
+    """What the plan's samples are called."""
+    return "ionograms" if isinstance(plan.dataset, IonogramDataset) else "half_orbits"
+
+
+def mask_source(samples: Sequence[Any], settings: Any, cache_bytes: float = 0) -> Source:
+    """One part of a data set: images (H, W) uint8 and masks (H, W) uint8.
+
+    Args:
+        samples: half-orbits or ionograms.
+        settings: their images'.
+        cache_bytes: of memory for images that were read.
+    """
+    if isinstance(settings, ImageSettings):
+        return DatasetSource(samples, settings, cache_bytes)
+    assert isinstance(settings, IonogramImageSettings)
+    return CachedSource(
+        [sample.key.identity for sample in samples],
+        [sample.has_layer for sample in samples],
+        lambda index: load_segmented_sample(samples[index], settings),
+        cache_bytes,
+    )
+
+
+def _check_masks(dataset: Dataset | IonogramDataset, samples: Sequence[Any]) -> None:
+    """Boxes alone tell no segmenter where a layer is.
+
+    Raises:
+        TrainingError: an ionogram has layers without masks.
+    """
+    if isinstance(dataset, IonogramDataset):
+        for sample in samples:
+            if len(sample.labelled.masks) < len(sample.labelled.layers):
+                raise TrainingError(
+                    f"{sample.key.identity} has layers without masks: a segmenter learns from "
+                    "masks, which simulated ionograms have; a detector learns from boxes"
+                )
 
 
 def _resolved(

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from odm.findings.bootstrap import wilson
+from odm.catalog.bootstrap import wilson
 from odm.findings.layer_scores import (
     NOTHING,
     PAPER,

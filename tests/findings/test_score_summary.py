@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from odm.findings.bootstrap import block_weights, interval
+from odm.catalog.bootstrap import block_weights, interval
 from odm.findings.calibration import (
     fit_level_temperature,
     level_counts,

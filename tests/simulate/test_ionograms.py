@@ -140,7 +140,7 @@ def test_kinds_show_what_they_say(kind: str, ray_model: str) -> None:
 
 def test_truth_is_the_ray_tracer_s_own_minimum() -> None:
     """Without waves, tilts and a second mode the edge is the closed form's."""
-    from odm.simulate.raytrace import QuasiParabola, elevations, minimum_group_path, trace
+    from odm.physics.raytrace import QuasiParabola, elevations, minimum_group_path, trace
 
     scene = draw_scene(1, 0, kind="f", ray_model="quasi-parabolic")
     calm = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from odm.simulate.raytrace import (
+from odm.physics.raytrace import (
     EARTH_RADIUS_KM,
     QuasiParabola,
     elevations,

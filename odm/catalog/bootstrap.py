@@ -45,4 +45,4 @@ def wilson(hits: float, total: float, z: float = 1.96) -> Interval | None:
     middle = share + z * z / (2 * total)
     half = z * float(np.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2))
     scale = 1 + z * z / total
-    return (middle - half) / scale, (middle + half) / scale
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)

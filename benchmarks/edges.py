@@ -1,0 +1,324 @@
+"""Leading edges of simulated ionograms: errors in km by method and isolation, and by what else.
+
+    python benchmarks/edges.py --ionograms 200 [--model DETECTOR] [--segmenter SEGMENTER]
+
+Tuned on the ionograms of seed 71; scored on another. Simulated data only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from common import RESULTS, report
+from edges_parts import (
+    by_overlap,
+    continuity,
+    ground_truth,
+    inversion_rows,
+    other_sounder,
+    rates,
+)
+from numpy.typing import NDArray
+
+from odm.findings.edge_scores import EdgeErrors, edge_errors, summary, where
+from odm.findings.edges import EdgeSettings, matrix_edges
+from odm.findings.layers import Layer
+from odm.images.ionogram import IonogramImageSettings, mask_from_canvas, mask_to_canvas
+from odm.simulate.ionogram import IonogramRecipe, SimulatedIonogram, simulate_ionogram
+from odm.statement import SIMULATED_DATA
+
+SEED = 303
+COMBINATIONS = [(m, i) for m in ("feng", "path") for i in ("raw", "boxes", "segments")]
+
+
+@dataclass
+class Case:
+    """An ionogram with the boxes and segments that its edges are looked for with."""
+
+    one: SimulatedIonogram
+    boxes: list[Layer]
+    segments: NDArray[np.uint8]
+
+    @property
+    def gate_km(self) -> float:
+        return self.one.scene.sounder.gate_km
+
+
+def true_boxes(one: SimulatedIonogram) -> list[Layer]:
+    """The box of each layer's mask."""
+    found = []
+    for layer in one.layers:
+        f, g = np.flatnonzero(layer.mask.any(axis=1)), np.flatnonzero(layer.mask.any(axis=0))
+        ends = (one.frequency[f[0]], one.frequency[f[-1]], one.group_range[g[0]])
+        found.append(Layer(layer.layer, 1.0, *map(float, ends), float(one.group_range[g[-1]])))
+    return found
+
+
+def true_segments(one: SimulatedIonogram) -> NDArray[np.uint8]:
+    """(F, R) class of each value; the smaller layer lies on top."""
+    segments = np.zeros(one.snr.shape, np.uint8)
+    for layer in sorted(one.layers, key=lambda layer: -int(layer.mask.sum())):
+        segments[layer.mask] = 1 if layer.layer == "Es" else 2
+    return segments
+
+
+def coarse(case: Case, size: int = 256) -> NDArray[np.uint8]:
+    """Segments as a perfect segmenter on a canvas of ``size`` pixels would give them."""
+    image = IonogramImageSettings(height=size, width=size)
+    axes = (case.one.frequency, case.one.group_range, image)
+    found = np.zeros_like(case.segments)
+    for kind in (2, 1):
+        seen = mask_from_canvas(mask_to_canvas(case.segments == kind, *axes), *axes)
+        found[seen > 0] = kind
+    return found
+
+
+def score(
+    case: Case,
+    settings: EdgeSettings,
+    segments: Any = None,
+    boxes: Any = None,
+    clear: bool = False,
+) -> list[EdgeErrors]:
+    """Errors of all layers of an ionogram; ``clear``: where no other layer lies upon it."""
+    one = case.one
+    boxes = case.boxes if boxes is None else boxes
+    if not boxes:
+        return []
+    found = matrix_edges(
+        one.snr, one.frequency, one.group_range, boxes, settings,
+        segments=case.segments if segments is None else segments,
+    )  # fmt: skip
+    return [
+        edge_errors(
+            edge, one.frequency, layer.edge, visible_snr(case, number, clear), case.gate_km,
+            layer=layer.layer, what=layer.what, kind=one.scene.kind, name=one.stem,
+            ray_model=one.scene.ray_model,
+        )
+        for number, (edge, layer) in enumerate(zip(found, one.layers, strict=True))
+    ]  # fmt: skip
+
+
+def visible_snr(case: Case, number: int, clear: bool) -> NDArray[np.float64]:
+    """(F,) SNR of a true edge; none, if ``clear``, where another layer's mask lies upon it."""
+    layer = case.one.layers[number]
+    snr = layer.edge_snr.copy()
+    if clear:
+        gate = np.nan_to_num(layer.edge / case.gate_km).astype(np.intp)
+        gate = np.clip(gate, 0, case.one.group_range.size - 1)
+        for place, other in enumerate(case.one.layers):
+            if place != number:
+                snr[other.mask[np.arange(gate.size), gate]] = -np.inf
+    return snr
+
+
+def chosen(edges: Sequence[EdgeErrors], **about: Any) -> list[EdgeErrors]:
+    return [one for one in edges if all(one.about[k] == v for k, v in about.items())]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ionograms", type=int, default=200)
+    parser.add_argument("--series", type=int, default=32, help="ionograms of the day")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--model", help="folder of a detector")
+    parser.add_argument("--segmenter", help="folder of a segmenter of three classes")
+    parser.add_argument("--out", type=Path, default=RESULTS / "edges")
+    options = parser.parse_args()
+    cases = simulate(options.seed, options.ionograms)
+    scored = {
+        f"{method} {way}": [
+            errors for case in cases for errors in score(case, EdgeSettings(method, way))
+        ]
+        for method, way in COMBINATIONS
+    }
+    best = EdgeSettings("path", "segments")
+    scored["path segments, 256 pixels"] = [
+        errors for case in cases for errors in score(case, best, coarse(case))
+    ]
+    scored["path segments, clear of others"] = [
+        errors for case in cases for errors in score(case, best, clear=True)
+    ]
+    scored |= predicted(cases, options.model, options.segmenter)
+    rows = []
+    for name, edges in scored.items():
+        for layer in ("F", "Es"):
+            for kind in ("f", "es", "mixed"):
+                some = chosen(edges, layer=layer, kind=kind)
+                if some:
+                    rows.append({"edges by": name, "layer": layer, "kind": kind} | summary(some))
+            rows.append(
+                {"edges by": name, "layer": layer, "kind": "all"}
+                | summary(chosen(edges, layer=layer))
+            )
+    columns = list(max(rows, key=len))
+    rows = [{column: row.get(column, "") for column in columns} for row in rows]
+    chief = scored["path segments"]
+    folder: Path = options.out
+    folder.mkdir(parents=True, exist_ok=True)
+    report(
+        "edges",
+        rows,
+        about=f"{SIMULATED_DATA} Seed {options.seed}, {len(cases)} ionograms; tuned on seed 71.",
+        by_ray_model=[
+            {"ray model": model, "layer": layer} | summary(
+                chosen(chief, ray_model=model, layer=layer)
+            )
+            for model in ("quasi-parabolic", "layered")
+            for layer in ("F", "Es")
+        ],
+        by_snr=bands(chief, "snr", [6, 10, 15, 20, 99]),
+        by_share=bands(chief, "share", [0, 0.5, 0.7, 0.85, 0.95, 1.01]),
+        single_layer_beats_raw=claim(scored),
+        by_overlap=by_overlap(cases, score),
+        inversion=inversion_rows(cases, ground_truth),
+        continuity=continuity(simulate(options.seed, options.series, series=True)),
+        other_sounder=other_sounder(
+            [with_truth(one) for one in other_ionograms(options.seed + 1, options.ionograms // 4)],
+            score, chief,
+        ),
+        rate=rates(cases[:20]),
+    )  # fmt: skip
+    pictures(cases, chief, folder)
+
+
+def bands(edges: Sequence[EdgeErrors], name: str, borders: Sequence[float]) -> list[dict[str, Any]]:
+    """Rows for ranges of SNR or of the share of the highest frequency."""
+    return [
+        {name: f"{low:g} to {high:g}", "layer": layer}
+        | summary(where(chosen(edges, layer=layer), name, low, high))
+        for low, high in itertools.pairwise(borders)
+        for layer in ("F", "Es")
+    ]
+
+
+def claim(scored: dict[str, list[EdgeErrors]]) -> list[dict[str, Any]]:
+    """Mean error and coverage on mixed ionograms, raw against isolated (the paper's claim)."""
+    rows = []
+    for method in ("feng", "path"):
+        for layer in ("F", "Es"):
+            row: dict[str, Any] = {"method": method, "layer": layer}
+            for way in ("raw", "boxes", "segments"):
+                found = summary(chosen(scored[f"{method} {way}"], layer=layer, kind="mixed"))
+                row[f"{way}_median_km"] = found.get("median_km")
+                row[f"{way}_within_gate"] = found.get("within_gate")
+                row[f"{way}_coverage"] = found.get("coverage")
+            rows.append(row)
+    return rows
+
+
+def simulate(seed: int, count: int, series: bool = False) -> list[Case]:
+    recipe = IonogramRecipe(seed, "any", 0.5, series, None)
+    return [with_truth(simulate_ionogram(recipe, index)) for index in range(count)]
+
+
+def with_truth(one: SimulatedIonogram) -> Case:
+    return Case(one, true_boxes(one), true_segments(one))
+
+
+def other_ionograms(seed: int, count: int) -> list[SimulatedIonogram]:
+    """The second ray model with another receiver: Rayleigh-like noise, a rounded dB scale, a
+    one-sided echo tail and another power law of the noise over frequency."""
+    recipe = IonogramRecipe(seed, "any", 0.5, False, "layered")
+    rng = np.random.default_rng(seed)
+    changed = []
+    for index in range(count):
+        one = simulate_ionogram(recipe, index)
+        linear = 10 ** (one.snr / 10)
+        tail = 0.75 * linear + 0.25 * np.roll(linear, 1, axis=1)
+        tail[:, 0] = linear[:, 0]
+        noise = rng.weibull(1.6, linear.shape) * 0.6
+        slope = (one.frequency / one.frequency[0])[:, None] ** -0.8
+        snr = np.round(2 * 10 * np.log10((0.7 * tail + noise) * slope)) / 2
+        changed.append(replace(one, snr=snr.astype(np.float32)))
+    return changed
+
+
+def predicted(
+    cases: Sequence[Case], model: str | None, segmenter: str | None
+) -> dict[str, list[EdgeErrors]]:
+    """Edges with a detector's boxes and a segmenter's segments; true layers it misses count."""
+    from benchmarks.edges_models import matched_boxes, predicted_segments
+
+    scored: dict[str, list[EdgeErrors]] = {}
+    found = [matched_boxes(model, case.one, case.boxes) for case in cases] if model else None
+    cut = [predicted_segments(segmenter, case.one) for case in cases] if segmenter else None
+    if found is not None:
+        for method in ("feng", "path"):
+            settings = EdgeSettings(method, "boxes")
+            scored[f"{method} boxes found"] = [
+                errors
+                for case, boxes in zip(cases, found, strict=True)
+                for errors in score(case, settings, boxes=boxes)
+            ]
+    if cut is not None:
+        ways = found or [case.boxes for case in cases]
+        settings = EdgeSettings("path", "segments")
+        scored["path segments found"] = [
+            errors
+            for case, boxes, segments in zip(cases, ways, cut, strict=True)
+            for errors in score(case, settings, segments, boxes)
+        ]
+    return scored
+
+
+def pictures(cases: Sequence[Case], edges: Sequence[EdgeErrors], folder: Path) -> None:
+    """The best, the median and the worst case, with truth and edge."""
+    from odm.images.figure import new_figure, write_figure
+
+    named = {case.one.stem: case for case in cases}
+    some = [one for one in edges if np.isfinite(one.error).sum() >= 40]
+    some.sort(key=lambda one: float(np.nanmean(np.abs(one.error))))
+    for name, one in zip(
+        ("best", "median", "worst"), (some[0], some[len(some) // 2], some[-1]), strict=True
+    ):
+        case = named[one.about["name"]]
+        found = matrix_edges(
+            case.one.snr, case.one.frequency, case.one.group_range, case.boxes,
+            EdgeSettings("path", "segments"), segments=case.segments,
+        )  # fmt: skip
+        figure = new_figure(9, 6)
+        axes = figure.add_subplot()
+        mhz = case.one.frequency / 1e6
+        mesh = axes.pcolormesh(
+            mhz, case.one.group_range, case.one.snr.T, vmin=-3, vmax=30, cmap="inferno"
+        )
+        for layer, edge in zip(case.one.layers, found, strict=True):
+            seen = np.where(layer.edge_snr >= 6, layer.edge, np.nan)
+            axes.plot(mhz, seen, color="white", lw=2.2, label=f"truth, {layer.what}")
+            axes.plot(
+                edge.frequency / 1e6, edge.group_range, ".", ms=3, label=f"edge, {edge.layer}"
+            )
+        axes.legend(loc="upper left", fontsize=8)
+        axes.set_xlabel("frequency, MHz")
+        axes.set_ylabel("group range, km")
+        error = float(np.nanmedian(np.abs(one.error)))
+        axes.set_title(
+            f"{name}: {one.about['what']} of {one.about['name']}, median error {error:.1f} km",
+            fontsize=10, loc="left",
+        )  # fmt: skip
+        figure.colorbar(mesh, ax=axes, pad=0.01).set_label("SNR, dB")
+        write_figure(folder / f"{name}.png", figure)
+
+
+def as_dataset(one: SimulatedIonogram) -> xr.Dataset:
+    """As `odm.open_ionogram` would give it."""
+    return xr.Dataset(
+        {"snr": (("frequency", "group_range"), one.snr)},
+        coords={"frequency": one.frequency, "group_range": one.group_range},
+        attrs={"range_convention": "backscatter"},
+    )
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    main()
+    print(f"{time.monotonic() - started:.0f} s")

@@ -1,0 +1,111 @@
+"""Indices of geomagnetic activity from files that the user gives, joined by time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.errors import ArchiveError, InputError
+from odm.archive.files import read_bytes
+from odm.catalog.counting import Counter, bin_names, binned
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EDGES: dict[str, tuple[float, ...]] = {
+    "kp": (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+    "dst": (-1000, -200, -100, -50, -30, -10, 10, 200),
+}
+"""Bins of each index; Dst in nT."""
+_GFZ_COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index over time.
+
+    Attributes:
+        name: ``kp`` or ``dst``.
+        times: (N,) datetime64[ns], UTC, increasing: where a value begins to hold.
+        values: (N,).
+        holds: how long a value is taken to hold: the usual step of the file.
+    """
+
+    name: str
+    times: NDArray[np.datetime64]
+    values: NDArray[np.float64]
+    holds: np.timedelta64
+
+    def at(self, times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+        """The nearest past value, NaN where there is none or it is too old."""
+        before = np.searchsorted(self.times, times, side="right") - 1
+        known = (before >= 0) & (times - self.times[np.maximum(before, 0)] < self.holds)
+        return np.where(known, self.values[np.maximum(before, 0)], np.nan)
+
+
+def read_index(path: object, name: str) -> Index:
+    """Read an index: CSV with a header ``time,kp`` (or ``dst``, or ``value``), times UTC, or the
+    text file "Kp_ap" of GFZ Potsdam (lines of year, month, day, hour, ..., Kp, ap, D).
+
+    Raises:
+        InputError: no such file, or not of these forms.
+    """
+    try:
+        text = read_bytes(path).decode("utf-8")
+    except (ArchiveError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error})") from None
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise InputError(f"{path}: holds no line")
+    try:
+        pairs = _gfz(lines) if name == "kp" and "," not in lines[0] else _csv(lines, name)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise InputError(f"{path}: is no list of {name} over time ({error})") from None
+    times, values = pairs
+    good = np.isfinite(values) & ~np.isnat(times) & (values >= EDGES[name][0])  # -1 is a gap
+    order = np.argsort(times[good], kind="stable")
+    times, values = times[good][order], values[good][order]
+    if times.size < 2:
+        raise InputError(f"{path}: holds fewer than two values of {name}")
+    return Index(name, times, values, np.median(np.diff(times)))
+
+
+def _csv(lines: list[str], name: str) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    import csv
+
+    rows = list(csv.DictReader(lines))
+    header = [str(one).strip().lower() for one in (rows[0] if rows else {})]
+    column = next((one for one in (name, "value") if one in header), None)
+    if "time" not in header or column is None:
+        raise ValueError(f"the header needs time and {name}, it has {', '.join(header) or 'none'}")
+    plain = [{str(key).strip().lower(): value for key, value in row.items()} for row in rows]
+    times = np.array([row["time"].strip().removesuffix("Z") for row in plain], "datetime64[ns]")
+    return times, np.array([float(row[column] or "nan") for row in plain])
+
+
+def _gfz(lines: list[str]) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    rows = [line.split() for line in lines]
+    if any(len(row) < _GFZ_COLUMNS for row in rows):
+        raise ValueError(f"a line has fewer than {_GFZ_COLUMNS} values")
+    days = np.array(["-".join(row[:3]) for row in rows], "datetime64[D]")
+    minutes = np.array([round(float(row[3]) * 60) for row in rows]).astype("timedelta64[m]")
+    return (days + minutes).astype("datetime64[ns]"), np.array([float(row[7]) for row in rows])
+
+
+def occurrence(counter: Counter, index: Index) -> dict[str, Any]:
+    """Regions, valid hours and rate by an index."""
+    edges = EDGES[index.name]
+    regions = index.at(utc(counter.flown.regions["time_peak"]))
+    minutes = index.at(utc(counter.flown.track["time"]))
+    return {
+        "bins": counter.rates(binned(regions, edges), binned(minutes, edges), bin_names(edges)),
+        "regions_without_value": int(np.isnan(regions).sum()),
+    }
+
+
+def utc(times: pd.Series) -> NDArray[np.datetime64]:
+    """A column of times as datetime64[ns] without a zone."""
+    return times.dt.tz_localize(None).to_numpy("datetime64[ns]")

@@ -1,0 +1,79 @@
+"""What a campaign of ionograms says: when the layers are there, how near, and how their edge moves.
+
+Works on any table with the catalog's columns of layers and one of the ionograms that were searched:
+an ionogram without a layer counts as searched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odm.catalog.bootstrap import wilson
+from odm.catalog.context import utc
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LAYERS = ("Es", "F")
+_SERIES = ("time", "link", "layer", "minimum_group_range", "edge_frequency_max", "range_min",
+           "frequency_max", "confidence", "ionogram_id")  # fmt: skip
+
+
+def layer_statistics(layers: pd.DataFrame, searched: pd.DataFrame) -> dict[str, Any]:
+    """Occurrence of each layer by hour and by day.
+
+    Args:
+        layers: a row per layer: ``ionogram_id``, ``layer``, ``time`` (UTC).
+        searched: a row per ionogram that was searched: ``ionogram_id`` and ``time``.
+
+    Returns:
+        ``ionograms``, and per layer ``occurrence``: ionograms that have it, of how many, share and
+        Wilson's interval; the same in ``by_hour`` (UTC) and ``by_day``. An ionogram with two
+        layers of a kind counts once.
+    """
+    facts: dict[str, Any] = {"ionograms": len(searched), "layers": {}}
+    times = utc(searched["time"])
+    known = ~np.isnat(times)
+    hours = times.astype("datetime64[h]").astype(np.int64) % 24
+    days = times.astype("datetime64[D]").astype(str)
+    for layer in LAYERS:
+        have = set(layers.loc[layers["layer"] == layer, "ionogram_id"])
+        found = searched["ionogram_id"].isin(have).to_numpy(dtype=bool)
+        facts["layers"][layer] = {
+            "occurrence": _share("all", found),
+            "by_hour": [_share(hour, found[known & (hours == hour)]) for hour in range(24)],
+            "by_day": [_share(day, found[days == day]) for day in sorted(set(days[known]))],
+        }
+    return facts
+
+
+def edge_series(layers: pd.DataFrame) -> pd.DataFrame:
+    """Minimum group range and edge over time, a row per layer in order of time.
+
+    Args:
+        layers: with the catalog's columns; those of edges may be missing.
+
+    Returns:
+        ``time``, ``link``, ``layer``, ``minimum_group_range`` (km; of the box where no edge was
+        found) and ``edge_frequency_max`` (Hz; the box's likewise), ``has_edge``, ``confidence`` and
+        ``ionogram_id``.
+    """
+    table = layers.reindex(columns=list(_SERIES))
+    table["has_edge"] = table["minimum_group_range"].notna()
+    table["minimum_group_range"] = table["minimum_group_range"].fillna(table["range_min"])
+    table["edge_frequency_max"] = table["edge_frequency_max"].fillna(table["frequency_max"])
+    table = table.drop(columns=["range_min", "frequency_max"])
+    return table.sort_values(["time", "ionogram_id", "layer"]).reset_index(drop=True)
+
+
+def _share(value: Any, found: Any) -> dict[str, Any]:
+    hits, total = int(found.sum()), len(found)
+    return {
+        "value": value,
+        "ionograms": hits,
+        "of": total,
+        "share": hits / total if total else None,
+        "interval": wilson(hits, total),
+    }

@@ -1,0 +1,45 @@
+"""`odm pipeline`: a detector and a segmenter of layers as one model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def pipeline(
+    out: Annotated[str, typer.Argument(help="Folder to make.")],
+    detector: Annotated[str, typer.Option(help="Folder of a detector of layers.")],
+    segmenter: Annotated[
+        str, typer.Option(help="Folder of a segmenter of the same layers (odm train segmenter).")
+    ],
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Join a detector and a segmenter of ionograms in one pipeline folder, under one digest.
+
+    Example: odm pipeline models/layers --detector runs/yolox/model --segmenter runs/unet/model
+    """
+    import json
+
+    from odm.archive.errors import InputError
+    from odm.models.card import read_model_card
+    from odm.models.pipeline import save_pipeline
+
+    members = {"detector": detector, "segmenter": segmenter}
+    cards = {role: read_model_card(folder) for role, folder in members.items()}
+    for role, card in cards.items():
+        kind = card.architecture["kind"]
+        if kind != role:
+            raise InputError(f"{members[role]} is a {kind}, not a {role}")
+    layers = cards["detector"].architecture["options"].get("classes", ())
+    classes = cards["segmenter"].architecture["options"].get("classes")
+    if classes != len(layers) + 1:
+        raise InputError(
+            f"{segmenter} has {classes} classes: beside {len(layers)} layers ({', '.join(layers)}) "
+            f"and the background there are {len(layers) + 1}"
+        )
+    digest = save_pipeline(out, members)
+    if json_:
+        print(json.dumps({"pipeline": out, "digest": digest, **members}, indent=2))
+    else:
+        print(f"{out}: {' and '.join(members)}, digest {digest[:12]}")

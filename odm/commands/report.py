@@ -1,0 +1,96 @@
+"""`odm report`: what a campaign says, as numbers, figures and a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from odm.catalog.context import Index
+
+
+def report(
+    campaign: Annotated[str, typer.Argument(help="Folder of a campaign.")],
+    out: Annotated[str, typer.Option(help="Folder to write into.")],
+    against: Annotated[
+        str | None, typer.Option(help="Another campaign, to compare this one with.")
+    ] = None,
+    kp: Annotated[
+        str | None, typer.Option(help="Kp over time: CSV (time,kp) or the text file of GFZ.")
+    ] = None,
+    dst: Annotated[str | None, typer.Option(help="Dst over time: CSV (time,dst).")] = None,
+    archive: Annotated[
+        str | None, typer.Option(help="Where the archive is now [default: where it was].")
+    ] = None,
+    pictures: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Regions with a picture [default: all]: 500 inside the page, more in a folder "
+            "beside it; 0 for none.",
+        ),
+    ] = None,
+    queue: Annotated[
+        int, typer.Option(min=1, help="Half-orbits of each kind in the review queue.")
+    ] = 15,
+    seed: Annotated[int, typer.Option(help="Of the random samples in the queue.")] = 0,
+    resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
+    json_: Annotated[bool, typer.Option("--json", help="The statistics, for a script.")] = False,
+) -> None:
+    """Write statistics, figures and a page to look at findings and to review them.
+
+    OUT/index.html opens from the file, offline.
+
+    Example: odm report campaign --out report --kp kp.csv
+    """
+    from odm.catalog.campaign import load_campaign
+    from odm.catalog.ionogram_kind import IONOGRAMS
+    from odm.report.ionogram_report import write_ionogram_report
+    from odm.report.report import ReportOptions, to_json, write_report
+
+    opened = load_campaign(campaign)
+    other = None if against is None else load_campaign(against)
+    indices, digests = _context({"kp": kp, "dst": dst})
+    options = ReportOptions(
+        indices=indices,
+        context=digests,
+        resamples=resamples,
+        pictures=pictures,
+        archive=archive,
+        each=queue,
+        seed=seed,
+    )
+    if opened.card.kind == IONOGRAMS.name:
+        written = write_ionogram_report(opened, out, other, options)
+    else:
+        written = write_report(opened, out, other, options)
+    for note in written.notes:
+        typer.echo(f"note: {note}", err=True)
+    if json_:
+        print(to_json(written.sheet), end="")
+        return
+    sheet = written.sheet
+    print(f"{out}: {written.summary}; {len(written.files)} files")
+    if "comparison" in sheet:
+        both = sheet["comparison"]["regions"]
+        print(
+            f"against {against}: {both['both']} in both, {both['only_a']} only here, "
+            f"{both['only_b']} only there; agreement {both['agreement']:.3f}"
+        )
+    print(f"open {out}/index.html")
+
+
+def _context(paths: dict[str, str | None]) -> tuple[list[Index], dict[str, str]]:
+    """Indices of activity, and the digests of their files."""
+    import hashlib
+
+    from odm.archive.files import read_bytes
+    from odm.catalog.context import read_index
+
+    given = {name: path for name, path in paths.items() if path is not None}
+    indices = [read_index(path, name) for name, path in given.items()]
+    digests = {
+        name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in given.items()
+    }  # fmt: skip
+    return indices, digests

@@ -1,0 +1,232 @@
+"""From a leading edge to the layer that made it: a quasi-parabola by bounded least squares.
+
+The edge of a quasi-parabolic layer is the least group path over all elevations
+(`odm.physics.raytrace`). Its critical frequency moves the whole curve along frequency, its height
+lifts it, its thickness bends it at the low end; an edge that is short leaves some of these open,
+which the covariance tells and a refusal says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from odm.findings.edges import LayerEdge
+from odm.physics.raytrace import QuasiParabola, Rays, elevations, minimum_group_path, trace
+
+Floats = NDArray[np.float64]
+
+BOUNDS = {
+    "F": ((2.0, 200.0, 30.0), (18.0, 450.0, 160.0)),
+    "Es": ((1.0, 90.0, 1.0), (16.0, 135.0, 12.0)),
+}
+"""Of critical frequency (MHz), peak height and semi-thickness (km)."""
+PRIOR = {"F": ((8.0, 300.0, 95.0), (8.0, 60.0, 35.0)), "Es": ((7.0, 110.0, 4.0), (8.0, 12.0, 2.5))}
+"""What is known beforehand: mean and standard deviation, loose in all but the thickness."""
+LEAST_POINTS, LEAST_SPAN_MHZ = 12, 1.5
+MOST_POINTS = 40
+LEAST_RAYS = 110
+TAIL_MHZ = 1.2
+"""An edge's error is shared by its neighbours within so much."""
+LARGEST_ERROR = {"F": (0.8, 30.0), "Es": (1.5, 15.0)}
+"""Of critical frequency (MHz) and height (km); a larger standard deviation is no answer."""
+LARGEST_MISFIT_KM = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inverted:
+    """A layer, or why there is none.
+
+    Attributes:
+        layer: ``Es`` or ``F``.
+        reason: why the edge does not determine the layer, else "".
+        critical_frequency: Hz.
+        peak_height, semi_thickness: km.
+        covariance: (3, 3) of these, in Hz and km.
+        misfit: km, root mean square of edge against layer.
+        frequency: (N,) Hz, of the edge.
+        ground_range: (N,) km, where the ray of least group path comes down.
+        ground_range_sigma: (N,) km.
+    """
+
+    layer: str
+    reason: str
+    critical_frequency: float
+    peak_height: float
+    semi_thickness: float
+    covariance: Floats
+    misfit: float
+    frequency: Floats
+    ground_range: Floats
+    ground_range_sigma: Floats
+
+    def __bool__(self) -> bool:
+        return not self.reason
+
+    @property
+    def sigmas(self) -> Floats:
+        """(3,) standard deviations of critical frequency (Hz), height and thickness (km)."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+
+def invert(edge: LayerEdge) -> Inverted:
+    """Critical frequency, height and thickness of the layer of an edge.
+
+    Args:
+        edge: as `odm.findings.edges.edges_of` gives it.
+    """
+    if not edge:
+        return _refused(edge, "there is no edge")
+    mhz = edge.frequency / 1e6
+    span = float(mhz[-1] - mhz[0])
+    if mhz.size < LEAST_POINTS or span < LEAST_SPAN_MHZ:
+        return _refused(edge, f"{mhz.size} points over {span:.1f} MHz are too few")
+    chosen = np.unique(np.linspace(0, mhz.size - 1, MOST_POINTS).round().astype(int))
+    f, path = mhz[chosen], edge.group_range[chosen]
+    # Errors of neighbours are not independent: each point counts for its share alone.
+    alone = max(span / TAIL_MHZ, 3.0)
+    sigma = edge.sigma[chosen] * np.sqrt(max(f.size / alone, 1.0))
+    fitted = _fit(edge.layer, f, path, sigma)
+    if fitted is None:
+        return _refused(edge, "no layer within bounds has such an edge")
+    values, covariance, misfit = fitted
+    errors = np.sqrt(np.diag(covariance))
+    for error, largest, name, unit in zip(
+        errors, LARGEST_ERROR[edge.layer], ("critical frequency", "height"), ("MHz", "km"),
+        strict=False,
+    ):  # fmt: skip
+        if error > largest:
+            return _refused(edge, f"the edge leaves the {name} open by {error:.1f} {unit}")
+    if misfit > LARGEST_MISFIT_KM:
+        return _refused(edge, f"no quasi-parabola comes nearer to the edge than {misfit:.0f} km")
+    ground, ground_sigma = _ground(edge, values, covariance)
+    scale = np.array([1e6, 1.0, 1.0])
+    return Inverted(
+        edge.layer,
+        "",
+        float(values[0] * 1e6),
+        float(values[1]),
+        float(values[2]),
+        covariance * scale[:, None] * scale[None],
+        misfit,
+        edge.frequency,
+        ground,
+        ground_sigma,
+    )
+
+
+def least_path(mhz: Floats, values: Floats) -> Floats:
+    """P'(f) in km of a layer (critical frequency in MHz, height and thickness in km); a layer that
+    lets a frequency through has none there (NaN)."""
+    layer = QuasiParabola(*values)
+    rays = trace(mhz[:, None], elevations(LEAST_RAYS)[None], layer)
+    return np.asarray(minimum_group_path(rays.group_path), np.float64)
+
+
+def _fit(
+    layer: str, mhz: Floats, path: Floats, sigma: Floats
+) -> tuple[Floats, Floats, float] | None:
+    low, high = (np.array(side) for side in BOUNDS[layer])
+    mean, loose = (np.array(side) for side in PRIOR[layer])
+
+    def residuals(values: Floats) -> Floats:
+        model = least_path(mhz, values)
+        # Where the layer lets a frequency through, it is as far off as can be, and farther the
+        # farther its critical frequency.
+        gone = np.isnan(model)
+        off = np.where(gone, 500.0 + 200.0 * (high[0] - values[0]), model - path) / sigma
+        return np.concatenate([off, (values - mean) / loose])
+
+    start = _start(layer, mhz, path, low, high, mean)
+    found = least_squares(
+        residuals, start, bounds=(low, high), loss="soft_l1", f_scale=3.0,
+        x_scale=(0.3, 5.0, 5.0), diff_step=1e-3, max_nfev=60,
+    )  # fmt: skip
+    off = least_path(mhz, found.x) - path
+    if not np.isfinite(off).all():
+        return None
+    misfit = float(np.sqrt(np.mean(off**2)))
+    try:
+        covariance = np.linalg.inv(found.jac.T @ found.jac)
+    except np.linalg.LinAlgError:
+        return None
+    # Where the layer does not fit to within the errors, these were too small.
+    worse = max(float(np.mean((off / sigma) ** 2)) * mhz.size / max(mhz.size - 3, 1), 1.0)
+    return found.x, covariance * worse, misfit
+
+
+def _start(
+    layer: str, mhz: Floats, path: Floats, low: Floats, high: Floats, mean: Floats
+) -> Floats:
+    """The best of a few layers on a coarse grid."""
+    best, least = mean, np.inf
+    some = np.linspace(0, mhz.size - 1, 9).round().astype(int)
+    heights = (250.0, 300.0, 350.0) if layer == "F" else (100.0, 112.0, 125.0)
+    for critical in np.linspace(low[0] + 0.5, high[0] - 0.5, 16):
+        for height in heights:
+            values = np.array([critical, height, mean[2]])
+            off = least_path(mhz[some], values) - path[some]
+            gone = float(np.isnan(off).mean())
+            if gone > 0.5:
+                continue
+            cost = float(np.nanmean(np.abs(off))) + 2000 * gone
+            if cost < least:
+                best, least = values, cost
+    return np.asarray(np.clip(best, low + 1e-3, high - 1e-3))
+
+
+def _ground(edge: LayerEdge, values: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+    """Ground range of the ray of the edge, and its error from the layer's and the edge's own."""
+    mhz = edge.frequency / 1e6
+    steps = np.array([0.02, 0.5, 0.5])
+    base = _landing(mhz, values, edge.group_range)
+    slopes = np.stack(
+        [
+            (_landing(mhz, values + step, edge.group_range) - base) / step[number]
+            for number, step in enumerate(np.diag(steps))
+        ]
+    )
+    layers = np.einsum("in,ij,jn->n", slopes, covariance, slopes)
+    return base, np.sqrt(np.maximum(layers, 0) + edge.sigma**2)
+
+
+def _landing(mhz: Floats, values: Floats, measured: Floats) -> Floats:
+    """Ground range of the ray of least path, km, with what the measured path has beyond it.
+
+    A path is longer than its ground range by the way up and down, which the layer tells well; the
+    path itself is measured.
+    """
+    rays = trace(mhz[:, None], elevations(LEAST_RAYS)[None], QuasiParabola(*values))
+    beyond = measured - minimum_group_path(rays.group_path)
+    return np.asarray(ground_of_least(rays) + beyond, np.float64)
+
+
+def ground_of_least(rays: Rays) -> Floats:
+    """(F,) ground range in km of the ray of least group path, of rays (F, E) in order of elevation.
+
+    Around its least the path hardly depends on the elevation, and the ground range does: the least
+    is taken between the grid's rays.
+    """
+    path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
+    best = np.clip(path.argmin(axis=1), 1, path.shape[1] - 2)
+    rows = np.arange(path.shape[0])
+    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = before + after - 2 * here
+        usable = np.isfinite(bend) & (bend > 0)
+        step = np.where(usable, np.clip(0.5 * (before - after) / bend, -1, 1), 0.0)
+    towards = np.where(step < 0, best - 1, best + 1)
+    ground = rays.ground_range[rows, best]
+    beside = rays.ground_range[rows, towards]
+    return np.asarray(np.where(usable, ground + np.abs(step) * (beside - ground), ground))
+
+
+def _refused(edge: LayerEdge, reason: str) -> Inverted:
+    none = np.full(edge.frequency.size, np.nan)
+    open_ = np.full((3, 3), np.nan)
+    return Inverted(
+        edge.layer, reason, np.nan, np.nan, np.nan, open_, np.nan, edge.frequency, none, none
+    )

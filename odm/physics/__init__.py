@@ -1,0 +1,1 @@
+"""What the ionosphere does to a wave: formulas that simulating and finding share."""

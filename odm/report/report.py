@@ -1,0 +1,157 @@
+"""Write all that a report holds: statistics, figures, page and provenance."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from odm.archive.errors import InputError, OdmError
+from odm.archive.files import as_local, join, make_folder, write_bytes
+from odm.catalog.campaign import Campaign
+from odm.catalog.context import Index
+from odm.catalog.flown import COLUMNS, Flown, flown_of
+from odm.catalog.orbit_kind import ORBITS
+from odm.catalog.outcomes import QUARANTINED
+from odm.catalog.statistics import exposure, orbit_statistics
+from odm.report.captions import STATEMENT, caption
+from odm.report.comparison import comparison_figure, comparison_sheet, sides_of
+from odm.report.figures import draw_figures, write_captioned
+from odm.report.html import build_page
+from odm.report.orbit_page import orbit_page
+from odm.report.provenance import FINGERPRINT_COLUMNS, fingerprint, inputs_csv, provenance
+from odm.report.tables import counts_csv, rates_csv, to_csv
+
+PAGE, SHEET, PROVENANCE = "index.html", "report.json", "provenance.json"
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """How a report is made.
+
+    Attributes:
+        indices: of geomagnetic activity.
+        context: name → digest of the files that these came from.
+        resamples: for intervals; 0 for none.
+        pictures: how many regions get a picture; None for all, 0 for none.
+        archive: where the half-orbits are now; None for where the campaign read them.
+        each: half-orbits of each kind in the review queue.
+        seed: of the queue.
+        figures: whether figures are drawn.
+    """
+
+    indices: Sequence[Index] = ()
+    context: dict[str, str] = field(default_factory=dict)
+    resamples: int = 1000
+    pictures: int | None = None
+    archive: str | None = None
+    each: int = 15
+    seed: int = 0
+    figures: bool = True
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written, and what a person should know of it."""
+
+    files: list[str]
+    notes: list[str]
+    sheet: dict[str, Any]
+    summary: str
+
+
+def write_report(
+    campaign: Campaign,
+    out: str,
+    against: Campaign | None = None,
+    options: ReportOptions | None = None,
+) -> Written:
+    """Write a report on a campaign of half-orbits into a folder.
+
+    Args:
+        campaign: reported on.
+        out: local folder; files of an earlier report there are replaced.
+        against: another campaign, to compare with.
+        options: how.
+
+    Raises:
+        InputError: not a campaign of half-orbits, or the place cannot be written.
+        OdmError: a damaged part.
+    """
+    chosen = options or ReportOptions()
+    for one in (campaign, *([against] if against else [])):
+        if one.card.kind != ORBITS.name:
+            raise InputError(f"{one.folder}: a report on {one.card.kind} is not made here")
+    folder = str(as_local(out))
+    make_folder(folder)
+    outcomes = _read(campaign)
+    flown = flown_of(outcomes)
+    sheet = orbit_statistics(flown, chosen.indices, chosen.resamples)
+    line = caption(campaign, f"{int((flown.orbits['status'] != QUARANTINED).sum())} half-orbits")
+    other, sides = None, None
+    if against is not None:
+        other = flown_of(_read(against))
+        sides = sides_of(flown, other)
+        pair = (flown, other)
+        sheet["comparison"] = comparison_sheet(campaign, against, pair, sides, chosen.resamples)
+    files: list[str] = []
+
+    def put(name: str, text: str) -> None:
+        write_bytes(join(folder, name), text.encode())
+        files.append(name)
+
+    page = orbit_page(
+        folder, campaign, flown, fingerprint(outcomes), options=chosen, other=other, sides=sides,
+        line=line,
+    )  # fmt: skip
+    put(PAGE, build_page(page.title, page.data, page.pictures))
+    if chosen.figures:
+        names = draw_figures(folder, flown, sheet, line)
+        if other is not None and sides is not None:
+            write_captioned(folder, "comparison", comparison_figure((flown, other), sides), line)
+            names.append("comparison")
+        files += [f"{name}.{form}" for name in names for form in ("png", "pdf")]
+    put("counts.csv", counts_csv(sheet))
+    put("rates.csv", rates_csv(sheet))
+    put("exposure.csv", _exposure_csv(flown))
+    put("inputs.csv", inputs_csv(outcomes))
+    about = {"campaign": campaign.card.to_dict(), "statement": STATEMENT, "notes": page.notes}
+    put(SHEET, to_json({**about, **sheet}))
+    origin = provenance(campaign, outcomes, sheet, [*files, PROVENANCE], chosen.context)
+    put(PROVENANCE, to_json(origin))
+    found = sheet["regions"]
+    summary = f"{found['total']} regions on {found['half_orbits_with_a_region']} half-orbits"
+    return Written(files, page.notes, sheet, summary)
+
+
+def to_json(value: Any) -> str:
+    """JSON that any reader takes: unknown numbers are null."""
+    return json.dumps(_plain(value), indent=1, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(campaign: Campaign) -> pa.Table:
+    try:
+        return campaign.outcomes([*COLUMNS, *FINGERPRINT_COLUMNS])
+    except KeyError as error:
+        raise OdmError(f"{campaign.folder}: its outcomes lack {error}") from None
+
+
+def _exposure_csv(flown: Flown) -> str:
+    cells = exposure(flown)
+    header = ["latitude_from", "mlt_from", "month", "valid_seconds", "regions", "regions_in_100_h"]
+    return to_csv(header, list(cells.itertuples(index=False, name=None)))

@@ -1,0 +1,246 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from odm.archive.errors import InputError
+from odm.findings.edges import EdgeSettings, LayerEdge, edges_of, matrix_edges
+from odm.findings.layers import Layer
+from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr
+
+ALL = [(m, i) for m in ("path", "feng") for i in ("raw", "boxes", "segments")]
+HALF = GATE_KM / 2
+
+
+def one_edge(
+    values: np.ndarray,
+    power: np.ndarray,
+    name: str = "F",
+    method: str = "path",
+    isolate: str = "boxes",
+) -> LayerEdge:
+    segments = np.where(power > 2, 1 if name == "Es" else 2, 0).astype(np.uint8)
+    (found,) = matrix_edges(
+        values,
+        FREQUENCY,
+        RANGES,
+        [layer_of(name, power)],
+        EdgeSettings(method, isolate),
+        segments=segments,
+    )
+    return found
+
+
+def errors(found: LayerEdge, truth: np.ndarray) -> np.ndarray:
+    return found.group_range - np.interp(found.frequency, FREQUENCY, truth)
+
+
+@pytest.mark.parametrize("isolate", ["raw", "boxes", "segments"])
+@pytest.mark.parametrize("pulse", [8.0, 15.0, 25.0])
+def test_without_noise_to_half_a_gate(isolate: str, pulse: float) -> None:
+    truth = curve()
+    power = echo(truth, pulse_km=pulse)
+    found = one_edge(snr(power), power, isolate=isolate)
+    assert found.frequency.size >= 0.97 * FREQUENCY.size
+    assert np.abs(errors(found, truth)).max() <= HALF
+    assert np.all(found.sigma > 0) and np.all((found.confidence > 0.5) & (found.confidence <= 1))
+
+
+@pytest.mark.parametrize(("method", "isolate"), ALL)
+def test_speckle_of_two_looks(method: str, isolate: str) -> None:
+    truth = curve()
+    power = echo(truth)
+    found = one_edge(snr(power, looks=2), power, method=method, isolate=isolate)
+    error = errors(found, truth)
+    allowed = 1 if method == "path" else 6  # a threshold's edge lies before the pulse's peak
+    assert np.median(np.abs(error)) <= allowed * GATE_KM
+    assert found.frequency.size >= 0.9 * FREQUENCY.size
+    if method == "path":
+        assert (np.abs(error) <= 4 * GATE_KM).mean() > 0.95
+        assert (np.abs(error) <= 3 * found.sigma).mean() > 0.8
+
+
+def test_soft_edge_of_sporadic_e() -> None:
+    truth = curve(base=300, slope=30, bend=1)
+    power = echo(truth, power=1.0, level_db=28)
+    found = one_edge(snr(power), power, "Es", isolate="segments")
+    # How softly it begins is not known: that is worth a few gates, and sigma says so.
+    error = np.abs(errors(found, truth))
+    assert np.median(error) <= 3 * GATE_KM
+    assert (error <= 2.5 * found.sigma).mean() > 0.9
+
+
+def test_a_gap_stays_one() -> None:
+    truth = curve()
+    power = echo(truth)
+    values = snr(power, looks=4)
+    values[40:48] = np.nan
+    found = one_edge(values, power)
+    assert "gaps" in found.flags
+    assert not np.isin(FREQUENCY[40:48], found.frequency).any()
+    assert np.isin(FREQUENCY[[38, 39, 48, 49]], found.frequency).all()
+    assert np.abs(errors(found, truth)).max() <= 2 * GATE_KM
+
+
+def test_a_ripple_is_followed() -> None:
+    truth = curve(bend=0) + 25 * np.sin(2 * np.pi * FREQUENCY / 2.5e6)
+    assert (np.diff(truth) < -1).any()
+    power = echo(truth)
+    found = one_edge(snr(power), power)
+    assert np.abs(errors(found, truth)).max() <= GATE_KM
+
+
+def test_a_steep_end_is_followed() -> None:
+    x = FREQUENCY / 1e6 - 6
+    truth = 500 + 30 * x + 1000 * np.exp((x - 14) / 1.2)
+    assert np.diff(truth).max() / 0.1 > 600  # km per MHz
+    power = echo(truth)
+    found = one_edge(snr(power, looks=4), power)
+    assert (np.abs(errors(found, truth)) <= 4 * GATE_KM).mean() > 0.97
+    assert found.frequency_max == FREQUENCY[-1]
+
+
+def test_crossing_layers() -> None:
+    es, f = curve(base=350, slope=60, bend=0), curve(base=700, slope=20, bend=0)
+    es_power, f_power = (
+        echo(es, level_db=20, power=0.25, length_km=60),
+        echo(f, level_db=30, length_km=120),
+    )
+    values = snr(es_power + f_power, looks=4)
+    segments = np.zeros(values.shape, np.uint8)
+    segments[es_power > 2] = 1
+    segments[(f_power > 2) & (f_power > es_power)] = 2
+    layers = [layer_of("Es", es_power), layer_of("F", f_power)]
+    found = matrix_edges(
+        values, FREQUENCY, RANGES, layers, EdgeSettings("path", "segments"), segments=segments
+    )
+    assert [one.layer for one in found] == ["Es", "F"]
+    for one, truth, before in zip(found, (es, f), (True, False), strict=True):
+        # Up to the crossing sporadic E comes first, behind it F.
+        clear = (one.frequency < 13e6) if before else np.ones(one.frequency.size, bool)
+        error = np.abs(errors(one, truth))[clear]
+        assert clear.sum() >= 60
+        assert np.median(error) <= 2 * GATE_KM
+        assert (error <= 4 * GATE_KM).mean() > 0.9
+
+
+def test_boxes_of_others_cut_an_edge() -> None:
+    truth = curve()
+    power = echo(truth)
+    other = Layer("Es", 0.9, FREQUENCY[0], FREQUENCY[50], 0.0, 1100.0)
+    found = matrix_edges(
+        snr(power), FREQUENCY, RANGES, [layer_of("F", power), other], EdgeSettings("path", "boxes")
+    )[0]
+    gone = truth < 1100 - 40
+    assert not np.isin(FREQUENCY[gone & (FREQUENCY[50] > FREQUENCY)], found.frequency).any()
+    assert np.isin(FREQUENCY[60:], found.frequency).all()
+
+
+def test_interference_on_the_edge() -> None:
+    truth = curve()
+    power = echo(truth)
+    clean = one_edge(snr(power), power)
+    values = snr(power)
+    # 40 dB over three whole columns hide the echo; the neighbours must not notice.
+    noise = np.full((3, RANGES.size), 40.0) + np.random.default_rng(2).normal(0, 1, (3, 1))
+    values[70:73] = noise
+    found = one_edge(values, power)
+    assert not np.isin(FREQUENCY[70:73], found.frequency).any()
+    kept = np.isin(clean.frequency, found.frequency)
+    assert kept.sum() == clean.frequency.size - 3
+    assert np.abs(found.group_range - clean.group_range[kept]).max() <= GATE_KM
+    # A burst over a part of one column, before the edge, does no harm either.
+    values = snr(power)
+    values[70, :80] = 25
+    burst = one_edge(values, power)
+    assert np.abs(errors(burst, truth)).max() <= GATE_KM
+
+
+@pytest.mark.parametrize(("method", "isolate"), ALL)
+def test_no_layer(method: str, isolate: str) -> None:
+    values = snr(np.zeros((FREQUENCY.size, RANGES.size)), looks=2)
+    segments = np.zeros(values.shape, np.uint8)
+    settings = EdgeSettings(method, isolate)
+    (found,) = matrix_edges(values, FREQUENCY, RANGES, [], settings, segments=segments)
+    assert not found and found.flags == ("no layer",)
+    assert found.frequency_max is None and found.minimum_group_range is None
+    box = Layer("F", 0.9, 8e6, 18e6, 500.0, 2000.0)
+    (found,) = matrix_edges(values, FREQUENCY, RANGES, [box], settings, segments=segments)
+    assert not found and found.flags
+
+
+@pytest.mark.parametrize("method", ["path", "feng"])
+def test_one_pixel(method: str) -> None:
+    values = snr(np.zeros((FREQUENCY.size, RANGES.size)), looks=4)
+    values[50, 200] = 30
+    segments = np.zeros(values.shape, np.uint8)
+    segments[50, 200] = 2
+    pixel = Layer("F", 0.9, FREQUENCY[50], FREQUENCY[50], RANGES[200], RANGES[200])
+    for isolate, box in (("boxes", pixel), ("segments", pixel), ("raw", pixel)):
+        settings = EdgeSettings(method, isolate)
+        (found,) = matrix_edges(values, FREQUENCY, RANGES, [box], settings, segments=segments)
+        assert not found and found.flags
+
+
+def test_an_edge_outside_the_window() -> None:
+    power = echo(np.full(FREQUENCY.size, RANGES[-1] + 200))
+    box = Layer("F", 0.9, 8e6, 18e6, RANGES[-1] + 100, RANGES[-1] + 900)
+    (found,) = matrix_edges(snr(power), FREQUENCY, RANGES, [box], EdgeSettings("path", "boxes"))
+    assert not found and found.flags == ("outside window",)
+    # One that leaves the window is found up to where it does.
+    truth = curve(base=1800, slope=60, bend=0)
+    power = echo(truth)
+    found = one_edge(snr(power, looks=4), power)
+    assert 0.7 < found.frequency.size / (truth < RANGES[-1]).sum() <= 1.0
+    assert found.group_range.max() < RANGES[-1]
+
+
+@pytest.mark.parametrize(("method", "isolate"), ALL)
+def test_all_interference(method: str, isolate: str) -> None:
+    rng = np.random.default_rng(5)
+    power = echo(curve())
+    values = (40 + 10 * rng.random((FREQUENCY.size, 1)) + rng.normal(0, 0.5, power.shape)).astype(
+        np.float32
+    )
+    found = one_edge(values, power, method=method, isolate=isolate)
+    assert not found and found.flags
+
+
+def test_all_missing() -> None:
+    power = echo(curve())
+    found = one_edge(np.full(power.shape, np.nan, np.float32), power)
+    assert not found and found.flags == ("no layer",)
+
+
+def ionogram(convention: str) -> xr.Dataset:
+    power = echo(curve())
+    return xr.Dataset(
+        {"snr": (("frequency", "group_range"), snr(power))},
+        coords={"frequency": FREQUENCY, "group_range": RANGES},
+        attrs={"range_convention": convention},
+    )
+
+
+def test_only_backscatter_ranges() -> None:
+    layers = [layer_of("F", echo(curve()))]
+    (found,) = edges_of(ionogram("backscatter"), layers)
+    assert np.abs(errors(found, curve())).max() <= HALF
+    assert found.frequency_max == FREQUENCY[-1]
+    assert found.minimum_group_range == pytest.approx(600, abs=HALF)
+    for convention in ("vertical", "oblique"):
+        with pytest.raises(InputError, match=f"backscatter, and these are {convention}"):
+            edges_of(ionogram(convention), layers)
+
+
+def test_wrong_use() -> None:
+    layers = [layer_of("F", echo(curve()))]
+    values = snr(echo(curve()))
+    with pytest.raises(InputError, match="edge 'best' is none of path, feng"):
+        EdgeSettings("best")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="layers 'polygons' is none of raw, boxes, segments"):
+        EdgeSettings("path", "polygons")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="need segments of"):
+        matrix_edges(values, FREQUENCY, RANGES, layers, EdgeSettings("path", "segments"))
+    with pytest.raises(InputError, match="a layer 'G' is none of Es, F"):
+        matrix_edges(values, FREQUENCY, RANGES, [Layer("G", 1.0, 6e6, 9e6, 1.0, 2.0)])
+    with pytest.raises(InputError, match="even steps"):
+        matrix_edges(values, FREQUENCY, RANGES**1.1, layers)

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from odm.findings.edges import LayerEdge
+from odm.findings.inversion import invert, least_path
+from odm.physics.raytrace import QuasiParabola, elevations, trace
+
+
+def edge_of(
+    layer: str, values: tuple[float, ...], low: float, high: float, noise_km: float = 0.0
+) -> LayerEdge:
+    mhz = np.arange(low, high, 0.1)
+    path = least_path(mhz, np.array(values))
+    there = np.isfinite(path)
+    path = path + np.random.default_rng(3).normal(0, noise_km, path.size)
+    sigma = np.full(there.sum(), max(noise_km, 2.0))
+    return LayerEdge(layer, mhz[there] * 1e6, path[there], sigma, np.ones(there.sum()))
+
+
+def test_check_values_of_the_formula() -> None:
+    # F2 with f_c = 8 MHz, h_m = 300 km, y_m = 100 km, after Croft and Hoogasian (1968).
+    found = least_path(np.array([8.0, 10, 14, 18, 22, 26]), np.array([8.0, 300.0, 100.0]))
+    assert found == pytest.approx([724, 919, 1345, 1853, 2532, 3787], abs=4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "values"), [("F", (8.0, 300.0, 100.0)), ("Es", (6.0, 110.0, 5.0))]
+)
+def test_an_edge_gives_its_layer_back(layer: str, values: tuple[float, ...]) -> None:
+    edge = edge_of(layer, values, 7, 24)
+    found = invert(edge)
+    assert found and found.reason == ""
+    assert found.critical_frequency / 1e6 == pytest.approx(values[0], rel=0.02)
+    assert found.peak_height == pytest.approx(values[1], abs=5)
+    assert found.misfit < 2
+    assert np.all(found.sigmas > 0)
+    rays = trace(10.0, elevations(2000), QuasiParabola(*values))
+    landed = rays.ground_range[int(np.nanargmin(rays.group_path))]
+    at = int(np.abs(edge.frequency - 10e6).argmin())
+    assert found.ground_range[at] == pytest.approx(landed, abs=10)
+    assert np.all(found.ground_range < edge.group_range)
+    assert np.all(found.ground_range_sigma > 0)
+
+
+def test_a_noisy_edge_has_larger_errors() -> None:
+    quiet = invert(edge_of("F", (8.0, 300.0, 100.0), 7, 24))
+    noisy = invert(edge_of("F", (8.0, 300.0, 100.0), 7, 24, noise_km=12.0))
+    assert noisy.sigmas[0] > 2 * quiet.sigmas[0]
+    assert abs(noisy.critical_frequency - 8e6) < 4 * noisy.sigmas[0]
+
+
+def test_what_an_edge_does_not_determine() -> None:
+    nothing = invert(LayerEdge("F", *(np.empty(0),) * 4))
+    assert not nothing and nothing.reason == "there is no edge"
+    assert np.isnan(nothing.critical_frequency)
+    short = invert(edge_of("F", (8.0, 300.0, 100.0), 10, 11))
+    assert not short and "too few" in short.reason
+    # A straight piece high up tells neither height nor critical frequency apart.
+    mhz = np.arange(14, 16, 0.1)
+    vague = LayerEdge("F", mhz * 1e6, 1300 + 0 * mhz, np.full(mhz.size, 60.0), np.ones(mhz.size))
+    found = invert(vague)
+    assert not found and ("open" in found.reason or "nearer" in found.reason)
+    assert np.isnan(found.ground_range).all()

@@ -1,0 +1,176 @@
+"""Marks: from an export to annotations, and to precision and recall."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from odm.archive.errors import InputError, OdmError
+from odm.catalog.campaign import Campaign
+from odm.cli import app
+from odm.images.annotations import load_annotations
+from odm.report.estimate import Stratum, estimate
+from odm.report.provenance import fingerprint
+from odm.report.review import import_review, read_marks
+from tests.report.flights import real_campaign
+
+
+def test_all_reviewed_is_exact() -> None:
+    """Nothing is left to estimate: the interval is a point."""
+    answer = estimate({"detected": Stratum(4, 5, 3, 2, 4, [1]), "clear": Stratum(6, 0, 0, 0, 6)})
+    assert answer["precision"]["value"] == pytest.approx(3 / 5)
+    assert answer["precision"]["interval"] == pytest.approx((3 / 5, 3 / 5))
+    assert answer["recall"]["value"] == pytest.approx(3 / 4)
+    assert answer["recall"]["interval"] == pytest.approx((3 / 4, 3 / 4))
+
+
+def test_strata_count_by_their_size() -> None:
+    """Half of the few uncertain are wrong, none of the many others: precision is near 1."""
+    answer = estimate({
+        "uncertain": Stratum(10, 10, 5, 5, 10),
+        "detected": Stratum(990, 990, 20, 0, 20),
+        "clear": Stratum(9000, 0, 0, 0, 30, [2]),
+    })  # fmt: skip
+    assert answer["precision"]["value"] == pytest.approx(995 / 1000)
+    # 2 missed in one of 30: 600 in 9000, beside 995 that are right.
+    assert answer["recall"]["value"] == pytest.approx(995 / (995 + 2 + 8970 / 30 * 2))
+    low, high = answer["recall"]["interval"]
+    assert low < answer["recall"]["value"] < high
+
+
+def test_nothing_missed_in_few_leaves_recall_open() -> None:
+    few = estimate({"detected": Stratum(100, 100, 20, 0, 20), "clear": Stratum(900, 0, 0, 0, 10)})
+    many = estimate({"detected": Stratum(100, 100, 20, 0, 20), "clear": Stratum(900, 0, 0, 0, 300)})
+    assert few["recall"]["value"] == many["recall"]["value"] == 1
+    assert few["recall"]["interval"][0] < 0.6 < 0.85 < many["recall"]["interval"][0]
+
+
+def test_intervals_cover() -> None:
+    """Of many reviews of a known campaign, at least nine in ten intervals hold the truth."""
+    rng = np.random.default_rng(0)
+    truly_right = np.arange(400) < 320  # precision 0.8
+    truly_missed = np.arange(2000) < 100  # recall 320 / 420
+    hits = np.zeros(2)
+    for seed in range(60):
+        seen, looked = rng.permutation(400)[:40], rng.permutation(2000)[:60]
+        right, missed = int(truly_right[seen].sum()), int(truly_missed[looked].sum())
+        answer = estimate(
+            {
+                "detected": Stratum(400, 400, right, 40 - right, 40),
+                "clear": Stratum(2000, 0, 0, 0, 60, [1] * missed),
+            },
+            seed,
+        )
+        for place, (name, true) in enumerate((("precision", 0.8), ("recall", 320 / 420))):
+            low, high = answer[name]["interval"]
+            hits[place] += low <= true <= high
+    assert (hits >= 54).all(), hits
+
+
+def test_without_clear_ones_recall_is_unknown() -> None:
+    answer = estimate({"detected": Stratum(10, 10, 5, 0, 5), "clear": Stratum(90, 0)})
+    assert answer["recall"]["value"] is None
+    assert "clear" in answer["recall"]["why"]
+    assert answer["precision"]["value"] == 1
+
+
+def exported(campaign: Campaign, **more: Any) -> dict[str, Any]:
+    """An export in which every half-orbit of `real_campaign` is in the queue."""
+    rows = campaign.outcomes(["findings"]).to_pylist()
+    found = [row["identity"] for row in rows if row["findings"]]
+    return {
+        "kind": "odm review", "version": 1, "fingerprint": fingerprint(campaign.outcomes()),
+        "against": False, "model": "m", "regions": [], "half_orbits": [],
+        "strata": {"uncertain": {"half_orbits": len(found), "regions": len(found)},
+                   "clear": {"half_orbits": len(rows) - len(found), "regions": 0}},
+        "queue": [{"identity": row["identity"],
+                   "stratum": "uncertain" if row["findings"] else "clear"} for row in rows],
+        **more,
+    }  # fmt: skip
+
+
+def test_import(tmp_path: Path) -> None:
+    """Right and wrong, missed and drawn, missed and not drawn, and left open."""
+    campaign = real_campaign(tmp_path)
+    rows = campaign.outcomes(["findings", "name"]).to_pylist()
+    detected = [row for row in rows if row["findings"]]
+    clear = [row for row in rows if not row["findings"]]
+    start = rows[1]["name"]
+    first = detected[0]["findings"][0]
+    seconds = first["time_start"].value / 1e9
+    box = [seconds, seconds + 20, 10_000, 12_000]
+    marks = [
+        ("right", "nothing missed"),
+        ("wrong", "nothing missed"),
+        ("right", "something missed"),
+    ]
+    content = exported(
+        campaign,
+        regions=[{"region_id": row["findings"][0]["region_id"], "mark": mark}
+                 for row, (mark, _) in zip(detected, marks, strict=True)],
+        half_orbits=[
+            {"identity": detected[0]["identity"], "mark": "nothing missed", "boxes": [box]},
+            {"identity": detected[1]["identity"], "mark": "nothing missed"},
+            {"identity": detected[2]["identity"], "mark": "something missed"},
+            {"identity": clear[0]["identity"], "mark": "nothing missed", "note": "dull"},
+        ],
+    )  # fmt: skip
+    path = tmp_path / "marks.json"
+    path.write_text(json.dumps(content))
+    out = tmp_path / "reviewed"
+    result = CliRunner().invoke(
+        app, ["review", "import", str(campaign.folder), str(path), "--out", str(out), "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["marked"] == {"right": 2, "wrong": 1, "unsure": 0}
+    assert (report["annotated"], report["open"], report["objects"]) == (3, 1, 2)
+    assert report["estimate"]["precision"]["value"] == pytest.approx(2 / 3)
+    # Of four looked at, two had one missed; two clear ones were not looked at.
+    assert report["estimate"]["recall"]["value"] == pytest.approx(2 / 4)
+    annotations = load_annotations(out)
+    assert annotations.source == "review" and annotations.digest == report["digest"]
+    masks = {image.key.name: image.mask() for image in annotations.images.values()}
+    assert set(masks) == {detected[0]["name"], detected[1]["name"], clear[0]["name"]}
+    assert masks[start].sum() == 0 and masks[detected[1]["name"]].sum() == 0
+    drawn = masks[detected[0]["name"]]
+    assert drawn.shape == (1024, 96)
+    boxed = 10 * 82  # 20 s by 2 kHz
+    assert drawn.sum() == pytest.approx(first["area_pixels"] + boxed, rel=0.05)
+
+
+def test_marks_of_other_outcomes(tmp_path: Path) -> None:
+    campaign = real_campaign(tmp_path, 2)
+    path = tmp_path / "marks.json"
+    path.write_text(json.dumps(exported(campaign, fingerprint="0" * 64)))
+    with pytest.raises(InputError, match="other outcomes"):
+        import_review(campaign, read_marks(path), None)
+    path.write_text(json.dumps(exported(campaign)))
+    with pytest.raises(OdmError, match="none is marked in full"):
+        import_review(campaign, read_marks(path), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "x"}, {"version": 2}, {"regions": 3}, {"strata": []},
+     {"regions": [{"region_id": "a", "mark": "<b>"}]},
+     {"half_orbits": [{"identity": "a", "boxes": [[1, 2]]}]}],
+)  # fmt: skip
+def test_no_marks(tmp_path: Path, change: dict[str, Any]) -> None:
+    content = {"kind": "odm review", "version": 1, "fingerprint": "f", "against": False,
+               "regions": [], "half_orbits": [], "queue": [], "strata": {}}  # fmt: skip
+    path = tmp_path / "marks.json"
+    path.write_text(json.dumps(content))
+    assert read_marks(path).regions == {}
+    path.write_text(json.dumps({**content, **change}))
+    with pytest.raises(InputError, match="no export of marks"):
+        read_marks(path)
+    path.write_text("not JSON")
+    with pytest.raises(InputError, match="no export of marks"):
+        read_marks(path)
