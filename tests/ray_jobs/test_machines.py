@@ -18,7 +18,7 @@ from tests.catalog.rows import same
 from tests.ray_jobs.machines import ROOT, Machines, machines, odm_words
 from tests.reprocess import small
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(900)
 INPUTS = 10
 
 
@@ -129,6 +129,7 @@ def test_a_folder_and_a_gpu_that_are_not_there(there: Machines, done: Path) -> N
     assert gpu.returncode in (1, 2) and "GPU" in gpu.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_campaign_one_of_whose_nodes_is_killed(there: Machines, done: Path) -> None:
     with driving(there, "campaign", str(done)) as driver:
         until((done / "node").exists, driver)
@@ -138,6 +139,7 @@ def test_a_campaign_one_of_whose_nodes_is_killed(there: Machines, done: Path) ->
     assert same(killed.outcomes(), plain.outcomes()) and compare(killed, plain).equal
 
 
+@pytest.mark.slow
 def test_a_training_one_of_whose_nodes_is_killed_and_replaced(
     there: Machines, dataset: Path, tmp_path: Path
 ) -> None:
