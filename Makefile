@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 YOLOX := yolox==0.3.0
 DEMO := demo
 
-.PHONY: setup demo test check bench bench-rivals model detector soak clean freeze
+.PHONY: setup demo test check bench bench-cluster bench-rivals model detector soak clean freeze
 
 setup: $(READY)
 
@@ -58,6 +58,11 @@ bench: setup
 	$(BIN)/python benchmarks/reprocess_ionograms.py
 	$(BIN)/python benchmarks/edges.py
 	$(BIN)/python benchmarks/report.py
+
+# One node and two on this machine, and the schedule of larger clusters: ten minutes.
+bench-cluster: setup
+	$(BIN)/python benchmarks/cluster_scaling.py
+	$(BIN)/python benchmarks/schedule.py
 
 # The detector that comes with the package: an hour on a CPU; goes on when killed.
 detector: setup

@@ -117,7 +117,7 @@ app.command("compact")(campaign.compact)
 
 
 def main() -> NoReturn:
-    """Run the command line. Exit codes: 0 done, 1 the work failed, 2 wrong use."""
+    """Run the command line. Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 stopped."""
     # A job scheduler ends with SIGTERM; leaving by an exception removes what is half-written.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

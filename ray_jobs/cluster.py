@@ -202,10 +202,22 @@ def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
         ray.init(address=address, **options)
 
 
+def import_ray() -> Any:
+    """Ray, ready to talk to a cluster that is there.
+
+    Raises:
+        InputError: it is not installed, or the token's file is not there.
+    """
+    return _before_import("there")()
+
+
 def _before_import(address: str | None) -> Any:
     """Ray reads these when it is first imported."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-    token = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    token = os.environ.get("RAY_AUTH_TOKEN") or path
+    if path and not os.environ.get("RAY_AUTH_TOKEN"):
+        _check_token(Path(path))
     new = (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
     if "ray" not in sys.modules and (new or token or (Path.home() / ".ray/auth_token").is_file()):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -218,6 +230,20 @@ def _before_import(address: str | None) -> Any:
         return ray
 
     return load
+
+
+def _check_token(path: Path) -> None:
+    """See that there is a token: Ray itself would end the process.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        empty = not path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"RAY_AUTH_TOKEN_PATH: {path} is no file with a token") from None
+    if empty:
+        raise InputError(f"RAY_AUTH_TOKEN_PATH: {path} is empty")
 
 
 def _environment() -> dict[str, str]:

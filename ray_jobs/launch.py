@@ -20,13 +20,16 @@ import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from odm.archive.errors import OdmError
+from odm.stopping import stop_signals
 from odm.training.errors import TrainingError
 from odm.training.events import Console
 from odm.training.launch import Launch
-from odm.training.loop import Result
+from odm.training.loop import Ask, Report, Result
+from odm.training.plans import NOW, STOPPING, check_stopped
 from odm.training.run import Run
 from odm.training.settings import TaskSettings
 from ray_jobs.cluster import Cluster, ClusterError, room
+from ray_jobs.nodes import await_room, growable
 from ray_jobs.relay import Follower, Relay
 
 # mypy sees these names as they were before version 2 of Ray Train.
@@ -89,13 +92,14 @@ def place(cluster: Cluster, launch: Launch, device: str) -> Placement:
     """
     gpu = launch.gpu
     if gpu is None:
-        gpu = cluster.gpus > 0 if device == "auto" else device.startswith("cuda")
+        there = cluster.gpus or (0 if cluster.started else growable().get("GPU", 0))
+        gpu = there > 0 if device == "auto" else device.startswith("cuda")
     least, most = launch.span or ((cluster.gpus or 1,) * 2 if gpu else (1, 1))
     cpus = launch.cpus
     if cpus is None:
         cpus = _shared_out(cluster.machines, most, gpu)
     placement = Placement(least, most, cpus, gpu)
-    cluster.check(least, placement.each)
+    await_room(cluster, least, placement.each, "workers")
     return placement
 
 
@@ -159,9 +163,11 @@ def run_workers(
             name="train", storage_path=str(relay.folder), failure_config=failures
         ),
     )
-    with _ray_train_environment():
-        result = _followed(trainer, relay, plan.settings, launch, score)
+    with _ray_train_environment(), stop_signals(STOPPING) as asked:
+        result = _followed(trainer, relay, plan.settings, launch, score, asked)
     relay.remove()
+    if asked():
+        check_stopped(result)
     return result
 
 
@@ -169,7 +175,12 @@ def run_workers(
 
 
 def _followed(
-    trainer: TorchTrainer, relay: Relay, settings: TaskSettings, launch: Launch, score: str
+    trainer: TorchTrainer,
+    relay: Relay,
+    settings: TaskSettings,
+    launch: Launch,
+    score: str,
+    asked: Callable[[], bool],
 ) -> Result:
     """Wait for a trainer; it runs in a thread so that Ctrl-C ends the wait as it does elsewhere."""
     outcome: list[Any] = []
@@ -196,6 +207,8 @@ def _followed(
                 console(report)
             if not running:
                 break
+            if asked() and not relay.stop_is_asked:
+                relay.ask_to_stop()
             if console is None and time.monotonic() > deadline and not relay.arrived:
                 raise ClusterError(
                     f"no room for the workers in {launch.wait_s:.0f} s: the cluster is busy"
@@ -257,6 +270,7 @@ def _ray_train_environment() -> Iterator[None]:
     wanted = {
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_S),
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+        "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "2",
         "RAY_TRAIN_METRICS_ENABLED": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
     }
@@ -293,14 +307,38 @@ def _work(config: dict[str, Any]) -> dict[str, Any] | None:
     work = config["work"]
     try:
         if not ranks.is_main:
-            work(plan, ranks, None, **config["sources"])
+            work(plan, ranks, _Asking(relay), **config["sources"])
             return None
         with recorded(plan.run, plan.settings) as record:
             # Told first: a worker whose launch is over writes nothing down.
-            result = work(plan, ranks, listeners(relay.tell, record), **config["sources"])
+            result = work(
+                plan, ranks, listeners(relay.tell, record, _Asking(relay)), **config["sources"]
+            )
         return dataclasses.asdict(result)
     except OdmError as error:
         relay.fail(ranks.rank, error)
         if not relay.all_failed(ranks.world_size, GATHER_S):
             raise  # the others wait for this rank: let Ray end them
         return None
+
+
+class _Asking:
+    """Asks the loop for a checkpoint: to end where the driver wants that; else one, and to go on,
+    where a machine of the workers is about to be taken away."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self._kept_for: tuple[str, ...] = ()
+
+    def __call__(self, report: Report) -> Ask | None:
+        """Hear a report. Every rank has to, as often as the others: Ray asks them all."""
+        if report.kind != "steps":
+            return None
+        info = V2.get_preemption_info()
+        if self.relay.stop_is_asked:
+            return NOW
+        leaving = () if info is None else tuple(info.preempted_node_ids)
+        if not leaving or leaving == self._kept_for:
+            return None
+        self._kept_for = leaving
+        return Ask.KEEP

@@ -85,6 +85,16 @@ class Relay:
             with self.reports.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(report)) + "\n")
 
+    def ask_to_stop(self) -> None:
+        """Have the workers write a checkpoint and end; from the driver."""
+        if self.folder.is_dir():
+            write_bytes(self.folder / "stop", b"")
+
+    @property
+    def stop_is_asked(self) -> bool:
+        """Whether the driver wants no more."""
+        return (self.folder / "stop").exists()
+
     def fail(self, rank: int, error: OdmError) -> None:
         """Write down why a rank cannot go on, now or later."""
         content = {"sentence": str(error), "input": isinstance(error, InputError)}

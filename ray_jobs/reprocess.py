@@ -15,7 +15,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from odm.archive.errors import InputError, OdmError
@@ -25,7 +26,15 @@ from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Worke
 from odm.reprocess.stages import Result, Stages, quarantined
 from ray_jobs.cluster import Cluster, connect, data_settings
 from ray_jobs.quiet import dropped
-from ray_jobs.reprocess_stages import Finisher, Modeller, Reader, finish_one, read_one
+from ray_jobs.reprocess_stages import (
+    Finisher,
+    Modeller,
+    Reader,
+    finish_one,
+    read_one,
+    root_of,
+    unpack,
+)
 
 ROUNDS = 3
 """Runs over what a dying node has lost, before it is done one at a time."""
@@ -37,12 +46,21 @@ STALLED_S = 1800.0
 """A model that has to be compiled for a GPU can take minutes until the first answer."""
 
 BLOCK_BYTES = 8_000_000
-INPUTS_PER_TASK = 16
+INPUTS_PER_TASK, MOST_PER_TASK = 16, 64
+"""Every task costs the driver milliseconds, so a large campaign has larger ones: see
+`benchmarks/schedule.py`."""
+
+TASKS_PER_CPU = 4
+"""Before tasks become larger."""
+
 READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
 """Bytes of heap: Ray does not see it otherwise, and places too many on one machine."""
 
 CORES_PER_MODEL = 4
 """A small network gains little from more threads than these."""
+
+STORAGE = "storage"
+"""A resource by which machines of a cluster say that they hold the archive."""
 
 MODEL_SHARE = 0.75
 """Of the CPUs, where the model runs on them; the rest reads and finishes."""
@@ -58,6 +76,9 @@ class Layout:
         threads: CPU threads of each.
         task_cpus: that a reading or finishing task takes.
         readers: reading tasks at a time; None for as many as there is room for.
+        near_storage: whether reading and finishing are for the machines that have said to hold
+            the archive, by the resource `STORAGE`.
+        cpus: of the cluster.
     """
 
     models: tuple[int, int]
@@ -66,6 +87,8 @@ class Layout:
     threads: int
     task_cpus: float
     readers: int | None
+    near_storage: bool = False
+    cpus: int = field(default=1, compare=False)
 
 
 def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
@@ -88,7 +111,10 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         if cpus < 2 * models:
             model_cpus = 0.5 * cpus / models
     else:
-        threads = workers.threads or min(CORES_PER_MODEL, max(1, cpus // (workers.models or 1)))
+        # An actor is on one machine, whatever they have together.
+        largest = max((int(one.get("CPU", 0)) for one in cluster.machines), default=cpus) or 1
+        most = min(CORES_PER_MODEL, largest, max(1, cpus // (workers.models or 1)))
+        threads = workers.threads or most
         models = workers.models or max(1, cpus // threads)
         model_cpus = round(min(MODEL_SHARE * threads, MODEL_SHARE * cpus / models), 3)
     gpus = 1.0 if on_gpu else 0.0
@@ -103,6 +129,8 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         threads=threads,
         task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / 2, 3),
         readers=workers.readers or None,
+        near_storage=STORAGE in cluster.resources,
+        cpus=cpus,
     )
 
 
@@ -124,6 +152,8 @@ def run_on_ray(
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     waiting("starting Ray")
     with dropped(), connect(workers.address, object_store_bytes=store) as cluster:
+        model = absolute(model)
+        begin(cluster, model, inputs, workers)
         layout = plan_layout(cluster, workers, model.device)
         on_gpu = layout.model_gpus > 0
         model = replace(
@@ -144,6 +174,37 @@ def run_on_ray(
             yield from _one_by_one(stages, model, list(left.values()), stop, layout)
 
 
+def absolute(model: ModelSettings) -> ModelSettings:
+    """A model that is found from other working directories too, as processes of a cluster have."""
+    exports = None if model.exports is None else str(Path(model.exports).absolute())
+    return replace(model, folder=str(Path(model.folder).absolute()), exports=exports)
+
+
+def per_task(inputs: int, cpus: int) -> int:
+    """Inputs of a reading task: few where there are few, many where the driver has to keep up."""
+    return min(MOST_PER_TASK, max(INPUTS_PER_TASK, inputs // (TASKS_PER_CPU * cpus)))
+
+
+def begin(
+    cluster: Cluster, model: ModelSettings, inputs: Sequence[Input], workers: Workers
+) -> None:
+    """See that a cluster can do the work: machines, their code, what they see.
+
+    Raises:
+        ClusterError: one of them cannot.
+    """
+    if cluster.started:
+        return
+    from ray_jobs.nodes import await_room, check_nodes, growable
+
+    wants_gpu = model.device not in ("auto", "cpu") or growable().get("GPU", 0) >= 1
+    if model.device != "cpu" and wants_gpu and not cluster.gpus:
+        await_room(cluster, workers.models or 1, {"CPU": 1.0, "GPU": 1.0}, "models")
+    elif not cluster.cpus:
+        await_room(cluster, 1, {"CPU": 1.0}, "readers")
+    check_nodes([root_of(inputs[0]), model.folder])
+
+
 def _stream(
     stages: Stages,
     model: ModelSettings,
@@ -160,10 +221,7 @@ def _stream(
         batches = _Batches(_pipeline(stages, model, inputs, layout))
         for batch in batches.until(stop):
             for data in batch["result"].to_pylist():
-                answer = pickle.loads(data)
-                if isinstance(answer, OdmError):
-                    raise answer
-                yield answer
+                yield from unpack(data)
 
 
 class _Batches:
@@ -182,10 +240,14 @@ class _Batches:
         """
         last = time.monotonic()
         try:
-            while not stop():
+            while True:
+                stopped = stop()
                 try:
-                    batch = self.found.get(timeout=0.5)
+                    # When it is to stop, what is done by now is still taken.
+                    batch = self.found.get(block=not stopped, timeout=0.5)
                 except queue.Empty:
+                    if stopped:
+                        return
                     if time.monotonic() - last > STALLED_S:
                         raise OdmError(
                             f"nothing has come from Ray for {STALLED_S / 60:.0f} minutes: look at "
@@ -202,6 +264,8 @@ class _Batches:
             self.ended = True
 
     def _take(self, data: Any) -> None:
+        if self.ended:  # asked to stop before it began; Ray may be gone already
+            return
         try:
             for batch in data.iter_batches(batch_size=None, batch_format="pyarrow"):
                 self.found.put(batch)
@@ -219,19 +283,20 @@ def _pipeline(stages: Stages, model: ModelSettings, inputs: Sequence[Input], lay
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
-    blocks = max(1, -(-len(inputs) // INPUTS_PER_TASK), min(len(inputs), 8))
+    blocks = max(1, -(-len(inputs) // per_task(len(inputs), layout.cpus)), min(len(inputs), 8))
     table = pa.table({"input": [pickle.dumps(one) for one in inputs]})
     data = ray.data.from_arrow(table, override_num_blocks=blocks)
     task: dict[str, Any] = {
         "num_cpus": layout.task_cpus,
         "max_retries": 1,
         "batch_format": "pyarrow",
+        **({"resources": {STORAGE: 0.001}} if layout.near_storage else {}),
     }
     # Ray would start a task without end again whose process dies. It deprecates the option without
     # another way to say so.
     warnings.filterwarnings("ignore", message=".*ray_remote_args", category=DeprecationWarning)
     read = data.map_batches(
-        Reader(stages),
+        Reader(stages, root_of(inputs[0])),
         batch_size=None,
         compute=TaskPoolStrategy(layout.readers),
         memory=READ_MEMORY,

@@ -16,6 +16,7 @@ from odm.training.plans import is_finished
 from odm.training.ranks import Ranks
 from ray_jobs.cluster import Cluster, connect
 from ray_jobs.launch import place, run_workers
+from ray_jobs.nodes import check_nodes
 from ray_jobs.samples import (
     READER,
     HeldSource,
@@ -76,6 +77,8 @@ def _train(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCard]:
     with connect(launch.address) as cluster:
         placement = place(cluster, launch, plan.settings.runtime.device)
         cluster.check(1, READER, "readers")
+        if not cluster.started:
+            check_nodes([plan.dataset.archive])
         plan.run.write(plan.settings, task.facts(plan))
         check_shared(plan.run.folder)
         sources = task.read(plan, cluster, launch.wait_s)

@@ -15,6 +15,12 @@ class InputError(OdmError, ValueError):
     exit_code = 2
 
 
+class Stopped(OdmError):
+    """Work that stopped as asked, with all kept that was done: the same command goes on."""
+
+    exit_code = 3
+
+
 class _FileError(OdmError):
     """An error about one file.
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from odm.archive.errors import OdmError
+from odm.archive.errors import OdmError, Stopped
 from odm.catalog.campaign import Campaign, not_writable
 from odm.catalog.lock import CampaignLock
 from odm.catalog.outcomes import CLEAR, DETECTED, QUARANTINED, Input
@@ -21,6 +18,7 @@ from odm.catalog.selection import LEDGER_COLUMNS, Listing, Selection, Wish, sele
 from odm.progress import progress
 from odm.reprocess.model import ModelSettings, Workers
 from odm.reprocess.stages import Result, Stages
+from odm.stopping import stop_signals
 
 COMMIT_EVERY, COMMIT_EVERY_S = 256, 20.0
 """Outcomes and seconds after which a part is written: what a kill can cost."""
@@ -143,13 +141,12 @@ def reprocess(order: Order, runner: Runner) -> Summary:
         _notes(summary, order, chosen)
         campaign.log("start", version=__version__, todo=len(chosen.todo), chosen=summary.chosen)
         began = time.monotonic()
-        with _stop_signals() as stop:
+        with stop_signals() as stop:
             try:
                 _run(order, runner, chosen.todo, _Sink(campaign, lock), summary, stop)
             finally:
-                summary.seconds = time.monotonic() - began
+                summary.seconds, summary.stopped = time.monotonic() - began, stop()
                 campaign.log("end", **summary.to_dict())
-            summary.stopped = stop()
     if summary.first_s is not None and summary.done > 1:
         summary.rate = (summary.done - 1) / max(1e-9, summary.seconds - summary.first_s)
     _background_note(summary, campaign)
@@ -214,28 +211,6 @@ class _Sink:
         self.waiting, self.last = [], time.monotonic()
 
 
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """SIGTERM and Ctrl-C end the taking of inputs; a second one ends at once."""
-    asked: list[int] = []
-
-    def on_signal(number: int, _: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        print("stopping: what is at hand is still done", file=sys.stderr, flush=True)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = {one: signal.signal(one, on_signal) for one in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-
 def _notes(summary: Summary, order: Order, chosen: Selection) -> None:
     summary.notes += list(order.listing.notes[:NAMED])
     if len(order.listing.notes) > NAMED:
@@ -276,8 +251,13 @@ def check(summary: Summary, max_quarantined: float, inputs: str) -> None:
     """Whether the run did what it was asked to do.
 
     Raises:
-        OdmError: too much was quarantined, something was left undone, or it was stopped.
+        Stopped: it was asked to stop.
+        OdmError: too much was quarantined, or something was left undone.
     """
+    if summary.stopped and summary.pending:
+        raise Stopped(
+            f"stopped as asked, {summary.pending} {inputs} to do; the same command goes on"
+        )
     if summary.quarantined_share > max_quarantined:
         number, total = summary.counts[QUARANTINED], sum(summary.counts.values())
         raise OdmError(
@@ -289,8 +269,4 @@ def check(summary: Summary, max_quarantined: float, inputs: str) -> None:
         raise OdmError(
             f"{len(summary.undone)} {inputs} are left undone, such as {source}: {reason}; "
             "the same command tries them again"
-        )
-    if summary.stopped and summary.pending:
-        raise OdmError(
-            f"stopped as asked, {summary.pending} {inputs} to do; the same command goes on"
         )

@@ -17,7 +17,7 @@ from typing import Any
 
 from odm.archive.files import make_folder, read_bytes, write_bytes
 from odm.progress import duration, progress
-from odm.training.loop import Listener, Report
+from odm.training.loop import Ask, Listener, Report
 
 
 class EventLog:
@@ -177,8 +177,10 @@ def listeners(*parts: Listener | None) -> Listener:
     """One listener that passes reports on to several; any of them may ask to stop."""
     given = [part for part in parts if part is not None]
 
-    def hear(report: Report) -> bool:
-        answers = [part(report) for part in given]  # all hear it, also after one has asked
-        return any(answers)
+    def hear(report: Report) -> Ask:
+        wish = Ask.NOTHING
+        for part in given:  # all hear it, also after one has asked
+            wish |= Ask(int(part(report) or 0))
+        return wish
 
     return hear

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from enum import IntFlag
 from typing import Literal
 
 import torch
@@ -69,8 +70,18 @@ class Report:
     at_end: bool = False
 
 
-Listener = Callable[[Report], bool | None]
-"""Hears reports. True asks the loop to stop, which it does after the next checkpoint."""
+class Ask(IntFlag):
+    """What a listener may answer. ``True`` is `STOP`."""
+
+    NOTHING = 0
+    STOP = 1
+    """After the next checkpoint."""
+    KEEP = 2
+    """Write a checkpoint now, in the middle of an epoch: this machine may soon be gone."""
+
+
+Listener = Callable[[Report], Ask | bool | None]
+"""Hears reports, and may ask for something. `KEEP` is heard on ``steps`` of the main rank."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +147,7 @@ class Loop:
         self.position = Position()
         self.kept_step: int | None = None
         self.asked = False
+        self.hurry = False
         self._waiting: list[dict[str, Tensor]] = []
 
     def run(self) -> Result:
@@ -175,6 +187,8 @@ class Loop:
             keep = every is not None and position.done % every == 0 and not ends
             if keep or ends or position.done % runtime.log_steps == 0:
                 self._flush()
+                # The main rank's answer is every rank's: all of them look at the same step.
+                keep = not ends and (self.ranks.any(self.hurry) or keep)
             if keep:
                 self.stepper.agree()
                 self._save_last()
@@ -290,7 +304,9 @@ class Loop:
                     at_end=at_end,
                 )
             )
-            self.asked = self.asked or bool(answer)
+            wish = Ask(int(answer or 0))
+            self.asked = self.asked or bool(wish & Ask.STOP)
+            self.hurry = self.hurry or bool(wish & Ask.KEEP)
         if kind == "checkpoint":
             self.asked = self.ranks.any(self.asked)
         return self.asked
@@ -306,7 +322,7 @@ class Loop:
             if stepper.average is not None:
                 tensors |= prefixed("average", stepper.average.state())
             self.checkpoints.save_last(self.position, tensors)
-        self.kept_step = self.position.step
+        self.kept_step, self.hurry = self.position.step, False
         self.ranks.barrier()
 
     def _restore(self) -> None:

@@ -12,21 +12,26 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from odm import __version__
-from odm.archive.errors import InputError
+from odm.archive.errors import InputError, Stopped
 from odm.models.base import ImageModel, find_device
 from odm.models.card import ModelCard, read_model_card
 from odm.models.folder import load_model, save_model
 from odm.statement import SIMULATED_DATA
+from odm.stopping import stop_signals
 from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
 from odm.training.events import Console, listeners
 from odm.training.feed import Source, ThreadFeed, WholeFeed
-from odm.training.loop import Listener, Loop, Result, ended
+from odm.training.loop import Ask, Listener, Loop, Result, ended
 from odm.training.ranks import Ranks, launched_ranks
 from odm.training.record import recorded
 from odm.training.run import Run
 from odm.training.settings import ModelSettings, TaskSettings
 from odm.training.task import Task
+
+STOPPING = "stopping: a checkpoint is written first"
+NOW = Ask.STOP | Ask.KEEP
+"""A checkpoint, and no more."""
 
 S = TypeVar("S", bound=TaskSettings)
 D = TypeVar("D")
@@ -249,16 +254,39 @@ def train_in_process(
 
     Returns:
         How it ended, and the card of the saved model, which the main process has.
+
+    Raises:
+        Stopped: SIGTERM or Ctrl-C came; there is a checkpoint of the step that it stopped at.
     """
     with launched_ranks(find_device(plan.settings.runtime.device)) as ranks:
         if not ranks.is_main:
-            return train(plan, ranks, None), None
+            with stop_signals(""):  # the main process, which gets them too, answers for all
+                return train(plan, ranks, None), None
         with plan.run.locked():
             plan.run.write(plan.settings, facts)
             console = Console(plan.settings.schedule.epochs, score)
-            with closing(console), recorded(plan.run, plan.settings) as record:
-                result = train(plan, ranks, listeners(record, console))
+            with (
+                closing(console),
+                recorded(plan.run, plan.settings) as record,
+                stop_signals(STOPPING) as asked,
+            ):
+                listener = listeners(record, console, lambda _: NOW if asked() else None)
+                result = train(plan, ranks, listener)
+            check_stopped(result)
             return result, keep(plan, result)
+
+
+def check_stopped(result: Result) -> None:
+    """Whether a training came to its end.
+
+    Raises:
+        Stopped: it was asked to stop before it.
+    """
+    if result.reason == "asked":
+        raise Stopped(
+            f"stopped as asked at step {result.step}, in epoch {result.epoch + 1}; the same "
+            "command goes on"
+        )
 
 
 def facts_of(plan: AnyPlan, what: str) -> dict[str, Any]:

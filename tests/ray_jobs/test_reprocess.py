@@ -12,8 +12,10 @@ from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.reprocess.drive import reprocess
 from odm.reprocess.model import Workers
+from odm.reprocess.stages import Result
 from ray_jobs.cluster import Cluster
-from ray_jobs.reprocess import Layout, plan_layout, run_on_ray
+from ray_jobs.reprocess import Layout, per_task, plan_layout, run_on_ray
+from ray_jobs.reprocess_stages import pack, unpack
 from tests.catalog.rows import same
 from tests.lookalike import renamed
 from tests.reprocess import small
@@ -61,15 +63,29 @@ def test_a_model_that_cannot_run_is_one_sentence(done: Path, cluster: Cluster) -
 class Machines(Cluster):
     """A cluster of a size that is not at hand."""
 
-    def __init__(self, cpus: int, gpus: int, started: bool = True) -> None:
+    def __init__(
+        self,
+        cpus: int,
+        gpus: int,
+        started: bool = True,
+        machines: list[dict[str, float]] | None = None,
+    ) -> None:
         super().__init__("nowhere", started)
         object.__setattr__(self, "_sizes", (cpus, gpus))
+        object.__setattr__(self, "_machines", machines or [{"CPU": float(cpus)}])
 
     @property
     def resources(self) -> dict[str, float]:
         """As given."""
         cpus, gpus = self.__dict__["_sizes"]
-        return {"CPU": cpus, "GPU": gpus}
+        named = {name for one in self.machines for name in one if name == "storage"}
+        return {"CPU": cpus, "GPU": gpus, **dict.fromkeys(named, 1.0)}
+
+    @property
+    def machines(self) -> list[dict[str, float]]:
+        """One, or as given."""
+        found: list[dict[str, float]] = self.__dict__["_machines"]
+        return found
 
     def check(self, *_: object) -> None:
         """Nothing is asked of Ray."""
@@ -96,3 +112,36 @@ def test_layouts_of_ones_own() -> None:
     assert wanted == Layout((2, 2), 1.5, 0, 2, 1.0, 3)
     # Machines that join a cluster later are made use of.
     assert plan_layout(Machines(8, 0, started=False), Workers(), "auto").models == (2, 16)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cpus", "expected"), [(12, 2, 16), (300, 2, 37), (11_000, 2, 64), (11_000, 256, 16)]
+)
+def test_large_campaigns_have_larger_tasks(inputs: int, cpus: int, expected: int) -> None:
+    assert per_task(inputs, cpus) == expected
+
+
+def test_a_block_of_results_is_one_table(done: Path) -> None:
+    order = small.order(done, "packed")
+    results = []
+    for one in order.listing.inputs:
+        answer = order.stages.read(one)
+        results.append(answer if isinstance(answer, Result) else Result(one, undone="not now"))
+    assert {bool(result.undone) for result in results} == {True, False}
+    back = list(unpack(pack(results)))
+    assert [(one.one, one.undone) for one in back] == [(one.one, one.undone) for one in results]
+    for mine, theirs in zip(back, results, strict=True):
+        assert (mine.outcome is None) == (theirs.outcome is None)
+        assert mine.outcome is None or mine.outcome.equals(theirs.outcome)
+    # One by one, each brings its schema along.
+    assert len(pack(results)) < sum(len(pack([one])) for one in results) / 2
+    with pytest.raises(OdmError, match="the model fails"):
+        list(unpack(pack([results[0], OdmError("the model fails")])))
+
+
+def test_actors_of_small_machines_are_no_larger_than_these() -> None:
+    machines = [{"CPU": 2.0}, {"CPU": 2.0}, {"CPU": 0.0}]
+    found = plan_layout(Machines(4, 0, machines=machines), Workers(), "auto")
+    assert (found.models, found.model_cpus, found.threads) == ((2, 2), 1.5, 2)
+    storage = [{"CPU": 4.0, "storage": 1000.0}]
+    assert plan_layout(Machines(4, 0, machines=storage), Workers(), "auto").near_storage

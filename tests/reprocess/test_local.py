@@ -301,7 +301,7 @@ def test_asked_to_stop_it_commits_and_says_how_to_go_on(done: Path, tmp_path: Pa
     committed = load_campaign(done / "stopped").outcomes().num_rows
     if committed < 14:  # else it was done before the signal came
         assert process.returncode != 0
-        assert "stopped as asked" in said
+        assert "Stopped: stopped as asked" in said
     log = [json.loads(line) for line in (done / "stopped" / "log.jsonl").read_text().splitlines()]
     assert [line["event"] for line in log] == ["start", "end"]
     assert log[1]["done"] == committed

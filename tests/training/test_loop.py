@@ -21,7 +21,7 @@ from odm.models.segmenters import create_model
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.events import EventLog, read_events
-from odm.training.loop import Loop, Report
+from odm.training.loop import Ask, Listener, Loop, Report
 from odm.training.masks import MaskBatch
 from odm.training.ranks import Ranks
 from tests.training.tiny import Blobs, TinyNet, make_loop, tiny_settings, train, train_here
@@ -209,6 +209,34 @@ def test_a_listener_can_stop_it_and_it_goes_on(tmp_path: Path) -> None:
     train(tmp_path / "a", settings)
     train(tmp_path / "b", settings)
     assert_equal(tensors_of(tmp_path / "a"), tensors_of(tmp_path / "b"))
+
+
+def test_a_checkpoint_now_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    """Asked for once: to go on, which changes nothing, or to stop there."""
+    settings = tiny_settings(
+        "schedule.epochs=2", "runtime.log_steps=1", "runtime.checkpoint_steps=null"
+    )
+    kept: list[int] = []
+
+    def hear(ask: Ask) -> Listener:
+        def listener(report: Report) -> Ask | None:
+            if report.kind == "checkpoint":
+                kept.append(report.step)
+            return ask if report.kind == "steps" and report.step == 1 else None
+
+        return listener
+
+    per_epoch = train(tmp_path / "plain", settings, listener=hear(Ask.NOTHING)).step // 2
+    assert per_epoch > 1 and kept == [per_epoch, 2 * per_epoch]
+    kept.clear()
+    assert train(tmp_path / "kept", settings, listener=hear(Ask.KEEP)).reason == "epochs"
+    assert kept == [1, per_epoch, 2 * per_epoch]
+    kept.clear()
+    stopped = train(tmp_path / "stopped", settings, listener=hear(Ask.STOP | Ask.KEEP))
+    assert (stopped.reason, stopped.step, kept) == ("asked", 1, [1])
+    train(tmp_path / "stopped", settings)
+    for name in ("kept", "stopped"):
+        assert_equal(tensors_of(tmp_path / name), tensors_of(tmp_path / "plain"))
 
 
 def test_parts_of_a_batch_give_its_cross_entropy(tmp_path: Path) -> None:

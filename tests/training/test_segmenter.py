@@ -1,6 +1,10 @@
 """`odm train segmenter --local`: from a simulated archive to a model folder."""
 
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +15,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError
+from odm.archive.errors import InputError, Stopped
 from odm.archive.splits import SplitRule
 from odm.commands.train import app
 from odm.models.folder import load_model, read_model_card
@@ -194,6 +198,33 @@ def test_no_nucleus_for_validation(archive: Path, config: Path, tmp_path: Path) 
     data.write_text(yaml.safe_dump({**content, "annotations": str(copy)}))
     with pytest.raises(TrainingError, match="no nucleus for validation"):
         plan_segmenter(read_settings(config), data, tmp_path)
+
+
+def test_sigterm_leaves_a_checkpoint_in_the_middle_of_an_epoch(
+    dataset: Path, config: Path, tmp_path: Path
+) -> None:
+    words = ("--config", config, "--data", dataset, "--out", tmp_path)
+    # Two steps an epoch: a thousand epochs do not end by themselves.
+    changed = ("schedule.epochs=1000", "runtime.checkpoint_steps=null", "runtime.tensorboard=false")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def kill() -> None:
+        while not any(read_events(path) for path in tmp_path.glob("*/metrics.jsonl")):
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(
+        Stopped, match=r"stopped as asked at step \d+, .*; the same command goes on"
+    ):
+        call(*words, *changed)
+    thread.join()
+    assert Stopped.exit_code == 3 and signal.getsignal(signal.SIGTERM) is before
+    (run,) = tmp_path.iterdir()
+    last = Checkpoints(run / "checkpoints").load_last()
+    assert last is not None and last[0].step == read_events(run / "metrics.jsonl")[-1]["step"]
+    assert not (run / "model").exists()
 
 
 def test_two_processes_in_one_run(tmp_path: Path) -> None:

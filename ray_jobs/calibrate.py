@@ -1,0 +1,174 @@
+"""Measure, on a cluster itself, what an input costs: `odm estimate --calibrate`."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from odm.archive.errors import OdmError
+from odm.catalog.outcomes import Input
+from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers
+from odm.reprocess.readers import Task
+from odm.reprocess.stages import Draft, Result, Stages
+from ray_jobs.cluster import connect
+from ray_jobs.estimate import Rates
+from ray_jobs.reprocess import absolute, begin, plan_layout
+
+WAITING = 1.5
+"""Readers whose seconds are so many times their CPU seconds wait for the storage."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What reading some inputs took. ``size``: bytes."""
+
+    answers: list[Draft | Result]
+    cpu_s: float
+    wall_s: float
+    size: int
+
+
+def calibrate(
+    stages: Stages,
+    model: ModelSettings,
+    inputs: Sequence[Input],
+    workers: Workers,
+    number: int,
+) -> tuple[Rates, dict[str, int]]:
+    """Run some inputs through the stages, each measured alone.
+
+    Reading is measured with all CPUs at it together: that is how the storage is asked in earnest.
+
+    Args:
+        stages, model, workers: as of a campaign.
+        inputs: of the archive.
+        number: of inputs, spread over it.
+
+    Returns:
+        The rates, and ``cpus``, ``gpus`` and ``nodes`` of the cluster.
+
+    Raises:
+        OdmError: nothing could be read, or the model cannot run.
+    """
+    began = time.monotonic()
+    chosen = list(inputs[:: max(1, len(inputs) // number)])[:number]
+    with connect(workers.address) as cluster:
+        import ray
+
+        model = absolute(model)
+        begin(cluster, model, chosen, workers)
+        layout = plan_layout(cluster, workers, model.device)
+        on_gpu = layout.model_gpus > 0
+        batch = model.batch or (BATCH_ON_GPU if on_gpu else BATCH_ON_CPU)
+        model = replace(model, device="cuda" if on_gpu else "cpu", batch=batch)
+        readers = min(len(chosen), max(1, cluster.cpus))
+        read: Any = ray.remote(read_some)
+        parts = [chosen[at::readers] for at in range(readers)]
+        found: list[Read] = ray.get([read.remote(stages, part) for part in parts])
+        drafts = [one for part in found for one in part.answers if isinstance(one, Draft)]
+        if not drafts:
+            raise OdmError(f"none of {len(chosen)} inputs can be read: nothing to calibrate with")
+        cpus = 1.0 if on_gpu else float(min(layout.threads, cluster.cpus))
+        once: Any = ray.remote(model_some).options(num_cpus=cpus, num_gpus=layout.model_gpus)
+        tasks, model_s, first_s, name = ray.get(once.remote(stages, model, drafts, layout.threads))
+        finish: Any = ray.remote(finish_some)
+        results, finish_s = ray.get(finish.remote(stages, tasks))
+        facts = {"cpus": cluster.cpus, "gpus": cluster.gpus, "nodes": len(cluster.machines)}
+    wall, cpu = (sum(getattr(part, name) for part in found) for name in ("wall_s", "cpu_s"))
+    size = sum(part.size for part in found)
+    rates = Rates(
+        read_s=cpu / len(chosen),
+        finish_s=finish_s / len(drafts),
+        model_s=model_s / len(drafts),
+        gpu=name,
+        input_bytes=size / len(chosen),
+        storage_bytes_per_s=size / max(p.wall_s for p in found) if wall > WAITING * cpu else None,
+        driver_s=driver_seconds(results),
+        start_s=first_s + 10.0,
+        measured=f"{len(chosen)} inputs, {readers} readers, in {time.monotonic() - began:.0f} s",
+    )
+    return rates, facts
+
+
+def read_some(stages: Stages, inputs: Sequence[Input]) -> Read:
+    """Read inputs, after one that warms the process up."""
+    stages.read(inputs[0])
+    before = _bytes_read()
+    answers, cpu, wall = _timed(lambda: [stages.read(one) for one in inputs])
+    counted = _bytes_read() - before
+    return Read(answers, cpu, wall, counted or sum(one.size for one in inputs))
+
+
+def model_some(
+    stages: Stages, model: ModelSettings, drafts: Sequence[Draft], threads: int
+) -> tuple[list[Task], float, float, str]:
+    """Show drafts to the model.
+
+    Returns:
+        What is left to do; seconds of a GPU or a core; seconds until it was ready; the GPU's name.
+    """
+    import torch
+
+    from odm.reprocess.local import finishing_tasks
+    from odm.reprocess.model import load_predictor
+
+    began = time.monotonic()
+    predict = load_predictor(model, threads)
+    batches = [drafts[at : at + model.batch] for at in range(0, len(drafts), model.batch)]
+    finishing_tasks(stages, predict, batches[0])  # compiles, exports, fills caches
+    first_s = time.monotonic() - began
+    tasks, cpu, wall = _timed(
+        lambda: [task for batch in batches for task in finishing_tasks(stages, predict, batch)]
+    )
+    on_gpu = model.device == "cuda"
+    name = torch.cuda.get_device_name() if on_gpu else ""
+    return tasks, wall if on_gpu else cpu, first_s, name
+
+
+def finish_some(stages: Stages, tasks: Sequence[Task]) -> tuple[list[Result], float]:
+    """Finish, and the CPU seconds of it."""
+    first = tasks[0]
+    stages.finish(first.draft, first.seen)  # type: ignore[arg-type]
+    results, cpu, _ = _timed(
+        lambda: [stages.finish(task.draft, task.seen) for task in tasks]  # type: ignore[arg-type]
+    )
+    return results, cpu
+
+
+def driver_seconds(results: Sequence[Result], block: int = BATCH_ON_GPU) -> float:
+    """What the driver does with an outcome: unpack it, and write it into a part; CPU seconds."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from ray_jobs.reprocess_stages import pack, unpack
+
+    packed = [pack(results[at : at + block]) for at in range(0, len(results), block)]
+
+    def take() -> None:
+        tables = [one.outcome for data in packed for one in unpack(data)]
+        table = pa.concat_tables([one for one in tables if one is not None])
+        pq.write_table(table.combine_chunks(), io.BytesIO(), compression="zstd")
+
+    take()
+    _, cpu, _ = _timed(take)
+    return max(cpu / len(results), 1e-6)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """A result, and its CPU and wall seconds."""
+    wall, cpu = time.monotonic(), time.process_time()
+    result = work()
+    return result, time.process_time() - cpu, max(time.monotonic() - wall, 1e-9)
+
+
+def _bytes_read() -> int:
+    """By this process so far, from files and caches alike; 0 where the system does not say."""
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("rchar")), 0)

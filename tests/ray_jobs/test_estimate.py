@@ -1,0 +1,90 @@
+"""Hours of a campaign from rates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from odm.archive.errors import InputError
+from odm.reprocess.model import Workers
+from ray_jobs.calibrate import calibrate
+from ray_jobs.cluster import Cluster
+from ray_jobs.estimate import Rates, Size, estimate
+from ray_jobs.estimate_cli import app
+from tests.reprocess import small
+
+GPU = Rates(
+    read_s=0.02, finish_s=0.03, model_s=0.005, gpu="a GPU", input_bytes=1e6, driver_s=0.001,
+    start_s=36,
+)  # fmt: skip
+CORES = GPU.model_copy(update={"gpu": "", "model_s": 0.15})
+
+
+def test_what_holds_it_up() -> None:
+    few = estimate(GPU, 10_800, Size(cpus=20, gpus=4, nodes=5, price=10.0))
+    # 20 CPUs read and finish 400 a second, 4 GPUs would do 800.
+    assert few.bottleneck == "CPUs" and few.rate == pytest.approx(400)
+    assert few.hours == pytest.approx((36 + 27) / 3600)
+    assert few.node_hours == pytest.approx(5 * few.hours) and few.cost == pytest.approx(
+        10 * few.hours
+    )
+    assert few.cpus_per_gpu == pytest.approx(10) and "take 40 CPUs, and there are 20" in few.advice
+    many = estimate(GPU, 10_800, Size(cpus=64, gpus=4))
+    assert many.bottleneck == "GPUs" and "the other 24 wait" in many.advice and many.cost is None
+    most = estimate(GPU, 10_800, Size(cpus=4000, gpus=400))
+    assert most.bottleneck == "driver" and most.rate == pytest.approx(1000)
+    slow = GPU.model_copy(update={"storage_bytes_per_s": 50e6})
+    assert estimate(slow, 10_800, Size(cpus=64, gpus=4)).bottleneck == "storage"
+    cores = estimate(CORES, 1000, Size(cpus=16))
+    assert cores.rate == pytest.approx(16 / 0.2) and cores.cpus_per_gpu is None
+
+
+@pytest.mark.parametrize(
+    ("rates", "inputs", "size", "sentence"),
+    [
+        (GPU, 10, {"cpus": 8}, "of the model on a GPU, and the cluster has no GPUs"),
+        (CORES, 10, {"cpus": 8, "gpus": 1}, "of the model on cores, and the cluster has 1 GPU:"),
+        (GPU, 0, {"cpus": 8, "gpus": 1}, "--inputs 0"),
+        (GPU, 10, {"cpus": 0}, "--cpus 0"),
+        (GPU, 10, {"cpus": 1, "gpus": 1, "price": float("nan")}, "--price nan"),
+    ],
+)
+def test_what_cannot_be(rates: Rates, inputs: int, size: dict[str, int], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        estimate(rates, inputs, Size(**size))
+
+
+def test_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "rates.json"
+    path.write_text(GPU.model_dump_json())
+    words = ["--rates", str(path), "--inputs", "10800", "--cpus", "20", "--gpus", "4"]
+    said = CliRunner().invoke(app, words)
+    assert said.exit_code == 0, said.output
+    assert (
+        "10800 inputs: 63 s at 400.0/s" in said.stdout and "10.0 CPUs for each GPU" in said.stdout
+    )
+    as_json = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert as_json["bottleneck"] == "CPUs" and as_json["rates"]["gpu"] == "a GPU"
+    path.write_text(GPU.model_dump_json().replace("driver_s", "drivers"))
+    for wrong, sentence in (
+        (["--rates", str(tmp_path / "none.json")], "--calibrate ARCHIVE measures rates"),
+        (words, "driver"),
+        (["--rates", str(path), "--calibrate", str(tmp_path), "--samples", "0"], "--samples 0"),
+    ):
+        result = CliRunner().invoke(app, wrong)
+        assert isinstance(result.exception, InputError) and sentence in str(result.exception)
+
+
+def test_rates_are_measured_on_a_cluster(tmp_path: Path, cluster: Cluster) -> None:
+    small.write_archive(tmp_path / "archive", 6, bad=True)
+    small.write_model(tmp_path / "model")
+    order = small.order(tmp_path)
+    rates, facts = calibrate(order.stages, order.model, order.listing.inputs, Workers(), 12)
+    assert facts == {"cpus": 2, "gpus": 0, "nodes": 1}
+    assert not rates.gpu and 0 < rates.read_s < 5 and 0 < rates.driver_s < 1
+    # At least the Z spectra of a file are read: rows of 1024 numbers of 8 bytes.
+    assert rates.input_bytes > 0.5 * small.ROWS * 1024 * 8 / 2
+    assert estimate(rates, 1000, Size(cpus=2)).hours > 0

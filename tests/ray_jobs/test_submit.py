@@ -1,0 +1,183 @@
+"""From a command line to a job, up to the cluster."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import typer
+
+from odm.archive.errors import InputError
+from ray_jobs.cli import check_command, jobs_app, submit_app
+from ray_jobs.cluster import ClusterError, import_ray
+from ray_jobs.jobs import Job, _Lines, dashboard_address
+from ray_jobs.pack import Package
+from ray_jobs.submit import Submission, check_versions, make_submission
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(submission: Submission, here: Path) -> subprocess.CompletedProcess[str]:
+    """The entry point as the cluster runs it, with an odm that says what it is given."""
+    fake = here / "bin/odm"
+    fake.parent.mkdir(exist_ok=True)
+    fake.write_text('#!/bin/sh\npwd\nfor word in "$@"; do echo "$word"; done\nexit 7\n')
+    fake.chmod(0o755)
+    return subprocess.run(
+        submission.entrypoint,
+        shell=True,
+        cwd=here,
+        env={**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_words_arrive_as_they_were_written(tmp_path: Path) -> None:
+    folder = tmp_path / "it's shared"
+    folder.mkdir()
+    words = ("train", "segmenter", "a b", "$HOME", "x='1'", "--config", "configs/a b.yaml",
+             "--config=configs/a b.yaml", "--data", "dataset.yaml", "configs/no")  # fmt: skip
+    package = Package(tmp_path, ("configs/a b.yaml",))
+    done = run(Submission(words, str(folder), True, package), tmp_path)
+    packed = f"{tmp_path}/configs/a b.yaml"
+    assert done.stdout.splitlines() == [
+        str(folder), *words[:6], packed, f"--config={packed}", *words[8:]
+    ]  # fmt: skip
+    assert done.returncode == 7
+    # Where the command runs in the folder that it was submitted from, names are left alone.
+    same = run(Submission(words, str(tmp_path), False, package), tmp_path)
+    assert same.stdout.splitlines() == [str(tmp_path), *words]
+
+
+def test_a_folder_that_the_cluster_does_not_see(tmp_path: Path) -> None:
+    done = run(Submission(("train",), str(tmp_path / "no'where")), tmp_path)
+    assert done.returncode == 2 and not done.stdout
+    assert "no'where: give --folder" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["inspect", "file.h5"], "odm inspect does not run on a cluster"),
+        (["reprocess"], "what\\? See odm reprocess --help"),
+        (["reprocess", "orbits", "a", "b", "--local"], "leave out --local"),
+        (["train", "segmenter", "--address", "h:1"], "on the cluster that it is submitted to"),
+    ],
+)
+def test_what_cannot_run_there_is_refused_here(words: list[str], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        check_command(words)
+
+
+def test_what_the_command_would_refuse_is_refused_here() -> None:
+    check_command(["reprocess", "orbits", "/data", "campaign", "--limit", "3"])
+    check_command(["train", "detector", "data.batch_size=4", "--workers", "2:4"])
+    for words in (["reprocess", "orbts"], ["reprocess", "orbits", "a", "b", "--limt", "3"]):
+        with pytest.raises(typer.TyperException):  # a usage error, told as any
+            check_command(words)
+
+
+def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    wanted = ["AWS_REGION", "LEVEL=a=b"]
+    made = make_submission(["train"], installed=True, environment=wanted)
+    assert dict(made.environment) == {"AWS_REGION": "eu-central-1", "LEVEL": "a=b"}
+    assert made.folder == str(tmp_path) and not made.moved and made.package is None
+    for text, sentence in (
+        ("NOT_SET_ANYWHERE", "is not set here"),
+        ("RAY_AUTH_TOKEN=x", "is set for every job already"),
+        ("a-b=1", "give NAME=VALUE"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            make_submission(["train"], installed=True, environment=[text])
+    with pytest.raises(InputError, match="absolute path on the cluster"):
+        make_submission(["train"], folder="shared", installed=True)
+
+
+def test_addresses_of_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    with socket.socket() as listening, socket.socket() as free:
+        for one in (listening, free):
+            one.bind(("127.0.0.1", 0))
+        listening.listen()
+        port, closed = (one.getsockname()[1] for one in (listening, free))
+        for given in (f"127.0.0.1:{port}", f"http://127.0.0.1:{port}/"):
+            assert dashboard_address(given) == f"http://127.0.0.1:{port}"
+        with pytest.raises(ClusterError, match=f":{closed}: connection refused; is the tunnel"):
+            dashboard_address(f"127.0.0.1:{closed}")
+    for wrong in ("ray://head:10001", "http://", "head:port", "head:99999", "http://head/jobs"):
+        with pytest.raises(InputError, match="no address of a Ray dashboard"):
+            dashboard_address(wrong)
+
+
+def test_a_token_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    empty = tmp_path / "empty"
+    empty.touch()
+    for path, sentence in ((tmp_path / "none", "is no file with a token"), (empty, "is empty")):
+        monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+        with pytest.raises(InputError, match=sentence):
+            import_ray()
+
+
+class Versions:
+    """What is asked of a cluster of other versions than are at hand."""
+
+    address = "head"
+
+    def __init__(self, **versions: str) -> None:
+        self.found = versions
+
+    def versions(self) -> dict[str, str]:
+        return self.found
+
+
+def test_another_ray_or_python_is_a_sentence() -> None:
+    import platform
+
+    ray, python = import_ray().__version__, platform.python_version()
+    check_versions(Versions(Ray=ray, Python=".".join([*python.split(".")[:2], "99"])))  # type: ignore[arg-type]
+    check_versions(Versions())  # type: ignore[arg-type]
+    for there in ({"Ray": "2.1.0"}, {"Ray": ray, "Python": "3.8.1"}):
+        with pytest.raises(ClusterError, match=r"has (Ray 2\.1\.0|Python 3\.8\.1), this machine"):
+            check_versions(Versions(**there))  # type: ignore[arg-type]
+
+
+def test_exit_codes_of_jobs() -> None:
+    codes = {
+        ("SUCCEEDED", 0): 0, ("FAILED", 2): 2, ("FAILED", 127): 127, ("FAILED", None): 1,
+        ("FAILED", -9): 1, ("STOPPED", None): 3, ("STOPPED", 143): 3,
+    }  # fmt: skip
+    for (status, exit_code), code in codes.items():
+        assert Job("id", status, "odm", exit_code=exit_code).code == code
+
+
+def test_a_log_that_begins_again_is_said_once() -> None:
+    said: list[str] = []
+    lines = _Lines(said.append)
+    text = (
+        "INFO job_manager.py:5 -- Runtime env is setting up.\nRunning entrypoint for job x: y\na\n"
+    )
+    for tail in (text + "b", text + "b\nc\n"):
+        lines.begin()
+        for letter in tail:
+            lines.more(letter)
+    lines.hear(text + "b\nc\nlast")
+    lines.close()
+    assert said == ["a", "b", "c", "last"]
+
+
+def test_the_commands_are_registered() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    points = tomllib.loads(text)["project"]["entry-points"]["odm.commands"]
+    for name, app in (("submit", submit_app), ("jobs", jobs_app)):
+        assert EntryPoint(name, points[name], "odm.commands").load() is app
+    estimate = EntryPoint("estimate", points["estimate"], "odm.commands").load()
+    assert typer.main.get_command(estimate).name == "estimate"
