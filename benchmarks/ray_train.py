@@ -105,10 +105,10 @@ def by_ray(dataset: Path, out: Path, steps: int) -> dict[str, Any]:
 
     read_s = 0.0
 
-    def read(plan: Any, cluster: Any) -> Any:
+    def read(plan: Any, cluster: Any, wait_s: float) -> Any:
         nonlocal read_s
         begun = time.perf_counter()
-        sources = read_masks(plan, cluster)
+        sources = read_masks(plan, cluster, wait_s)
         read_s = time.perf_counter() - begun
         return sources
 

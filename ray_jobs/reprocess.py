@@ -59,6 +59,9 @@ READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
 CORES_PER_MODEL = 4
 """A small network gains little from more threads than these."""
 
+READERS_SHARE = 0.2
+"""Of a machine's memory, kept from models: where none is left for readers, nothing ever moves."""
+
 STORAGE = "storage"
 """A resource by which machines of a cluster say that they hold the archive."""
 
@@ -115,10 +118,13 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         largest = max((int(one.get("CPU", 0)) for one in cluster.machines), default=cpus) or 1
         most = min(CORES_PER_MODEL, largest, max(1, cpus // (workers.models or 1)))
         threads = workers.threads or most
-        models = workers.models or max(1, cpus // threads)
+        models = workers.models or max(1, min(cpus // threads, _fitting(cluster)))
         model_cpus = round(min(MODEL_SHARE * threads, MODEL_SHARE * cpus / models), 3)
     gpus = 1.0 if on_gpu else 0.0
-    cluster.check(models, {"CPU": model_cpus, **({"GPU": gpus} if on_gpu else {})}, "models")
+    each = {"CPU": model_cpus, **({"GPU": gpus} if on_gpu else {})}
+    if "memory" in cluster.resources:
+        each["memory"] = MODEL_MEMORY
+    cluster.check(models, each, "models")
     # Machines that join later can take more copies than there is room for now.
     most = models if cluster.started or workers.models else 8 * models
     left = cpus - models * model_cpus
@@ -131,6 +137,14 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         readers=workers.readers or None,
         near_storage=STORAGE in cluster.resources,
         cpus=cpus,
+    )
+
+
+def _fitting(cluster: Cluster) -> int:
+    """Models that there is memory for, with some left on every machine for those that read."""
+    return sum(
+        int((one["memory"] * (1 - READERS_SHARE)) // MODEL_MEMORY) if "memory" in one else 1 << 30
+        for one in cluster.machines
     )
 
 
@@ -343,12 +357,12 @@ def _alone(stages: Stages, one: Input, task: Any, modeller: Any) -> Result:
 
     dying = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
     try:
-        answer = ray.get(task(read_one).remote(stages, one))
+        answer = ray.get(task(read_one).remote(stages, one), timeout=STALLED_S)
         if not isinstance(answer, Result):
-            found = ray.get(modeller.one.remote(answer))
+            found = ray.get(modeller.one.remote(answer), timeout=STALLED_S)
             if isinstance(found, OdmError):
                 raise found
-            answer = ray.get(task(finish_one).remote(stages, found))
+            answer = ray.get(task(finish_one).remote(stages, found), timeout=STALLED_S)
         assert isinstance(answer, Result)
         return answer
     except dying as error:

@@ -19,7 +19,8 @@ from odm.archive.errors import OdmError
 from odm.catalog.outcomes import Input
 from odm.reprocess.stages import Draft, Result, Stages
 
-START_LIMIT_S = 120.0
+START_LIMIT_S, ANSWER_LIMIT_S = 120.0, 1800.0
+"""Seconds for a process to start, and for one input: what takes longer has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class _Process:
         self.process = context.Process(target=_work, args=(theirs, stages), daemon=True)
         self.process.start()
         theirs.close()  # so that a death is the end of the file
+        self.late = False
         started = False
         with contextlib.suppress(EOFError, OSError):
             started = self.pipe.poll(START_LIMIT_S) and self.pipe.recv() == "ready"
@@ -143,6 +145,10 @@ class _Process:
 
     def do(self, task: Task) -> Draft | Result:
         self.pipe.send(task)
+        if not self.pipe.poll(ANSWER_LIMIT_S):  # damage can make HDF5 loop without end
+            self.late = True
+            self.process.kill()
+            raise EOFError
         answer: Draft | Result = self.pipe.recv()
         return answer
 
@@ -153,6 +159,8 @@ class _Process:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+        if self.late:
+            return f"gave no answer in {ANSWER_LIMIT_S:g} s"
         return how_it_ended(self.process.exitcode)
 
 

@@ -78,8 +78,9 @@ class Machines(Cluster):
     def resources(self) -> dict[str, float]:
         """As given."""
         cpus, gpus = self.__dict__["_sizes"]
-        named = {name for one in self.machines for name in one if name == "storage"}
-        return {"CPU": cpus, "GPU": gpus, **dict.fromkeys(named, 1.0)}
+        named = {name for one in self.machines for name in one} & {"storage", "memory"}
+        summed = {name: sum(one.get(name, 0.0) for one in self.machines) for name in named}
+        return {"CPU": cpus, "GPU": gpus, **summed}
 
     @property
     def machines(self) -> list[dict[str, float]]:
@@ -112,6 +113,12 @@ def test_layouts_of_ones_own() -> None:
     assert wanted == Layout((2, 2), 1.5, 0, 2, 1.0, 3)
     # Machines that join a cluster later are made use of.
     assert plan_layout(Machines(8, 0, started=False), Workers(), "auto").models == (2, 16)
+
+
+def test_models_leave_memory_to_those_that_read() -> None:
+    """On 32 CPUs eight models would fit by their cores, and by their memory fill it."""
+    machines = [{"CPU": 32.0, "memory": 10.6e9}]
+    assert plan_layout(Machines(32, 0, machines=machines), Workers(), "auto").models == (5, 5)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,12 +111,13 @@ def run(tmp: Path, campaign: str = "campaign", **options: Any) -> Summary:
 class Deadly(OrbitStages):
     """Half-orbits of which some kill the process that reads or finishes them.
 
-    ``once`` makes a file the first time, and only dies then.
+    ``once`` makes a file the first time, and only dies then; one that ``hangs`` never ends instead.
     """
 
     read_kills: str = "none"
     finish_kills: str = "none"
     once: str = ""
+    hangs: bool = False
 
     def read(self, one: Input) -> Draft | Result:
         """Dies, as in a damaged library."""
@@ -134,10 +136,12 @@ class Deadly(OrbitStages):
             if Path(self.once).exists():
                 return
             Path(self.once).touch()
+        if self.hangs:
+            time.sleep(600)
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def deadly(one: Order, **kills: str) -> Order:
+def deadly(one: Order, **kills: Any) -> Order:
     """The same order with stages that die."""
     stages = one.stages
     assert isinstance(stages, OrbitStages)

@@ -21,6 +21,7 @@ from odm.archive.errors import InputError, OdmError, TransientError
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.catalog.selection import Wish
+from odm.reprocess import readers
 from odm.reprocess.drive import check, reprocess
 from odm.reprocess.local import run_local
 from odm.reprocess.stages import quarantined
@@ -177,6 +178,20 @@ def test_a_file_that_kills_its_reader_is_tried_again_alone(tmp_path: Path) -> No
     assert reprocess(order, run_local).counts == {"detected": 3, "clear": 3, "quarantined": 0}
     small.run(tmp_path, "clean")
     assert compare(load_campaign(tmp_path / "second"), load_campaign(tmp_path / "clean")).equal
+
+
+def test_a_file_at_which_its_reader_hangs_is_quarantined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "ANSWER_LIMIT_S", 5.0)
+    small.write_archive(tmp_path / "archive", 2)
+    small.write_model(tmp_path / "model")
+    hanging = renamed(small.FIRST + 1)
+    order = small.deadly(small.order(tmp_path), read_kills=hanging, hangs=True)
+    assert reprocess(order, run_local).done == 2
+    found = reasons(tmp_path / "campaign")
+    assert set(found) == {hanging}
+    assert "gave no answer in 5 s" in found[hanging]
 
 
 def test_a_fault_of_the_store_leaves_an_input_undone(
