@@ -23,7 +23,7 @@ from odm.archive.errors import OdmError
 from odm.training.errors import TrainingError
 from odm.training.events import Console
 from odm.training.launch import Launch
-from odm.training.loop import Result
+from odm.training.loop import Report, Result
 from odm.training.run import Run
 from odm.training.settings import TaskSettings
 from ray_jobs.cluster import Cluster, ClusterError, room
@@ -115,6 +115,8 @@ def run_workers(
     placement: Placement,
     launch: Launch,
     score: str,
+    *,
+    hear: Callable[[Report], bool | None] | None = None,
 ) -> Result:
     """Train a plan on workers, and show how far it has come.
 
@@ -125,6 +127,8 @@ def run_workers(
         sources: of samples, which the workers fetch.
         placement, launch: where.
         score: the metric to show.
+        hear: hears what the main rank tells, in place of the console, soon after; true asks the
+            workers to end after their next checkpoint.
 
     Raises:
         TrainingError: the training failed, or was begun again too often.
@@ -160,7 +164,7 @@ def run_workers(
         ),
     )
     with _ray_train_environment():
-        result = _followed(trainer, relay, plan.settings, launch, score)
+        result = _followed(trainer, relay, plan.settings, launch, score, hear)
     relay.remove()
     return result
 
@@ -169,7 +173,12 @@ def run_workers(
 
 
 def _followed(
-    trainer: TorchTrainer, relay: Relay, settings: TaskSettings, launch: Launch, score: str
+    trainer: TorchTrainer,
+    relay: Relay,
+    settings: TaskSettings,
+    launch: Launch,
+    score: str,
+    hear: Callable[[Report], bool | None] | None,
 ) -> Result:
     """Wait for a trainer; it runs in a thread so that Ctrl-C ends the wait as it does elsewhere."""
     outcome: list[Any] = []
@@ -189,6 +198,10 @@ def _followed(
         while True:
             running = thread.is_alive()  # before the last look
             for report in follower.new():
+                if hear is not None:
+                    if hear(report):
+                        relay.ask_to_stop()
+                    continue
                 if report.kind == "begin" or console is None:
                     if console is not None:  # workers were replaced
                         console.close()
@@ -196,7 +209,7 @@ def _followed(
                 console(report)
             if not running:
                 break
-            if console is None and time.monotonic() > deadline and not relay.arrived:
+            if time.monotonic() > deadline and not relay.arrived:
                 raise ClusterError(
                     f"no room for the workers in {launch.wait_s:.0f} s: the cluster is busy"
                 )

@@ -72,8 +72,13 @@ class Relay:
         """Whether a rank was ever at work."""
         return any(self.folder.glob("at_work-*"))
 
-    def tell(self, report: Report) -> None:
-        """Write a report down, on the main rank.
+    def ask_to_stop(self) -> None:
+        """Ask the workers, on the driver, to end after their next checkpoint."""
+        if self.folder.is_dir():
+            write_bytes(self.folder / "stop", b"")
+
+    def tell(self, report: Report) -> bool:
+        """Write a report down, on the main rank; whether the driver asks to stop.
 
         Raises:
             TrainingError: another driver has begun here: this worker's was killed, and Ray has not
@@ -84,6 +89,7 @@ class Relay:
         if report.kind != "checkpoint":
             with self.reports.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(report)) + "\n")
+        return (self.folder / "stop").exists()
 
     def fail(self, rank: int, error: OdmError) -> None:
         """Write down why a rank cannot go on, now or later."""

@@ -1,9 +1,9 @@
 """Search spaces: named parameters of a task, each over a range or some choices, from YAML.
 
-    task: segmenter
-    parameters:
-      learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}
-      sdi_levels: {choices: ["off", 4-32, all]}
+task: segmenter
+parameters:
+  learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}
+  sdi_levels: {choices: ["off", 4-32, all]}
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ class Ledger:
             whole = set(orphan.params) == set(self.distributions)
             # Queued before it is closed: killed in between, it is still an orphan, and not forgotten.
             if whole and orphan.number not in taken:
-                self._queue(orphan.params, again_of=orphan.number, folder=folder_of(orphan))
+                begun = {"folder": folder_of(orphan), "curve": orphan.user_attrs.get("curve", {})}
+                self._queue(orphan.params, again_of=orphan.number, **begun)
             trial = optuna.Trial(self.study, orphan._trial_id)
             trial.set_user_attr("reason", KILLED)
             trial.set_user_attr("again", whole)
@@ -152,16 +153,17 @@ class Ledger:
                 seed=int(state), n_startup_trials=STARTUP, constant_liar=True
             )
             trial = self.study.ask(fixed_distributions=self.distributions)
+        self._show(trial, curve_of(trial))
         self._running[trial.number] = trial
         return Asked(trial.number, dict(trial.params), folder_of(trial))
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         """Write down the first objective after an epoch; whether the trial is to be stopped."""
         trial = self._running[number]
-        curve = {**curve_of(trial), epoch: value}
+        known = curve_of(trial)
+        curve = {**known, epoch: value}
         trial.set_user_attr("curve", {str(at): _plain(v) for at, v in curve.items()})
-        if len(self.objectives) == 1:  # Optuna keeps them for one objective only
-            trial.report(value, epoch)
+        self._show(trial, {at: v for at, v in curve.items() if at not in known})
         others = [
             curve_of(other)
             for other in self.study.get_trials(deepcopy=False)
@@ -170,18 +172,21 @@ class Ledger:
         sign = 1 if self.objectives[0].maximised else -1
         return self.rule.stops(_signed(curve, sign), (_signed(other, sign) for other in others))
 
-    def finish(
-        self, number: int, values: Mapping[str, float], facts: Mapping[str, Any], *, stopped: bool
-    ) -> None:
+    def _show(self, trial: optuna.Trial, curve: Curve) -> None:
+        """Let Optuna have a curve too, which it takes for one objective only."""
+        if len(self.objectives) == 1:
+            for epoch, value in curve.items():
+                trial.report(value, epoch)
+
+    def finish(self, number: int, facts: Mapping[str, Any], *, stopped: bool) -> None:
         """Close a trial.
 
         Args:
             number: of the trial.
-            values: of the objectives, by name.
-            facts: of the training; plain values.
+            facts: of the training, the objectives among them; plain values.
             stopped: whether it was stopped early.
         """
-        found = [float(values.get(one.name, math.nan)) for one in self.objectives]
+        found = [float(facts.get(one.name, math.nan)) for one in self.objectives]
         for one, value in zip(self.objectives, found, strict=True):
             if math.isnan(value):
                 self.fail(number, f"{one.name} is not a number", facts)

@@ -53,13 +53,16 @@ class Plan(TrainingPlan[TrainSettings, Dataset, Sample]):
 
 
 def plan_segmenter(
-    settings: TrainSettings, dataset: str | Path, out: str | Path, init: str | None = None
+    settings: TrainSettings,
+    dataset: Dataset | str | Path,
+    out: str | Path,
+    init: str | None = None,
 ) -> Plan:
     """Check a training, and name it.
 
     Args:
         settings: of the training.
-        dataset: a ``dataset.yaml``.
+        dataset: a data set, or its ``dataset.yaml``.
         out: folder of runs.
         init: folder of a model to fine-tune. The default model settings then mean that model's.
 
@@ -68,7 +71,7 @@ def plan_segmenter(
         TrainingError: a part of the data set has nothing to learn from, or the classes or the
             model to fine-tune do not fit.
     """
-    opened = Dataset.load(dataset)
+    opened = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
     training, validation = (
         labelled(opened.samples, part, "has_nucleus", "nucleus") for part in ("train", "validation")
     )
