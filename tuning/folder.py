@@ -44,6 +44,7 @@ class Sweep:
         seed: of the search.
         full_epochs: of a training at full length.
         model: digest of the model whose thresholds are searched.
+        annotations_from: what the data set's annotations are from.
     """
 
     task: Task
@@ -56,6 +57,7 @@ class Sweep:
     seed: int = 0
     full_epochs: int | None = None
     model: str | None = None
+    annotations_from: str = ""
 
     @property
     def named_by(self) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Ledger:
         orphans = [one for one in trials if one.state == TrialState.RUNNING]
         for orphan in orphans:
             whole = set(orphan.params) == set(self.distributions)
-            # Queued before it is closed: killed in between, it is still an orphan, and not forgotten.
+            # Queued before it is closed: killed in between, it is an orphan still.
             if whole and orphan.number not in taken:
                 begun = {"folder": folder_of(orphan), "curve": orphan.user_attrs.get("curve", {})}
                 self._queue(orphan.params, again_of=orphan.number, **begun)

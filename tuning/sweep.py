@@ -113,6 +113,7 @@ def plan_sweep(
         rule or Rule(),
         seed,
         full_epochs or base.schedule.epochs,
+        annotations_from=dataset.annotations.source,
     )
     return sweep, dataset
 

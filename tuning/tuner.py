@@ -67,7 +67,7 @@ class Room:
 
     @property
     def each(self) -> dict[str, float]:
-        """Resources of the process of a trial, by Ray's names; of several workers they have them."""
+        """Resources of the process of a trial, by Ray's names; its workers have their own."""
         if self.placement is not None:
             return {"CPU": 0.0}
         return {"CPU": float(self.cpus), **({"GPU": self.gpus} if self.gpus else {})}
