@@ -105,8 +105,8 @@ def _parallel(found: Found) -> Any:
         _ends(axes, found, name, place)
     axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=8)
     axes.set(yticks=[], ylim=(-0.1, 1.1))
-    axes.set_title(f"dark: {found.first.name} {max(values) if found.first.maximised else low:.3g}, "
-                   f"bright: {low if found.first.maximised else max(values):.3g}", fontsize=9)  # fmt: skip
+    dark, bright = (high, low) if found.first.maximised else (low, high)
+    axes.set_title(f"{found.first.name}: dark {dark:.3g}, bright {bright:.3g}", fontsize=9)
     return figure
 
 

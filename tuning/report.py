@@ -27,8 +27,8 @@ BEST, TABLE, PAGE, SUMMARY = "best.yaml", "trials.csv", "report.html", "summary.
 SHOWN = 10
 """Trials in the table on the terminal."""
 CAVEAT = (
-    "The best of many trials looks better than it is: it was chosen on the half-orbits or ionograms "
-    "that it is scored on here. Score it on others before it is believed. "
+    "The best of many trials looks better than it is: it was chosen on the very data that it is "
+    "scored on here. Score it on others before it is believed. "
 )
 
 

@@ -267,9 +267,16 @@ def search_thresholds(
     chosen = space.only(BOX_NAMES if boxes else REGION_NAMES)
     dataset: Any = IonogramDataset.load(data) if boxes else Dataset.load(data)
     sweep = Sweep(
-        "thresholds", chosen, str(data.resolve()), dataset.digest, objectives=("f1",),
-        rule=Rule("none"), seed=seed, model=card.digest, annotations_from=dataset.annotations.source,
-    )  # fmt: skip
+        "thresholds",
+        chosen,
+        str(data.expanduser().resolve()),
+        dataset.digest,
+        objectives=("f1",),
+        rule=Rule("none"),
+        seed=seed,
+        model=card.digest,
+        annotations_from=dataset.annotations.source,
+    )
     place = folder(sweep)
     with place.locked():
         cached: Cached = (BoxOutputs if boxes else RegionMaps)(model, dataset, meter=meter)
