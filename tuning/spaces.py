@@ -263,6 +263,8 @@ def make_space(task: Task, parameters: Values, where: object = "the space") -> S
         kind: type[Range | Choices] = Range
         if isinstance(entry, dict) and "choices" in entry:
             kind = Choices
+        if isinstance(entry, dict):
+            check_keys(entry, kind.model_fields, f"{where}: {name}")
         domain = parse_config(entry, kind, f"{where}: {name}")
         reason = _impossible(known[name], domain, name)
         if reason:

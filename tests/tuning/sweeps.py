@@ -93,4 +93,6 @@ def kill_when(path: Path, driver: Any, patience_s: float = 240) -> None:
 if __name__ == "__main__":
     _, where, data, out, trials = sys.argv
     place = {"local": LOCAL, "ray": ONE, "two": replace(ONE, workers=2)}[where]
-    sweep(Path(data), Path(out), int(trials), place, name="killed")
+    options = {"rule": Rule("asha", reduction=2), "objectives": ("mean_iou",)}
+    nested = options if where == "two" else {}
+    sweep(Path(data), Path(out), int(trials), place, name="killed", **nested)
