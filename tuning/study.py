@@ -4,6 +4,7 @@ An Optuna journal (`JournalFileBackend`), which other programs such as ``optuna-
 while a sweep runs. One driver writes it. Beside Optuna's own record a trial has attributes:
 
     folder      its folder, by number; that of the trial that it goes on with
+    queued      its values, where it was not drawn
     again_of    number of the trial that was killed with its driver, whose place it takes
     curve       value of the first objective by epoch
     reason      why it failed
@@ -135,7 +136,9 @@ class Ledger:
 
     def _queue(self, values: Mapping[str, Any], **attributes: Any) -> None:
         with quiet():
-            self.study.enqueue_trial(dict(values), user_attrs=attributes)
+            self.study.enqueue_trial(
+                dict(values), user_attrs={"queued": dict(values), **attributes}
+            )
 
     # -- while it runs ---------------------------------------------------------------------------
 

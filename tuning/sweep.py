@@ -200,12 +200,12 @@ def _repeat(
     wide = IntDistribution(0, 10**9)
     again = Ledger(folder.journal, folder.seeds_study, sweep.looked_for, {"of": wide, "seed": wide})
     again.adopt_orphans()
-    there = {(one.params.get("of"), one.params.get("seed")) for one in again.trials}
-    queued = {tuple(one.system_attrs.get("fixed_params", {}).values()) for one in again.trials}
+    there = [one.user_attrs["queued"] for one in again.trials]
     for best in ledger.ranked()[:BEST_FEW]:
         for seed in range(sweep.settings.seed + 1, sweep.settings.seed + 1 + repeats):
-            if (best.number, seed) not in there | queued:
-                again.queue({"of": best.number, "seed": seed})
+            values = {"of": best.number, "seed": seed}
+            if values not in there:
+                again.queue(values)
     params = {one.number: one.params for one in ledger.trials}
     total = len(again.trials)
     machinery.run(again, total, "other seeds", kind="seeds", params=params)

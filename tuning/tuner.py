@@ -18,7 +18,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -40,7 +39,6 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study has it all
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends a sweep; it goes on when started again
-    "TUNE_MAX_PENDING_TRIALS_PG": "auto",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -352,8 +350,3 @@ def _look() -> str:
         text = (str(error).strip().splitlines() or [""])[0]
         return f"{type(error).__name__}: {text[:120]}"
     return ""
-
-
-def shared_folder(path: Path) -> Path:
-    """Absolute, since trials run elsewhere."""
-    return path.expanduser().resolve()

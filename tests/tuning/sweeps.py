@@ -20,7 +20,7 @@ from tuning.sweep import Where, plan_sweep, run_sweep
 
 SETTINGS = [
     "model.architecture=odm_unet_small",
-    "model.options={encoder: tu-mobilenetv3_small_050, sdi_strides: off}",
+    "model.options={encoder: tu-mobilenetv3_small_050, sdi_strides: []}",
     "data.batch_size=4",
     "data.validation_batch_size=1",
     "data.augmentation=none",
