@@ -77,11 +77,11 @@ def tried(ledger: Ledger) -> list[dict[str, Any]]:
     return [one.params for one in ledger.trials]
 
 
-def kill_when(path: Path, driver: Any, patience_s: float = 240) -> None:
+def kill_when(folder: Path, pattern: str, driver: Any, patience_s: float = 300) -> None:
     """SIGKILL a driver as soon as a file is there."""
     deadline = time.monotonic() + patience_s
     try:
-        while not path.exists():
+        while not list(folder.glob(pattern)):
             assert driver.poll() is None, "the sweep ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -7,6 +7,8 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -155,13 +157,7 @@ def test_a_killed_sweep_goes_on(dataset: Path, tmp_path: Path) -> None:
         [*program, str(tmp_path / "killed"), "3"], cwd=Path(__file__).parents[2]
     )
     trials = tmp_path / "killed" / "killed" / "trials"
-    while not trials.is_dir() and driver.poll() is None:
-        pass
-    second = trials / "0001"
-    name = ""
-    while not name and driver.poll() is None:
-        name = next((path.name for path in second.glob("*/checkpoints/last.safetensors")), "")
-    kill_when(second, driver)
+    kill_when(trials, "0001/*/checkpoints/last.safetensors", driver)
     _, killed = sweep(dataset, tmp_path / "killed", 3, name="killed")
     _, undisturbed = sweep(dataset, tmp_path / "other", 3, name="killed")
     assert tried(killed) == tried(undisturbed)
@@ -224,6 +220,15 @@ def test_options_that_do_not_go_together() -> None:
     ):
         with pytest.raises(InputError, match=sentence):
             Where(**options)  # type: ignore[arg-type]
+
+
+def test_the_command_is_found() -> None:
+    """What is installed comes from this file, and may be older."""
+    from tuning.cli import app
+
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    points = tomllib.loads(text)["project"]["entry-points"]["odm.commands"]
+    assert EntryPoint("tune", points["tune"], "odm.commands").load() is app
 
 
 def test_the_command(dataset: Path, tmp_path: Path) -> None:
