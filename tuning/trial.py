@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from odm.archive.errors import InputError
+from odm.archive.errors import OdmError
 from odm.training.errors import TrainingError
 from odm.training.loop import Report, Result
 from odm.training.plans import AnyPlan
@@ -238,6 +238,6 @@ def reason_of(error: BaseException) -> str:
     text = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
         return f"out of memory: {text}" if text else "out of memory"
-    if isinstance(error, InputError | TrainingError):
+    if isinstance(error, OdmError):
         return str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -187,7 +188,9 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         self.board.show()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._fail(trial.config["number"], _reason(str(trial.get_error() or "")))
+        # Beside the driver; Tune's own way to it looks where it is copied later.
+        file = Path(trial.error_file or "")
+        self._fail(trial.config["number"], _reason(file.read_text() if file.is_file() else ""))
         self.board.show()
 
     def _fail(self, number: int, reason: str) -> None:
@@ -243,7 +246,7 @@ def _settings() -> Iterator[None]:
     os.environ.update(_ENVIRONMENT)
     logger = logging.getLogger("ray.tune")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # the study says what failed, and why
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="ray")

@@ -26,7 +26,7 @@ from tuning.stopping import Rule
 from tuning.study import Asked, Ledger
 from tuning.sweep import Where, make_job, plan_sweep
 from tuning.trial import Job
-from tuning.tuner import Room, check_cleaner, make_room, run_on_ray
+from tuning.tuner import Room, make_room, run_on_ray
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,10 +156,8 @@ def test_what_is_missing_is_said_before_the_first_trial(
     ):
         with pytest.raises(ClusterError, match=sentence):
             sweep(dataset, tmp_path, 2, where, name="sweep")
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 180
     assert not (tmp_path / "sweep" / "trials").exists()
-    with pytest.raises(ClusterError, match="take --workers 1"):
-        check_cleaner()
 
 
 def test_trials_that_never_find_room_end_the_sweep(

@@ -145,7 +145,7 @@ def test_same_seed_same_trials_and_failures_go_on(dataset: Path, tmp_path: Path)
         if trial.params["batch_size"] == 64:
             assert "needs as many samples" in reason
         elif trial.params["learning_rate"] > 1:
-            assert "is not a number at step" in reason
+            assert "not numbers" in reason or "is not a number at step" in reason
         else:
             assert reason is None
 
@@ -195,7 +195,7 @@ def test_a_second_driver_is_refused(ended: tuple[SweepFolder, Ledger], dataset: 
 
 
 def test_none_came_to_its_end(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(TuningError, match=r"none of 2 trials came to its end: .*not a number"):
+    with pytest.raises(TuningError, match=r"none of 2 trials came to its end: .*not (a )?number"):
         sweep(dataset, tmp_path, 2, searched=space(learning_rate={"choices": [1e30, 1e31]}))
 
 
