@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from odm.archive.config import unknown_key
 from odm.archive.errors import InputError
@@ -29,7 +30,7 @@ class Objective:
     learnt: bool = True
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """As Optuna has it."""
         return "maximize" if self.maximised else "minimize"
 

@@ -6,8 +6,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from odm.images.figure import new_figure, write_figure
 from tuning.findings import Found, best_so_far, curves
 from tuning.spaces import Choices
@@ -53,7 +51,7 @@ def write_pictures(folder: Path, found: Found) -> list[str]:
 def _history(found: Found) -> Any:
     learnt = curves(found)
     figure = new_figure(9 if learnt else 5, 3.6)
-    axes = np.atleast_1d(figure.subplots(1, 2 if learnt else 1))
+    axes: Any = figure.subplots(1, 2 if learnt else 1, squeeze=False)[0]
     ended = {one.number: one.values[0] for one in found.best}
     axes[0].plot(list(ended), list(ended.values()), "o", ms=4, color="tab:blue", label="a trial")
     steps = best_so_far(found)

@@ -130,7 +130,7 @@ def run_on_ray(
         raise ClusterError(watch.hopeless)
 
 
-class _Queue(Searcher):  # type: ignore[misc]
+class _Queue(Searcher):
     """Gives Tune the trials of the study."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -153,7 +153,7 @@ class _Queue(Searcher):  # type: ignore[misc]
         """See `save`."""
 
 
-class _Watch(tune.Callback):  # type: ignore[misc]
+class _Watch(tune.Callback):
     """Tells the study what Tune sees, and ends what can never begin."""
 
     def __init__(self, ledger: Ledger, job: Job, board: Board, wait_s: float) -> None:
@@ -198,7 +198,7 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         self.board.say(f"trial {number} failed: {reason}")
 
 
-class _Stopper(tune.Stopper):  # type: ignore[misc]
+class _Stopper(tune.Stopper):
     def __init__(self, watch: _Watch) -> None:
         self.watch = watch
 
