@@ -52,10 +52,15 @@ class ScoredWork:
             return self.train(plan, ranks, None, **sources)
         last: float | None = None
 
+        validates = plan.settings.schedule.validates
+
         def hear(report: Report) -> bool:
             nonlocal last
             asked = bool(listener(report))
-            if report.kind == "checkpoint" and "validation/loss" in report.values:
+            ended = report.kind == "checkpoint" and "validation/loss" in report.values
+            # Killed between a checkpoint and its score, the score is still to be told.
+            goes_on = report.kind == "begin" and report.best_epoch and validates(report.epoch)
+            if ended or goes_on:
                 if report.best or last is None:
                     last = self.value(plan, sources["validation"], ranks.device)
                 told = replace(report, kind="score", values={self.objective: last})

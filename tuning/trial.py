@@ -158,6 +158,7 @@ def run_trial(
         first = job.objectives[0].name
         if first not in values:  # it had ended before this process began
             values[first] = job.work.value(plan, held["validation"], _device(plan))
+            tell(result.epoch, values[first])
     image = plan.dataset.settings
     model = job.module.build_model(plan.settings)
     facts: dict[str, Any] = {
