@@ -287,7 +287,8 @@ def make_room(
     if gpus is None:
         gpus = 1.0 if cluster.gpus and (device == "auto" or device.startswith("cuda")) else 0.0
     if cpus is None:
-        cpus = max(1, int(cluster.cpus / cluster.gpus * gpus)) if gpus else 1
+        cpus = max(1, int(cluster.cpus * gpus / max(cluster.gpus, 1))) if gpus else 1
+        cpus = min(cpus, max(1, cluster.cpus))
     one = Room(cpus, gpus, 1, wait_s=wait_s)
     cluster.check(1, one.each, "trials")
     fitting = room(cluster.machines, one.each)

@@ -3,8 +3,6 @@ is a driver of its own."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from dataclasses import replace
@@ -86,7 +84,7 @@ def kill_when(folder: Path, pattern: str, driver: Any, patience_s: float = 300) 
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
-        os.kill(driver.pid, signal.SIGKILL)
+        driver.kill()
         driver.wait()
 
 

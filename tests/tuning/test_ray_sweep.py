@@ -127,7 +127,7 @@ def test_a_killed_driver_is_started_again(cluster: Cluster, dataset: Path, tmp_p
     """On a Ray of its own, beside the one of these tests."""
     program = [sys.executable, "-m", "tests.tuning.sweeps", "ray", str(dataset), str(tmp_path), "3"]
     trials = tmp_path / "killed" / "trials"
-    driver = subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL)
+    driver = subprocess.Popen(program, cwd=ROOT)
     kill_when(trials, "0001/*/checkpoints/last.safetensors", driver)
     assert is_gone(str(driver.pid))
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
