@@ -158,6 +158,7 @@ def thresholds(
     name: Name = None,
     out: Out = SWEEPS,
     seed: Seed = 0,
+    engine: Annotated[str, typer.Option(help="auto, eager, compile, onnx or openvino.")] = "auto",
     save: Annotated[
         bool, typer.Option("--save", help="Write the best into the model folder.")
     ] = False,
@@ -183,6 +184,7 @@ def thresholds(
         trials,
         lambda sweep: SweepFolder.of(sweep, out, name),
         seed=seed,
+        engine=engine,
         meter=progress,
         say=_say,
     )

@@ -79,13 +79,20 @@ class RegionMaps:
         folder: of the model.
         dataset: whose validation part is used.
         batch: images at once.
+        engine: see `odm.findings.engines`.
         meter: shows progress.
     """
 
     names = REGION_NAMES
 
     def __init__(
-        self, folder: str, dataset: Dataset, *, batch: int = 2, meter: Meter | None = None
+        self,
+        folder: str,
+        dataset: Dataset,
+        *,
+        batch: int = 2,
+        engine: str = "auto",
+        meter: Meter | None = None,
     ) -> None:
         from odm.findings.predictor import Predictor
 
@@ -95,7 +102,9 @@ class RegionMaps:
         self.temperature = method.temperature
         self.base = method.regions
         self.own = method.regions.to_dict()
-        predict = Predictor(method.segmenter, batch=batch, temperature=self.temperature or 1.0)
+        predict = Predictor(
+            method.segmenter, batch=batch, engine=engine, temperature=self.temperature or 1.0
+        )
         truth = Truth.load(str(dataset.annotations.folder))
         samples = dataset.samples(PART)
         self.maps = [
@@ -146,15 +155,22 @@ class BoxOutputs:
         folder: of the model.
         dataset: whose validation part is used.
         batch: images at once.
+        engine: see `odm.findings.engines`.
         meter: shows progress.
     """
 
     names = BOX_NAMES
 
     def __init__(
-        self, folder: str, dataset: IonogramDataset, *, batch: int = 8, meter: Meter | None = None
+        self,
+        folder: str,
+        dataset: IonogramDataset,
+        *,
+        batch: int = 8,
+        engine: str = "auto",
+        meter: Meter | None = None,
     ) -> None:
-        finder = LayerFinder.open(folder, batch=batch)
+        finder = LayerFinder.open(folder, batch=batch, engine=engine)
         if dataset.config.classes != finder.class_names:
             raise InputError(f"{folder} finds {', '.join(finder.class_names)}, which is not what "
                              "the data set has")  # fmt: skip
@@ -241,6 +257,7 @@ def search_thresholds(
     folder: Callable[[Sweep], SweepFolder],
     *,
     seed: int = 0,
+    engine: str = "auto",
     meter: Meter | None = None,
     say: Callable[[str], None] = print,
 ) -> tuple[SweepFolder, Searched]:
@@ -253,6 +270,7 @@ def search_thresholds(
         trials: in all.
         folder: gives the place of a sweep.
         seed: of the search.
+        engine: of the model; see `odm.findings.engines`.
         meter: shows the progress of predictions.
         say: hears what the user should know.
 
@@ -279,7 +297,9 @@ def search_thresholds(
     )
     place = folder(sweep)
     with place.locked():
-        cached: Cached = (BoxOutputs if boxes else RegionMaps)(model, dataset, meter=meter)
+        cached: Cached = (BoxOutputs if boxes else RegionMaps)(
+            model, dataset, engine=engine, meter=meter
+        )
         ledger = Ledger(
             place.journal, place.name, sweep.looked_for, chosen.distributions, seed=seed
         )

@@ -36,6 +36,8 @@ from tuning.trial import Job, Sources, reason_of, run_trial
 
 STOP = "stop"
 """File in the folder of a trial that is asked to end."""
+COORDINATOR_BYTES = 600e6
+"""Of the process that launches the workers of a trial; it needs no CPU of its own."""
 _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study has it all
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
@@ -68,7 +70,7 @@ class Room:
     def each(self) -> dict[str, float]:
         """Resources of the process of a trial, by Ray's names; its workers have their own."""
         if self.placement is not None:
-            return {"CPU": 0.0}
+            return {"memory": COORDINATOR_BYTES}
         return {"CPU": float(self.cpus), **({"GPU": self.gpus} if self.gpus else {})}
 
 

@@ -174,7 +174,7 @@ def test_stopped_early(dataset: Path, tmp_path: Path) -> None:
         searched=space(learning_rate={"low": 1e-5, "high": 1e-2, "log": True}),
     )  # fmt: skip
     counts = ledger.counts()
-    assert counts.done + counts.stopped == 5
+    assert counts.done + counts.stopped == 4
     assert counts.stopped
     for one in ledger.trials:
         if one.state.name == "PRUNED":

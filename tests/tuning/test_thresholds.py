@@ -20,7 +20,7 @@ from odm.models.detector import create_detector
 from odm.models.folder import save_model
 from odm.models.segmenters import create_model
 from odm.simulate.ionograms import simulate_ionograms
-from tuning.folder import SweepFolder
+from tuning.folder import Sweep, SweepFolder
 from tuning.spaces import make_space
 from tuning.thresholds import RegionMaps, save_thresholds, search_thresholds
 
@@ -52,9 +52,10 @@ def model(dataset: Path, tmp_path: Path) -> str:
 
 
 def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
-    place, found = search_thresholds(
-        model, dataset, SPACE, 8, lambda sweep: SweepFolder.of(sweep, tmp_path, "x"), seed=1
-    )
+    def place_of(sweep: Sweep) -> SweepFolder:
+        return SweepFolder.of(sweep, tmp_path, "x")
+
+    place, found = search_thresholds(model, dataset, SPACE, 8, place_of, engine="eager")
     assert set(place.read().space.domains) == {"probability", "hysteresis"}
     assert found.thresholds["minimum_area"] == 50
     assert 0.3 <= found.thresholds["threshold"] <= 0.9
@@ -64,13 +65,13 @@ def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
     assert card.digest != before.digest
     assert card.thresholds == {**found.thresholds, "temperature": 2.0}
     with pytest.raises(InputError, match="another model: give another --name"):
-        search_thresholds(model, dataset, SPACE, 9, lambda s: SweepFolder.of(s, tmp_path, "x"))
+        search_thresholds(model, dataset, SPACE, 9, place_of)
 
 
 def test_a_larger_area_does_not_make_nuclei_go_away(dataset: Path, model: str) -> None:
     from odm.archive.samples import Dataset
 
-    maps = RegionMaps(model, Dataset.load(dataset))
+    maps = RegionMaps(model, Dataset.load(dataset), engine="eager")
     true = [len(one.true) for one in maps.maps]
     assert sum(true)
     for one in maps.maps:  # as good as the truth itself
@@ -102,7 +103,7 @@ def test_boxes(tmp_path: Path) -> None:
         thresholds=BoxSettings(threshold=0.9).to_dict(),
     )
     place, found = search_thresholds(
-        folder, data, SPACE, 6, lambda sweep: SweepFolder.of(sweep, tmp_path, None)
+        folder, data, SPACE, 6, lambda s: SweepFolder.of(s, tmp_path, None), engine="eager"
     )
     assert set(place.read().space.domains) == {"score", "nms"}
     assert found.own == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
