@@ -170,11 +170,11 @@ def test_a_killed_sweep_goes_on(dataset: Path, tmp_path: Path) -> None:
 
 def test_stopped_early(dataset: Path, tmp_path: Path) -> None:
     folder, ledger = sweep(
-        dataset, tmp_path, 4, rule=Rule("asha", reduction=2), objectives=("mean_iou",),
+        dataset, tmp_path, 5, rule=Rule("asha"), objectives=("mean_iou",),
         searched=space(learning_rate={"low": 1e-5, "high": 1e-2, "log": True}),
     )  # fmt: skip
     counts = ledger.counts()
-    assert counts.done + counts.stopped == 4
+    assert counts.done + counts.stopped == 5
     assert counts.stopped
     for one in ledger.trials:
         if one.state.name == "PRUNED":
