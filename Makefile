@@ -8,7 +8,8 @@ READY := $(VENV)/.ready
 YOLOX := yolox==0.3.0
 DEMO := demo
 
-.PHONY: setup demo test check bench bench-cluster bench-rivals model detector soak clean freeze
+.PHONY: setup demo test check bench bench-cluster bench-rivals bench-tune model detector soak \
+  clean freeze
 
 setup: $(READY)
 
@@ -73,6 +74,12 @@ detector: setup
 bench-rivals: setup
 	$(BIN)/python benchmarks/rivals.py
 	$(BIN)/python benchmarks/choices.py
+
+# Sweeps: an hour; goes on when killed. The sweep and the thresholds share the data of bench-rivals.
+bench-tune: setup
+	$(BIN)/python benchmarks/tune_overhead.py --nested
+	$(BIN)/python benchmarks/tune_thresholds.py --work runs/rivals
+	$(BIN)/python benchmarks/tune_sweep.py --work runs/rivals
 
 # The model in odm/models/shipped, from nothing: an hour or two.
 model: setup

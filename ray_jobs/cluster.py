@@ -121,7 +121,7 @@ def connect(
     num_cpus: int | None = None,
     num_gpus: int | None = None,
     object_store_bytes: int | None = None,
-    dashboard: bool = False,
+    dashboard: bool | int = False,
     quiet: bool = True,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
@@ -135,7 +135,7 @@ def connect(
         num_cpus, num_gpus: of a new one; None for all of this machine.
         object_store_bytes: of a new one: shared memory, beyond which objects go to disk; None for
             Ray's share of the memory.
-        dashboard: of a new one: whether it has one, on this machine only.
+        dashboard: of a new one: whether it has one, on this machine only, or its port.
         quiet: say nothing but errors, and keep what workers print in Ray's logs.
         environment: variables of the workers, beside the usual ones.
 
@@ -263,7 +263,10 @@ def _environment() -> dict[str, str]:
 
 
 def _new(
-    num_cpus: int | None, num_gpus: int | None, object_store_bytes: int | None, dashboard: bool
+    num_cpus: int | None,
+    num_gpus: int | None,
+    object_store_bytes: int | None,
+    dashboard: bool | int,
 ) -> dict[str, Any]:
     if num_cpus is not None and num_cpus < 1:
         raise InputError(f"a cluster of {num_cpus} CPUs: give 1 or more")
@@ -276,7 +279,8 @@ def _new(
         "num_cpus": num_cpus,
         "num_gpus": num_gpus,
         "object_store_memory": object_store_bytes,
-        "include_dashboard": dashboard,
+        "include_dashboard": bool(dashboard),
+        "dashboard_port": None if isinstance(dashboard, bool) else dashboard,
         "dashboard_host": "127.0.0.1",
         "_system_config": {
             # Idle processes that Ray starts at once would have another environment than ours.

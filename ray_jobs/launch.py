@@ -119,6 +119,8 @@ def run_workers(
     placement: Placement,
     launch: Launch,
     score: str,
+    *,
+    hear: Callable[[Report], bool | None] | None = None,
 ) -> Result:
     """Train a plan on workers, and show how far it has come.
 
@@ -129,6 +131,8 @@ def run_workers(
         sources: of samples, which the workers fetch.
         placement, launch: where.
         score: the metric to show.
+        hear: hears what the main rank tells, in place of the console, soon after; true asks the
+            workers to end after their next checkpoint.
 
     Raises:
         TrainingError: the training failed, or was begun again too often.
@@ -164,7 +168,7 @@ def run_workers(
         ),
     )
     with _ray_train_environment(), stop_signals(STOPPING) as asked:
-        result = _followed(trainer, relay, plan.settings, launch, score, asked)
+        result = _followed(trainer, relay, plan.settings, launch, score, asked, hear)
     relay.remove()
     if asked():
         check_stopped(result)
@@ -181,6 +185,7 @@ def _followed(
     launch: Launch,
     score: str,
     asked: Callable[[], bool],
+    hear: Callable[[Report], bool | None] | None,
 ) -> Result:
     """Wait for a trainer; it runs in a thread so that Ctrl-C ends the wait as it does elsewhere."""
     outcome: list[Any] = []
@@ -200,6 +205,10 @@ def _followed(
         while True:
             running = thread.is_alive()  # before the last look
             for report in follower.new():
+                if hear is not None:
+                    if hear(report):
+                        relay.ask_to_stop()
+                    continue
                 if report.kind == "begin" or console is None:
                     if console is not None:  # workers were replaced
                         console.close()
@@ -209,7 +218,7 @@ def _followed(
                 break
             if asked() and not relay.stop_is_asked:
                 relay.ask_to_stop()
-            if console is None and time.monotonic() > deadline and not relay.arrived:
+            if time.monotonic() > deadline and not relay.arrived:
                 raise ClusterError(
                     f"no room for the workers in {launch.wait_s:.0f} s: the cluster is busy"
                 )

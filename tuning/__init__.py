@@ -1,1 +1,1 @@
-"""Hyperparameter search with Ray Tune and Optuna."""
+"""Sweeps of hyperparameters: Ray Tune and Optuna over the trainings of `odm`."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odm.archive.errors import InputError
 from odm.archive.listing import OrbitFile
 from odm.archive.samples import Sample
 from odm.findings.curves import curve
-from odm.findings.matching import OVERLAPS, match_regions, overlap_matrix
+from odm.findings.matching import OVERLAPS, Mask, match_regions, overlap_matrix
 from odm.findings.regions import LEVELS, RegionSettings, find_regions, level_of
-from odm.findings.score_archive import Predict, Predicted, Progress, predict_entries
+from odm.findings.score_archive import Predict, Progress, predict_entries
 from odm.findings.truth import Truth
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import ImageGeometry, ImageSettings
 
 LOW_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """From which probability regions may grow; the threshold itself is any level above."""
@@ -68,48 +70,81 @@ def fit_thresholds(
         InputError: nothing is drawn in the entries.
     """
     settings = regions or RegionSettings()
-    seeds: dict[float, list[float]] = {low: [] for low in LOW_THRESHOLDS}
-    hits: dict[float, list[bool]] = {low: [] for low in LOW_THRESHOLDS}
-    nuclei = 0
+    fit = ThresholdFit(settings, overlap)
     for done, one in enumerate(predict_entries(predict, entries, images, batch), start=1):
         true = [region.mask for region in truth.regions(one.orbit, settings, one.shown)]
-        nuclei += len(true)
-        for low in LOW_THRESHOLDS:
-            sure, matched = _candidates(one, low, settings, true, overlap)
-            seeds[low] += sure
-            hits[low] += matched
+        fit.add(one.probability, one.geometry, one.geometry.mask_to_native(one.valid), true)
         if progress is not None:
             progress(done, len(entries))
-    if not nuclei:
-        raise InputError("nothing is drawn in the half-orbits that thresholds are fitted on")
-    best = (0.0, settings.low_threshold, settings.threshold)
-    for low in LOW_THRESHOLDS:
-        swept = curve(np.array(seeds[low]), np.array(hits[low]), nuclei, len(entries))
-        threshold, f1 = swept.best_threshold()
-        if f1 >= best[0] and f1 > 0:
-            best = (f1, low, threshold)
-    f1, low, threshold = best
-    # The level that low stands for is the same as before; it may not be above the threshold.
-    low = min(level_of(low) / LEVELS, threshold)
-    fitted = replace(settings, threshold=threshold, low_threshold=low)
-    return FittedThresholds(fitted, f1, overlap, nuclei)
+    return fit.best()
 
 
-def _candidates(
-    one: Predicted,
-    low: float,
-    settings: RegionSettings,
-    true: Sequence[np.ndarray],
-    overlap: float,
-) -> tuple[list[float], list[bool]]:
-    """Seed of every region that grows from ``low``, and whether it is a true one."""
-    wide = replace(settings, threshold=low, low_threshold=low)
-    valid = one.geometry.mask_to_native(one.valid)
-    found = [
-        region
-        for region in find_regions(one.probability, one.geometry, wide)
-        if valid[region.mask].any()
-    ]
-    iou, _ = overlap_matrix(true, [region.mask for region in found])
-    sure = [region.seed for region in found]
-    return sure, match_regions(iou, sure, overlap).hits.tolist()
+class ThresholdFit:
+    """Adds up what every pair of thresholds would find, map by map.
+
+    Args:
+        settings: the other settings.
+        overlap: IoU from which a region counts as found.
+        lows: low thresholds to try.
+    """
+
+    def __init__(
+        self,
+        settings: RegionSettings,
+        overlap: float = OVERLAPS[0],
+        lows: Sequence[float] = LOW_THRESHOLDS,
+    ) -> None:
+        self.settings, self.overlap = settings, overlap
+        self.seeds: dict[float, list[float]] = {low: [] for low in lows}
+        self.hits: dict[float, list[bool]] = {low: [] for low in lows}
+        self.nuclei = self.maps = 0
+
+    def add(
+        self,
+        probability: NDArray[Any],
+        geometry: ImageGeometry,
+        valid: Mask,
+        true: Sequence[Mask],
+    ) -> None:
+        """Count one map.
+
+        Args:
+            probability: (H, W) on the canvas of ``geometry``.
+            geometry: of the image.
+            valid: (K, N) where there is a measurement.
+            true: masks (K, N) of the true regions.
+        """
+        self.nuclei += len(true)
+        self.maps += 1
+        for low in self.seeds:
+            wide = replace(self.settings, threshold=low, low_threshold=low)
+            found = [
+                region
+                for region in find_regions(probability, geometry, wide)
+                if valid[region.mask].any()
+            ]
+            iou, _ = overlap_matrix(true, [region.mask for region in found])
+            sure = [region.seed for region in found]
+            self.seeds[low] += sure
+            self.hits[low] += match_regions(iou, sure, self.overlap).hits.tolist()
+
+    def best(self) -> FittedThresholds:
+        """The pair with the largest F1; of equally good ones the highest.
+
+        Raises:
+            InputError: there is nothing to find in any map.
+        """
+        if not self.nuclei:
+            raise InputError("nothing is drawn in the half-orbits that thresholds are fitted on")
+        settings = self.settings
+        best = (0.0, settings.low_threshold, settings.threshold)
+        for low, seeds in self.seeds.items():
+            swept = curve(np.array(seeds), np.array(self.hits[low]), self.nuclei, self.maps)
+            threshold, f1 = swept.best_threshold()
+            if f1 >= best[0] and f1 > 0:
+                best = (f1, low, threshold)
+        f1, low, threshold = best
+        # The level that low stands for is the same as before; it may not be above the threshold.
+        low = min(level_of(low) / LEVELS, threshold)
+        fitted = replace(settings, threshold=threshold, low_threshold=low)
+        return FittedThresholds(fitted, f1, self.overlap, self.nuclei)

@@ -66,13 +66,16 @@ class IonogramSource(CachedSource):
 
 
 def plan_detector(
-    settings: DetectorSettings, dataset: str | Path, out: str | Path, init: str | None = None
+    settings: DetectorSettings,
+    dataset: IonogramDataset | str | Path,
+    out: str | Path,
+    init: str | None = None,
 ) -> Plan:
     """Check a training, and name it.
 
     Args:
         settings: of the training.
-        dataset: a ``dataset.yaml`` of ionograms.
+        dataset: a data set of ionograms, or its ``dataset.yaml``.
         out: folder of runs.
         init: folder of a detector to fine-tune. The default model settings then mean that one's.
 
@@ -81,7 +84,7 @@ def plan_detector(
         TrainingError: a part of the data set has nothing to learn from, or the classes or the
             model to fine-tune do not fit.
     """
-    opened = IonogramDataset.load(dataset)
+    opened = dataset if isinstance(dataset, IonogramDataset) else IonogramDataset.load(dataset)
     training, validation = (
         labelled(opened.samples, part, "has_layer", "layer") for part in ("train", "validation")
     )

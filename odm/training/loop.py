@@ -46,7 +46,8 @@ class Report:
     Attributes:
         kind: ``begin``: once, with the position that it goes on from, unless all is done already.
             ``steps``: some steps were done. ``epoch``: an epoch was validated. ``checkpoint``: one
-            was written; a runner may copy it.
+            was written; a runner may copy it. ``score``: never told by the loop; a runner that
+            scores a checkpoint tells its own listener so.
         step: optimiser steps done.
         epoch: epochs done; of ``steps`` those before the current one.
         steps_per_epoch: optimiser steps in an epoch.
@@ -58,7 +59,7 @@ class Report:
         at_end: of ``checkpoint``: whether it closes an epoch, whose ``values`` come with it.
     """
 
-    kind: Literal["begin", "steps", "epoch", "checkpoint"]
+    kind: Literal["begin", "steps", "epoch", "checkpoint", "score"]
     step: int
     epoch: int
     steps_per_epoch: int

@@ -63,13 +63,16 @@ class Plan(TrainingPlan[TrainSettings, Dataset | IonogramDataset, Sample | Ionog
 
 
 def plan_segmenter(
-    settings: TrainSettings, dataset: str | Path, out: str | Path, init: str | None = None
+    settings: TrainSettings,
+    dataset: Dataset | IonogramDataset | str | Path,
+    out: str | Path,
+    init: str | None = None,
 ) -> Plan:
     """Check a training, and name it.
 
     Args:
         settings: of the training.
-        dataset: a ``dataset.yaml``.
+        dataset: a data set, or its ``dataset.yaml``.
         out: folder of runs.
         init: folder of a model to fine-tune. The default model settings then mean that model's.
 
@@ -79,12 +82,14 @@ def plan_segmenter(
             model to fine-tune do not fit.
     """
     opened: Dataset | IonogramDataset
-    if is_ionogram_dataset(dataset):
+    if isinstance(dataset, Dataset | IonogramDataset):
+        opened = dataset
+    elif is_ionogram_dataset(dataset):
         opened = IonogramDataset.load(dataset)
-        has, what = "has_layer", "layer"
     else:
         opened = Dataset.load(dataset)
-        has, what = "has_nucleus", "nucleus"
+    layers = isinstance(opened, IonogramDataset)
+    has, what = ("has_layer", "layer") if layers else ("has_nucleus", "nucleus")
     training, validation = (
         labelled(opened.samples, part, has, what) for part in ("train", "validation")
     )

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar, overload
 
 from pydantic import BaseModel, Field, model_validator
@@ -275,9 +275,23 @@ def read_settings(
     base = kind() if path is None else read_config(path, kind)
     if not overrides:
         return base
-    content = base.model_dump(mode="python")
-    for override in overrides:
-        _set(content, *_parsed(override), kind)
+    return changed(base, dict(map(_parsed, overrides)))
+
+
+def changed(settings: Kind, changes: Mapping[str, Any]) -> Kind:
+    """Settings with other values.
+
+    Args:
+        settings: as they are.
+        changes: by name, such as ``optimiser.learning_rate``.
+
+    Raises:
+        InputError: a setting that is not known or cannot be.
+    """
+    kind = type(settings)
+    content = settings.model_dump(mode="python")
+    for key, value in changes.items():
+        _set(content, key, value, kind)
     return parse_config(content, kind, "the options")
 
 

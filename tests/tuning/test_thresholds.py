@@ -1,0 +1,115 @@
+"""Thresholds searched on predictions: no training, and the truth stays what it is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from odm.archive.errors import InputError
+from odm.archive.ionogram_samples import (
+    IonogramDatasetConfig,
+    IonogramSplit,
+    create_ionogram_dataset,
+)
+from odm.images.ionogram import IonogramImageSettings
+from odm.models.boxes import BoxSettings
+from odm.models.card import read_model_card
+from odm.models.detector import create_detector
+from odm.models.folder import save_model
+from odm.models.segmenters import create_model
+from odm.simulate.ionograms import simulate_ionograms
+from tuning.folder import Sweep, SweepFolder
+from tuning.spaces import make_space
+from tuning.thresholds import RegionMaps, save_thresholds, search_thresholds
+
+PARAMETERS = {
+    "probability": {"low": 0.3, "high": 0.9},
+    "hysteresis": {"low": 0.3, "high": 1.0},
+    "score": {"low": 0.005, "high": 0.5, "log": True},
+    "nms": {"low": 0.2, "high": 0.8},
+}
+SPACE = make_space("thresholds", PARAMETERS)
+
+
+@pytest.fixture
+def model(dataset: Path, tmp_path: Path) -> str:
+    """Of weights as they were drawn: it finds something, somewhere."""
+    from odm.archive.samples import Dataset
+
+    data = Dataset.load(dataset)
+    net = create_model("odm_unet_small", encoder="tu-mobilenetv3_small_050")
+    folder = str(tmp_path / "model")
+    save_model(
+        folder,
+        net,
+        image=data.settings.to_dict(),
+        training_data=data.digest,
+        thresholds={"minimum_area": 50, "temperature": 2.0},
+    )
+    return folder
+
+
+def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
+    def place_of(sweep: Sweep) -> SweepFolder:
+        return SweepFolder.of(sweep, tmp_path, "x")
+
+    place, found = search_thresholds(model, dataset, SPACE, 8, place_of, engine="eager")
+    assert set(place.read().space.domains) == {"probability", "hysteresis"}
+    assert found.thresholds["minimum_area"] == 50
+    assert 0.3 <= found.thresholds["threshold"] <= 0.9
+    assert found.thresholds["low_threshold"] <= found.thresholds["threshold"]
+    before = read_model_card(model)
+    card = save_thresholds(model, found, place.name, "abc")
+    assert card.digest != before.digest
+    assert card.thresholds == {**found.thresholds, "temperature": 2.0}
+    with pytest.raises(InputError, match="another model: give another --name"):
+        search_thresholds(model, dataset, SPACE, 9, place_of)
+
+
+def test_a_larger_area_does_not_make_nuclei_go_away(dataset: Path, model: str) -> None:
+    from odm.archive.samples import Dataset
+
+    maps = RegionMaps(model, Dataset.load(dataset), engine="eager")
+    true = [len(one.true) for one in maps.maps]
+    assert sum(true)
+    for one in maps.maps:  # as good as the truth itself
+        for number, mask in enumerate(one.true):
+            assert mask.any(), number
+    scores = maps.score(maps.thresholds({"minimum_area": 10**6}))
+    assert scores == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+
+
+def test_boxes(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    simulate_ionograms(archive, count=6, seed=4, workers=1)
+    image = IonogramImageSettings(height=64, width=64)
+    config = IonogramDatasetConfig(
+        archive=str(archive),
+        annotations=str(archive),
+        image=image,
+        split=IonogramSplit(by="whole", part="validation"),
+    )
+    data = tmp_path / "ionograms.yaml"
+    opened = create_ionogram_dataset(data, config)
+    folder = str(tmp_path / "model")
+    save_model(
+        folder,
+        create_detector("yolox_nano"),
+        kind="detector",
+        image=image.to_dict(),
+        training_data=opened.digest,
+        thresholds=BoxSettings(threshold=0.9).to_dict(),
+    )
+    place, found = search_thresholds(
+        folder, data, SPACE, 6, lambda s: SweepFolder.of(s, tmp_path, None), engine="eager"
+    )
+    assert set(place.read().space.domains) == {"score", "nms"}
+    assert found.own == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+    assert 0.005 <= found.thresholds["threshold"] <= 0.5
+    shutil.rmtree(place.path)
+    with pytest.raises(InputError, match="the space holds none of nms, score"):
+        search_thresholds(
+            folder, data, SPACE.only({"probability"}), 6, lambda s: SweepFolder.of(s, tmp_path, "y")
+        )

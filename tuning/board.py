@@ -1,0 +1,74 @@
+"""How far a sweep has come, on standard error: one line that changes, or plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from odm.progress import duration
+from tuning.study import Ledger
+
+LINE_EVERY_S = 30.0
+
+
+class Board:
+    """Shows trials done, running, stopped and failed, the best so far and the time left.
+
+    Args:
+        ledger: of the sweep.
+        total: trials in all.
+        what: is being done.
+    """
+
+    def __init__(self, ledger: Ledger, total: int, what: str = "sweep") -> None:
+        self.ledger, self.total, self.what = ledger, total, what
+        self.began = self._shown = time.monotonic()
+        self.before = ledger.counts().finished
+        self._on_terminal = sys.stderr.isatty()
+        self._width = 0
+
+    def line(self) -> str:
+        """The line as of now."""
+        counts = self.ledger.counts()
+        parts = [
+            f"{self.what}: {counts.done} of {self.total} trials done",
+            f"{counts.running} running",
+            f"{counts.stopped} stopped",
+            f"{counts.failed} failed",
+        ]
+        best = self.ledger.ranked()[:1]
+        for trial in best:
+            name = self.ledger.objectives[0].name
+            parts.append(f"best {name} {trial.values[0]:.4g} (trial {trial.number})")
+        new, left = counts.finished - self.before, self.total - counts.finished
+        if new > 0 and left > 0:
+            each = (time.monotonic() - self.began) / new
+            parts.append(f"{duration(each * left)} left")
+        return ", ".join(parts)
+
+    def show(self) -> None:
+        """Show it, after a trial has begun or ended."""
+        self._shown = time.monotonic()
+        line = self.line()
+        if not self._on_terminal:
+            print(line, file=sys.stderr, flush=True)
+            return
+        print("\r" + line.ljust(self._width), end="", file=sys.stderr, flush=True)
+        self._width = len(line)
+
+    def tick(self) -> None:
+        """Show it if that was long ago."""
+        if time.monotonic() - self._shown >= (1.0 if self._on_terminal else LINE_EVERY_S):
+            self.show()
+
+    def say(self, text: str) -> None:
+        """A line of its own, which stays."""
+        if self._on_terminal and self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr)
+        print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Show it a last time."""
+        self.show()
+        if self._on_terminal:
+            print(file=sys.stderr, flush=True)

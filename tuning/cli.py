@@ -1,0 +1,333 @@
+"""`odm tune`: sweeps of hyperparameters, and what they found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tuning.folder import SweepFolder
+
+app = typer.Typer(no_args_is_help=True, help="Search hyperparameters, and report what was found.")
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Settings of every trial, such as schedule.epochs=8.",
+        show_default=False,
+    ),
+]
+Data = Annotated[Path, typer.Option(help="A dataset.yaml.", show_default=False)]
+SpaceFile = Annotated[Path, typer.Option(help="What is searched, in YAML: see configs/space_*.")]
+Config = Annotated[
+    Path | None, typer.Option(help="Settings of what is not searched, as of odm train.")
+]
+Trials = Annotated[int, typer.Option(help="Trials in all, those of earlier times included.", min=1)]
+Name = Annotated[
+    str | None, typer.Option(help="Of the sweep [default: by its content].", show_default=False)
+]
+Out = Annotated[Path, typer.Option(help="Folder of sweeps.")]
+Objectives = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective",
+        help="What is looked for; several times for several, of which the first decides what is "
+        "stopped early [default: region_f1, of a detector ap].",
+        show_default=False,
+    ),
+]
+Scheduler = Annotated[str, typer.Option(help="What stops trials early: asha, median or none.")]
+Grace = Annotated[int, typer.Option(help="Epochs that every trial has.", min=1)]
+Reduction = Annotated[int, typer.Option(help="Of asha: one in so many goes on.", min=2)]
+Seed = Annotated[int, typer.Option(help="Of the search.", min=0)]
+Repeats = Annotated[
+    int, typer.Option(help="Other seeds with which the best three are trained again.", min=0)
+]
+Local = Annotated[
+    bool, typer.Option("--local", help="Without Ray: one trial after the other, here.")
+]
+Workers = Annotated[int, typer.Option(help="Of a trial; above 1 each trial is a Ray Train.", min=1)]
+Cpus = Annotated[
+    int | None, typer.Option(help="Of a trial, or of each of its workers [default: 1, or a share].")
+]
+Gpus = Annotated[
+    float | None, typer.Option(help="Of a trial: 0.5 for two on one [default: 1 if there are any].")
+]
+Concurrent = Annotated[
+    int | None, typer.Option(help="Trials at once [default: as many as there is room for].")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="A Ray cluster, or auto [default: RAY_ADDRESS, else one on this machine].",
+        show_default=False,
+    ),
+]
+Wait = Annotated[
+    float, typer.Option(help="Seconds that a trial waits for room before the sweep ends.", min=1)
+]
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
+SWEEPS = Path("sweeps")
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def segmenter(
+    overrides: Overrides = None,
+    data: Data = Path("dataset.yaml"),
+    space: SpaceFile = Path("configs/space_segmenter.yaml"),
+    trials: Trials = 20,
+    name: Name = None,
+    out: Out = SWEEPS,
+    config: Config = None,
+    objective: Objectives = None,
+    scheduler: Scheduler = "asha",
+    grace: Grace = 1,
+    reduction: Reduction = 3,
+    seed: Seed = 0,
+    repeats: Repeats = 2,
+    local: Local = False,
+    workers: Workers = 1,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    concurrent: Concurrent = None,
+    address: Address = None,
+    wait: Wait = 600.0,
+    json_: Json = False,
+) -> None:
+    """Search the hyperparameters of a segmenter; the same command again goes on.
+
+    Example: odm tune segmenter --data dataset.yaml --config configs/odm_unet_small.yaml
+    --trials 30 schedule.epochs=8
+    """
+    where = [local, workers, cpus, gpus, concurrent, address, wait]
+    rule = (scheduler, grace, reduction)
+    _sweep("segmenter", overrides, data, space, trials, name, out, config, objective, rule, seed,
+           repeats, where, json_)  # fmt: skip
+
+
+@app.command()
+def detector(
+    overrides: Overrides = None,
+    data: Data = Path("dataset.yaml"),
+    space: SpaceFile = Path("configs/space_detector.yaml"),
+    trials: Trials = 20,
+    name: Name = None,
+    out: Out = SWEEPS,
+    config: Config = None,
+    objective: Objectives = None,
+    scheduler: Scheduler = "asha",
+    grace: Grace = 1,
+    reduction: Reduction = 3,
+    seed: Seed = 0,
+    repeats: Repeats = 2,
+    local: Local = False,
+    workers: Workers = 1,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    concurrent: Concurrent = None,
+    address: Address = None,
+    wait: Wait = 600.0,
+    json_: Json = False,
+) -> None:
+    """Search the hyperparameters of a detector; the same command again goes on.
+
+    Example: odm tune detector --data ionograms.yaml --config configs/yolox_nano.yaml
+    --trials 30 schedule.epochs=8 loss.l1_epochs=2
+    """
+    where = [local, workers, cpus, gpus, concurrent, address, wait]
+    rule = (scheduler, grace, reduction)
+    _sweep("detector", overrides, data, space, trials, name, out, config, objective, rule, seed,
+           repeats, where, json_)  # fmt: skip
+
+
+@app.command()
+def thresholds(
+    model: Annotated[str, typer.Argument(help="A model folder.")],
+    data: Data = Path("dataset.yaml"),
+    space: SpaceFile = Path("configs/space_thresholds.yaml"),
+    trials: Trials = 100,
+    name: Name = None,
+    out: Out = SWEEPS,
+    seed: Seed = 0,
+    engine: Annotated[str, typer.Option(help="auto, eager, compile, onnx or openvino.")] = "auto",
+    save: Annotated[
+        bool, typer.Option("--save", help="Write the best into the model folder.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Search the thresholds of a trained model on its predictions, without training.
+
+    They are chosen on the validation part: score the model on another one afterwards.
+
+    Example: odm tune thresholds runs/odm_unet_small-0123456789ab/model --data dataset.yaml --save
+    """
+    import json
+
+    from odm.progress import progress
+    from tuning.folder import SweepFolder
+    from tuning.spaces import read_space
+    from tuning.thresholds import save_thresholds, search_thresholds
+
+    place, found = search_thresholds(
+        model,
+        data,
+        read_space(space, "thresholds"),
+        trials,
+        lambda sweep: SweepFolder.of(sweep, out, name),
+        seed=seed,
+        engine=engine,
+        meter=progress,
+        say=_say,
+    )
+    if save:
+        card = save_thresholds(model, found, place.name, place.read().digest_of_data)
+        _say(f"saved: {model} has digest {card.digest}")
+    if json_:
+        content = {"sweep": str(place.path), "own": found.own, "best": found.best}
+        print(json.dumps({**content, "thresholds": found.thresholds}, indent=2))
+        return
+    for what, scores in (("the model folder's", found.own), ("the best", found.best)):
+        shown = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
+        print(f"{what}: {shown}")
+    print(f"{place.path}: {found.thresholds}")
+
+
+@app.command()
+def report(
+    sweep: Annotated[Path, typer.Argument(help="Folder of a sweep, which may be running.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report [default: SWEEP/report].")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Show what a sweep found: table, importance, best settings as YAML, pictures, one page.
+
+    Example: odm tune report sweeps/segmenter-0123456789ab
+    """
+    import json
+
+    from tuning.report import summary, text, write_report
+
+    found, files = write_report(_folder(sweep), out)
+    for path in files:
+        _say(f"written: {path}")
+    print(json.dumps(summary(found), indent=2) if json_ else text(found))
+
+
+@app.command()
+def retrain(
+    sweep: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
+    seeds: Annotated[int, typer.Option(help="Trainings, each with its own seed.", min=1)] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of each [default: those of the sweep's --config].", min=1)
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A dataset.yaml [default: the sweep's].")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of runs [default: SWEEP/retrained].")
+    ] = None,
+    local: Local = False,
+    workers: Workers = 1,
+    cpus: Cpus = None,
+    address: Address = None,
+    json_: Json = False,
+) -> None:
+    """Train the best settings of a sweep at full length, with several seeds; goes on when killed.
+
+    Example: odm tune retrain sweeps/segmenter-0123456789ab --seeds 3 --epochs 40
+    """
+    import json
+    import statistics
+
+    from odm.archive.errors import InputError
+    from odm.training.launch import Launch
+    from tuning.retrain import retrain_best
+
+    if local and (workers, cpus, address) != (1, None, None):
+        raise InputError("workers, CPUs and address are Ray's: not --local")
+    launch = None if local else Launch(workers, cpus, None, address)
+    rows = retrain_best(
+        _folder(sweep), seeds, epochs=epochs, data=data, out=out, launch=launch, say=_say
+    )
+    if json_:
+        print(json.dumps(rows, indent=2))
+        return
+    name = list(rows[0])[1]
+    for row in rows:
+        print(f"seed {row['seed']}: {name} {row[name]:.4f} (epoch {row['best_epoch']} of "
+              f"{row['epochs']}), {row['model']}")  # fmt: skip
+    values = [row[name] for row in rows]
+    if len(values) > 1:
+        print(f"mean {statistics.fmean(values):.4f}, standard deviation between seeds "
+              f"{statistics.stdev(values):.4f}")  # fmt: skip
+
+
+def _sweep(
+    task: Any,
+    overrides: list[str] | None,
+    data: Path,
+    space: Path,
+    trials: int,
+    name: str | None,
+    out: Path,
+    config: Path | None,
+    objective: list[str] | None,
+    rule: tuple[str, int, int],
+    seed: int,
+    repeats: int,
+    where: list[Any],
+    json_: bool,
+) -> None:
+    from odm.training.settings import read_settings
+    from tuning.folder import SweepFolder
+    from tuning.spaces import SETTINGS, read_space
+    from tuning.stopping import Rule
+    from tuning.sweep import Where, plan_sweep, run_sweep
+
+    chosen = read_space(space, task)
+    placed = Where(*where)
+    base = read_settings(config, overrides or [], SETTINGS[task])
+    sweep, dataset = plan_sweep(
+        task,
+        base,
+        chosen,
+        data,
+        objectives=tuple(objective or ()),
+        rule=Rule(*rule),
+        seed=seed,
+        full_epochs=read_settings(config, (), SETTINGS[task]).schedule.epochs,
+    )
+    folder = SweepFolder.of(sweep, out, name)
+    _say(f"sweep {folder.path}: {trials} trials; odm tune report shows what it has found so far")
+    run_sweep(folder, sweep, dataset, trials, placed, repeats=repeats, say=_say)
+    _show(folder, json_)
+
+
+def _show(folder: SweepFolder, json_: bool) -> None:
+    import json
+
+    from tuning.report import summary, text, write_report
+
+    found, files = write_report(folder)
+    _say(f"written: {files[0]}, {files[-1]} and more")
+    print(json.dumps(summary(found), indent=2) if json_ else text(found))
+
+
+def _folder(path: Path) -> SweepFolder:
+    from tuning.folder import SweepFolder
+
+    return SweepFolder(path.expanduser().resolve())
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,80 @@
+"""What a sweep can look for, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from odm.archive.config import unknown_key
+from odm.archive.errors import InputError
+from tuning.spaces import Task
+
+REGION_F1 = "region_f1"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A number of a trial.
+
+    Attributes:
+        name: as it is given.
+        what: in words.
+        maximised: whether more is better.
+        learnt: whether it changes as a trial learns, so that it has a curve.
+    """
+
+    name: str
+    what: str
+    maximised: bool = True
+    learnt: bool = True
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """As Optuna has it."""
+        return "maximize" if self.maximised else "minimize"
+
+
+_COST = (
+    Objective("gmacs", "1e9 multiplications of one image", maximised=False, learnt=False),
+    Objective("parameters", "1e6 weights", maximised=False, learnt=False),
+)
+_OBJECTIVES: dict[str, tuple[Objective, ...]] = {
+    "segmenter": (
+        Objective(REGION_F1, "F1 of regions at IoU 0.25 on validation, at the best thresholds"),
+        Objective("mean_iou", "mean IoU of pixels on validation"),
+        Objective("foreground_iou", "IoU of the foreground on validation"),
+        Objective("dice", "Dice of the foreground on validation"),
+        *_COST,
+    ),
+    "detector": (
+        Objective("ap", "average precision on validation, mean of IoU 0.5 to 0.95"),
+        Objective("ap50", "average precision on validation at IoU 0.5"),
+        Objective("ap25", "average precision on validation at IoU 0.25"),
+        *_COST,
+    ),
+    "thresholds": (Objective("f1", "F1 on validation"),),
+}
+
+
+def objectives_of(task: Task, names: Sequence[str] = ()) -> tuple[Objective, ...]:
+    """Objectives by name; the task's first one where none is named.
+
+    Raises:
+        InputError: an unknown one (naming the nearest), one twice, or a first one that nothing
+            learns.
+    """
+    known = {one.name: one for one in _OBJECTIVES[task]}
+    for name in names:
+        if name not in known:
+            sentence = unknown_key(name, known).replace("key", "objective", 1)
+            raise InputError(f"--objective: {sentence}")
+    if len(set(names)) != len(names):
+        raise InputError("--objective: one is given twice")
+    chosen = tuple(known[name] for name in names) or _OBJECTIVES[task][:1]
+    if not chosen[0].learnt:
+        raise InputError(
+            f"--objective {chosen[0].name}: the first one decides which trials are stopped early, "
+            "and a cost does not change while a trial learns"
+        )
+    return chosen

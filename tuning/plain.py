@@ -1,0 +1,64 @@
+"""Trials one after the other in this process, without Ray; the study is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from odm.training.plans import AnyPlan
+from tuning.board import Board
+from tuning.study import Asked, Ledger
+from tuning.trial import Job, Outcome, Sources, reason_of, run_trial
+
+Run = Callable[[Asked, Callable[[int, float], bool]], Outcome]
+
+
+def run_plain(ledger: Ledger, total: int, run: Run, board: Board | None = None) -> None:
+    """Run trials until so many have been tried.
+
+    Args:
+        ledger: of the sweep.
+        total: trials in all, those of earlier times included.
+        run: ``run(asked, tell)``: one trial.
+        board: shows how far it has come.
+    """
+    while ledger.counts().finished < total:
+        asked = ledger.ask()
+        try:
+            outcome = run(asked, partial(ledger.report, asked.number))
+        except Exception as error:
+            # Whatever it is, the next values may do better; an interrupt is none of it.
+            ledger.fail(asked.number, reason_of(error))
+            if board is not None:
+                board.say(f"trial {asked.number} failed: {reason_of(error)}")
+        else:
+            ledger.finish(asked.number, outcome.facts, stopped=outcome.stopped)
+        if board is not None:
+            board.show()
+
+
+def run_here(ledger: Ledger, job: Job, total: int, sources: Sources, board: Board) -> None:
+    """Train the trials of a job."""
+    run_plain(ledger, total, lambda asked, tell: run_trial(job, asked, sources, tell), board)
+
+
+def sources_here(job: Job, plans: Mapping[int | None, AnyPlan]) -> dict[int | None, Any]:
+    """The samples, read when they are first needed and then kept in memory for all trials.
+
+    Args:
+        job: what all trials have in common.
+        plans: any one plan, by size of image.
+    """
+    from odm.training.detector import IonogramSource
+    from odm.training.feed import DatasetSource
+
+    kind: Any = DatasetSource if job.task == "segmenter" else IonogramSource
+    room = job.base.runtime.cache_gb * 1e9 / 2 / len(plans)
+    return {
+        size: {
+            "training": kind(plan.training, plan.dataset.settings, room),
+            "validation": kind(plan.validation, plan.dataset.settings, room),
+        }
+        for size, plan in plans.items()
+    }

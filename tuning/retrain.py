@@ -1,0 +1,91 @@
+"""`odm tune retrain`: the best of a sweep at full length, with several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from odm.models.base import find_device
+from odm.training.launch import Launch
+from tuning.findings import read_sweep
+from tuning.folder import SweepFolder
+from tuning.report import best_settings
+from tuning.study import TuningError
+from tuning.sweep import data_of
+from tuning.trial import Job
+
+RETRAINED = "retrained"
+
+
+def retrain_best(
+    folder: SweepFolder,
+    seeds: int,
+    *,
+    epochs: int | None = None,
+    data: Path | None = None,
+    out: Path | None = None,
+    launch: Launch | None = None,
+    say: Callable[[str], None] = print,
+) -> list[dict[str, Any]]:
+    """Train the best settings of a sweep at full length, once for each seed.
+
+    A run that is finished is not repeated, and one that was killed goes on.
+
+    Args:
+        folder: of the sweep.
+        seeds: how many.
+        epochs: of each; None for those of the configuration that the sweep began with.
+        data: another data set than the sweep's.
+        out: folder of the runs; the sweep's own folder ``retrained`` if None.
+        launch: workers on Ray; None trains in this process.
+        say: hears what the user should know.
+
+    Returns:
+        A row for each seed: seed, the sweep's first objective on validation, and the model folder.
+
+    Raises:
+        TuningError: no trial has come to its end, or thresholds were searched.
+    """
+    found = read_sweep(folder)
+    if found.sweep.task == "thresholds":
+        raise TuningError(f"{folder.path}: searched thresholds; there is nothing to train")
+    if not found.best:
+        raise TuningError(f"{folder.path}: no trial has come to its end yet")
+    settings = best_settings(found, epochs or found.sweep.full_epochs)
+    job = Job(found.sweep.task, settings, {}, found.objectives, folder.path)
+    dataset = data or data_of(folder, found.sweep, found.best[0].params)
+    place = out or folder.path / RETRAINED
+    rows = []
+    for number in range(seeds):
+        seeded = settings.model_copy(update={"seed": settings.seed + number})
+        plan = getattr(job.module, f"plan_{job.task}")(seeded, dataset, place)
+        say(f"seed {seeded.seed}: {plan.run.folder}")
+        result, _ = _train(job, plan, launch)
+        rows.append(
+            {
+                "seed": seeded.seed,
+                found.first.name: _value(job, plan),
+                "epochs": result.epoch,
+                "best_epoch": result.best_epoch,
+                "model": str(plan.run.model),
+            }
+        )
+    return rows
+
+
+def _train(job: Job, plan: Any, launch: Launch | None) -> Any:
+    if launch is None:
+        return job.module.train_here(plan)
+    from ray_jobs.train import train_detector, train_segmenter
+
+    return (train_segmenter if job.task == "segmenter" else train_detector)(plan, launch)
+
+
+def _value(job: Job, plan: Any) -> float:
+    from odm.training.detector import IonogramSource
+    from odm.training.feed import DatasetSource
+
+    kind: Any = DatasetSource if job.task == "segmenter" else IonogramSource
+    validation = kind(plan.validation, plan.dataset.settings)
+    return job.work.value(plan, validation, find_device(plan.settings.runtime.device))

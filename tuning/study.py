@@ -1,0 +1,310 @@
+"""The study on disk: the one truth of what was tried.
+
+An Optuna journal (`JournalFileBackend`), which other programs such as ``optuna-dashboard`` can open
+while a sweep runs. One driver writes it. Beside Optuna's own record a trial has attributes:
+
+    folder      its folder, by number; that of the trial that it goes on with
+    queued      its values, where it was not drawn
+    again_of    number of the trial that was killed with its driver, whose place it takes
+    curve       value of the first objective by epoch
+    reason      why it failed
+    stopped     epoch at which it was stopped early
+    ...         facts of the training: seconds, epochs, gmacs, parameters, ...
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from odm.archive.errors import OdmError
+from odm.archive.files import make_folder
+from tuning.objectives import Objective
+from tuning.stopping import Curve, Rule
+
+JOURNAL = "study.journal"
+KILLED = "the sweep was killed"
+STARTUP = 10
+"""Trials that are drawn at random before TPE has anything to go by."""
+
+
+class TuningError(OdmError):
+    """A sweep that cannot begin or go on: exit code 1."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that is to be run.
+
+    Attributes:
+        number: in the study.
+        values: of the parameters, by name.
+        folder: number by which its folder is named: that of the killed trial that it goes on with.
+    """
+
+    number: int
+    values: dict[str, Any]
+    folder: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Trials by what became of them."""
+
+    done: int
+    stopped: int
+    failed: int
+    running: int
+
+    @property
+    def finished(self) -> int:
+        """Those that are not tried again."""
+        return self.done + self.stopped + self.failed
+
+
+class Ledger:
+    """One study of a journal, written by one driver.
+
+    Args:
+        path: the journal.
+        name: of the study.
+        objectives: what is looked for; the first one has curves.
+        distributions: of the parameters.
+        seed: of the search.
+        rule: for stopping early; None for none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        objectives: Sequence[Objective],
+        distributions: Mapping[str, BaseDistribution],
+        *,
+        seed: int = 0,
+        rule: Rule | None = None,
+    ) -> None:
+        self.objectives = tuple(objectives)
+        self.distributions = dict(distributions)
+        self.seed, self.rule = seed, rule or Rule("none")
+        make_folder(path.parent)
+        mend(path)
+        with quiet():
+            self.study = optuna.create_study(
+                storage=_storage(path),
+                study_name=name,
+                directions=[one.direction for one in self.objectives],
+                load_if_exists=True,
+            )
+        self._running: dict[int, optuna.Trial] = {}
+
+    # -- before ----------------------------------------------------------------------------------
+
+    def adopt_orphans(self) -> int:
+        """Queue the trials again that a killed driver has left; how many there were."""
+        trials = self.study.get_trials(deepcopy=False)
+        taken = {one.user_attrs.get("again_of") for one in trials}
+        orphans = [one for one in trials if one.state == TrialState.RUNNING]
+        for orphan in orphans:
+            whole = set(orphan.params) == set(self.distributions)
+            # Queued before it is closed: killed in between, it is an orphan still.
+            if whole and orphan.number not in taken:
+                begun = {"folder": folder_of(orphan), "curve": orphan.user_attrs.get("curve", {})}
+                self._queue(orphan.params, again_of=orphan.number, **begun)
+            trial = optuna.Trial(self.study, orphan._trial_id)
+            trial.set_user_attr("reason", KILLED)
+            trial.set_user_attr("again", whole)
+            self.study.tell(orphan.number, state=TrialState.FAIL)
+        return len(orphans)
+
+    def queue(self, values: Mapping[str, Any]) -> None:
+        """Have a trial run that is not drawn."""
+        self._queue(values)
+
+    def _queue(self, values: Mapping[str, Any], **attributes: Any) -> None:
+        with quiet():
+            self.study.enqueue_trial(
+                dict(values), user_attrs={"queued": dict(values), **attributes}
+            )
+
+    # -- while it runs ---------------------------------------------------------------------------
+
+    def ask(self) -> Asked:
+        """The next trial: one that is queued, or a new one.
+
+        What is drawn depends on the seed, on how many were drawn before and on what came out, and
+        not on how often the sweep was killed.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        drawn = sum(not is_orphan(one) and one.state != TrialState.WAITING for one in trials)
+        state = np.random.SeedSequence([self.seed, drawn]).generate_state(1)[0]
+        with quiet():
+            self.study.sampler = TPESampler(
+                seed=int(state), n_startup_trials=STARTUP, constant_liar=True
+            )
+            trial = self.study.ask(fixed_distributions=self.distributions)
+        self._show(trial, curve_of(trial))
+        self._running[trial.number] = trial
+        return Asked(trial.number, dict(trial.params), folder_of(trial))
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """Write down the first objective after an epoch; whether the trial is to be stopped."""
+        trial = self._running[number]
+        known = curve_of(trial)
+        curve = {**known, epoch: value}
+        trial.set_user_attr("curve", {str(at): _plain(v) for at, v in curve.items()})
+        self._show(trial, {at: v for at, v in curve.items() if at not in known})
+        others = [
+            curve_of(other)
+            for other in self.study.get_trials(deepcopy=False)
+            if other.number != number and not is_orphan(other)
+        ]
+        sign = 1 if self.objectives[0].maximised else -1
+        return self.rule.stops(_signed(curve, sign), (_signed(other, sign) for other in others))
+
+    def _show(self, trial: optuna.Trial, curve: Curve) -> None:
+        """Let Optuna have a curve too, which it takes for one objective only."""
+        if len(self.objectives) == 1:
+            for epoch, value in curve.items():
+                trial.report(value, epoch)
+
+    def finish(self, number: int, facts: Mapping[str, Any], *, stopped: bool) -> None:
+        """Close a trial.
+
+        Args:
+            number: of the trial.
+            facts: of the training, the objectives among them; plain values.
+            stopped: whether it was stopped early.
+        """
+        found = [float(facts.get(one.name, math.nan)) for one in self.objectives]
+        for one, value in zip(self.objectives, found, strict=True):
+            if math.isnan(value):
+                self.fail(number, f"{one.name} is not a number", facts)
+                return
+        trial = self._running.pop(number)
+        self._note(trial, {**facts, **({"stopped": facts.get("epochs")} if stopped else {})})
+        if not stopped:
+            self.study.tell(trial, found)
+            return
+        trial.set_user_attr("values", found)
+        self.study.tell(trial, state=TrialState.PRUNED)
+
+    def fail(self, number: int, reason: str, facts: Mapping[str, Any] | None = None) -> None:
+        """Close a trial that gave nothing, with the reason."""
+        trial = self._running.pop(number)
+        self._note(trial, {**(facts or {}), "reason": reason})
+        self.study.tell(trial, state=TrialState.FAIL)
+
+    @staticmethod
+    def _note(trial: optuna.Trial, facts: Mapping[str, Any]) -> None:
+        for name, value in facts.items():
+            trial.set_user_attr(name, _plain(value))
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All but those that were queued again."""
+        return [one for one in self.study.get_trials(deepcopy=False) if not is_orphan(one)]
+
+    def counts(self) -> Counts:
+        """Trials by what became of them."""
+        states = [one.state for one in self.trials]
+        return Counts(
+            done=states.count(TrialState.COMPLETE),
+            stopped=states.count(TrialState.PRUNED),
+            failed=states.count(TrialState.FAIL),
+            running=states.count(TrialState.RUNNING),
+        )
+
+    def ranked(self) -> list[FrozenTrial]:
+        """Those that came to their end, the best by the first objective first."""
+        return ranked(self.trials, self.objectives[0])
+
+
+def ranked(trials: Sequence[FrozenTrial], first: Objective) -> list[FrozenTrial]:
+    """Trials that came to their end, the best by the first objective first."""
+    ended = [one for one in trials if one.state == TrialState.COMPLETE]
+    sign = -1 if first.maximised else 1
+    return sorted(ended, key=lambda one: (sign * one.values[0], one.number))
+
+
+def open_study(path: Path, name: str) -> optuna.Study:
+    """A study to read; another program may be writing it.
+
+    Raises:
+        TuningError: there is none.
+    """
+    if not path.is_file():
+        raise TuningError(f"{path.parent}: there is no study here; run the sweep first")
+    with quiet():
+        try:
+            return optuna.load_study(study_name=name, storage=_storage(path))
+        except KeyError:
+            raise TuningError(f"{path}: holds no study {name!r}") from None
+
+
+def mend(path: Path) -> None:
+    """Cut half a line that a killed driver has left at the end of a journal."""
+    if not path.is_file():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+def is_orphan(trial: FrozenTrial) -> bool:
+    """Whether a trial ended with its driver: another one has its place."""
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("reason") == KILLED
+
+
+def folder_of(trial: FrozenTrial | optuna.Trial) -> int:
+    """Number by which the folder of a trial is named."""
+    return int(trial.user_attrs.get("folder", trial.number))
+
+
+def curve_of(trial: FrozenTrial | optuna.Trial) -> Curve:
+    """First objective of a trial by epoch."""
+    curve = trial.user_attrs.get("curve", {})
+    return {int(at): math.nan if value is None else value for at, value in curve.items()}
+
+
+def _signed(curve: Curve, sign: int) -> Curve:
+    return {at: sign * value for at, value in curve.items()}
+
+
+def _plain(value: Any) -> Any:
+    """For JSON, which has no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _storage(path: Path) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Optuna's remarks on every trial and on what may change in it."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

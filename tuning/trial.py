@@ -1,0 +1,244 @@
+"""One trial: a training of the one loop, with the values that were drawn, told to whoever asked.
+
+A trial of one worker trains in this process; one of several launches Ray Train from here. Both read
+the samples that the sweep has prepared, and leave when they are asked to: nothing is killed, so no
+worker of Ray Train is ever left behind by a decision of the sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from odm.archive.errors import OdmError
+from odm.training.errors import TrainingError
+from odm.training.loop import Report, Result
+from odm.training.plans import AnyPlan
+from odm.training.settings import TaskSettings
+from tuning.objectives import Objective
+from tuning.scores import ScoredWork, cost
+from tuning.spaces import IMAGE_SIZE, Task, settings_of
+from tuning.study import Asked
+
+if TYPE_CHECKING:
+    from odm.training.feed import Source
+    from odm.training.launch import Launch
+    from ray_jobs.launch import Placement
+
+LOCK_PATIENCE_S = 60.0
+"""For the worker of a killed sweep, which Ray has not yet ended, to leave the trial's folder."""
+
+Sources = Mapping[int | None, Mapping[str, Any]]
+"""By size of image: what `train_planned` takes beside its plan."""
+Tell = Callable[[int, float], bool]
+"""Hears the first objective after an epoch; whether the trial is to end."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all trials of a sweep have in common; small enough to send to every one.
+
+    Attributes:
+        task: segmenter or detector.
+        base: settings of what is not searched.
+        datasets: by size of image.
+        objectives: what is looked for.
+        folder: of the sweep, absolute; all machines share it.
+        threads: of a trial.
+        kind: folder in it, of the trials.
+        params: values by number of a trial, where trials repeat others with another ``seed``; their
+            own values are then ``of`` and ``seed``.
+    """
+
+    task: Task
+    base: TaskSettings
+    datasets: Mapping[int | None, Any]
+    objectives: tuple[Objective, ...]
+    folder: Path
+    threads: int = 1
+    kind: str = "trials"
+    params: Mapping[int, Mapping[str, Any]] | None = None
+
+    @property
+    def module(self) -> ModuleType:
+        """Of the task: `odm.training.segmenter` or `odm.training.detector`."""
+        from odm.training import detector, segmenter
+
+        return segmenter if self.task == "segmenter" else detector
+
+    @property
+    def work(self) -> ScoredWork:
+        """The task's training, with scores."""
+        module = self.module
+        return ScoredWork(module.train_planned, module.build_model, self.objectives[0].name)
+
+    def size_of(self, values: Mapping[str, Any]) -> int | None:
+        """Size of the images of a trial; None for the data set's own."""
+        return self._drawn(values).get(IMAGE_SIZE)
+
+    def settings_of(self, values: Mapping[str, Any]) -> TaskSettings:
+        """Settings of a trial."""
+        settings = settings_of(self.task, self.base, self._drawn(values))
+        if self.params is not None:
+            settings = settings.model_copy(update={"seed": values["seed"]})
+        return settings
+
+    def _drawn(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return values if self.params is None else self.params[values["of"]]
+
+    def folder_of(self, number: int) -> Path:
+        """Folder of the trial that is named by a number."""
+        return self.folder / self.kind / f"{number:04d}"
+
+    def plan_of(self, asked: Asked) -> AnyPlan:
+        """The plan of a trial."""
+        dataset = self.datasets[self.size_of(asked.values)]
+        settings = self.settings_of(asked.values)
+        plan = getattr(self.module, f"plan_{self.task}")
+        return plan(settings, dataset, self.folder_of(asked.folder))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial gave.
+
+    Attributes:
+        facts: of the training, the objectives among them; plain values.
+        stopped: whether it was asked to end.
+    """
+
+    facts: dict[str, Any]
+    stopped: bool
+
+
+def run_trial(
+    job: Job,
+    asked: Asked,
+    sources: Sources,
+    tell: Tell,
+    placement: Placement | None = None,
+    launch: Launch | None = None,
+) -> Outcome:
+    """Run a trial, from its last checkpoint if it has one.
+
+    Args:
+        job: what all trials have in common.
+        asked: the trial.
+        sources: the samples.
+        tell: hears how it goes.
+        placement, launch: of several workers; None trains in this process.
+
+    Raises:
+        OdmError: why it gave nothing.
+    """
+    began = time.monotonic()
+    plan = job.plan_of(asked)
+    held = sources[job.size_of(asked.values)]
+    last: dict[str, float] = {}
+
+    def hear(report: Report) -> bool:
+        if report.kind != "score":
+            return False
+        last.update(report.values)
+        return tell(report.epoch, next(iter(report.values.values())))
+
+    with ExitStack() as stack:
+        _lock(plan, stack)
+        plan.run.write(plan.settings, {**job.module.run_facts(plan), "trial": asked.number})
+        if placement is None:
+            result = _here(job, plan, held, hear)
+        else:
+            result = _on_workers(job, plan, held, hear, placement, launch)
+        values = {**result.best, **last}
+        first = job.objectives[0].name
+        if first not in values:  # it had ended before this process began
+            values[first] = job.work.value(plan, held["validation"], _device(plan))
+            tell(result.epoch, values[first])
+    image = plan.dataset.settings
+    model = job.module.build_model(plan.settings)
+    facts: dict[str, Any] = {
+        **values,
+        **cost(model, image.height, image.width),
+        "run": plan.run.folder.relative_to(job.folder).as_posix(),
+        "epochs": result.epoch,
+        "best_epoch": result.best_epoch,
+        "steps": result.step,
+        "seconds": round(time.monotonic() - began, 2),
+    }
+    return Outcome(facts, stopped=result.reason == "asked")
+
+
+def _lock(plan: AnyPlan, stack: ExitStack) -> None:
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            stack.enter_context(plan.run.locked())
+            return
+        except TrainingError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1.0)
+
+
+def _device(plan: AnyPlan) -> Any:
+    from odm.models.base import find_device
+
+    return find_device(plan.settings.runtime.device)
+
+
+def _here(
+    job: Job, plan: AnyPlan, held: Mapping[str, Source], hear: Callable[[Report], bool]
+) -> Result:
+    """Train in this process."""
+    import torch
+
+    from odm.training.events import listeners
+    from odm.training.ranks import Ranks
+    from odm.training.record import recorded
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(job.threads)
+    try:
+        with recorded(plan.run, plan.settings) as record:
+            ranks = Ranks(device=_device(plan))
+            return job.work(plan, ranks, listeners(record, hear), **held)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _on_workers(
+    job: Job,
+    plan: AnyPlan,
+    held: Mapping[str, Source],
+    hear: Callable[[Report], bool],
+    placement: Placement,
+    launch: Launch | None,
+) -> Result:
+    """Train on workers of Ray Train."""
+    from odm.training.launch import Launch
+    from ray_jobs.launch import run_workers
+
+    return run_workers(
+        plan,
+        job.work,
+        held,
+        placement,
+        launch or Launch(),
+        job.objectives[0].name,
+        hear=hear,
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a trial gave nothing, in one sentence."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+        return f"out of memory: {text}" if text else "out of memory"
+    if isinstance(error, OdmError):
+        return str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
