@@ -156,8 +156,7 @@ def matrix_edges(
     for layer in layers:
         if layer.layer not in CLASSES:
             raise InputError(f"a layer {layer.layer!r} is none of {', '.join(CLASSES)}")
-    steps = np.diff(group_range)
-    if steps.size == 0 or np.ptp(steps) > 0.01 * abs(float(steps[0])):
+    if not even_ranges(group_range):
         raise InputError("leading edges need ranges in even steps")
     if settings.layers == "segments" and (segments is None or segments.shape != snr.shape):
         given = "none" if segments is None else f"some of {segments.shape}"
@@ -170,7 +169,7 @@ def matrix_edges(
         disturbed,
         np.asarray(frequency, np.float64),
         np.asarray(group_range, np.float64),
-        float(steps[0]),
+        float(group_range[1] - group_range[0]),
     )
     if settings.layers == "raw":
         return _raw_edges(ready, layers, settings)
@@ -184,6 +183,12 @@ def matrix_edges(
         # A single layer after isolation, as the paper has it.
         found.append(_edge(ready, layer.layer, alone, settings, upper=False))
     return found
+
+
+def even_ranges(group_range: NDArray[Any]) -> bool:
+    """Whether ranges (R,) have even steps, as edges need them."""
+    steps = np.diff(group_range)
+    return bool(steps.size and np.ptp(steps) <= 0.01 * abs(float(steps[0])))
 
 
 @dataclass(frozen=True, slots=True)
