@@ -22,7 +22,6 @@ Row = Mapping[str, Any]
 
 LEAST_OVERLAP = 0.25
 """IoU from which a found layer is taken for a true one: the boxes' own."""
-_NOTHING = np.empty(0)
 
 
 @dataclass
@@ -50,7 +49,7 @@ class EdgeScores:
             if known.edge_frequency.size < 2:
                 continue
             row = rows[pairs[number]] if number in pairs else None
-            found = LayerEdge(known.layer, *([_NOTHING] * 4)) if row is None else edge_of_row(row)
+            found = _none(known.layer) if row is None else edge_of_row(row)
             one = edge_errors(
                 found, known.edge_frequency, known.edge_group_range, known.edge_snr, gate_km,
                 layer=known.layer,
@@ -91,8 +90,13 @@ def matched(rows: Sequence[Row], truth: Sequence[KnownLayer]) -> dict[int, int]:
                 overlaps[one, other] = 0
     pairs: dict[int, int] = {}
     while overlaps.max() >= LEAST_OVERLAP:
-        one, other = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
-        pairs[int(one)] = int(other)
-        overlaps[one, :] = 0
-        overlaps[:, other] = 0
+        best, its = divmod(int(overlaps.argmax()), len(rows))
+        pairs[best] = its
+        overlaps[best, :] = 0
+        overlaps[:, its] = 0
     return pairs
+
+
+def _none(layer: str) -> LayerEdge:
+    nothing = np.empty(0)
+    return LayerEdge(layer, nothing, nothing, nothing, nothing)
