@@ -1,5 +1,5 @@
 # make setup   build .venv (once; again only when the pinned versions change)
-# make demo    a small archive from simulation to a scored catalog
+# make demo    small archives of half-orbits and ionograms, from simulation to scored catalogs
 # make test    the tests
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
@@ -37,6 +37,16 @@ demo: setup
 	@echo
 	$(BIN)/odm catalog $(DEMO)/campaign --out $(DEMO)/catalog.parquet --show 5 \
 	  --pictures $(DEMO)/pictures
+	@echo
+	$(BIN)/odm simulate ionograms $(DEMO)/ionograms --count 16 --seed 5
+	@echo
+	$(BIN)/odm reprocess ionograms $(DEMO)/ionograms $(DEMO)/layers --local
+	@echo
+	$(BIN)/odm score $(DEMO)/layers --truth $(DEMO)/ionograms/truth.parquet \
+	  --out $(DEMO)/layer-scores --brief
+	@echo
+	$(BIN)/odm catalog $(DEMO)/layers --out $(DEMO)/layers.parquet --show 5 \
+	  --pictures $(DEMO)/layer-pictures
 
 test: setup
 	$(BIN)/python -m pytest -n auto --dist loadgroup

@@ -26,7 +26,7 @@ from odm.catalog.lock import CampaignLock
 from odm.catalog.parts import read_outcomes, write_part
 
 FORMAT = 1
-RESULT_VERSION = 2
+RESULT_VERSION = 3
 """Changes whenever the same model, settings and file give another outcome."""
 
 CARD, OUTCOMES, LOG, LOCK = "campaign.json", "outcomes", "log.jsonl", "lock"

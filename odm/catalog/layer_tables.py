@@ -7,6 +7,29 @@ import pyarrow as pa
 from odm.catalog.tables import field
 
 TIME = pa.timestamp("ns", tz="UTC")
+_LIST = pa.list_(pa.float64())
+
+EDGE_FIELDS = (
+    field("edge_frequency", _LIST, "frequencies of the leading edge; none where none is", "Hz"),
+    field("edge_group_range", _LIST, "minimum group path P'(f) there", "km"),
+    field("edge_confidence", _LIST, "chance that it is within four range steps", "1"),
+    field("edge_sigma", _LIST, "standard deviation of the minimum group path", "km"),
+    field("edge_frequency_max", pa.float64(), "highest frequency of the edge", "Hz"),
+    field("minimum_group_range", pa.float64(), "smallest P' of the edge", "km"),
+    field("edge_flags", pa.list_(pa.string()), "what is to be known of the edge, or why it is "
+          "empty"),
+    field("critical_frequency", pa.float64(), "of the quasi-parabola with this edge", "Hz"),
+    field("critical_frequency_sigma", pa.float64(), "its standard deviation", "Hz"),
+    field("peak_height", pa.float64(), "height of its peak", "km"),
+    field("peak_height_sigma", pa.float64(), "its standard deviation", "km"),
+    field("semi_thickness", pa.float64(), "from its base to its peak", "km"),
+    field("semi_thickness_sigma", pa.float64(), "its standard deviation", "km"),
+    field("inversion_misfit", pa.float64(), "root mean square of edge less quasi-parabola", "km"),
+    field("inversion_reason", pa.string(), "why there is no quasi-parabola, else empty"),
+    field("edge_ground_range", _LIST, "where the ray of the edge comes down", "km"),
+    field("edge_ground_range_sigma", _LIST, "its standard deviation", "km"),
+)  # fmt: skip
+"""Of the leading edge of a layer, and of the layer that it tells of."""
 
 LAYER_SCHEMA = pa.schema(
     [
@@ -20,6 +43,7 @@ LAYER_SCHEMA = pa.schema(
         field("range_min", pa.float64(), "lower border of the box", "km"),
         field("range_max", pa.float64(), "upper border of the box", "km"),
         field("range_convention", pa.string(), "what a range is: backscatter, vertical, oblique"),
+        *EDGE_FIELDS,
         field("flags", pa.list_(pa.string()), "band_edge, range_edge, gap, other_convention"),
         field("source", pa.string(), "file, relative to the archive"),
         field("model", pa.string(), "digest of the model"),

@@ -30,6 +30,14 @@ def inspect(
             "[default: the file's own folder, where it is a simulated archive]."
         ),
     ] = None,
+    edge: Annotated[
+        str | None,
+        typer.Option(help="path or feng: find an ionogram's layers and their leading edges."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="For --edge: a detector or a pipeline [default: the package's]."),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Print what a file is and draw it; for a bad file, print the reason and exit with 1.
@@ -47,9 +55,14 @@ def inspect(
     if is_ionogram(file):
         from odm.commands.inspect_ionogram import inspect_ionogram
 
-        facts, target = inspect_ionogram(file, "" if no_picture else picture, annotations)
+        if edge not in (None, "path", "feng"):
+            raise InputError(f"--edge {edge}: give path or feng")
+        where = "" if no_picture else picture
+        facts, target = inspect_ionogram(file, where, annotations, edge, model)
         _show(facts | ({"picture": target} if target else {}), json_)
         return
+    if edge is not None:
+        raise InputError(f"{file} is a half-orbit: leading edges are of ionograms")
     orbit = read_orbit(file, component)
     facts = describe(orbit, component)
     masks, source, name = _outlines(orbit, file, annotations)

@@ -16,7 +16,11 @@ SEEN_DB = 6.0
 
 
 def inspect_ionogram(
-    file: str, picture: str | None, annotations: str | None
+    file: str,
+    picture: str | None,
+    annotations: str | None,
+    edge: str | None = None,
+    model: str | None = None,
 ) -> tuple[dict[str, Any], str | None]:
     """The facts of an ionogram, and where its picture was written.
 
@@ -24,6 +28,8 @@ def inspect_ionogram(
         file: the ionogram.
         picture: where the picture goes; "" for none; None for a name of its own.
         annotations: simulated archive with its layers; its own folder if None.
+        edge: ``path`` or ``feng``: layers are found, with their leading edges; None: they are not.
+        model: folder of the detector or pipeline for that; the package's own if None.
     """
     from odm.archive.ionogram_keys import IonogramKey
     from odm.archive.ionograms import open_ionogram
@@ -34,12 +40,18 @@ def inspect_ionogram(
     if source:
         facts["truth"] = [describe_layer(layer) for layer in layers] or "no layer"
         facts["truth_from"] = source
+    if edge is not None:
+        rows = _found(ionogram, edge, model)
+        facts["found"] = [describe_found(row) for row in rows] or "no layer"
+        from odm.findings.layer_picture import found_layer
+
+        layers = [*layers, *(found_layer(row) for row in rows)]
     if picture == "":
         return facts, None
     from odm.images.ionogram_picture import draw_ionogram
 
     target = picture or f"{IonogramKey.of_name(file).stem}.png"
-    draw_ionogram(target, ionogram, layers=layers)
+    draw_ionogram(target, ionogram, layers=layers, layers_name="truth" if source else "found")
     return facts, target
 
 
@@ -91,6 +103,52 @@ def describe_layer(layer: KnownLayer) -> dict[str, Any]:
         facts["edge_mhz"] = [round(float(mhz[i]), 2) for i in (0, -1)]
         facts["edge_km"] = [round(float(km[i]), 1) for i in (0, -1)]
     return facts
+
+
+def describe_found(row: dict[str, Any]) -> dict[str, Any]:
+    """One layer that was found, its leading edge and what that tells."""
+    facts: dict[str, Any] = {
+        "layer": row["layer"],
+        "confidence": round(row["confidence"], 3),
+        "frequency_mhz": [round(row[name] / 1e6, 2) for name in ("frequency_min", "frequency_max")],
+        "range_km": [round(row[name], 1) for name in ("range_min", "range_max")],
+        "edge_points": len(row["edge_frequency"]),
+    }
+    if row["edge_frequency"]:
+        facts["edge_mhz"] = [round(row["edge_frequency"][i] / 1e6, 2) for i in (0, -1)]
+        facts["edge_km"] = [round(row["edge_group_range"][i], 1) for i in (0, -1)]
+        facts["edge_sigma_km"] = round(float(np.median(row["edge_sigma"])), 1)
+    facts["edge_flags"] = row["edge_flags"] or "none"
+    if row["inversion_reason"]:
+        facts["no_inversion"] = row["inversion_reason"]
+        return facts
+    for name, unit, scale in (
+        ("critical_frequency", "mhz", 1e6),
+        ("peak_height", "km", 1.0),
+        ("semi_thickness", "km", 1.0),
+    ):
+        value, sigma = row[name] / scale, row[f"{name}_sigma"] / scale
+        facts[f"{name}_{unit}"] = f"{value:.2f} ± {sigma:.2f}"
+    return facts
+
+
+def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> list[dict[str, Any]]:
+    """Layers as a campaign finds them, with their edges."""
+    from odm.findings.edge_rows import edge_rows, edges_found
+    from odm.images.ionogram import ionogram_image
+    from odm.reprocess.layer_models import find_layer_models
+    from odm.reprocess.model import load_predictor
+
+    models = find_layer_models(model, edge=edge, batch=1, engine="eager", device="cpu")
+    assert models.edges is not None
+    image = ionogram_image(ionogram, models.image)
+    (seen,) = load_predictor(models.settings)(image[None])
+    edges = edges_found(ionogram, seen.layers, models.edges, seen.segments, models.image)
+    names = ("layer", "confidence", "frequency_min", "frequency_max", "range_min", "range_max")
+    return [
+        {name: getattr(layer, name) for name in names} | columns
+        for layer, columns in zip(seen.layers, edge_rows(edges), strict=True)
+    ]
 
 
 def _layers(

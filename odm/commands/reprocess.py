@@ -137,6 +137,20 @@ def ionograms(
     threshold: Annotated[
         float | None, typer.Option(help="Least confidence of a layer [default: the model's].")
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="boxes or segments: how a layer is cut out for its leading edge [default: "
+            "segments, if the model is a pipeline with a segmenter]."
+        ),
+    ] = None,
+    edge: Annotated[
+        str, typer.Option(help="path, feng or none: how leading edges are found.")
+    ] = "path",
+    invert: Annotated[
+        bool,
+        typer.Option(help="Compute critical frequency, height and thickness from each edge."),
+    ] = True,
     precision: Precision = "float32",
     batch: Batch = 0,
     engine: Engine = "auto",
@@ -148,11 +162,12 @@ def ionograms(
     object_store_mb: ObjectStore = 0,
     json_: Json = False,
 ) -> None:
-    """Find layers in ionograms of any known format; again, it does what is left to do.
+    """Find layers and their leading edges in ionograms; again, it does what is left to do.
 
     As with half-orbits: it may be killed at any moment, bad files are quarantined with their
-    reason, and model, threshold and precision belong to the campaign. --since and --until go by
-    the time in a file's name.
+    reason, and model, threshold, edges and precision belong to the campaign. --since and --until
+    go by the time in a file's name. Edges need ranges of the backscatter convention; layers of
+    other ionograms have none, and say so.
 
     Example: odm reprocess ionograms archive campaign --local
     """
@@ -166,6 +181,9 @@ def ionograms(
         campaign,
         model=model,
         threshold=threshold,
+        layers=layers,
+        edge=edge,
+        invert=invert,
         wish=wish,
         workers=Workers(readers, models, threads, address, object_store_mb),
         max_quarantined=max_quarantined,

@@ -30,7 +30,7 @@ def score(
     brief: Annotated[bool, typer.Option("--brief", help="The first tables only.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
-    """Score what a campaign found, at the thresholds it was run with.
+    """Score what a campaign found, at the thresholds it was run with; of layers edges too.
 
     Inputs in quarantine, and those that are pending, are not scored; the sheet says how many.
 
@@ -97,12 +97,14 @@ def _layer_sheet(campaign: Campaign, truth: str) -> tuple[LayerSheet, list[Layer
     from odm.catalog.outcomes import QUARANTINED
     from odm.findings.score_layers import score_layers
     from odm.images.ionogram import IonogramImageSettings
-    from odm.images.layer_labels import load_layer_labels
+    from odm.images.ionogram_layers import read_layers
+    from odm.images.layer_labels import SIMULATED, load_layer_labels
     from odm.progress import progress
 
     card = campaign.card
     labels = load_layer_labels(_folder(truth), tuple(card.settings["classes"]))
     here = {one.identity for one in list_inputs(card.kind, card.archive).inputs}
+    with_edges = card.settings["edges"] != "none" and labels.source == SIMULATED
     rows = campaign.outcomes(["source", "findings"]).to_pylist()
     bad = sum(row["status"] == QUARANTINED for row in rows)
     done = [row for row in rows if row["status"] != QUARANTINED and row["identity"] in here]
@@ -117,6 +119,7 @@ def _layer_sheet(campaign: Campaign, truth: str) -> tuple[LayerSheet, list[Layer
             threshold=card.settings["boxes"]["threshold"],
             about={**_about(campaign, truth), "ionograms in quarantine, not scored": bad},
             advance=advance,
+            edges=read_layers(_folder(truth)) if with_edges else None,
         )
 
 

@@ -1,4 +1,4 @@
-"""Layers of a catalog, as boxes on the ionogram that they were found in."""
+"""Layers of a catalog, as boxes and edges on the ionogram that they were found in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from odm.archive.files import join
 from odm.archive.ionograms import open_ionogram
+from odm.findings.edge_rows import edge_of_row
 from odm.images.ionogram_layers import KnownLayer
 from odm.images.ionogram_picture import draw_ionogram
 
@@ -16,7 +17,7 @@ from odm.images.ionogram_picture import draw_ionogram
 def draw_layers(
     path: str, archive: str, source: str, layers: Sequence[Mapping[str, Any]], label: str
 ) -> None:
-    """Draw an ionogram with layers in boxes.
+    """Draw an ionogram with layers in boxes, and their leading edges where they have some.
 
     Args:
         path: of the PNG.
@@ -28,17 +29,25 @@ def draw_layers(
     Raises:
         OdmError: the ionogram cannot be read any more.
     """
-    nothing = np.zeros(0)
-    known = [
-        KnownLayer(
-            layer=row["layer"],
-            frequency=(row["frequency_min"], row["frequency_max"]),
-            group_range=(row["range_min"], row["range_max"]),
-            edge_frequency=nothing,
-            edge_group_range=nothing,
-            edge_snr=nothing,
-            kind=f"{row['layer']} {row['confidence']:.2f}",
-        )
-        for row in layers
-    ]
+    known = [found_layer(row) for row in layers]
     draw_ionogram(path, open_ionogram(join(archive, source)), layers=known, layers_name=label)
+
+
+def found_layer(row: Mapping[str, Any]) -> KnownLayer:
+    """A row of a catalog, to be drawn; its edge is left open across gaps."""
+    edge = edge_of_row(row)
+    frequency, ranges = edge.frequency, edge.group_range
+    if frequency.size > 1:
+        steps = np.diff(frequency)
+        gaps = np.flatnonzero(steps > 2.5 * np.median(steps)) + 1
+        frequency, ranges = np.insert(frequency, gaps, np.nan), np.insert(ranges, gaps, np.nan)
+    return KnownLayer(
+        layer=row["layer"],
+        frequency=(row["frequency_min"], row["frequency_max"]),
+        group_range=(row["range_min"], row["range_max"]),
+        edge_frequency=frequency,
+        edge_group_range=ranges,
+        edge_snr=np.full(frequency.size, np.inf),
+        kind=f"{row['layer']} {row['confidence']:.2f}",
+        found=True,
+    )

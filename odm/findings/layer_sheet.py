@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,10 @@ PAPER_NOTE = (
     "paper: Ma et al. 2025, about 43 Es and 49 F boxes of real ionograms; its printed F1 (0.86, "
     "0.84) belongs to another threshold than its precision and recall, of which F1 is given here"
 )
+
+EDGE_TITLE = "Leading edges, where the true one is seen (6 dB); errors in km, found less true"
+Line = tuple[NDArray[Any], NDArray[Any]]
+"""Pixels (x, y) of a leading edge on a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class LayerSheet:
         groups: average precisions by group, such as the ray model of a simulation.
         paper: the same of the paper, as far as it says.
         caveat: to be read with it.
+        edges: per class: true edges that can be seen, their points, the share found, errors in
+            km; see `odm.findings.score_edges`. Empty where there is no truth or no edge.
     """
 
     about: dict[str, Any]
@@ -54,6 +60,7 @@ class LayerSheet:
     groups: list[dict[str, Any]]
     paper: list[dict[str, Any]]
     caveat: str = ""
+    edges: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> str:
         """As JSON; what is undefined is null."""
@@ -66,6 +73,8 @@ class LayerSheet:
         lines += _table(
             f"Layers, score >= {self.threshold:g}", [_cells(row) for row in self.layers]
         )
+        if self.edges:
+            lines += _table(EDGE_TITLE, [_edge_cells(row) for row in self.edges])
         if brief:
             return "\n".join([*lines, self.caveat]).rstrip() + "\n"
         lines += _table("The paper", [_cells({"overlap": 0.25, **row}) for row in self.paper])
@@ -100,7 +109,10 @@ class LayerSheet:
 
 @dataclass(frozen=True, slots=True)
 class LayerExample:
-    """An ionogram to look at: image (H, W), true boxes (T, 5), found (F, 4), (F,), (F,)."""
+    """An ionogram to look at: image (H, W), true boxes (T, 5), found (F, 4), (F,), (F,).
+
+    ``true_lines`` and ``lines`` are leading edges, true and found.
+    """
 
     name: str
     image: NDArray[np.uint8]
@@ -108,6 +120,8 @@ class LayerExample:
     edges: NDArray[Any]
     scores: NDArray[Any]
     classes: NDArray[Any]
+    true_lines: tuple[Line, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 def write_sheet(
@@ -146,7 +160,7 @@ def curve_figure(sheet: LayerSheet) -> Figure:
 
 
 def example_figure(examples: Sequence[LayerExample], class_names: Sequence[str]) -> Figure:
-    """Ionogram images with true boxes (white) and found ones (coloured, with their scores)."""
+    """Ionogram images with true boxes and edges (white) and found ones (coloured, with scores)."""
     from matplotlib.patches import Rectangle
 
     columns = min(4, len(examples))
@@ -166,6 +180,11 @@ def example_figure(examples: Sequence[LayerExample], class_names: Sequence[str])
             axes.add_patch(_outline(Rectangle, edges, colour, "-"))
             label = f"{class_names[int(kind)]} {score:.2f}"
             axes.text(edges[0] + 2, edges[1] - 2, label, color=colour, fontsize=7)
+        for x, y in one.true_lines:
+            axes.plot(x, y, color="white", linewidth=1.4)
+        for x, y in one.lines:
+            axes.plot(x, y, ".", color="red", markersize=1.5)
+        axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
 
 
@@ -188,6 +207,24 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "AP25": _number(row["ap25"]),
         "AP50": _number(row.get("ap50")),
         "AP": _number(row.get("ap")),
+    }
+
+
+def _edge_cells(row: dict[str, Any]) -> dict[str, str]:
+    def number(name: str, digits: str = ".1f") -> str:
+        return "-" if name not in row else format(row[name], digits)
+
+    return {
+        "layer": row["layer"],
+        "edges": str(row["edges"]),
+        "points": str(row["points"]),
+        "found": number("coverage", ".3f"),
+        "median": number("signed_median_km", "+.1f"),
+        "|median|": number("median_km"),
+        "|p95|": number("p95_km"),
+        "within a gate": number("within_gate", ".3f"),
+        "within sigma": number("within_sigma", ".3f"),
+        "false edges": str(row["false_edges"]),
     }
 
 

@@ -41,6 +41,23 @@ class Layer:
     range_max: float
 
 
+@dataclass(frozen=True, slots=True)
+class SeenLayers:
+    """What a model sees in one ionogram; true if there is a layer.
+
+    Attributes:
+        layers: by falling confidence.
+        segments: (H, W) uint8 class of each pixel of the image that the layers were found in,
+            0 for background; None without a segmenter.
+    """
+
+    layers: tuple[Layer, ...]
+    segments: NDArray[np.uint8] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.layers)
+
+
 def to_layers(
     boxes: Boxes, settings: IonogramImageSettings, class_names: tuple[str, ...]
 ) -> list[Layer]:

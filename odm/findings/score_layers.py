@@ -7,6 +7,7 @@ but a campaign has no boxes below its threshold, and average precision counts th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,14 @@ from odm.archive.errors import InputError
 from odm.archive.files import join
 from odm.archive.ionogram_keys import IonogramKey
 from odm.archive.ionograms import open_ionogram
+from odm.findings.edge_scores import SEEN_DB
 from odm.findings.evaluate import BY_PEOPLE
 from odm.findings.evaluate_layers import EXAMPLES
 from odm.findings.layer_scores import ScoredIonogram, layer_sheet
-from odm.findings.layer_sheet import LayerExample, LayerSheet
+from odm.findings.layer_sheet import LayerExample, LayerSheet, Line
+from odm.findings.score_edges import EdgeScores
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
+from odm.images.ionogram_layers import KnownLayer
 from odm.images.layer_labels import SIMULATED, LayerLabels, boxes_on_image
 from odm.statement import SIMULATED_DATA
 
@@ -36,6 +40,7 @@ def score_layers(
     threshold: float,
     about: dict[str, Any],
     advance: Callable[[int], object],
+    edges: Mapping[str, Sequence[KnownLayer]] | None = None,
 ) -> tuple[LayerSheet, list[LayerExample]]:
     """Score the outcomes of a campaign.
 
@@ -47,6 +52,7 @@ def score_layers(
         threshold: of the campaign.
         about: what is scored; gets what is to be known beside.
         advance: called with the number of ionograms that were just looked at.
+        edges: true layers by ionogram, with their leading edges; None where nobody knows them.
 
     Returns:
         The scores, and ionograms to look at, evenly spread in time.
@@ -61,7 +67,7 @@ def score_layers(
         raise InputError(f"{labels.folder}: labels none of the ionograms that are done")
     shown = set(np.unique(np.linspace(0, len(chosen) - 1, EXAMPLES).astype(int)).tolist())
     advance(len(stems) - len(chosen))
-    scored, examples = [], []
+    scored, examples, edge_scores = [], [], EdgeScores()
     for number, (stem, row) in enumerate(chosen):
         ionogram = open_ionogram(join(archive, row["source"]))
         labelled = labels.images[stem]
@@ -70,10 +76,22 @@ def score_layers(
             stem, truth, *_boxes(row["findings"], labels.classes, image), labelled.ray_model
         )
         scored.append(one)
+        known = edges.get(stem, ()) if edges is not None else ()
+        if edges is not None:
+            ranges = ionogram["group_range"].values
+            edge_scores.add(row["findings"], known, float(np.median(np.diff(ranges))))
         if number in shown:
-            picture = ionogram_image(ionogram, image)
             examples.append(
-                LayerExample(stem, picture, one.truth, one.edges, one.scores, one.classes)
+                LayerExample(
+                    stem,
+                    ionogram_image(ionogram, image),
+                    one.truth,
+                    one.edges,
+                    one.scores,
+                    one.classes,
+                    tuple(_true_line(layer, image) for layer in known),
+                    tuple(_line(layer, image) for layer in row["findings"]),
+                )
             )
         advance(1)
     about["ionograms done without labels, not scored"] = len(stems) - len(chosen)
@@ -81,7 +99,23 @@ def score_layers(
     caveat = BY_PEOPLE
     if labels.source == SIMULATED:
         caveat = SIMULATED_DATA[:1].upper() + SIMULATED_DATA[1:]
-    return layer_sheet(scored, labels.classes, threshold, about, caveat), examples
+    sheet = layer_sheet(scored, labels.classes, threshold, about, caveat)
+    if edges is not None:
+        sheet = replace(sheet, edges=edge_scores.rows(labels.classes))
+    return sheet, examples
+
+
+def _true_line(layer: KnownLayer, image: IonogramImageSettings) -> Line:
+    """Where a true edge can be seen, in pixels; elsewhere NaN."""
+    seen = np.where(layer.edge_snr >= SEEN_DB, layer.edge_group_range, np.nan)
+    x, y = image.to_pixel(layer.edge_frequency, seen)
+    return x + 0.5, y + 0.5
+
+
+def _line(row: Row, image: IonogramImageSettings) -> Line:
+    frequency, ranges = row.get("edge_frequency") or [], row.get("edge_group_range") or []
+    x, y = image.to_pixel(frequency, ranges)
+    return x + 0.5, y + 0.5
 
 
 def _boxes(

@@ -32,6 +32,7 @@ class KnownLayer:
         mask_path: its mask, for `read_mask`; None where it has none.
         kind: which one of its class, in words.
         ray_model: of the simulation.
+        found: whether it was found by a model: its edge is drawn in another colour.
     """
 
     layer: str
@@ -43,6 +44,7 @@ class KnownLayer:
     mask_path: Path | None = None
     kind: str = ""
     ray_model: str = ""
+    found: bool = False
 
 
 def is_layer_truth(folder: str | Path) -> bool:

@@ -39,8 +39,8 @@ def draw_ionogram(
     Args:
         path: the picture.
         ionogram: as `odm.archive.ionograms.open_ionogram` gives it.
-        layers: drawn as boxes, outlines and leading edges; an edge is dotted where its SNR is
-            below 6 dB.
+        layers: drawn as boxes, outlines and leading edges; a true edge is dotted where its SNR is
+            below 6 dB, a found one red.
         layers_name: what they are, for the legend.
         limits: of the colours, dB; -3 to a high percentile, at most 40, if None.
         title: instead of link and time.
@@ -89,12 +89,16 @@ def _draw_layer(
     colour = LAYER_COLOURS.get(layer.layer, "white")
     (left, right), (bottom, top) = np.array(layer.frequency) / 1e6, layer.group_range
     box = Rectangle((left, bottom), right - left, top - bottom, fill=False, ec=colour, lw=1.0)
-    box.set_label(f"{layers_name}: {layer.kind or layer.layer}")
+    name = "found" if layer.found and layers_name == "truth" else layers_name
+    box.set_label(f"{name}: {layer.kind or layer.layer}")
     axes.add_patch(box)
     if layer.mask_path is not None and layer.mask_path.is_file():
         mask = read_mask(layer.mask_path)
         if mask.shape == (mhz.size, km.size) and mask.any():
             axes.contour(mhz, km, mask.T.astype(float), [0.5], colors=colour, linewidths=0.4)
+    if layer.found:
+        axes.plot(layer.edge_frequency / 1e6, layer.edge_group_range, color="red", lw=1.4)
+        return
     seen = layer.edge_snr >= SEEN_DB
     edge_mhz = layer.edge_frequency / 1e6
     faint = np.where(seen, np.nan, layer.edge_group_range)

@@ -10,7 +10,7 @@ from typing import Any
 
 from odm.archive.errors import InputError
 from odm.archive.files import exists, join, read_bytes, write_bytes
-from odm.models.card import CARD, FORMAT, digest_of, read_json, read_model_card, to_json
+from odm.models.card import CARD, FORMAT, ModelCard, digest_of, read_json, read_model_card, to_json
 from odm.models.folder import LoadedModel, load_model
 
 PIPELINE_CARD = "pipeline.json"
@@ -54,9 +54,29 @@ def save_pipeline(folder: object, members: Mapping[str, object]) -> str:
 
 def read_digest(folder: object) -> str:
     """The digest of a model folder or of a pipeline folder, without loading it."""
-    if exists(join(folder, PIPELINE_CARD)):
+    if is_pipeline(folder):
         return str(_read_pipeline(folder)["digest"])
     return read_model_card(folder).digest
+
+
+def is_pipeline(folder: object) -> bool:
+    """Whether a folder is one of a pipeline."""
+    return exists(join(folder, PIPELINE_CARD))
+
+
+def read_cards(folder: object) -> dict[str, ModelCard]:
+    """The cards of a pipeline's members by role, without loading them.
+
+    Raises:
+        InputError: it is no pipeline folder, or a member is not the one that it was made of.
+    """
+    content = _read_pipeline(folder)
+    cards = {}
+    for role, digest in content["members"].items():
+        cards[role] = read_model_card(join(folder, role))
+        if cards[role].digest != digest:
+            raise InputError(f"{folder}: its {role} is not the one that it was made of")
+    return cards
 
 
 def load_pipeline(folder: object, *, device: str = "cpu") -> Pipeline:

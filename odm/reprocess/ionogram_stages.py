@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from odm.archive.errors import ArchiveError
 from odm.archive.ionograms import open_ionogram
 from odm.catalog.ionogram_kind import IONOGRAMS
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
+from odm.findings.edge_rows import edge_rows, edges_found
+from odm.findings.edges import EdgeSettings
 from odm.findings.layer_rows import IonogramFacts, facts_of, layer_rows
+from odm.findings.layers import SeenLayers
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
 from odm.images.spectrogram import clipped_share
 from odm.reprocess.stages import Draft, Result, guarded
 
-if TYPE_CHECKING:
-    from odm.findings.layers import Layer
-
 
 @dataclass(frozen=True)
 class IonogramStages:
-    """Ionograms: layers in boxes.
+    """Ionograms: layers in boxes, with their leading edges.
 
     Attributes:
         image: how an ionogram becomes an image; the model's.
         model: digest, for the catalog.
+        edges: how edges are found; None for none.
+        invert: whether layers are computed from edges.
     """
 
     image: IonogramImageSettings
     model: str
+    edges: EdgeSettings | None = None
+    invert: bool = False
     kind: OutcomeKind = IONOGRAMS
 
     def read(self, one: Input) -> Draft | Result:
@@ -50,27 +53,33 @@ class IonogramStages:
         }
         return Draft(one, image, facts_of(ionogram), shares)
 
-    def is_clear(self, seen: Sequence[Layer]) -> bool:
+    def is_clear(self, seen: SeenLayers) -> bool:
         """See `Stages`."""
         return not seen
 
-    def finish(self, draft: Draft, seen: Sequence[Layer] | None) -> Result:
+    def finish(self, draft: Draft, seen: SeenLayers | None) -> Result:
         """See `Stages`."""
-        found = guarded(self.kind, draft.one, lambda: self._finish(draft, seen or ()))
+        found = guarded(self.kind, draft.one, lambda: self._finish(draft, seen or SeenLayers(())))
         assert isinstance(found, Result)
         return found
 
-    def _finish(self, draft: Draft, layers: Sequence[Layer]) -> Result:
+    def _finish(self, draft: Draft, seen: SeenLayers) -> Result:
         one, facts = draft.one, draft.about
         assert isinstance(facts, IonogramFacts)
         rows: list[dict[str, Any]] = layer_rows(
-            layers,
+            seen.layers,
             facts,
             self.image,
             identity=one.identity,
             source=one.source,
             model=self.model,
         )
+        if rows and self.edges is not None:
+            # The file once more: an ionogram is larger than its image, and would travel twice.
+            ionogram = open_ionogram(one.path)
+            found = edges_found(ionogram, seen.layers, self.edges, seen.segments, self.image)
+            edges = edge_rows(found, with_inversion=self.invert)
+            rows = [row | edge for row, edge in zip(rows, edges, strict=True)]
         outcome = outcome_table(
             self.kind, one, findings=rows, shares=draft.shares, facts=facts.columns()
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict
 from typing import Any
 
 from odm.catalog.selection import Wish
-from odm.images.ionogram import IonogramImageSettings
 from odm.reprocess.drive import Order
 from odm.reprocess.ionogram_stages import IonogramStages
-from odm.reprocess.model import ModelSettings, Workers, find_model
+from odm.reprocess.layer_models import find_layer_models
+from odm.reprocess.model import Workers
 from odm.reprocess.orders import make_order
 
 
@@ -19,6 +19,9 @@ def ionogram_order(
     *,
     model: str | None = None,
     threshold: float | None = None,
+    layers: str | None = None,
+    edge: str = "path",
+    invert: bool = True,
     wish: Wish | None = None,
     workers: Workers | None = None,
     max_quarantined: float = 0.05,
@@ -30,8 +33,12 @@ def ionogram_order(
     Args:
         archive: folder or URI.
         campaign: local folder.
-        model: folder of a detector; None for the one of the package.
+        model: folder of a detector or a pipeline; None for the detector of the package.
         threshold: least confidence of a layer; None for the model's own.
+        layers: ``boxes`` or ``segments``: how a layer is cut out for its edge; None for segments
+            where the model is a pipeline with a segmenter.
+        edge: ``path``, ``feng``, or ``none``; see `odm.findings.edges`.
+        invert: whether layers are computed from edges; see `odm.findings.inversion`.
         wish, workers, max_quarantined, take_over: see `Order`.
         how: ``precision``, ``batch``, ``engine`` and ``device`` of `ModelSettings`.
 
@@ -39,20 +46,22 @@ def ionogram_order(
         InputError: no model, an empty archive, a folder of another campaign, or a setting that
             cannot be meant.
     """
-    from odm.models.boxes import BoxSettings
-
-    folder, card = find_model(model, "detector", **how)
-    boxes = BoxSettings.from_dict(card.thresholds)
-    if threshold is not None:
-        boxes = replace(boxes, threshold=threshold)
-    image = IonogramImageSettings.from_dict(dict(card.image))
+    found = find_layer_models(model, threshold=threshold, layers=layers, edge=edge, **how)
+    edges = found.edges
+    inverting = invert and edges is not None
     return make_order(
         archive,
         campaign,
-        stages=IonogramStages(image=image, model=card.digest),
-        model=ModelSettings(folder, card.digest, boxes=boxes.to_dict(), **how),
-        card=card,
-        settings={"image": image.to_dict(), "classes": card.architecture["options"]["classes"]},
+        stages=IonogramStages(
+            image=found.image, model=found.card.digest, edges=edges, invert=inverting
+        ),
+        model=found.settings,
+        card=found.card,
+        settings={
+            "image": found.image.to_dict(),
+            "classes": found.card.architecture["options"]["classes"],
+            "edges": "none" if edges is None else asdict(edges) | {"inverted": inverting},
+        },
         wish=wish,
         workers=workers,
         max_quarantined=max_quarantined,

@@ -14,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.errors import InputError
+from odm.findings.layers import SeenLayers
 
 if TYPE_CHECKING:
-    from odm.findings.layers import Layer, LayerFinder
+    from odm.findings.layer_segments import LayerSegmenter
+    from odm.findings.layers import LayerFinder
+    from odm.images.ionogram import IonogramImageSettings
     from odm.models.card import ModelCard
+    from odm.models.folder import LoadedModel
 
 Images = NDArray[np.uint8]
 BATCH_ON_GPU, BATCH_ON_CPU = 16, 2
@@ -40,7 +44,7 @@ class ModelSettings:
     """How a model is run.
 
     Attributes:
-        folder: the model folder.
+        folder: of the model, or of a pipeline.
         digest: of the model that the campaign is about.
         flip, temperature, precision: decide the answers; see `Predictor`.
         boxes: of a detector: its `odm.models.boxes.BoxSettings` as plain values. They decide the
@@ -48,6 +52,7 @@ class ModelSettings:
         batch: images a call; 0 for a default that fits the device.
         engine, device: see `Predictor`; decide no more than rounding.
         exports: folder that keeps exported models.
+        segments: whether a pipeline's segmenter is run too.
     """
 
     folder: str
@@ -60,6 +65,7 @@ class ModelSettings:
     engine: str = "auto"
     device: str = "auto"
     exports: str | None = None
+    segments: bool = False
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the answers."""
@@ -110,19 +116,25 @@ class Model(Protocol):
 
 
 class LayerModel:
-    """A detector that gives layers in physical units: no torch is needed to unpickle them."""
+    """A detector, perhaps with a segmenter: what they see needs no torch to be unpickled."""
 
-    def __init__(self, finder: LayerFinder) -> None:
-        self.finder = finder
+    def __init__(self, finder: LayerFinder, segmenter: LayerSegmenter | None = None) -> None:
+        self.finder, self.segmenter = finder, segmenter
 
     @property
     def batch(self) -> int:
         """See `Model`."""
         return self.finder.predictor.batch
 
-    def __call__(self, images: Images) -> list[list[Layer]]:
+    def __call__(self, images: Images) -> list[SeenLayers]:
         """See `Model`."""
-        return self.finder.layers(images)
+        found = self.finder.layers(images)
+        if self.segmenter is None:
+            return [SeenLayers(tuple(layers)) for layers in found]
+        segments = self.segmenter(images)
+        return [
+            SeenLayers(tuple(one), classes) for one, classes in zip(found, segments, strict=True)
+        ]
 
 
 def load_predictor(settings: ModelSettings, threads: int = 0) -> Model:
@@ -146,25 +158,54 @@ def load_predictor(settings: ModelSettings, threads: int = 0) -> Model:
         cv2.setNumThreads(threads)
     device = find_device(settings.device)
     batch = settings.batch or (BATCH_ON_CPU if device.type == "cpu" else BATCH_ON_GPU)
-    loaded = load_model(settings.folder, expect={"digest": settings.digest})
     running: dict[str, Any] = {
         "batch": batch,
         "engine": settings.engine,
         "device": str(device),
         "precision": settings.precision,
         "exports": settings.exports,
-        "digest": settings.digest,
     }
-    if settings.boxes is None:
-        flip, temperature = settings.flip, settings.temperature
-        return Predictor(loaded.model, flip=flip, temperature=temperature, **running)
-    from odm.findings.layers import LayerFinder
-    from odm.images.ionogram import IonogramImageSettings
-    from odm.models.boxes import BoxSettings
+    if settings.boxes is not None:
+        return _load_layers(settings, running)
+    loaded = load_model(settings.folder, expect={"digest": settings.digest})
+    flip, temperature = settings.flip, settings.temperature
+    running["digest"] = settings.digest
+    return Predictor(loaded.model, flip=flip, temperature=temperature, **running)
 
-    image = IonogramImageSettings.from_dict(dict(loaded.card.image))
-    boxes = BoxSettings.from_dict(settings.boxes)
-    return LayerModel(LayerFinder(loaded.model, image, boxes, **running))
+
+def _load_layers(settings: ModelSettings, running: dict[str, Any]) -> LayerModel:
+    """A detector, with its segmenter where that is wanted."""
+    from odm.findings.layer_segments import LayerSegmenter
+    from odm.findings.layers import LayerFinder
+    from odm.models.boxes import BoxSettings
+    from odm.models.folder import load_model
+    from odm.models.pipeline import is_pipeline, load_pipeline
+
+    members: dict[str, LoadedModel] = {}
+    if is_pipeline(settings.folder):
+        pipeline = load_pipeline(settings.folder)
+        if pipeline.digest != settings.digest:
+            raise InputError(f"{settings.folder} is another pipeline than when the run began")
+        members.update(pipeline.members)
+    else:
+        members["detector"] = load_model(settings.folder, expect={"digest": settings.digest})
+    detector = members["detector"]
+    image, digest = window_of(detector.card), {"digest": detector.card.digest}
+    boxes = BoxSettings.from_dict(dict(settings.boxes or {}))
+    finder = LayerFinder(detector.model, image, boxes, **running, **digest)
+    if not settings.segments:
+        return LayerModel(finder)
+    segmenter = members["segmenter"]
+    digest = {"digest": segmenter.card.digest}
+    own = window_of(segmenter.card)
+    return LayerModel(finder, LayerSegmenter(segmenter.model, own, image, **running, **digest))
+
+
+def window_of(card: ModelCard) -> IonogramImageSettings:
+    """How an ionogram becomes the image of a model."""
+    from odm.images.ionogram import IonogramImageSettings
+
+    return IonogramImageSettings.from_dict(dict(card.image))
 
 
 def loading(settings: ModelSettings) -> str:
@@ -198,10 +239,7 @@ def find_model(folder: str | Path | None, kind: str, **how: Any) -> tuple[str, M
     Raises:
         InputError: it is no model folder, or of another kind; or a setting that cannot be meant.
     """
-    for name, words in WORDS.items():
-        if name in how and not re.fullmatch(words, str(how[name])):
-            choice = words.replace(r"(:\d+)?", " or cuda:N").replace("|", ", ")
-            raise InputError(f"{name} {how[name]!r}: give {choice}")
+    check_words(how)
     from odm.models.card import read_model_card
     from odm.models.shipped import model_folder, shipped_model
 
@@ -213,6 +251,14 @@ def find_model(folder: str | Path | None, kind: str, **how: Any) -> tuple[str, M
     if found != kind:
         raise InputError(f"{folder} is a {found}: {NEEDS[kind]} need a {kind}")
     return str(folder), card
+
+
+def check_words(how: Mapping[str, Any]) -> None:
+    """Raise InputError where one of `WORDS` cannot be meant."""
+    for name, words in WORDS.items():
+        if name in how and not re.fullmatch(words, str(how[name])):
+            choice = words.replace(r"(:\d+)?", " or cuda:N").replace("|", ", ")
+            raise InputError(f"{name} {how[name]!r}: give {choice}")
 
 
 def cores() -> int:

@@ -92,7 +92,7 @@ class Stages(Protocol):
         Args:
             draft: without its image.
             seen: what the model sees in it: of half-orbits a map of probability (H, W) uint8, of
-                ionograms a list of `odm.findings.layers.Layer`; None where `is_clear`.
+                ionograms `odm.findings.layers.SeenLayers`; None where `is_clear`.
         """
         ...
 

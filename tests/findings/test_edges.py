@@ -244,3 +244,16 @@ def test_wrong_use() -> None:
         matrix_edges(values, FREQUENCY, RANGES, [Layer("G", 1.0, 6e6, 9e6, 1.0, 2.0)])
     with pytest.raises(InputError, match="even steps"):
         matrix_edges(values, FREQUENCY, RANGES**1.1, layers)
+
+
+def test_a_later_echo_at_lower_frequencies_is_no_part_of_the_edge() -> None:
+    """As behind the box of a layer in front, where the second hop is the first that is left."""
+    edge = curve()
+    early = np.arange(FREQUENCY.size) < 25
+    power = echo(np.where(early, edge + 500, edge))
+    power[25:29] = 0
+    (found,) = matrix_edges(snr(power, 8), FREQUENCY, RANGES, [layer_of("F", power)])
+    assert "pieces left out" in found.flags
+    assert found.frequency[0] > FREQUENCY[24]
+    truth = np.interp(found.frequency, FREQUENCY, edge)
+    assert np.median(np.abs(found.group_range - truth)) < 5

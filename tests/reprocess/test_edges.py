@@ -1,0 +1,154 @@
+"""Campaigns of ionograms with leading edges."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from odm.archive.errors import InputError
+from odm.catalog.campaign import load_campaign
+from odm.catalog.layer_tables import EDGE_FIELDS
+from odm.findings.edge_rows import edge_columns, edge_rows, edges_found
+from odm.findings.edges import EdgeSettings
+from odm.findings.layers import Layer
+from odm.images.ionogram_layers import read_layers
+from odm.models.pipeline import save_pipeline
+from odm.models.shipped import shipped_model
+from odm.reprocess.drive import reprocess
+from odm.reprocess.ionograms import ionogram_order
+from odm.reprocess.layer_models import find_layer_models
+from odm.reprocess.local import run_local
+from odm.simulate.ionograms import simulate_ionograms
+from tests.findings.edge_cases import FREQUENCY, RANGES, curve, echo, layer_of, snr
+from tests.test_cli import run
+
+HERE = {"engine": "eager", "device": "cpu"}
+
+
+def ionogram(convention: str = "backscatter", ranges: np.ndarray = RANGES) -> xr.Dataset:
+    return xr.Dataset(
+        {"snr": (("frequency", "group_range"), snr(echo(curve()), 8))},
+        coords={"frequency": FREQUENCY, "group_range": ranges},
+        attrs={"range_convention": convention},
+    )
+
+
+F_LAYER = layer_of("F", echo(curve()))
+
+
+def test_a_row_has_every_column_and_what_it_says_is_near_the_truth() -> None:
+    (edge,) = edges_found(ionogram(), [F_LAYER], EdgeSettings())
+    (row,) = edge_rows([edge])
+    assert set(row) == {one.name for one in EDGE_FIELDS} or row["inversion_reason"]
+    truth = np.interp(row["edge_frequency"], FREQUENCY, curve())
+    assert np.median(np.abs(np.array(row["edge_group_range"]) - truth)) < 5
+    lengths = {len(row[name]) for name in ("edge_frequency", "edge_sigma", "edge_confidence")}
+    assert lengths == {len(row["edge_group_range"])} and row["edge_frequency"]
+    assert row["edge_frequency_max"] == row["edge_frequency"][-1]
+    assert row["minimum_group_range"] == min(row["edge_group_range"])
+    assert edge_columns(edge, inverted=None)["inversion_reason"] == "not asked for"
+
+
+def test_where_there_can_be_no_edge_there_is_none_and_the_row_says_why() -> None:
+    uneven = RANGES + 0.2 * np.arange(RANGES.size) % 3
+    for data, layer, flag in (
+        (ionogram("vertical"), F_LAYER, "other convention"),
+        (ionogram("oblique"), F_LAYER, "other convention"),
+        (ionogram(ranges=uneven), F_LAYER, "uneven ranges"),
+        (ionogram(), Layer("E", 1.0, 8e6, 9e6, 600, 800), "other layer"),
+        (ionogram(), Layer("Es", 1.0, 8e6, 9e6, 9000, 9100), "outside window"),
+    ):
+        (row,) = edge_rows(edges_found(data, [layer], EdgeSettings()))
+        assert row["edge_flags"] == [flag]
+        assert row["edge_frequency"] == row["edge_group_range"] == []
+        assert row["edge_frequency_max"] is None
+        assert row["inversion_reason"] == "there is no edge"
+    assert edges_found(ionogram(), [], EdgeSettings()) == []
+
+
+def test_settings_that_cannot_be_meant() -> None:
+    for options, says in (
+        ({"edge": "canny"}, "edge 'canny': give path, feng or none"),
+        ({"layers": "raw"}, "layers 'raw': give boxes or segments"),
+        ({"layers": "segments"}, "has no segmenter: give a pipeline"),
+        ({"layers": "boxes", "edge": "none"}, "give no --layers with --edge none"),
+    ):
+        with pytest.raises(InputError, match=says):
+            find_layer_models(None, **options)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three simulated ionograms and a campaign with edges."""
+    tmp = tmp_path_factory.mktemp("edges")
+    simulate_ionograms(tmp / "archive", count=3, seed=5, kind="f", difficulty=0.2)
+    order = ionogram_order(str(tmp / "archive"), str(tmp / "campaign"), **HERE)
+    assert reprocess(order, run_local).pending == 0
+    return tmp
+
+
+def test_a_campaign_finds_edges(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    campaign = load_campaign(done / "campaign")
+    assert campaign.card.settings["edges"]["layers"] == "boxes"
+    rows = campaign.outcomes().to_pylist()
+    layers = [layer for row in rows for layer in row["findings"]]
+    assert len(rows) == 3 and sum(bool(one["edge_frequency"]) for one in layers) >= 2
+    for one in layers:
+        assert one["edge_frequency"] or one["edge_flags"]
+        assert (one["critical_frequency"] is None) == bool(one["inversion_reason"])
+    truth = done / "archive" / "truth.parquet"
+    code, out, _ = run(capsys, "score", done / "campaign", "--truth", truth, "--json")
+    assert code == 0
+    edges = json.loads(out)["edges"]
+    assert [row["layer"] for row in edges] == ["Es", "F"]
+    known = [one for some in read_layers(done / "archive").values() for one in some]
+    seen = sum(int((one.edge_snr >= 6).sum()) for one in known)
+    assert sum(row["points"] for row in edges) == seen
+    f = edges[1]
+    assert f["coverage"] > 0.8 and f["median_km"] < 7.5
+    brief = run(capsys, "score", done / "campaign", "--truth", truth, "--brief")[1]
+    assert "Leading edges" in brief
+
+
+def test_edges_belong_to_the_campaign(done: Path) -> None:
+    archive, campaign = str(done / "archive"), str(done / "campaign")
+    for options, says in (
+        ({"edge": "feng"}, r"edges\.method is path there and feng here"),
+        ({"invert": False}, r"edges\.inverted is true there and false here"),
+        ({"edge": "none"}, r"settings\.edges"),
+    ):
+        with pytest.raises(InputError, match=says):
+            ionogram_order(archive, campaign, **options, **HERE)
+
+
+def test_a_pipeline_cuts_along_segments(done: Path, tmp_path: Path) -> None:
+    from odm.models.folder import save_model
+    from odm.models.segmenters import create_segmenter
+    from odm.reprocess.model import load_predictor
+
+    detector = shipped_model("detector")
+    image = find_layer_models(None).image.to_dict()
+    options = {"encoder": "tu-mobilenetv3_small_100", "decoder_channels": [32, 24, 16, 8, 8]}
+    model = create_segmenter("unet", classes=3, **options).eval()
+    smaller = {**image, "height": 128, "width": 128}
+    save_model(tmp_path / "segmenter", model, image=smaller, thresholds={})
+    both = {"detector": detector, "segmenter": tmp_path / "segmenter"}
+    digest = save_pipeline(tmp_path / "both", both)
+    found = find_layer_models(str(tmp_path / "both"), **HERE)
+    assert found.card.digest == found.settings.digest == digest
+    assert found.edges == EdgeSettings("path", "segments") and found.settings.segments
+    seen = load_predictor(found.settings)(np.zeros((3, 256, 256), np.uint8))
+    assert [one.segments.shape for one in seen] == [(256, 256)] * 3
+    order = ionogram_order(
+        str(done / "archive"), str(tmp_path / "campaign"), model=str(tmp_path / "both"), **HERE
+    )
+    assert reprocess(order, run_local).counts["quarantined"] == 0
+    other = {**image, "range_max": 4000.0}
+    save_model(tmp_path / "segmenter", model, image=other, thresholds={})
+    save_pipeline(tmp_path / "other", both)
+    with pytest.raises(InputError, match="the detector's images have range_max 5000"):
+        find_layer_models(str(tmp_path / "other"))
