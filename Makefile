@@ -75,9 +75,11 @@ bench-cluster: setup
 	$(BIN)/python benchmarks/cluster_scaling.py
 	$(BIN)/python benchmarks/schedule.py
 
-# The detector that comes with the package: an hour on a CPU; goes on when killed.
+# Detector and segmenter of layers that come with the package: an hour and a half on a CPU core; goes
+# on when killed.
 detector: setup
 	$(BIN)/python benchmarks/shipped_detector.py
+	$(BIN)/python benchmarks/shipped_layers.py
 	$(BIN)/python benchmarks/layer_baseline.py --work runs/shipped_detector
 
 # Cell by cell; stop and start at will. Hours with more models and seeds: see its --help.

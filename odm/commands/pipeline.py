@@ -9,23 +9,26 @@ import typer
 
 def pipeline(
     out: Annotated[str, typer.Argument(help="Folder to make.")],
-    detector: Annotated[str, typer.Option(help="Folder of a detector of layers.")],
+    detector: Annotated[
+        str, typer.Option(help="Folder of a detector of layers, or a shipped one.")
+    ],
     segmenter: Annotated[
-        str, typer.Option(help="Folder of a segmenter of the same layers (odm train segmenter).")
+        str, typer.Option(help="Folder of a segmenter of the same layers, or a shipped one.")
     ],
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Join a detector and a segmenter of ionograms in one pipeline folder, under one digest.
 
-    Example: odm pipeline models/layers --detector runs/yolox/model --segmenter runs/unet/model
+    Example: odm pipeline models/layers --detector yolox_nano --segmenter layers_unet
     """
     import json
 
     from odm.archive.errors import InputError
     from odm.models.card import read_model_card
     from odm.models.pipeline import save_pipeline
+    from odm.models.shipped import model_folder
 
-    members = {"detector": detector, "segmenter": segmenter}
+    members = {"detector": model_folder(detector), "segmenter": model_folder(segmenter)}
     cards = {role: read_model_card(folder) for role, folder in members.items()}
     for role, card in cards.items():
         kind = card.architecture["kind"]

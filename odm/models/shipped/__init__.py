@@ -10,14 +10,15 @@ from pathlib import Path
 from odm.archive.errors import InputError
 from odm.archive.files import exists, join
 
-SHIPPED = {"segmenter": "odm_unet_small", "detector": "yolox_nano"}
+SHIPPED = {"segmenter": "odm_unet_small", "detector": "yolox_nano", "layers": "layers_unet"}
 
 
 def shipped_model(kind: str = "segmenter") -> Path:
     """Folder of the model that is used where none is named.
 
     Args:
-        kind: ``segmenter`` for half-orbits, ``detector`` for ionograms.
+        kind: ``segmenter`` for half-orbits, ``detector`` for ionograms, ``layers`` for the
+            segmenter of ionograms that `odm pipeline` joins with the detector.
 
     Raises:
         InputError: this installation carries none of that kind.
