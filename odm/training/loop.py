@@ -37,7 +37,6 @@ from odm.training.settings import TaskSettings
 from odm.training.stepper import Stepper
 from odm.training.task import Task
 
-
 NO_STEP = -1
 """Stands for no checkpoint where the ranks compare theirs."""
 
