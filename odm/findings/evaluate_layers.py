@@ -83,8 +83,8 @@ def evaluate_detector(
         calibrate_on: where temperature and threshold are from. ``auto``: the model folder, else
             the validation part. ``validation``; ``scored``: the very part that is scored;
             ``none``: the folder's threshold, whatever it is from.
-        fit: calibrate on the validation part, whatever the folder holds: a detector's threshold is
-            chosen together with its temperature.
+        fit: calibrate, whatever the folder holds; on the validation part unless ``calibrate_on``
+            says ``scored``. A detector's threshold is chosen together with its temperature.
         validation: another data set, on whose validation part it is calibrated; implies ``fit``.
         running: engine, device, batch.
         meter: shows progress.
@@ -112,7 +112,9 @@ def evaluate_detector(
         fitted_on = "the model folder"
     elif calibrate_on != "none":
         source = part if calibrate_on == "scored" else "validation"
-        same = (other.digest, source) == (data.digest, part)
+        places = _paths(other, source), _paths(data, part)
+        # The digest alone does not say what the files hold.
+        same = other.digest == data.digest and places[0] == places[1]
         found = scored if same else bench.find(other, source)
         temperature, threshold = fit_boxes(found, len(bench.finder.class_names))
         settings = replace(settings, temperature=temperature, threshold=threshold)
@@ -120,7 +122,7 @@ def evaluate_detector(
         facts = {"data": other.digest, "part": source, "ionograms": len(found)}
         facts |= {"simulation_seed": simulation_seed(other)}
         facts |= {"temperature": temperature, "threshold": threshold}
-        if _paths(other, source) & _paths(data, part):
+        if places[0] & places[1]:
             notes.append("calibrated on the very ionograms that are scored")
     return bench.evaluation(part, scored, settings, fitted_on, facts, notes)
 
