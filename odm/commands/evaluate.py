@@ -90,7 +90,7 @@ def evaluate(
             source = context.get_parameter_source(name)
             if source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP"):
                 raise InputError(f"--{name} is for a segmenter: {model} is a detector")
-        done = evaluate_detector(
+        found = evaluate_detector(
             model,
             dataset,
             part=part,
@@ -100,7 +100,7 @@ def evaluate(
             running=Running(batch, engine, device, precision),  # type: ignore[arg-type]
             meter=lambda what, total: progress(what, total, "ionograms"),
         )
-        _finish_detector(model, done, out, save, json_)
+        _finish_detector(model, found, out, save, json_)
         return
     method = open_method(model)
     if save and method.card is None:

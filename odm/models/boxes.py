@@ -131,9 +131,10 @@ def pick_boxes(
         rounded = _rounded(score[best]).cpu().numpy()
         sides = (edges[best] * PIXEL_STEPS).round() / PIXEL_STEPS
         given = score[best].cpu().numpy() if exact else rounded
-        kept_best = rounded >= settings.threshold
-        boxes = Boxes(sides.cpu().numpy(), given, kind[best].cpu().numpy())
-        found.append(Boxes(*(values[kept_best] for values in boxes)))
+        # Rounded, as the rows show it.
+        high = rounded >= settings.threshold
+        kinds = kind[best].cpu().numpy()
+        found.append(Boxes(sides.cpu().numpy()[high], given[high], kinds[high]))
     return found
 
 
