@@ -2,19 +2,21 @@
 
 A cell is what is trained (`Case`) and a seed, at one budget. All have the data of `simulated`;
 their temperature and thresholds are fitted on the validation part, and they are scored on an
-archive of another seed. A cell that is done is not repeated: stop and start at will. Differences
+archive of another seed. A cell that is done is not repeated: stop and start at will. One that was
+made with another case, other settings or other data is: each holds a digest of them. Differences
 are paired: both models saw the same half-orbits, and whole 5-day cycles are resampled.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +26,14 @@ from numpy.typing import NDArray
 from simulated import SCORED_SEED, SIZE, TRAINING_SEED, scored_set, training_set
 
 from odm.archive.files import write_bytes
+from odm.archive.samples import Dataset
 from odm.catalog.bootstrap import block_weights, interval
 from odm.findings.evaluate import Evaluation, evaluate_model
+from odm.images.mask_shapes import MaskKind
 from odm.models.segmenters import create_model
 from odm.progress import progress
 from odm.training.segmenter import plan_segmenter, train_here
-from odm.training.settings import read_settings
+from odm.training.settings import TrainSettings, read_settings
 
 CONFIG = Path(__file__).parent.parent / "configs" / "odm_unet_shipped.yaml"
 WITHOUT_LEARNING = ("log", "canny")
@@ -52,7 +56,7 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     size: int = SIZE
-    mask: Literal["contour", "box"] = "contour"
+    mask: MaskKind = "contour"
 
 
 def main(
@@ -78,17 +82,26 @@ def main(
     options = parser.parse_args()
     budget = {"epochs": options.epochs, "crop": options.crop, "test": options.half_orbits}
     names = () if options.report else (*options.cases, *WITHOUT_LEARNING)
+    data = _Data(options)
+
+    def wanted(one: str, seed: int) -> str:
+        return digest_of(cases.get(one), seed, options, data)
+
     for seed in options.seeds:
         for one in names:
-            path = _path(options.work, one, seed if one in cases else 0, budget)
-            if not path.exists():
+            at = seed if one in cases else 0
+            path = _path(options.work, one, at, budget)
+            if not is_current(path, wanted(one, at)):
                 cell = _cell(one, cases.get(one), seed, options)
-                write_bytes(path, json.dumps(cell | {"budget": budget}, indent=1).encode())
-    cells = [json.loads(path.read_text()) for path in (options.work / "cells").glob("*.json")]
-    done = [cell for cell in cells if cell["budget"] == budget]
+                cell |= {"budget": budget, "digest": wanted(one, at)}
+                write_bytes(path, json.dumps(cell, indent=1).encode())
+    known = [*cases, *WITHOUT_LEARNING]
+    done = current_cells(options.work, budget, known, wanted) if data.is_there() else []
+    if not done:
+        parser.exit(1, f"{options.work}: no cell of this budget, these settings and these data\n")
     report(
         name,
-        compare(done, [*cases, *WITHOUT_LEARNING], reference),
+        compare(done, known, reference),
         budget=budget,
         data=f"simulated: trained on seed {TRAINING_SEED}, scored on seed {SCORED_SEED} at the "
         f"simulator's defaults, IoU {OVERLAP:g}; thresholds fitted on validation",
@@ -98,6 +111,86 @@ def main(
 def _path(work: Path, name: str, seed: int, budget: Mapping[str, int]) -> Path:
     words = [name.replace(",", "").replace(" ", "_"), *map(str, budget.values()), f"seed{seed}"]
     return work / "cells" / ("-".join(words) + ".json")
+
+
+class _Data:
+    """Digests of the data sets, each read once.
+
+    Args:
+        options: of the command; without ``report`` what is not there is made.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self._known: dict[tuple[int, str], list[str]] = {}
+
+    def is_there(self) -> bool:
+        """Whether there is anything that a cell can be compared with."""
+        archives = [self.options.work / name / "simulation.json" for name in ("train", "test")]
+        return all(path.is_file() for path in archives)
+
+    def __call__(self, size: int, mask: MaskKind) -> list[str]:
+        """Of the data for training and validation, and for the test."""
+        options = self.options
+        if (size, mask) not in self._known:
+            places = (
+                training_set(options.work, size=size, mask=mask),
+                training_set(options.work, size=size),
+                scored_set(options.work, "test", options.half_orbits, size=size),
+            )
+            self._known[size, mask] = [Dataset.load(path).digest for path in places]
+        return self._known[size, mask]
+
+
+def digest_of(
+    case: Case | None,
+    seed: int,
+    options: argparse.Namespace,
+    data: Callable[[int, MaskKind], list[str]],
+) -> str:
+    """SHA-256 of all that decides a cell: the case, its settings in full, and the data.
+
+    Args:
+        case: None for a method without learning.
+        seed: of the training.
+        options: of the command.
+        data: digests of the data sets, of a size and a kind of mask.
+    """
+    content: dict[str, Any] = {"overlap": OVERLAP, "data": data(SIZE, "contour")}
+    if case is not None:
+        content["case"] = asdict(case)
+        content["settings"] = _settings(case, seed, options).digest
+        content["data"] = data(case.size, case.mask)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def is_current(path: Path, digest: str) -> bool:
+    """Whether a cell is there and is the one that is meant."""
+    return path.is_file() and bool(json.loads(path.read_text()).get("digest") == digest)
+
+
+def current_cells(
+    work: Path,
+    budget: Mapping[str, int],
+    names: Sequence[str],
+    wanted: Callable[[str, int], str],
+) -> list[dict[str, Any]]:
+    """The cells of these names and this budget; those of anything else are left out.
+
+    Args:
+        work: the folder.
+        budget: of all.
+        names: of cases and of methods without learning.
+        wanted: the digest of a name and a seed.
+    """
+    cells = [json.loads(path.read_text()) for path in sorted((work / "cells").glob("*.json"))]
+    return [
+        cell
+        for cell in cells
+        if cell["budget"] == budget
+        and cell["model"] in names
+        and cell.get("digest") == wanted(cell["model"], cell["seed"])
+    ]
 
 
 def _cell(name: str, case: Case | None, seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -116,7 +209,7 @@ def _cell(name: str, case: Case | None, seed: int, options: argparse.Namespace) 
     return facts | _scores(found)
 
 
-def _train(case: Case, seed: int, options: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+def _settings(case: Case, seed: int, options: argparse.Namespace) -> TrainSettings:
     epochs = options.epochs
     changes = {
         "seed": seed,
@@ -128,7 +221,11 @@ def _train(case: Case, seed: int, options: argparse.Namespace) -> tuple[Path, di
         "schedule.temperature_epochs": max(1, epochs // 4),
         **case.settings,
     }
-    settings = read_settings(CONFIG, [f"{key}={json.dumps(at)}" for key, at in changes.items()])
+    return read_settings(CONFIG, [f"{key}={json.dumps(at)}" for key, at in changes.items()])
+
+
+def _train(case: Case, seed: int, options: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    settings = _settings(case, seed, options)
     data = training_set(options.work, size=case.size, mask=case.mask)
     plan = plan_segmenter(settings, data, options.work / "runs")
     began = time.monotonic()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from simulated_ionograms import scored_set, training_set
+from simulated_ionograms import TRAINING_SEED, scored_set, training_set
 
 from odm.findings.evaluate import Running
 from odm.findings.evaluate_layers import evaluate_detector, save_detector
@@ -25,6 +25,12 @@ from odm.training.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "odm" / "models" / "shipped" / SHIPPED["detector"]
+VALIDATION = "validation, as in training"
+SCORED = {
+    "both": (None, "both ray models"),
+    "layered": ("layered", "the second ray model alone"),
+}
+"""Ray model of each test archive, and its name on the card."""
 RESULTS = ROOT / "benchmarks" / "results" / "shipped_detector"
 
 
@@ -44,17 +50,14 @@ def main() -> None:
     train_here(plan)
     keep(plan.run.model, options.target)
     running = Running(batch=8)
-    first = True
-    for name, ray_model in (("both", None), ("layered", "layered")):
+    calibrated = evaluate_detector(
+        options.target, data, part="validation", calibrate_on="validation", running=running
+    )
+    save_detector(options.target, calibrated, VALIDATION)
+    for name, (ray_model, words) in SCORED.items():
         scored = scored_set(options.work, options.scored, ray_model=ray_model)
-        if first:  # calibrated once, on the validation part of the training's archive
-            calibrated = evaluate_detector(
-                options.target, data, part="validation", calibrate_on="validation", running=running
-            )
-            save_detector(options.target, calibrated)
-            first = False
         done = evaluate_detector(options.target, scored, running=running)
-        save_detector(options.target, done)
+        save_detector(options.target, done, words)
         done.sheet.about["folder"] = f"odm/models/shipped/{TARGET.name}"
         for path in write_sheet(RESULTS / name, done.sheet, done.class_names, done.examples):
             print("written:", path)
@@ -74,7 +77,7 @@ def keep(trained: Path, target: Path) -> None:
         kind=card.architecture["kind"],
         training_data=card.training_data,
         metrics=card.metrics,
-        notes=card.notes,
+        notes={**card.notes, "recipe": "make detector", "seed": TRAINING_SEED},
         half=True,
     )
     print(f"{target}: {saved.weights['bytes'] / 1e6:.2f} MB, digest {saved.digest}")

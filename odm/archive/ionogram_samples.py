@@ -22,6 +22,7 @@ from odm.archive.ionogram_keys import IonogramKey
 from odm.archive.ionograms import IonogramListing, list_ionograms, open_ionogram
 from odm.archive.samples import placed, seen_from
 from odm.archive.splits import PARTS, PURGED, Part
+from odm.images.annotations import mask_digest
 from odm.images.ionogram import IonogramImageSettings, ionogram_image, mask_to_canvas
 from odm.images.ionogram_layers import read_mask
 from odm.images.layer_labels import (
@@ -240,13 +241,20 @@ class IonogramDataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 that names the data set: settings, and names, sizes and boxes of the labelled
-        ionograms; not where they lie or when they were written."""
+        """SHA-256 that names the data set: settings, and names, sizes, boxes and masks of the
+        labelled ionograms; not where they lie or when they were written.
+
+        Raises:
+            ArchiveError: a mask is gone.
+        """
         rule = self.config.model_dump(mode="json", exclude={"archive", "annotations"})
         digest = hashlib.sha256(json.dumps(rule, sort_keys=True).encode())
         for sample in sorted(self.all_samples, key=lambda sample: sample.key.identity):
             boxes = json.dumps([sample.labelled.shares, sample.labelled.centres])
             digest.update(f"\n{sample.key.identity} {sample.size} {boxes}".encode())
+            for name, path in sample.labelled.masks:  # people's boxes have none
+                mask = read_mask(path).astype(np.uint8)
+                digest.update(f" {name} {mask_digest(mask)}".encode())
         return digest.hexdigest()
 
     def table(self) -> list[dict[str, Any]]:

@@ -9,11 +9,16 @@ import typer
 
 if TYPE_CHECKING:
     from odm.findings.cases import Example
-    from odm.findings.evaluate import Running
+    from odm.findings.evaluate_layers import LayerEvaluation
     from odm.findings.score_sheet import ScoreSheet
 
 
+SEGMENTERS_ONLY = ("flip", "overlap", "resamples")
+"""Options that mean nothing for a detector."""
+
+
 def evaluate(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -62,13 +67,15 @@ def evaluate(
 ) -> None:
     """Score a model on one part of a data set, calibrated on its validation part.
 
-    A detector is scored on a data set of ionograms: layers in boxes. Flip and overlap then have no
-    meaning, and its threshold is chosen whenever it is calibrated.
+    A detector is scored on a data set of ionograms: layers in boxes. Its threshold is chosen
+    whenever it is calibrated, and --fit-thresholds or --validation calibrate it anew; --flip,
+    --overlap and --resamples are not for it.
 
     Example: odm evaluate runs/odm_unet-0123456789ab/model dataset.yaml --out scores
     """
     from odm.archive.errors import InputError
     from odm.findings.evaluate import Running, evaluate_model
+    from odm.findings.evaluate_layers import evaluate_detector
     from odm.findings.methods import open_method
     from odm.findings.save_evaluation import save_evaluation
     from odm.models.shipped import model_folder
@@ -79,8 +86,21 @@ def evaluate(
         raise InputError(f"--save: {model} belongs to the package: copy {folder} and name the copy")
     model = folder
     if _is_detector(model):
-        given = Running(batch, engine, device, precision)  # type: ignore[arg-type]
-        _evaluate_detector(model, dataset, part, calibrate_on, given, out, save, json_)
+        for name in SEGMENTERS_ONLY:
+            source = context.get_parameter_source(name)
+            if source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP"):
+                raise InputError(f"--{name} is for a segmenter: {model} is a detector")
+        found = evaluate_detector(
+            model,
+            dataset,
+            part=part,
+            calibrate_on=calibrate_on,
+            fit=fit_thresholds,
+            validation=validation,
+            running=Running(batch, engine, device, precision),  # type: ignore[arg-type]
+            meter=lambda what, total: progress(what, total, "ionograms"),
+        )
+        _finish_detector(model, found, out, save, json_)
         return
     method = open_method(model)
     if save and method.card is None:
@@ -120,28 +140,12 @@ def _is_detector(model: str) -> bool:
     return exists(join(model, CARD)) and read_model_card(model).architecture["kind"] == "detector"
 
 
-def _evaluate_detector(
-    model: str,
-    dataset: Path,
-    part: str,
-    calibrate_on: str,
-    running: Running,
-    out: Path | None,
-    save: bool,
-    json_: bool,
+def _finish_detector(
+    model: str, done: LayerEvaluation, out: Path | None, save: bool, json_: bool
 ) -> None:
-    from odm.findings.evaluate_layers import evaluate_detector, save_detector
+    from odm.findings.evaluate_layers import save_detector
     from odm.findings.layer_sheet import write_sheet
-    from odm.progress import progress
 
-    done = evaluate_detector(
-        model,
-        dataset,
-        part=part,
-        calibrate_on=calibrate_on,
-        running=running,
-        meter=lambda what, total: progress(what, total, "ionograms"),
-    )
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)
     if save:

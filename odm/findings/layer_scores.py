@@ -42,7 +42,8 @@ class ScoredIonogram:
         name: of the ionogram.
         truth: (T, 5) class, left, top, right, bottom; pixels, or any units in which boxes are
             boxes.
-        edges, scores, classes: (F, 4), (F,), (F,) of what was found.
+        edges, scores, classes: (F, 4), (F,), (F,) of what was found; scores to be tempered are
+            not rounded yet.
         group: such as the ray model of a simulation; scores are given by group too.
     """
 
@@ -59,10 +60,10 @@ class ScoredIonogram:
         return np.asarray(self.truth[:, 0], np.int64)
 
     def tempered(self, temperature: float) -> ScoredIonogram:
-        """With scores sigmoid(logit / temperature), in whole 1/1000."""
-        p = np.clip(np.asarray(self.scores, np.float64), 1e-9, 1 - 1e-9)
-        scores = 1 / (1 + np.exp(-np.log(p / (1 - p)) / temperature))
-        rounded = np.round(scores * 1000) / 1000
+        """With scores sigmoid(logit / temperature), in whole 1/1000: those of a campaign."""
+        from odm.models.boxes import to_levels
+
+        rounded = to_levels(self.scores, temperature)
         return ScoredIonogram(self.name, self.truth, self.edges, rounded, self.classes, self.group)
 
     def above(self, threshold: float) -> ScoredIonogram:
@@ -92,7 +93,7 @@ def count_boxes(
 def fit_boxes(
     ionograms: Sequence[ScoredIonogram], classes: int, overlap: float = 0.5
 ) -> tuple[float, float]:
-    """Temperature and threshold, from ionograms of validation with scores at temperature 1.
+    """Temperature and threshold, from ionograms of validation with exact scores at temperature 1.
 
     The temperature makes scores the share of boxes that are right; the threshold gives the largest
     mean F1 of the classes, in steps of 0.01.

@@ -111,12 +111,15 @@ class LayerFinder:
         settings = BoxSettings.from_dict(card.thresholds)
         return cls(model, image, settings, **{"digest": card.digest, **running})
 
-    def __call__(self, images: Images, settings: BoxSettings | None = None) -> list[Boxes]:
+    def __call__(
+        self, images: Images, settings: BoxSettings | None = None, *, exact: bool = False
+    ) -> list[Boxes]:
         """The boxes in each of images (B, H, W) uint8, any B.
 
         Args:
             images: as `odm.images.ionogram.ionogram_image` makes them.
             settings: other ones than its own.
+            exact: of `odm.models.boxes.pick_boxes`.
 
         Raises:
             InputError: images of another type, or of a size that does not fit the model.
@@ -136,7 +139,7 @@ class LayerFinder:
             full = np.zeros((batch, *size), np.uint8)
             full[: len(part)] = part
             output = self.predictor.output(full)[: len(part)]
-            found += pick_boxes(output, size, settings or self.settings)
+            found += pick_boxes(output, size, settings or self.settings, exact=exact)
         return found
 
     def layers(self, images: Images) -> list[list[Layer]]:
@@ -144,7 +147,11 @@ class LayerFinder:
         return [to_layers(boxes, self.image, self.class_names) for boxes in self(images)]
 
     def stream(
-        self, pairs: Iterable[tuple[Item, Images]], settings: BoxSettings | None = None
+        self,
+        pairs: Iterable[tuple[Item, Images]],
+        settings: BoxSettings | None = None,
+        *,
+        exact: bool = False,
     ) -> Iterator[tuple[Item, Boxes]]:
         """Boxes of an endless supply of (anything, image (H, W)), in full batches, in its order."""
         items: list[Item] = []
@@ -153,10 +160,10 @@ class LayerFinder:
             items.append(item)
             images.append(image)
             if len(images) == self.predictor.batch:
-                yield from zip(items, self(np.stack(images), settings), strict=True)
+                yield from zip(items, self(np.stack(images), settings, exact=exact), strict=True)
                 items, images = [], []
         if images:
-            yield from zip(items, self(np.stack(images), settings), strict=True)
+            yield from zip(items, self(np.stack(images), settings, exact=exact), strict=True)
 
 
 def open_detector(folder: object) -> tuple[Detector, ModelCard]:

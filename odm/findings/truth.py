@@ -12,6 +12,7 @@ import numpy as np
 
 from odm.archive.errors import InputError
 from odm.archive.files import exists, join, read_bytes
+from odm.archive.ionogram_samples import IonogramDataset
 from odm.archive.keys import OrbitKey
 from odm.archive.orbits import Orbit
 from odm.archive.samples import Dataset
@@ -177,7 +178,7 @@ def _rows_by_file(path: str, columns: tuple[str, ...]) -> dict[str, list[dict[st
     return dict(found)
 
 
-def simulation_seed(data: Dataset) -> int | None:
+def simulation_seed(data: Dataset | IonogramDataset) -> int | None:
     """The seed of the simulated archive that a data set is of; None where people measured."""
     for folder in (str(data.annotations.folder), data.archive):
         path = join(folder, SIMULATION)

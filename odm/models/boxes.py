@@ -89,7 +89,11 @@ class Boxes(NamedTuple):
 
 @torch.no_grad()
 def pick_boxes(
-    output: Tensor, size: tuple[int, int], settings: BoxSettings | None = None
+    output: Tensor,
+    size: tuple[int, int],
+    settings: BoxSettings | None = None,
+    *,
+    exact: bool = False,
 ) -> list[Boxes]:
     """The boxes of each image: the best of those that overlap.
 
@@ -97,6 +101,8 @@ def pick_boxes(
         output: (B, places, 5 + classes) of a `Detector`.
         size: height and width of the images.
         settings: threshold, temperature and overlap.
+        exact: leave scores as they are, for `to_levels` to temper and round; the threshold is
+            compared with rounded ones all the same.
 
     Raises:
         OdmError: the output holds values that are no numbers.
@@ -122,11 +128,25 @@ def pick_boxes(
         inside = (edges[:, 2:] - edges[:, :2]).amin(dim=1) >= LEAST_SIDE
         edges, score, kind = edges[inside], score[inside], kind[inside]
         best = batched_nms(edges, score, kind, settings.overlap)[: settings.most]
-        rounded = (score[best] * LEVELS).round() / LEVELS
+        rounded = _rounded(score[best]).cpu().numpy()
         sides = (edges[best] * PIXEL_STEPS).round() / PIXEL_STEPS
-        boxes = Boxes(sides.cpu().numpy(), rounded.cpu().numpy(), kind[best].cpu().numpy())
-        found.append(boxes.above(settings.threshold))
+        given = score[best].cpu().numpy() if exact else rounded
+        # Rounded, as the rows show it.
+        high = rounded >= settings.threshold
+        kinds = kind[best].cpu().numpy()
+        found.append(Boxes(sides.cpu().numpy()[high], given[high], kinds[high]))
     return found
+
+
+def to_levels(scores: NDArray[Any], temperature: float) -> NDArray[np.float64]:
+    """Scores that `pick_boxes` left exact, at a temperature: what it gives at that temperature."""
+    exact = torch.from_numpy(np.array(scores, dtype=np.float32))
+    levels = _rounded(tempered(exact, temperature)).double().numpy() * LEVELS
+    return np.asarray(np.round(levels) / LEVELS, dtype=np.float64)
+
+
+def _rounded(scores: Tensor) -> Tensor:
+    return (scores * LEVELS).round() / LEVELS
 
 
 def tempered(scores: Tensor, temperature: float) -> Tensor:

@@ -38,6 +38,9 @@ from odm.training.settings import TaskSettings
 from odm.training.stepper import Stepper
 from odm.training.task import Task
 
+NO_STEP = -1
+"""Stands for no checkpoint where the ranks compare theirs."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -155,7 +158,8 @@ class Loop:
         """Train to the end, from the last checkpoint if there is one.
 
         Raises:
-            TrainingError: the loss is no number, or the checkpoint does not fit.
+            TrainingError: the loss is no number, or the checkpoint does not fit or is not the same
+                for all ranks.
         """
         self._restore()
         position = self.position
@@ -328,6 +332,14 @@ class Loop:
 
     def _restore(self) -> None:
         found = self.checkpoints.load_last()
+        # A shared file system may still show one rank an older file than another.
+        steps = self.ranks.gather(NO_STEP if found is None else found[0].step)
+        if len(set(steps)) > 1:
+            seen = ", ".join("none" if step == NO_STEP else f"step {step}" for step in steps)
+            raise TrainingError(
+                f"{self.checkpoints.last}: the ranks read different checkpoints ({seen}): start "
+                "again when all of them see the same file"
+            )
         if found is None:
             return
         position, tensors = found

@@ -69,6 +69,12 @@ class Ranks:
         """Whether the flag is set on one rank at least."""
         return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
 
+    def gather(self, value: int) -> list[int]:
+        """The value of every rank, in their order."""
+        values = torch.zeros(self.world_size, dtype=torch.int64, device=self.device)
+        values[self.rank] = value
+        return [int(one) for one in self.sum(values).tolist()]
+
     def barrier(self) -> None:
         """Wait for all ranks."""
         if self.world_size > 1:

@@ -102,6 +102,22 @@ def test_a_simulations_truth_covers_the_masks(tmp_path: Path) -> None:
             assert np.abs(np.array(seen) - (left, top, right, bottom)).max() <= 1.5
 
 
+def test_the_digest_covers_the_masks(tmp_path: Path) -> None:
+    from odm.images.ionogram_layers import mask_png, read_mask
+    from odm.simulate.ionograms import simulate_ionograms
+
+    simulate_ionograms(tmp_path / "s", count=2, seed=3, kind="mixed")
+    config = IonogramDatasetConfig(archive=str(tmp_path / "s"), annotations=str(tmp_path / "s"))
+    before = IonogramDataset(config).digest
+    path = sorted((tmp_path / "s" / "masks").glob("*.png"))[0]
+    mask = read_mask(path)
+    path.write_bytes(mask_png(mask))
+    assert IonogramDataset(config).digest == before
+    mask[tuple(np.argwhere(mask)[0])] = False
+    path.write_bytes(mask_png(mask))
+    assert IonogramDataset(config).digest != before
+
+
 def test_what_a_window_hardly_shows_is_left_out(archive: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels"
     labels.mkdir()

@@ -6,6 +6,7 @@ import torch
 
 from odm.archive.errors import InputError, OdmError
 from odm.findings.engines import build_engine, missing_packages
+from odm.findings.layer_scores import ScoredIonogram
 from odm.models.base import to_input
 from odm.models.boxes import ANY_SCORE, BoxSettings, pick_boxes
 from odm.models.detector import LOSSES, Detector, available_detectors, create_detector
@@ -135,6 +136,22 @@ def test_the_best_of_overlapping_boxes_of_one_class() -> None:
     np.testing.assert_allclose(found.edges[0], [12, 10, 32, 30])
     np.testing.assert_allclose(found.edges[2], [75, 45, 96, 64])
     assert len(found.above(0.5).scores) == 2
+
+
+@pytest.mark.parametrize("temperature", [0.674, 1.0, 1.9])
+def test_scores_tempered_later_are_those_of_a_campaign(temperature: float) -> None:
+    places = [(15 + 30 * (n % 3), 15 + 30 * (n // 3), 20, 20) for n in range(6)]
+    settings = BoxSettings(threshold=0.7, temperature=temperature)
+    scores = np.random.default_rng(0).random((200, 6, 2)) ** 0.25
+    rows = [[(*p, *s) for p, s in zip(places, table.tolist(), strict=True)] for table in scores]
+    answers = torch.tensor(rows)
+    campaign = pick_boxes(answers, (96, 96), settings)
+    later = pick_boxes(answers, (96, 96), ANY_SCORE, exact=True)
+    for whole, exact in zip(campaign, later, strict=True):
+        one = ScoredIonogram("a", np.zeros((0, 5)), *exact).tempered(temperature).above(0.7)
+        np.testing.assert_array_equal(one.edges, whole.edges)
+        np.testing.assert_array_equal(one.scores, np.round(whole.scores.astype(float), 3))
+    assert sum(len(whole.scores) for whole in campaign) > 50
 
 
 def test_temperature_calibrates_and_only_the_best_are_kept() -> None:

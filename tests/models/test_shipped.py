@@ -9,6 +9,7 @@ import torch
 from odm.archive.errors import InputError
 from odm.findings.methods import open_method
 from odm.models import shipped
+from odm.models.folder import load_model
 from odm.models.shipped import model_folder, shipped_model
 from odm.statement import SIMULATED_DATA
 
@@ -29,6 +30,14 @@ def test_the_shipped_segmenter_is_whole_small_calibrated_and_says_what_it_is() -
     for text in (card.notes["statement"], *(entry["statement"] for entry in scores)):
         assert text == SIMULATED_DATA
     assert card.training_data not in {entry["data"] for entry in scores}
+
+
+def test_the_shipped_detector_names_its_seeds_and_what_it_was_scored_on() -> None:
+    card = load_model(shipped_model("detector")).card  # compares digests of weights and card
+    assert (card.notes["recipe"], card.notes["seed"]) == ("make detector", 301)
+    scores = {entry["name"]: entry["simulation_seed"] for entry in card.metrics["scores"]}
+    assert list(scores.values()) == [301, 302, 302]
+    assert card.notes["statement"] == SIMULATED_DATA
 
 
 def test_a_kind_that_is_not_carried_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

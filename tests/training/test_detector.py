@@ -1,6 +1,8 @@
 """`odm train detector --local`: from labelled ionograms to a model folder, and its evaluation."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +137,15 @@ def test_evaluated_and_saved(trained: dict[str, Any], folder: Path, tmp_path: Pa
     assert card.digest != digest or done.settings.to_dict() == card.thresholds
     assert card.metrics["calibration"]["threshold"] == done.settings.threshold
     assert card.metrics["scores"][0]["part"] == "test"
+    assert "simulation_seed" in card.metrics["scores"][0]
+    # Scores of another threshold leave the card; those of the same one stay.
+    other = replace(done, settings=replace(done.settings, threshold=0.77), part="validation")
+    copy = shutil.copytree(model, tmp_path / "copy")
+    entries = save_detector(copy, other, "drawn by hand").metrics["scores"]
+    assert [(one["part"], one["name"]) for one in entries] == [("validation", "drawn by hand")]
     again = evaluate_detector(model, data, running=running)
+    card = save_detector(copy, replace(other, part="test"))
+    assert [one["part"] for one in card.metrics["scores"]] == ["validation", "test"]
     assert again.fitted_on == "the model folder" and again.settings == done.settings
     out = tmp_path / "scores"
     words = [
@@ -150,6 +160,37 @@ def test_evaluated_and_saved(trained: dict[str, Any], folder: Path, tmp_path: Pa
     shown = CliRunner().invoke(app, [*words, "--device", "cpu"], catch_exceptions=False)
     assert "Layers, score >=" in shown.stdout and "The paper" in shown.stdout
     assert (out / "curves.png").is_file() and (out / "examples.png").is_file()
+
+
+def test_no_option_of_a_detector_is_dropped(
+    trained: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    content = yaml.safe_load((folder / "dataset.yaml").read_text())
+    content["split"] = {"by": "whole", "part": "validation"}
+    other = folder / "other.yaml"
+    other.write_text(yaml.safe_dump(content))
+    words = ["evaluate", trained["model"], str(folder / "dataset.yaml"), "--engine", "eager"]
+    words += ["--device", "cpu", "--json"]
+
+    def called(*more: str) -> Any:
+        return CliRunner().invoke(app, [*words, *more])
+
+    for option in (["--flip"], ["--overlap", "0.25"], ["--resamples", "1000"]):
+        done = called(*option)
+        assert isinstance(done.exception, InputError)
+        assert f"{option[0]} is for a segmenter" in str(done.exception)
+    done = called("--validation", str(other))
+    digest = IonogramDataset.load(other).digest
+    source = json.loads(done.stdout)["about"]["temperature and threshold from"]
+    assert source == f"validation of data set {digest[:12]}"
+    assert "calibrated on the very ionograms that are scored" in done.stderr
+    done = called("--fit-thresholds")
+    digest = IonogramDataset.load(folder / "dataset.yaml").digest
+    source = json.loads(done.stdout)["about"]["temperature and threshold from"]
+    assert source == f"validation of data set {digest[:12]}"
+    assert "the very ionograms" not in done.stderr
+    for more in (["--fit-thresholds"], ["--validation", str(other)]):
+        assert isinstance(called("--calibrate-on", "none", *more).exception, InputError)
 
 
 def test_layers_in_physical_units(trained: dict[str, Any], folder: Path) -> None:

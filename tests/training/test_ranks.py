@@ -9,6 +9,7 @@ from torch import Tensor
 
 from odm.models.segmenters import create_model
 from odm.training.checkpoints import prefixed
+from odm.training.errors import TrainingError
 from odm.training.losses import MaskLoss
 from odm.training.metrics import MaskMeter
 from odm.training.ranks import Ranks
@@ -57,6 +58,7 @@ def everything(ranks: Ranks, folder: Path) -> dict[str, Any]:
         "statistics": statistics(ranks),
         "whole": stopped_at(ranks, folder / "undisturbed", None),
         "stopped": stopped_at(ranks, folder / "stopped", 4),
+        "apart": [checkpoints_apart(ranks, folder / f"apart{n}", n) for n in (1, 2)],
     }
 
 
@@ -215,3 +217,25 @@ def statistics(ranks: Ranks) -> list[Any]:
 def test_running_statistics_become_the_mean_of_the_ranks(two: list[dict[str, Any]]) -> None:
     for rank in two:
         assert rank["statistics"] == [[0.5, 1.0], 3, 1.5]
+
+
+def checkpoints_apart(ranks: Ranks, folder: Path, number: int) -> str:
+    """What is said where the first so many ranks see a checkpoint, each of another step."""
+    settings = tiny_settings("schedule.epochs=1")
+    mine = folder / str(ranks.rank)
+    if ranks.rank < number:
+        loop = make_loop(mine, settings)
+        loop.position.step = ranks.rank + 3
+        loop._save_last()
+    try:
+        make_loop(mine, settings, ranks=ranks).run()
+    except TrainingError as error:
+        return str(error)
+    return ""
+
+
+def test_ranks_that_read_different_checkpoints_do_not_go_on(two: list[dict[str, Any]]) -> None:
+    for rank in two:
+        missing, older = rank["apart"]
+        assert "the ranks read different checkpoints (step 3, none)" in missing
+        assert "the ranks read different checkpoints (step 3, step 4)" in older
