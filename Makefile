@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 YOLOX := yolox==0.3.0
 DEMO := demo
 
-.PHONY: setup demo test check bench bench-cluster bench-rivals bench-tune model detector soak \
+.PHONY: setup demo test test-slow check bench bench-cluster bench-rivals bench-tune model detector soak \
   clean freeze
 
 setup: $(READY)
@@ -50,6 +50,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# What takes minutes each: nodes killed under a training, sweeps of several workers, the large export.
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
 
 check: setup
 	$(BIN)/ruff check .

@@ -34,6 +34,7 @@ from odm.images.spectrogram import estimate_limits, to_image
 from odm.models.base import to_input
 from odm.models.folder import load_model, save_model
 from odm.models.segmenters import create_segmenter
+from odm.models.shipped import model_folder, shipped_model
 from odm.reprocess.drive import Order
 from odm.reprocess.model import cores
 from odm.reprocess.orbits import orbit_order
@@ -44,7 +45,9 @@ def main() -> None:
     """Simulate, run every case, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--half-orbits", type=int, default=200)
-    parser.add_argument("--model", default=None)
+    parser.add_argument(
+        "--model", help="none: random weights", default=str(shipped_model("segmenter"))
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--no-ray", action="store_true")
     options = parser.parse_args()
@@ -52,7 +55,11 @@ def main() -> None:
         archive = Path(folder) / "archive"
         simulate_orbits(archive, half_orbits=options.half_orbits, seed=5, every=61, workers=cores())
         paths = [entry.path for entry in list_orbits(archive).entries]
-        model = options.model or _untrained(Path(folder) / "model", paths)
+        model = (
+            model_folder(options.model)
+            if options.model
+            else _untrained(Path(folder) / "model", paths)
+        )
 
         def order(name: str) -> Order:
             return orbit_order(
@@ -70,7 +77,7 @@ def main() -> None:
         stages,
         spilled,
         half_orbits=options.half_orbits,
-        model=options.model or "odm_unet_small, untrained",
+        model=Path(options.model).name if options.model else "odm_unet_small, untrained",
     )
 
 
