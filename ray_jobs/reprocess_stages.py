@@ -5,7 +5,7 @@ A row travels as bytes, so that Ray need not know what is in it:
     input                          to a reader
     result, draft, image           to the model; ``result`` is set where reading has settled it
     result, task                   to a finisher
-    result                         to the driver
+    result                         to the driver; a `Death` where memory ran out
 
 Readers and finishers import no torch.
 """
@@ -23,7 +23,7 @@ import pyarrow as pa
 from odm.archive.errors import OdmError
 from odm.catalog.outcomes import Input
 from odm.reprocess.model import ModelSettings, load_predictor
-from odm.reprocess.readers import Task, perform
+from odm.reprocess.readers import Answer, Death, Task, perform
 from odm.reprocess.stages import Draft, Result, Stages
 
 
@@ -36,7 +36,7 @@ class Reader:
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for data in batch["input"].to_pylist():
             answer = read_one(self.stages, pickle.loads(data))
-            if isinstance(answer, Result):
+            if isinstance(answer, Result | Death):
                 yield _row(result=pickle.dumps(answer), draft=b"", image=b"")
             else:
                 assert answer.image is not None
@@ -113,15 +113,15 @@ class Finisher:
         return pa.table({"result": pa.array(results, pa.binary())})
 
 
-def read_one(stages: Stages, one: Input) -> Draft | Result:
+def read_one(stages: Stages, one: Input) -> Answer:
     """One input, in this process."""
-    answer: Draft | Result = perform(stages, Task(one))
-    return answer
+    return perform(stages, Task(one))
 
 
-def finish_one(stages: Stages, task: Task) -> Result:
+def finish_one(stages: Stages, task: Task) -> Result | Death:
     """One outcome, in this process."""
-    answer: Result = perform(stages, task)
+    answer = perform(stages, task)
+    assert not isinstance(answer, Draft)
     return answer
 
 
