@@ -23,7 +23,8 @@ from odm.archive.errors import InputError, OdmError
 from odm.catalog.outcomes import Input
 from odm.progress import waiting
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers, loading
-from odm.reprocess.stages import Result, Stages, quarantined
+from odm.reprocess.readers import Death, killed_reader
+from odm.reprocess.stages import Draft, Result, Stages, quarantined
 from ray_jobs.cluster import Cluster, connect, data_settings
 from ray_jobs.quiet import dropped
 from ray_jobs.reprocess_stages import (
@@ -358,18 +359,18 @@ def _alone(stages: Stages, one: Input, task: Any, modeller: Any) -> Result:
     dying = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
     try:
         answer = ray.get(task(read_one).remote(stages, one), timeout=STALLED_S)
-        if not isinstance(answer, Result):
+        if isinstance(answer, Draft):
             found = ray.get(modeller.one.remote(answer), timeout=STALLED_S)
             if isinstance(found, OdmError):
                 raise found
             answer = ray.get(task(finish_one).remote(stages, found), timeout=STALLED_S)
+        if isinstance(answer, Death):
+            return quarantined(stages.kind, one, killed_reader(answer.how))
         assert isinstance(answer, Result)
         return answer
     except dying as error:
         how = "ran out of memory" if "OutOfMemory" in type(error).__name__ else "died"
-        return quarantined(
-            stages.kind, one, f"kills its reader: the process {how}, and again when tried alone"
-        )
+        return quarantined(stages.kind, one, killed_reader(how))
     except ray.exceptions.RayError as error:  # the machine is gone: not the input's fault
         return Result(one, undone=f"Ray could not run it: {_first_line(error)}")
 

@@ -5,7 +5,8 @@ A row travels as bytes, so that Ray need not know what is in it:
     input                          to a reader
     result, draft, image           to the model; ``result`` is set where reading has settled it
     result, task                   to a finisher
-    result                         to the driver: a block of them, see `pack`
+    result                         to the driver: a block of them, see `pack`; a `Death` where
+                                   memory ran out goes no further, and the input is done again
 
 Readers and finishers import no torch.
 """
@@ -25,7 +26,7 @@ from odm.archive.errors import OdmError
 from odm.archive.files import is_uri, local_path
 from odm.catalog.outcomes import Input
 from odm.reprocess.model import ModelSettings, load_predictor
-from odm.reprocess.readers import Task, perform
+from odm.reprocess.readers import Answer, Death, Task, perform
 from odm.reprocess.stages import Draft, Result, Stages
 
 
@@ -51,7 +52,7 @@ class Reader:
             else:
                 where = socket.gethostname()
                 answer = Result(one, undone=f"the machine {where} does not see {self.root}")
-            if isinstance(answer, Result):
+            if isinstance(answer, Result | Death):
                 yield _row(result=pickle.dumps(answer), draft=b"", image=b"")
             else:
                 assert answer.image is not None
@@ -128,7 +129,7 @@ class Finisher:
         return pa.table({"result": pa.array([pack(answers)], pa.large_binary())})
 
 
-def pack(answers: Sequence[Result | OdmError]) -> bytes:
+def pack(answers: Sequence[Result | Death | OdmError]) -> bytes:
     """A block of results, or the first failure of the model among them, for the driver.
 
     Their outcomes are one table: one after the other each brings its schema along, and the driver,
@@ -162,10 +163,9 @@ def unpack(data: bytes) -> Iterator[Result]:
             at += 1
 
 
-def read_one(stages: Stages, one: Input) -> Draft | Result:
+def read_one(stages: Stages, one: Input) -> Answer:
     """One input, in this process."""
-    answer: Draft | Result = perform(stages, Task(one))
-    return answer
+    return perform(stages, Task(one))
 
 
 def root_of(one: Input) -> str:
@@ -175,9 +175,10 @@ def root_of(one: Input) -> str:
     return f"{root}?{options}" if root and options else root
 
 
-def finish_one(stages: Stages, task: Task) -> Result:
+def finish_one(stages: Stages, task: Task) -> Result | Death:
     """One outcome, in this process."""
-    answer: Result = perform(stages, task)
+    answer = perform(stages, task)
+    assert not isinstance(answer, Draft)
     return answer
 
 

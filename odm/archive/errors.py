@@ -42,6 +42,10 @@ class ArchiveError(_FileError):
     """A file that is bad and stays bad: to be quarantined with its reason."""
 
 
+class AccessError(ArchiveError):
+    """A file that is gone or may not be read: nothing is known against it, so no quarantine."""
+
+
 class TransientError(_FileError):
     """A fault of the store (a timeout, a 503): to be tried again, never quarantined."""
 

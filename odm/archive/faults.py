@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from odm.archive.errors import ArchiveError, InputError, OdmError, TransientError
+from odm.archive.errors import AccessError, ArchiveError, InputError, OdmError, TransientError
 
 _TRANSIENT_ERRNO = frozenset(
     {
@@ -82,7 +82,7 @@ def translated(path: object, missing: str | None = None) -> Iterator[None]:
 
     Args:
         path: the file or folder at hand.
-        missing: sentence for an `InputError` where it is not there; an `ArchiveError` if None.
+        missing: sentence for an `InputError` where it is not there; an `AccessError` if None.
     """
     try:
         yield
@@ -91,13 +91,13 @@ def translated(path: object, missing: str | None = None) -> Iterator[None]:
     except IsADirectoryError:
         raise ArchiveError(path, "is a folder, not a file") from None
     except PermissionError:
-        raise ArchiveError(path, "no permission") from None
+        raise AccessError(path, "no permission") from None
     except OSError as error:
         text = str(error).replace(str(path), "")
         if isinstance(error, FileNotFoundError) or _MISSING.search(text):
             if missing:
                 raise InputError(missing) from None
-            raise ArchiveError(path, "no such file") from None
+            raise AccessError(path, "no such file") from None
         if _DENIED.search(text):
             raise InputError(f"{path}: the store denies access (credentials?)") from None
         raise fault(path, error, f"cannot be read ({first_line(error)})") from None

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odm.archive.errors import ArchiveError, InputError
 from odm.archive.faults import fault, first_line
-from odm.archive.files import read_bytes, write_bytes
+from odm.archive.files import exists, read_bytes, write_bytes
 from odm.archive.ionograms import MAXIMUM_VALUES, Ionogram
 from odm.archive.orbit_h5 import dataset, text_attribute, values
 
@@ -75,6 +75,8 @@ def read_npy(path: object, data: bytes) -> Ionogram:
     try:
         text = read_bytes(where)
     except ArchiveError:
+        if exists(where):  # and may not be read: no fault of the ionogram
+            raise
         raise ArchiveError(path, f"has no axes: {where} is not there") from None
     try:
         facts = json.loads(text)

@@ -15,6 +15,7 @@ The content decides; the name only tells `.npy` apart. `range_convention` says w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from odm.archive.errors import ArchiveError, InputError, OdmError
 from odm.archive.faults import first_line
-from odm.archive.files import list_files, read_bytes, without_options
+from odm.archive.files import FileStatus, list_files, read_bytes, without_options
 from odm.archive.ionogram_keys import ENDINGS, IonogramKey
 
 if TYPE_CHECKING:
@@ -257,7 +258,10 @@ def _dataset(path: object, found: Ionogram) -> xr.Dataset:
 
 @dataclass(frozen=True, slots=True)
 class IonogramFile:
-    """One ionogram in an archive. ``size`` in bytes, ``modified_ns`` in ns since 1970 (UTC)."""
+    """One ionogram in an archive. ``size`` in bytes, ``modified_ns`` in ns since 1970 (UTC).
+
+    Of a ``.npy`` the sidecar counts in: the sum of the sizes, the later time.
+    """
 
     key: IonogramKey
     path: str
@@ -314,15 +318,15 @@ def list_ionograms(archive: object) -> IonogramListing:
     others: list[str] = []
     files, unreadable = list_files(archive)
     root = without_options(archive).rstrip("/")
+    beside = {one.path: one for one in files if without_options(one.path).endswith(".json")}
     for status in sorted(files, key=lambda status: status.path):
         place = without_options(status.path)
         if not place.lower().endswith(ENDINGS):
             others.append(status.path)
             continue
         relative = place.removeprefix(root).replace("\\", "/").lstrip("/")
-        entry = IonogramFile(
-            IonogramKey.parse(relative), status.path, status.size, status.modified_ns
-        )
+        size, modified_ns = _fingerprint(status, beside)
+        entry = IonogramFile(IonogramKey.parse(relative), status.path, size, modified_ns)
         if entry.key.identity in chosen:
             losers.append(entry)
         else:
@@ -341,3 +345,14 @@ def list_ionograms(archive: object) -> IonogramListing:
         not_ionograms=tuple(others),
         unreadable=tuple(unreadable),
     )
+
+
+def _fingerprint(status: FileStatus, beside: Mapping[str, FileStatus]) -> tuple[int, int]:
+    """Size and time of modification of an ionogram, with its sidecar where it has one."""
+    if without_options(status.path).lower().endswith(".npy"):
+        from odm.archive.ionogram_matrix import sidecar
+
+        axes = beside.get(sidecar(status.path))
+        if axes is not None:
+            return status.size + axes.size, max(status.modified_ns, axes.modified_ns)
+    return status.size, status.modified_ns

@@ -19,6 +19,9 @@ from odm.archive.files import local_path, resolve
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 """What h5py raises on damaged files; nearly anything."""
 
+MOST_BYTES = 1_000_000_000
+"""Of one dataset: no room for these is the machine's fault, and for more the file's."""
+
 HEAD_BYTES = 256
 """Of a file that is none: what shows what it is."""
 
@@ -193,12 +196,19 @@ def values(path: object, found: h5py.Dataset) -> NDArray[np.generic]:
 
     Raises:
         ArchiveError: the data cannot be read or are not numbers.
+        MemoryError: there is no room for what is no more than `MOST_BYTES`.
     """
     name = str(found.name).lstrip("/")
     if found.shape is None:
         raise ArchiveError(path, f"{name} is empty")
     try:
         data = np.asarray(found[...])
+    except MemoryError:
+        if found.nbytes <= MOST_BYTES:
+            raise
+        raise ArchiveError(
+            path, f"{name} cannot be read: it asks for {found.nbytes} bytes"
+        ) from None
     except _HDF5_ERRORS as error:
         reason = f"{name} cannot be read: damaged data, or stored in a form that is not known here"
         raise fault(path, error, reason) from None

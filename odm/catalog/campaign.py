@@ -12,6 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,8 @@ from odm.archive.errors import InputError, OdmError
 from odm.archive.faults import first_line
 from odm.archive.files import as_local, exists, is_uri, make_folder, read_bytes, write_bytes
 from odm.catalog.lock import CampaignLock
-from odm.catalog.parts import read_outcomes, write_part
+from odm.catalog.outcomes import UNION_COLUMNS
+from odm.catalog.parts import list_parts, read_outcomes, write_part
 
 FORMAT = 1
 RESULT_VERSION = 3
@@ -74,8 +76,34 @@ class Campaign:
         return str(self.folder / OUTCOMES)
 
     def outcomes(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The one valid row of each input; see `read_outcomes`."""
-        return read_outcomes(self.parts, columns)
+        """The one valid row of each input; see `read_outcomes`.
+
+        Raises:
+            InputError: they are of another version of the results, with other columns.
+            OdmError: a part is damaged.
+        """
+        if self.card.result_version == RESULT_VERSION:
+            return read_outcomes(self.parts, columns)
+        try:
+            table = read_outcomes(self.parts, columns)
+        except (KeyError, pa.ArrowException):
+            table = None
+        if table is None or not _as_now(table, columns, self.card.kind):
+            raise InputError(
+                f"{self.folder} holds version {self.card.result_version} of the results, and this "
+                f"odm reads version {RESULT_VERSION}: use the odm that made it, or a new folder"
+            )
+        return table
+
+    def check_card(self) -> None:
+        """Whether the folder still is this campaign's; to be asked under its lock.
+
+        Raises:
+            OdmError: another command has given it other settings.
+        """
+        differing = load_campaign(self.folder).card.differences(self.card)
+        if differing:
+            raise OdmError(f"{self.folder} has become another campaign: {'; '.join(differing)}")
 
     def commit(self, outcomes: Sequence[pa.Table]) -> None:
         """Write outcomes; when this returns they are there for good."""
@@ -103,7 +131,8 @@ def absolute_archive(archive: object) -> str:
 def open_campaign(folder: object, card: CampaignCard) -> Campaign:
     """Make a campaign, or go on with the one that is there.
 
-    Two drivers may do this at once: what they write is the same.
+    One that has no outcome yet and no driver at work is none: it takes the new card, so that a
+    wrong setting of a first call can be corrected.
 
     Args:
         folder: local.
@@ -117,14 +146,21 @@ def open_campaign(folder: object, card: CampaignCard) -> Campaign:
     if exists(local / CARD):
         campaign = load_campaign(local)
         differing = campaign.card.differences(card)
-        if differing:
+        if differing and _emptied(campaign, card):
+            campaign = Campaign(local, card)
+        elif differing:
             raise InputError(
                 f"{folder} is another campaign: {'; '.join(differing)}. Use another folder"
             )
     else:
         make_folder(local)
         try:
-            strange = [one for one in local.iterdir() if one.name not in (OUTCOMES, LOCK, LOG)]
+            strange = [
+                one
+                for one in local.iterdir()
+                # A kill while the card is written leaves its temporary file, which is hidden.
+                if one.name not in (OUTCOMES, LOCK, LOG) and not one.name.startswith(".")
+            ]
         except OSError as error:
             raise InputError(f"{folder}: cannot be read ({first_line(error)})") from None
         if strange:
@@ -133,10 +169,28 @@ def open_campaign(folder: object, card: CampaignCard) -> Campaign:
                 "use another folder"
             )
         campaign = Campaign(local, card)
-        text = json.dumps(card.to_dict(), indent=1, sort_keys=True) + "\n"
-        write_bytes(local / CARD, text.encode())
+        _write_card(campaign)
     make_folder(local / OUTCOMES)
     return campaign
+
+
+def _emptied(campaign: Campaign, card: CampaignCard) -> bool:
+    """Give a campaign without an outcome another card; False where it has one, or a driver."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(campaign.lock())
+        except OdmError:
+            return False
+        make_folder(campaign.parts)
+        if list_parts(campaign.parts):
+            return False
+        _write_card(Campaign(campaign.folder, card))
+        return True
+
+
+def _write_card(campaign: Campaign) -> None:
+    text = json.dumps(campaign.card.to_dict(), indent=1, sort_keys=True) + "\n"
+    write_bytes(campaign.folder / CARD, text.encode())
 
 
 def load_campaign(folder: object) -> Campaign:
@@ -184,6 +238,20 @@ def not_writable(campaign: Campaign) -> None:
     """
     if not os.access(campaign.parts, os.W_OK | os.X_OK):
         raise OdmError(f"{campaign.parts}: cannot be written (no permission)")
+
+
+def _as_now(table: pa.Table, columns: Sequence[str] | None, kind: str) -> bool:
+    """Whether a table has the columns that this version gives outcomes."""
+    if not table.num_columns:  # no part yet
+        return True
+    from odm.catalog.kinds import kind_of
+
+    schema = kind_of(kind).schema
+    wanted = schema.names if columns is None else [*UNION_COLUMNS, *columns]
+    return all(
+        name in table.column_names and table.schema.field(name).type == schema.field(name).type
+        for name in wanted
+    )
 
 
 def _differences(path: str, have: Any, wanted: Any, out: list[str]) -> None:

@@ -24,21 +24,18 @@ FORMATS = (".parquet", ".csv")
 def build_catalog(campaigns: Sequence[Campaign], kind: OutcomeKind) -> pa.Table:
     """The findings of campaigns in order of time, with units in the field metadata.
 
-    An input that several campaigns hold counts once, by the rule of `union`.
+    An input that several campaigns hold counts once; see `united`.
 
     Raises:
         InputError: the campaigns are not of one model and one set of settings.
     """
     check_one_model(campaigns)
-    columns = ["findings", kind.key[0].name]
-    tables = [campaign.outcomes(columns) for campaign in campaigns]
-    tables = [table for table in tables if table.num_rows]
-    about = _about(campaigns, tables)
+    outcomes = united(campaigns, kind, ["findings"])
+    about = _about(campaigns, outcomes.num_rows)
     has_places = "geometry" in kind.finding.names
     schema = kind.finding.with_metadata(catalog_metadata(about) if has_places else about)
-    if not tables:
+    if not outcomes.num_rows:
         return schema.empty_table()
-    outcomes = union(pa.concat_tables(tables))
     outcomes = outcomes.filter(pc.equal(outcomes["status"], DETECTED))
     flat = pc.list_flatten(outcomes["findings"].combine_chunks())
     if not len(flat):
@@ -51,9 +48,37 @@ def build_catalog(campaigns: Sequence[Campaign], kind: OutcomeKind) -> pa.Table:
     return table.take(pc.sort_indices(table, sort_keys=order))
 
 
-def _about(campaigns: Sequence[Campaign], tables: Sequence[pa.Table]) -> dict[str, str]:
+def united(campaigns: Sequence[Campaign], kind: OutcomeKind, columns: Sequence[str]) -> pa.Table:
+    """The outcomes of campaigns, one of each input by the rule of `union`.
+
+    Where an identity is no more than a path, it is one input in one archive only.
+
+    Args:
+        campaigns: of one kind.
+        kind: theirs.
+        columns: to be read.
+
+    Returns:
+        ``columns``, those of the union, and ``campaign``: the number of the one that a row is from.
+        Without any column where there is no outcome.
+    """
+    read = [*columns, kind.named_by] if kind.named_by else list(columns)
+    tables = []
+    for number, campaign in enumerate(campaigns):
+        table = campaign.outcomes(read)
+        if not table.num_rows:
+            continue
+        if kind.named_by:
+            inside = pc.binary_join_element_wise(campaign.card.archive, table["identity"], "\n")
+            own = pc.if_else(pc.is_null(table[kind.named_by]), inside, table["identity"])
+            table = table.set_column(table.column_names.index("identity"), "identity", own)
+        numbers = pa.array([number] * table.num_rows, pa.int32())
+        tables.append(table.append_column("campaign", numbers))
+    return union(pa.concat_tables(tables)) if tables else pa.table({})
+
+
+def _about(campaigns: Sequence[Campaign], total: int) -> dict[str, str]:
     card = campaigns[0].card
-    total = union(pa.concat_tables(tables)).num_rows if tables else 0
     return {
         "statement": f"models of this package are {SIMULATED_DATA}",
         "model": json.dumps(dict(card.model)),

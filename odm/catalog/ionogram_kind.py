@@ -35,6 +35,7 @@ IONOGRAMS = OutcomeKind(
         "range_max",
     ),
     same=("layer",),
+    named_by="key_time",
     facts=(
         field("link", pa.string(), "link or station as the file says, else its name"),
         field("time", TIME, "time as the file says, else its name"),

@@ -57,6 +57,8 @@ class OutcomeKind:
         shown: columns for a look at findings; the first is what a finding is called by.
         facts: columns that only the open file gives.
         track: columns of one point of the decimated track; None where there is none.
+        named_by: column of the key that is null where the identity is no more than a path, which
+            means something in its own archive only.
     """
 
     name: str
@@ -70,6 +72,7 @@ class OutcomeKind:
     same: tuple[str, ...] = ()
     facts: tuple[pa.Field, ...] = ()
     track: pa.Schema | None = None
+    named_by: str = ""
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -97,7 +97,7 @@ def diff(
     pictures: Annotated[
         str | None, typer.Option(help="Folder for pictures of the largest disagreements.")
     ] = None,
-    number: Annotated[int, typer.Option(help="Pictures, and rows shown.")] = 6,
+    number: Annotated[int, typer.Option(help="Pictures, and rows shown.", min=0)] = 6,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
 ) -> None:
     """Compare two campaigns: what one found and the other did not.

@@ -78,18 +78,19 @@ def _text(value: Any) -> str:
 
 def _draw(kind: OutcomeKind, campaigns: list[Campaign], folder: str, number: int) -> list[str]:
     """Pictures of the findings of the highest confidence, the largest first among equals."""
+    from odm.catalog.catalog import united
+
     found = [
-        (campaign, row["source"], finding)
-        for campaign in campaigns
-        for row in campaign.outcomes(["source", "findings"]).to_pylist()
+        (row["campaign"], row["source"], finding)
+        for row in united(campaigns, kind, ["source", "findings"]).to_pylist()
         for finding in row["findings"]
     ]
     found.sort(key=lambda one: (-one[2]["confidence"], -one[2][kind.largest], one[1]))
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[tuple[int, str], Wanted] = {}
     for campaign, source, finding in found:
         name = str(finding[kind.shown[0]])
-        if name in wanted:  # another layer of the same ionogram
-            wanted[name].findings.append(finding)
+        if (campaign, name) in wanted:  # another layer of the same ionogram
+            wanted[campaign, name].findings.append(finding)
         elif len(wanted) < number:
-            wanted[name] = Wanted(campaign, source, [finding], "found", name)
+            wanted[campaign, name] = Wanted(campaigns[campaign], source, [finding], "found", name)
     return draw(kind, list(wanted.values()), folder)

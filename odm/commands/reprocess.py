@@ -33,7 +33,7 @@ TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Even if another driver is at work here.")
 ]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16 on a GPU.")]
-Batch = Annotated[int, typer.Option(help="Images a call [default 0: by the device].")]
+Batch = Annotated[int, typer.Option(help="Images a call [default 0: by the device].", min=0)]
 Engine = Annotated[str, typer.Option(help="auto, eager, compile, onnx, openvino.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
 ReaderProcesses = Annotated[int, typer.Option(help="Reading processes [default 0: by cores].")]

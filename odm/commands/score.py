@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from odm.catalog.campaign import Campaign
     from odm.findings.cases import Example
     from odm.findings.layer_sheet import LayerExample, LayerSheet
@@ -32,7 +34,8 @@ def score(
 ) -> None:
     """Score what a campaign found, at the thresholds it was run with; of layers edges too.
 
-    Inputs in quarantine, and those that are pending, are not scored; the sheet says how many.
+    Inputs in quarantine, those that are pending, and those whose file has been superseded since,
+    are not scored; the sheet says how many.
 
     Example: odm score campaign --truth archive/truth.parquet --out scores
     """
@@ -69,15 +72,16 @@ def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Exampl
     known = Truth.load(_folder(truth))
     rows = campaign.outcomes(["name", "findings"]).to_pylist()
     done = {row["name"] for row in rows if row["status"] != QUARANTINED}
-    entries = [entry for entry in list_orbits(card.archive).entries if entry.key.name in done]
+    listed = list_orbits(card.archive).entries
+    entries = [entry for entry in listed if entry.key.name in done]
     if not entries:
         raise InputError(f"{campaign.folder}: nothing is done yet of what the archive holds now")
     here = {entry.key.name for entry in entries}
     found = rows_by_file(
         region for row in rows if row["name"] in here for region in row["findings"]
     )
-    bad = sum(row["status"] == QUARANTINED for row in rows)
-    about = {**_about(campaign, truth), "half-orbits in quarantine, not scored": bad}
+    left_out = _left_out("half-orbits", rows, "name", {e.key.identity: e.key.name for e in listed})
+    about = {**_about(campaign, truth), **left_out}
     with progress("scoring", sum(known.knows(entry.key) for entry in entries)) as advance:
         return score_rows(
             found,
@@ -103,11 +107,14 @@ def _layer_sheet(campaign: Campaign, truth: str) -> tuple[LayerSheet, list[Layer
 
     card = campaign.card
     labels = load_layer_labels(_folder(truth), tuple(card.settings["classes"]))
-    here = {one.identity for one in list_inputs(card.kind, card.archive).inputs}
+    here = {one.identity: one.source for one in list_inputs(card.kind, card.archive).inputs}
     with_edges = card.settings["edges"] != "none" and labels.source == SIMULATED
     rows = campaign.outcomes(["source", "findings"]).to_pylist()
-    bad = sum(row["status"] == QUARANTINED for row in rows)
-    done = [row for row in rows if row["status"] != QUARANTINED and row["identity"] in here]
+    done = [
+        row
+        for row in rows
+        if row["status"] != QUARANTINED and row["source"] == here.get(row["identity"])
+    ]
     if not done:
         raise InputError(f"{campaign.folder}: nothing is done yet of what the archive holds now")
     with progress("scoring", len(done), "ionograms") as advance:
@@ -117,7 +124,7 @@ def _layer_sheet(campaign: Campaign, truth: str) -> tuple[LayerSheet, list[Layer
             labels,
             image=IonogramImageSettings.from_dict(dict(card.settings["image"])),
             threshold=card.settings["boxes"]["threshold"],
-            about={**_about(campaign, truth), "ionograms in quarantine, not scored": bad},
+            about={**_about(campaign, truth), **_left_out("ionograms", rows, "source", here)},
             advance=advance,
             edges=read_layers(_folder(truth)) if with_edges else None,
         )
@@ -132,6 +139,28 @@ def _about(campaign: Campaign, truth: str) -> dict[str, Any]:
         "model": card.model["architecture"],
         "digest": card.model["digest"],
         "settings": dict(card.settings),
+    }
+
+
+def _left_out(
+    inputs: str, rows: Sequence[Mapping[str, Any]], file: str, listed: Mapping[str, str]
+) -> dict[str, int]:
+    """How many inputs are not scored, in words.
+
+    Args:
+        inputs: what they are called.
+        rows: outcomes.
+        file: column that tells one file of an input from another.
+        listed: that of each identity in the archive now.
+    """
+    from odm.catalog.outcomes import QUARANTINED
+
+    good = [row for row in rows if row["status"] != QUARANTINED]
+    superseded = [row for row in good if listed.get(row["identity"], row[file]) != row[file]]
+    return {
+        f"{inputs} in quarantine, not scored": len(rows) - len(good),
+        f"{inputs} pending, not scored": len(listed.keys() - {row["identity"] for row in rows}),
+        f"{inputs} whose file was superseded, not scored": len(superseded),
     }
 
 

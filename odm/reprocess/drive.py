@@ -54,7 +54,7 @@ class Order:
         listing: of its archive.
         stages, model, workers: for the runner.
         wish: which inputs.
-        max_quarantined: share of the chosen inputs that are done above which the work has failed.
+        max_quarantined: share of the selected inputs above which the work has failed.
         take_over: even if another driver is at work.
     """
 
@@ -74,7 +74,8 @@ class Summary:
 
     Attributes:
         campaign: folder.
-        chosen: inputs asked for, done or not.
+        chosen: inputs between ``since`` and ``until``, done or not.
+        selected: of these, the ones that are done and those that this run is to do (``limit``).
         done: in this run.
         detected, clear, quarantined: of all chosen inputs, now.
         pending: chosen inputs that have no outcome yet.
@@ -89,6 +90,7 @@ class Summary:
     campaign: str
     chosen: int
     counts: dict[str, int]
+    selected: int = 0
     done: int = 0
     undone: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
@@ -104,8 +106,8 @@ class Summary:
 
     @property
     def quarantined_share(self) -> float:
-        """Of the chosen inputs that have an outcome."""
-        return self.counts[QUARANTINED] / max(1, sum(self.counts.values()))
+        """Of the selected inputs."""
+        return self.counts[QUARANTINED] / max(1, self.selected)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a script."""
@@ -136,8 +138,10 @@ def reprocess(order: Order, runner: Runner) -> Summary:
     campaign = order.campaign
     with campaign.lock(take_over=order.take_over) as lock:
         not_writable(campaign)
+        campaign.check_card()
         chosen = select(order.listing, campaign.outcomes(LEDGER_COLUMNS), order.wish)
-        summary = Summary(str(campaign.folder), len(chosen.chosen), chosen.counts)
+        selected = sum(chosen.counts.values()) + len(chosen.todo)
+        summary = Summary(str(campaign.folder), len(chosen.chosen), chosen.counts, selected)
         _notes(summary, order, chosen)
         campaign.log("start", version=__version__, todo=len(chosen.todo), chosen=summary.chosen)
         began = time.monotonic()
@@ -145,10 +149,12 @@ def reprocess(order: Order, runner: Runner) -> Summary:
             try:
                 _run(order, runner, chosen.todo, _Sink(campaign, lock), summary, stop)
             finally:
-                summary.seconds, summary.stopped = time.monotonic() - began, stop()
+                summary.seconds = time.monotonic() - began
+                summary.stopped = stop()
+                if summary.first_s is not None and summary.done > 1:
+                    after_first = summary.seconds - summary.first_s
+                    summary.rate = (summary.done - 1) / max(1e-9, after_first)
                 campaign.log("end", **summary.to_dict())
-    if summary.first_s is not None and summary.done > 1:
-        summary.rate = (summary.done - 1) / max(1e-9, summary.seconds - summary.first_s)
     _background_note(summary, campaign)
     return summary
 
@@ -259,10 +265,9 @@ def check(summary: Summary, max_quarantined: float, inputs: str) -> None:
             f"stopped as asked, {summary.pending} {inputs} to do; the same command goes on"
         )
     if summary.quarantined_share > max_quarantined:
-        number, total = summary.counts[QUARANTINED], sum(summary.counts.values())
         raise OdmError(
-            f"{number} of {total} {inputs} are quarantined, more than the share of "
-            f"{max_quarantined:g} that is allowed (--max-quarantined)"
+            f"{summary.counts[QUARANTINED]} of {summary.selected} {inputs} are quarantined, "
+            f"more than the share of {max_quarantined:g} that is allowed (--max-quarantined)"
         )
     if summary.undone:
         source, reason = next(iter(summary.undone.items()))

@@ -34,7 +34,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A process that died over an input. ``how``: in words."""
+    """A process that died over an input, or ran out of memory. ``how``: in words."""
 
     one: Input
     how: str
@@ -143,13 +143,13 @@ class _Process:
         if not started:
             raise OdmError(f"a reading process cannot start: it {self.end()}")
 
-    def do(self, task: Task) -> Draft | Result:
+    def do(self, task: Task) -> Answer:
         self.pipe.send(task)
         if not self.pipe.poll(ANSWER_LIMIT_S):  # damage can make HDF5 loop without end
             self.late = True
             self.process.kill()
             raise EOFError
-        answer: Draft | Result = self.pipe.recv()
+        answer: Answer = self.pipe.recv()
         return answer
 
     def end(self) -> str:
@@ -195,8 +195,11 @@ def _work(pipe: Connection, stages: Stages) -> None:
             pipe.send(perform(stages, pipe.recv()))
 
 
-def perform(stages: Stages, task: Task) -> Any:
+def perform(stages: Stages, task: Task) -> Answer:
     """Do a task in this process."""
-    if task.draft is None:
-        return stages.read(task.one)
-    return stages.finish(task.draft, task.seen)
+    try:
+        if task.draft is None:
+            return stages.read(task.one)
+        return stages.finish(task.draft, task.seen)
+    except MemoryError:
+        return Death(task.one, "ran out of memory")

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from odm.archive.errors import ArchiveError, InputError, TransientError
+from odm.archive.errors import AccessError, ArchiveError, InputError, TransientError
 from odm.archive.orbits import Orbit
 from odm.catalog.orbit_kind import ORBITS, decimated_track
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
@@ -168,10 +168,15 @@ def guarded(kind: OutcomeKind, one: Input, work: Any) -> Any:
     Returns:
         What ``work`` gives, or a `Result`: quarantined with the reason where the file is bad or
         the work failed, left undone where the store or the user's access is at fault.
+
+    Raises:
+        MemoryError: to be tried again alone, since the others may have taken the memory.
     """
     for pause in (*RETRY_AFTER_S, None):
         try:
             return work()
+        except AccessError as error:
+            return Result(one, undone=error.reason)
         except ArchiveError as error:
             return quarantined(kind, one, error.reason)
         except TransientError as error:
@@ -181,7 +186,7 @@ def guarded(kind: OutcomeKind, one: Input, work: Any) -> Any:
         except InputError as error:
             return Result(one, undone=str(error))
         except MemoryError:
-            return quarantined(kind, one, "not enough memory for it")
+            raise
         except Exception as error:  # one input must not stop the rest
             text = (str(error).strip().splitlines() or [""])[0][:200]
             return quarantined(kind, one, f"unexpected {type(error).__name__}: {text}".rstrip(": "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,22 @@ def test_listing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no ionogram"):
         list_ionograms(tmp_path / "empty")
+
+
+def test_a_sidecar_counts_in_what_a_listing_says_of_its_ionogram(tmp_path: Path) -> None:
+    path = write_npy(tmp_path / "c.npy", contents())
+    axes = path.with_suffix(".json")
+    os.utime(path, ns=(10**18, 10**18))
+    os.utime(axes, ns=(2 * 10**18, 2 * 10**18))
+    (before,) = list_ionograms(tmp_path).entries
+    assert before.size == path.stat().st_size + axes.stat().st_size
+    assert before.modified_ns == 2 * 10**18
+    axes.write_text(axes.read_text() + "\n")
+    (after,) = list_ionograms(tmp_path).entries
+    assert after.size == before.size + 1
+    axes.unlink()
+    (alone,) = list_ionograms(tmp_path).entries
+    assert (alone.size, alone.modified_ns) == (path.stat().st_size, 10**18)
 
 
 def test_half_orbits_and_ionograms_are_told_apart(tmp_path: Path) -> None:

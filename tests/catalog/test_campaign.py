@@ -10,15 +10,19 @@ from pathlib import Path
 
 import duckdb
 import geopandas as gpd
+import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from odm.archive.errors import InputError, OdmError
-from odm.catalog.campaign import CARD, load_campaign, open_campaign
+from odm.catalog.campaign import CARD, CampaignCard, load_campaign, open_campaign
 from odm.catalog.catalog import build_catalog, to_csv, write_catalog
 from odm.catalog.compare import box_overlap, compare, match
+from odm.catalog.ionogram_kind import IONOGRAMS
 from odm.catalog.lock import CampaignLock
 from odm.catalog.orbit_kind import ORBITS
+from odm.catalog.outcomes import Input, outcome_table
 from tests.catalog.rows import a_region, campaign, outcome
 
 
@@ -162,3 +166,63 @@ def test_a_setting_that_one_card_lacks_is_named_and_not_dumped() -> None:
         "settings.flip is not set there and false here",
         "settings.regions.threshold is 0.6 there and not set here",
     ]
+
+
+def test_a_kill_while_the_card_is_written_leaves_a_folder_to_go_on_with(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / f".{CARD}.x1y2z3.json").write_text('{"format"')
+    one = campaign(tmp_path / "c", outcome(1))
+    assert load_campaign(tmp_path / "c") == one
+
+
+def test_settings_are_free_until_there_is_an_outcome(tmp_path: Path) -> None:
+    first = campaign(tmp_path / "c", flip=False)
+    with first.lock(), pytest.raises(InputError, match=r"settings\.flip is false there"):
+        campaign(tmp_path / "c", flip=True)  # a driver is at work with them
+    second = campaign(tmp_path / "c", flip=True)
+    assert load_campaign(tmp_path / "c").card == second.card
+    second.check_card()
+    with pytest.raises(OdmError, match=r"another campaign: settings\.flip is true there"):
+        first.check_card()
+    second.commit([outcome(1)])
+    with pytest.raises(InputError, match=r"settings\.flip is true there and false here"):
+        campaign(tmp_path / "c", flip=False)
+
+
+@pytest.mark.parametrize("lost", ["status", "digest", "source", "findings"])
+def test_results_of_another_version_are_one_sentence(tmp_path: Path, lost: str) -> None:
+    old = outcome(1, a_region(1))
+    number = old.column_names.index(lost)
+    nested = pa.array([[{"region_id": "a"}]])
+    old = old.set_column(number, lost, nested) if lost == "findings" else old.drop_columns(lost)
+    campaign(tmp_path / "c", old)
+    card = json.loads((tmp_path / "c" / CARD).read_text())
+    # Without a change of its columns another version is read as ever.
+    now = campaign(tmp_path / "now", outcome(1, a_region(1)))
+    (tmp_path / "now" / CARD).write_text(json.dumps({**card, "result_version": 1}))
+    assert build_catalog([load_campaign(tmp_path / "now")], ORBITS).num_rows == 1
+    assert compare(load_campaign(tmp_path / "now"), now).equal
+    (tmp_path / "c" / CARD).write_text(json.dumps({**card, "result_version": 1}))
+    one = load_campaign(tmp_path / "c")
+    with pytest.raises(InputError, match=r"holds version 1 of the results, .* reads version 2"):
+        compare(one, now)
+
+
+def ionogram(identity: str, dated: bool) -> pa.Table:
+    """The outcome of an ionogram with one layer."""
+    key = {"key_link": "T", "key_time": pd.Timestamp("2021-01-01", tz="UTC") if dated else None}
+    one = Input(identity, f"{identity}.npz", "", f"{identity}.npz", 1, 1, key)
+    layer = {"ionogram_id": identity, "layer": "F", "confidence": 0.9}
+    return outcome_table(IONOGRAMS, one, findings=[layer])
+
+
+def test_a_path_names_an_ionogram_in_its_own_archive_only(tmp_path: Path) -> None:
+    opened = []
+    for name in ("a", "b", "b2"):
+        card = CampaignCard("ionograms", f"/archive-{name[0]}", {"digest": "d"})
+        opened.append(open_campaign(tmp_path / name, card))
+        opened[-1].commit([ionogram("monday", dated=False), ionogram("T_2021", dated=True)])
+    for chosen, expected in ((opened, 3), (opened[:2], 3), (opened[1:], 2)):
+        table = build_catalog(chosen, IONOGRAMS)
+        assert table.num_rows == expected
+        assert table.schema.metadata[b"inputs"] == str(expected).encode()

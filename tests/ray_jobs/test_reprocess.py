@@ -41,15 +41,20 @@ def test_it_gives_the_plain_runners_rows(done: Path, cluster: Cluster, models: i
     assert compare(ray, plain).equal
 
 
-def test_what_kills_its_process_is_found_and_the_rest_done(done: Path, cluster: Cluster) -> None:
+@pytest.mark.parametrize(("how", "says"), [("signal", "died"), ("memory", "ran out of memory")])
+def test_what_kills_its_process_is_found_and_the_rest_done(
+    done: Path, cluster: Cluster, how: str, says: str
+) -> None:
     kills = {"read_kills": renamed(small.FIRST + 1), "finish_kills": renamed(small.FIRST + 2)}
-    order = small.deadly(small.order(done, "deadly"), **kills)
+    order = small.deadly(small.order(done, how), how=how, **kills)
     summary = reprocess(order, run_on_ray)
     assert summary.done == 12
-    rows = load_campaign(done / "deadly").outcomes(["name", "reason"]).to_pylist()
+    rows = load_campaign(done / how).outcomes(["name", "reason"]).to_pylist()
     reasons = {row["name"]: row["reason"] for row in rows}
     for name in kills.values():
-        assert "kills its reader" in reasons[name]
+        assert reasons[name] == (
+            f"kills its reader: the process {says}, and again when tried alone"
+        )
     assert summary.counts == {"detected": 2, "clear": 2, "quarantined": 8}
 
 

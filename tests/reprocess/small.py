@@ -18,7 +18,7 @@ from odm.images.geometry import ImageSettings
 from odm.reprocess.drive import Order, Summary, reprocess
 from odm.reprocess.local import run_local
 from odm.reprocess.orbits import orbit_order
-from odm.reprocess.stages import Draft, OrbitStages, Result
+from odm.reprocess.stages import Draft, OrbitStages, Result, guarded
 from tests.lookalike import contents, renamed, stamp, write
 
 FIRST = 17538
@@ -111,33 +111,39 @@ def run(tmp: Path, campaign: str = "campaign", **options: Any) -> Summary:
 class Deadly(OrbitStages):
     """Half-orbits of which some kill the process that reads or finishes them.
 
-    ``once`` makes a file the first time, and only dies then; one that ``hangs`` never ends instead.
+    ``once`` makes a file the first time, and only dies then. With ``how`` of ``memory`` there is no
+    room for what they do instead; with ``hang`` it never ends.
     """
 
     read_kills: str = "none"
     finish_kills: str = "none"
     once: str = ""
-    hangs: bool = False
+    how: str = "signal"
 
     def read(self, one: Input) -> Draft | Result:
         """Dies, as in a damaged library."""
-        if self.read_kills in one.name:
-            self._die()
-        return super().read(one)
+        return self._deadly(self.read_kills, one) or super().read(one)
 
     def finish(self, draft: Draft, probability: Any) -> Result:
         """Dies, as in a damaged library."""
-        if self.finish_kills in draft.one.name:
-            self._die()
-        return super().finish(draft, probability)
+        return self._deadly(self.finish_kills, draft.one) or super().finish(draft, probability)
+
+    def _deadly(self, kills: str, one: Input) -> Result | None:
+        if kills not in one.name:
+            return None
+        found = guarded(self.kind, one, self._die)
+        assert found is None or isinstance(found, Result)
+        return found
 
     def _die(self) -> None:
         if self.once:
             if Path(self.once).exists():
                 return
             Path(self.once).touch()
-        if self.hangs:
+        if self.how == "hang":
             time.sleep(600)
+        if self.how == "memory":
+            raise MemoryError
         os.kill(os.getpid(), signal.SIGSEGV)
 
 

@@ -97,6 +97,29 @@ def test_from_an_archive_to_scores(work: Path, capsys: pytest.CaptureFixture[str
     code, out, _ = run(capsys, "diff", campaign, second, "--json")
     assert json.loads(out)["equal"] is False
 
+    # A half-orbit that two campaigns hold is drawn once.
+    again = ("reprocess", "orbits", archive, work / "again", *model, "--local")
+    run(capsys, *again, "--limit", 2, "--max-quarantined", 1)
+    code, out, _ = run(
+        capsys, "catalog", campaign, work / "again", "--out", work / "both.csv",
+        "--pictures", work / "both", "--number", 1,
+    )  # fmt: skip
+    assert code == 0
+    assert out.splitlines()[-1] == f"picture: {work / 'both' / surest}.png"
+    score = ("score", work / "again", "--truth", archive / "truth.parquet", "--json")
+    code, out, _ = run(capsys, *score, "--resamples", 0)
+    about = json.loads(out)["about"]
+    assert about["half-orbits pending, not scored"] == 3
+    assert about["half-orbits whose file was superseded, not scored"] == 0
+    listed = [Path(entry.path) for entry in list_orbits(archive).entries]
+    later = listed[0].with_name(listed[0].name.replace("_000.h5", "_001.h5"))
+    later.write_bytes(listed[0].read_bytes())
+    code, out, _ = run(capsys, *score, "--resamples", 0)
+    later.unlink()
+    about = json.loads(out)["about"]
+    assert about["half-orbits pending, not scored"] == 3
+    assert about["half-orbits whose file was superseded, not scored"] == 1
+
     fails(capsys, 2, *reprocess, "--flip", says="settings.flip is false there and true here")
     fails(capsys, 2, "catalog", campaign, second, "--out", work / "x.csv", says="not of one model")
     fails(capsys, 2, "catalog", campaign, "--out", work / "x.xlsx", says=".parquet or .csv")
@@ -121,6 +144,9 @@ def test_wrong_use_is_one_sentence(work: Path, capsys: pytest.CaptureFixture[str
     fails(
         capsys, 2, *orbits, archive, new, *model, "--local", "--threshold", 3, says="thresholds 0.4"
     )
+    code, _, err = run(capsys, *orbits, archive, new, *model, "--batch", -1)
+    assert code == 2
+    assert "--batch" in err and "equal to 0" in err
     for option in ("--engine", "--device", "--precision"):
         said = f"{option[2:]} 'odd': give "
         fails(capsys, 2, *orbits, archive, new, *model, "--local", option, "odd", says=said)

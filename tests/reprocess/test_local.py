@@ -187,11 +187,66 @@ def test_a_file_at_which_its_reader_hangs_is_quarantined(
     small.write_archive(tmp_path / "archive", 2)
     small.write_model(tmp_path / "model")
     hanging = renamed(small.FIRST + 1)
-    order = small.deadly(small.order(tmp_path), read_kills=hanging, hangs=True)
+    order = small.deadly(small.order(tmp_path), read_kills=hanging, how="hang")
     assert reprocess(order, run_local).done == 2
     found = reasons(tmp_path / "campaign")
     assert set(found) == {hanging}
     assert "gave no answer in 5 s" in found[hanging]
+
+
+def test_memory_that_runs_out_is_tried_again_alone(tmp_path: Path) -> None:
+    small.write_archive(tmp_path / "archive", 4)
+    small.write_model(tmp_path / "model")
+    kills = {"read_kills": renamed(small.FIRST + 1), "finish_kills": renamed(small.FIRST + 2)}
+    summary = reprocess(small.deadly(small.order(tmp_path), how="memory", **kills), run_local)
+    assert summary.counts == {"detected": 1, "clear": 1, "quarantined": 2}
+    said = "kills its reader: the process ran out of memory, and again when tried alone"
+    assert reasons(tmp_path / "campaign") == dict.fromkeys(kills.values(), said)
+    once = {"read_kills": "h5", "once": str(tmp_path / "once"), "how": "memory"}
+    summary = reprocess(small.deadly(small.order(tmp_path, "second"), **once), run_local)
+    assert summary.counts == {"detected": 2, "clear": 2, "quarantined": 0}
+
+
+def test_a_file_that_is_gone_or_denied_is_left_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.write_archive(tmp_path / "archive", 2)
+    small.write_model(tmp_path / "model")
+    order = small.order(tmp_path)
+    first, second = order.listing.inputs
+    Path(first.path).rename(tmp_path / "away")
+    gone = order.stages.read(first)
+    assert (gone.outcome, gone.undone) == (None, "no such file")
+    (tmp_path / "away").rename(first.path)
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:  # nothing is denied to the root that tests may run as
+        patch.setattr(Path, "open", denied)
+        shut = order.stages.read(second)
+    assert (shut.outcome, shut.undone) == (None, "no permission")
+    summary = reprocess(order, lambda *_: (one for one in [gone, shut]))
+    with pytest.raises(OdmError, match="2 half-orbits are left undone"):
+        check(summary, 0.05, "half-orbits")
+    assert small.run(tmp_path).counts == {"detected": 1, "clear": 1, "quarantined": 0}
+
+
+def test_the_share_in_quarantine_is_of_all_selected_inputs(done: Path, tmp_path: Path) -> None:
+    order = small.order(done, str(tmp_path / "campaign"))
+    bad = [quarantined(order.stages.kind, one, "bad") for one in order.listing.inputs[:2]]
+    summary = reprocess(order, lambda *_: (one for one in bad))
+    assert summary.quarantined_share == pytest.approx(2 / 14)
+    check(summary, 0.2, "half-orbits")
+    with pytest.raises(OdmError, match="2 of 14 half-orbits are quarantined"):
+        check(summary, 0.1, "half-orbits")
+    summary.stopped = True
+    with pytest.raises(OdmError, match="stopped as asked, 12 half-orbits to do"):
+        check(summary, 0.1, "half-orbits")
+    # What --limit leaves for later is not selected.
+    order = small.order(done, str(tmp_path / "campaign"), wish=Wish(limit=1))
+    third = quarantined(order.stages.kind, order.listing.inputs[2], "bad")
+    assert reprocess(order, lambda *_: (one for one in [third])).quarantined_share == 1
 
 
 def test_a_fault_of_the_store_leaves_an_input_undone(
@@ -260,20 +315,24 @@ def test_a_model_whose_images_are_clipped_says_so(done: Path, tmp_path: Path) ->
 SCRIPT = """
 if __name__ == "__main__":  # reading processes import this file too
     import sys
+    import time
     from pathlib import Path
     from tests.reprocess import small
     from odm.reprocess import drive
 
     drive.COMMIT_EVERY = 1
+    count = drive._count
+    drive._count = lambda *facts: (count(*facts), time.sleep(float(sys.argv[3])))
     summary = small.run(Path(sys.argv[1]), sys.argv[2])
     drive.check(summary, 1.0, "half-orbits")
 """
 
 
-def start(done: Path, name: str, script: Path) -> subprocess.Popen[bytes]:
+def start(done: Path, name: str, script: Path, slow: float = 0) -> subprocess.Popen[bytes]:
+    """A driver of its own; ``slow``: seconds that it waits after each outcome."""
     script.write_text(SCRIPT)
     return subprocess.Popen(
-        [sys.executable, str(script), str(done), name],
+        [sys.executable, str(script), str(done), name, str(slow)],
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
@@ -309,7 +368,7 @@ def test_killed_again_and_again_it_gives_the_same_catalog(done: Path, tmp_path: 
 
 
 def test_asked_to_stop_it_commits_and_says_how_to_go_on(done: Path, tmp_path: Path) -> None:
-    process = start(done, "stopped", tmp_path / "driver.py")
+    process = start(done, "stopped", tmp_path / "driver.py", slow=0.5)
     wait_for_parts(done / "stopped", 1, process)
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=120)[1].decode()
@@ -317,9 +376,14 @@ def test_asked_to_stop_it_commits_and_says_how_to_go_on(done: Path, tmp_path: Pa
     if committed < 14:  # else it was done before the signal came
         assert process.returncode != 0
         assert "Stopped: stopped as asked" in said
+    assert committed < 14
+    assert process.returncode != 0
+    assert "stopped as asked" in said
     log = [json.loads(line) for line in (done / "stopped" / "log.jsonl").read_text().splitlines()]
     assert [line["event"] for line in log] == ["start", "end"]
     assert log[1]["done"] == committed
+    assert log[1]["stopped"] is True
+    assert log[1]["rate"] > 0
     small.run(done, "stopped")
     assert compare(load_campaign(done / "stopped"), load_campaign(done / "campaign")).equal
 
