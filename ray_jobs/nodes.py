@@ -174,8 +174,11 @@ def _unable(node: str, error: BaseException) -> str:
 
 def growable() -> dict[str, float]:
     """Most that an autoscaler can make of the cluster, by Ray's names; empty without one."""
+    import ray
     import ray._private.state as state
 
+    if not ray.is_initialized():
+        return {}
     most = state.state.get_max_resources_from_cluster_config()
     return {name: float(number) for name, number in (most or {}).items()}
 

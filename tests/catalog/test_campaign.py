@@ -204,7 +204,7 @@ def test_results_of_another_version_are_one_sentence(tmp_path: Path, lost: str) 
     assert compare(load_campaign(tmp_path / "now"), now).equal
     (tmp_path / "c" / CARD).write_text(json.dumps({**card, "result_version": 1}))
     one = load_campaign(tmp_path / "c")
-    with pytest.raises(InputError, match=r"holds version 1 of the results, .* reads version 2"):
+    with pytest.raises(InputError, match=r"holds version 1 of the results, .* reads version \d"):
         compare(one, now)
 
 

@@ -147,7 +147,8 @@ def test_a_model_is_fine_tuned_on_workers(
     # A step that is next to none leaves the weights that it began with.
     before, after = (load_model(one.run.model).model.state_dict() for one in (undisturbed, plan))
     for name, tensor in before.items():
-        torch.testing.assert_close(after[name], tensor, atol=1e-5, rtol=0)
+        if not name.endswith("temperature"):  # follows the schedule
+            torch.testing.assert_close(after[name], tensor, atol=1e-5, rtol=0)
 
 
 def test_what_no_worker_can_do_is_a_sentence_and_not_tried_again(

@@ -11,11 +11,8 @@ from tests.ray_jobs.conftest import archive, cluster, dataset
 __all__ = ["archive", "cluster", "dataset"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests with Ray run in the process that has it."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and "cluster" in getattr(
-            item, "fixturenames", ()
-        ):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+    with_ray = "cluster" in getattr(item, "fixturenames", ())
+    if with_ray and Path(__file__).parent in item.path.parents:
+        item.add_marker(pytest.mark.xdist_group("ray"))
