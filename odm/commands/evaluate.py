@@ -32,7 +32,8 @@ def evaluate(
         str,
         typer.Option(
             help="Where the temperature is from: validation; scored (the same half-orbits, and "
-            "labelled so); none; auto (the model folder, else validation)."
+            "labelled so); none; auto (the model folder unless --validation is given, else "
+            "validation)."
         ),
     ] = "auto",
     fit_thresholds: Annotated[

@@ -116,7 +116,8 @@ def evaluate_model(
         dataset: a data set, or its ``dataset.yaml``.
         part: ``test``, ``validation`` or ``train``.
         calibrate_on: where the temperature is from. ``auto``: from the model folder, else, for a
-            learned one, from the validation part; where there is none it is 1. ``validation``.
+            learned one, from the validation part; where there is none it is 1. ``validation``,
+            which is also meant where ``validation`` names a data set.
             ``scored``: the very part that is scored, and the sheet says so. ``none``: it is 1.
         fit: choose the thresholds of regions as well, for the best F1 on the same part (on
             validation for ``auto`` and ``none``).
@@ -138,9 +139,11 @@ def evaluate_model(
     method.check_classes(scored.data.annotations.classes)
     bench = _Bench(method, scored.data, running or Running(), meter)
     fresh = calibrate_on in ("validation", "scored") or (
-        calibrate_on == "auto" and method.learned and method.temperature is None
+        calibrate_on == "auto"
+        and method.learned
+        and (method.temperature is None or validation is not None)
     )
-    stored = method.temperature if calibrate_on == "auto" else None
+    stored = method.temperature if calibrate_on == "auto" and not fresh else None
     calibration = Calibration(
         temperature=stored or 1.0,
         regions=method.regions,

@@ -196,6 +196,19 @@ def test_calibration_on_the_scored_data_says_so(dataset: Dataset) -> None:
     assert plain.sheet.about["temperature from"] == "nowhere: not calibrated"
 
 
+def test_a_validation_set_that_is_named_is_used_where_the_model_has_a_temperature(
+    dataset: Dataset,
+) -> None:
+    method = Method(Brightness(), "brightness", IMAGE, LOOSE, temperature=7.5)
+    kept = evaluate_model(method, dataset, running=EAGER, resamples=0)
+    assert kept.calibration.temperature == 7.5
+    anew = evaluate_model(method, dataset, validation=dataset, running=EAGER, resamples=0)
+    assert anew.calibration.temperature == round(
+        at_one(dataset, "validation").calibration["temperature"], 4
+    )
+    assert anew.calibration.fitted_on.startswith(f"validation of data set {dataset.digest[:12]}")
+
+
 def test_saved_and_used_again(dataset: Dataset, folder: Path) -> None:
     before = load_model(folder)
     method = open_method(folder)
