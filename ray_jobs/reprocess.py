@@ -51,8 +51,9 @@ INPUTS_PER_TASK, MOST_PER_TASK = 16, 64
 """Every task costs the driver milliseconds, so a large campaign has larger ones: see
 `benchmarks/schedule.py`."""
 
-TASKS_PER_CPU = 4
-"""Before tasks become larger."""
+TASKS_PER_CPU = 16
+"""Before tasks become larger. Results come when a task ends, so with few of them nothing is seen,
+and nothing committed, for long."""
 
 READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
 """Bytes of heap: Ray does not see it otherwise, and places too many on one machine."""
@@ -80,6 +81,7 @@ class Layout:
         threads: CPU threads of each.
         task_cpus: that a reading or finishing task takes.
         readers: reading tasks at a time; None for as many as there is room for.
+        finishers: finishing tasks at a time; likewise.
         near_storage: whether reading and finishing are for the machines that have said to hold
             the archive, by the resource `STORAGE`.
         cpus: of the cluster.
@@ -91,6 +93,7 @@ class Layout:
     threads: int
     task_cpus: float
     readers: int | None
+    finishers: int | None = None
     near_storage: bool = False
     cpus: int = field(default=1, compare=False)
 
@@ -135,7 +138,10 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         model_gpus=gpus,
         threads=threads,
         task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / 2, 3),
-        readers=workers.readers or None,
+        # A process of its own starts for each of them, which on a few cores costs more than it
+        # brings; of a cluster that others may join it is not known how many fit.
+        readers=workers.readers or (cpus if cluster.started else None),
+        finishers=cpus if cluster.started else None,
         near_storage=STORAGE in cluster.resources,
         cpus=cpus,
     )
@@ -328,7 +334,9 @@ def _pipeline(stages: Stages, model: ModelSettings, inputs: Sequence[Input], lay
         num_gpus=layout.model_gpus,
         memory=MODEL_MEMORY,
     )
-    return predicted.map_batches(Finisher(stages), batch_size=None, **task)
+    return predicted.map_batches(
+        Finisher(stages), batch_size=None, compute=TaskPoolStrategy(layout.finishers), **task
+    )
 
 
 def _one_by_one(

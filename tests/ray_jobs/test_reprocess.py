@@ -100,11 +100,11 @@ class Machines(Cluster):
 @pytest.mark.parametrize(
     ("cpus", "gpus", "expected"),
     [
-        (1, 0, Layout((1, 1), 0.75, 0, 1, 0.125, None)),
-        (2, 0, Layout((1, 1), 1.5, 0, 2, 0.25, None)),
-        (16, 0, Layout((4, 4), 3.0, 0, 4, 1.0, None)),
-        (32, 2, Layout((2, 2), 1.0, 1, 1, 1.0, None)),
-        (2, 2, Layout((2, 2), 0.5, 1, 1, 0.5, None)),
+        (1, 0, Layout((1, 1), 0.75, 0, 1, 0.125, 1, 1)),
+        (2, 0, Layout((1, 1), 1.5, 0, 2, 0.25, 2, 2)),
+        (16, 0, Layout((4, 4), 3.0, 0, 4, 1.0, 16, 16)),
+        (32, 2, Layout((2, 2), 1.0, 1, 1, 1.0, 32, 32)),
+        (2, 2, Layout((2, 2), 0.5, 1, 1, 0.5, 2, 2)),
     ],
 )
 def test_layouts(cpus: int, gpus: int, expected: Layout) -> None:
@@ -115,9 +115,11 @@ def test_layouts_of_ones_own() -> None:
     with pytest.raises(InputError, match="there is no GPU"):
         plan_layout(Machines(8, 0), Workers(), "cuda")
     wanted = plan_layout(Machines(8, 1), Workers(models=2, threads=2, readers=3), "cpu")
-    assert wanted == Layout((2, 2), 1.5, 0, 2, 1.0, 3)
+    assert wanted == Layout((2, 2), 1.5, 0, 2, 1.0, 3, 8)
     # Machines that join a cluster later are made use of.
-    assert plan_layout(Machines(8, 0, started=False), Workers(), "auto").models == (2, 16)
+    growing = plan_layout(Machines(8, 0, started=False), Workers(), "auto")
+    assert growing.models == (2, 16)
+    assert growing.readers is growing.finishers is None
 
 
 def test_models_leave_memory_to_those_that_read() -> None:
@@ -127,7 +129,8 @@ def test_models_leave_memory_to_those_that_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "cpus", "expected"), [(12, 2, 16), (300, 2, 37), (11_000, 2, 64), (11_000, 256, 16)]
+    ("inputs", "cpus", "expected"),
+    [(12, 2, 16), (300, 2, 16), (900, 2, 28), (11_000, 2, 64), (11_000, 256, 16)],
 )
 def test_large_campaigns_have_larger_tasks(inputs: int, cpus: int, expected: int) -> None:
     assert per_task(inputs, cpus) == expected
