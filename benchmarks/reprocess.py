@@ -9,7 +9,8 @@ On one archive in one run, the cases one after another with the same threads:
     DataLoader              the same with torch's DataLoader reading ahead
 
 "first" is the time from the start to the first outcome (processes start, libraries are imported,
-the model is exported), "rate" is what comes after it. For Ray it is said how much was spilled.
+the model is exported). "rate" is of the inputs beyond a third of them, run alone before, so that
+neither start nor end is in it. For Ray it is said how much was spilled.
 
     python benchmarks/reprocess.py [--half-orbits 200] [--model FOLDER] [--device cpu]
 """
