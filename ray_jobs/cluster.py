@@ -24,6 +24,7 @@ from odm.archive.errors import InputError, OdmError
 
 ROOT = Path(__file__).resolve().parents[1]
 REACH_S = 5.0
+IDLE_S = 30
 MIN_OBJECT_STORE = 80_000_000
 """Bytes; Ray starts with no smaller store."""
 
@@ -288,6 +289,9 @@ def _new(
             # By default workers stand back behind everything else on the machine; here they are
             # the work.
             "worker_niceness": 0,
+            # On a few cores Ray ends a process that is idle for a second, and another one takes
+            # three to start when the next stage has something to do.
+            "idle_worker_killing_time_threshold_ms": IDLE_S * 1000,
         },
     }
 
