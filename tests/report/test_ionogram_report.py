@@ -14,7 +14,7 @@ from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
 from odm.catalog.ionogram_kind import IONOGRAMS, list_ionogram_inputs
 from odm.catalog.outcomes import outcome_table
 from odm.report.ionogram_report import write_ionogram_report
-from odm.report.report import ReportOptions
+from odm.report.report_options import ReportOptions
 from tests.ionogram_files import contents, write_npz
 from tests.report.test_report import page_data
 

@@ -13,8 +13,10 @@ import pytest
 
 from odm.catalog.flown import COLUMNS, flown_of
 from odm.report.ionogram_report import write_ionogram_report
-from odm.report.report import ReportOptions, write_report
-from odm.report.review import import_review, read_marks
+from odm.report.marks import read_marks
+from odm.report.report import write_report
+from odm.report.report_options import ReportOptions
+from odm.report.review import import_review
 from tests.report.flights import campaign, outcome, paper_year, real_campaign, region
 from tests.report.test_ionogram_report import ionogram_campaign
 
@@ -166,9 +168,9 @@ def test_choosing_and_marking(browser: Any, tmp_path: Path) -> None:
         path = tmp_path / "marks.json"
         download.value.save_as(path)
     marks = read_marks(path)
-    assert marks.regions == {row["findings"][0]["region_id"]: "right" for row in found}
-    assert json.loads(path.read_text())["regions"][0]["note"] == "a <b>note</b>"
-    assert len(marks.half_orbits) == 6 and len(marks.boxes) == 1
+    assert marks.findings == {row["findings"][0]["region_id"]: "right" for row in found}
+    assert json.loads(path.read_text())["findings"][0]["note"] == "a <b>note</b>"
+    assert len(marks.inputs) == 6 and len(marks.boxes) == 1
     report = import_review(one, marks, str(tmp_path / "reviewed"))
     assert report.annotated == 6 and report.objects == 4
     assert report.estimate["precision"]["value"] == 1
