@@ -128,5 +128,8 @@ def _complete(regions: pd.DataFrame) -> None:
         lacking = regions[name].isna().to_numpy()
         if lacking.any():
             regions[name] = np.where(lacking, value, regions[name].to_numpy())
+    nowhere = ~np.isfinite(latitude)  # neither north nor south, whatever the row says
+    if nowhere.any():
+        regions.loc[nowhere, ["hemisphere", "local_season"]] = None
     regions["month"] = times.astype("datetime64[M]").astype(str)
     regions["local_time"] = regions["local_time"].astype(float)

@@ -25,23 +25,27 @@ def occurrence(sheet: Sheet) -> Figure:
     """Share of ionograms with each layer, by hour and by day."""
     figure = new_figure(6.5, 5.6)
     by_hour, by_day = figure.subplots(2, 1)
-    for layer in LAYERS:
+    days = np.array([row["value"] for row in sheet["layers"]["F"]["by_day"]], "datetime64[D]")
+    for layer, aside in zip(LAYERS, (-0.12, 0.12), strict=True):  # bars do not hide each other
         facts = sheet["layers"][layer]
         hours = [row for row in facts["by_hour"] if row["of"]]
-        _shares(by_hour, layer, [row["value"] for row in hours], hours)
-        days = np.array([row["value"] for row in facts["by_day"]], dtype="datetime64[D]")
-        _shares(by_day, layer, days, facts["by_day"])
+        _shares(by_hour, layer, np.array([row["value"] for row in hours]) + aside, hours)
+        noon = days + np.timedelta64(round((12 + 24 * aside) * 60), "m")
+        _shares(by_day, layer, noon, facts["by_day"])
     by_hour.set_xlim(-0.5, 23.5)
+    by_hour.set_xticks(range(0, 24, 3))
     by_hour.set_xlabel("hour, UTC")
     by_hour.legend(frameon=False)
     by_hour.set_title(
-        f"Layers in {sheet['ionograms']} ionograms, Wilson's 95 % intervals", fontsize=9,
-        loc="left",
+        f"Layers in {sheet['ionograms']} ionograms; 95 % intervals, as if each were independent",
+        fontsize=9, loc="left",
     )  # fmt: skip
     by_day.set_xlabel("day, UTC")
-    _dates(by_day, bool(sheet["layers"][LAYERS[0]]["by_day"]))
+    if days.size:
+        by_day.set_xlim(days.min(), days.max() + np.timedelta64(1, "D"))
+    _dates(by_day, bool(days.size))
     for axes in (by_hour, by_day):
-        axes.set_ylim(0, 1)
+        axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("share of ionograms")
     return figure
 

@@ -143,6 +143,15 @@ def test_without_magnetic_coordinates(tmp_path: Path) -> None:
     assert exposure(data)["regions"].sum() == 1
 
 
+def test_without_geographic_coordinates(tmp_path: Path) -> None:
+    """What lies nowhere is neither north nor south, nor in a season of its place."""
+    lost = region(2, latitude=np.nan, hemisphere="south", local_season="spring")
+    sheet = orbit_statistics(flown(tmp_path, outcome(1, region(1)), outcome(2, lost)), resamples=0)
+    assert counts(sheet["counts"]["hemisphere"]) == {"north": 1, "south": 0}
+    assert sum(counts(sheet["counts"]["local_season"]).values()) == 1
+    assert sum(counts(sheet["counts"]["month_season"]).values()) == 2
+
+
 @pytest.mark.parametrize("only", ["nothing", "quarantined", "clear"])
 def test_without_regions(tmp_path: Path, only: str) -> None:
     outcomes = {
