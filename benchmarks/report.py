@@ -166,7 +166,7 @@ def main() -> None:
         true, track, inputs = truths(archive)
         started = time.perf_counter()
         for one in inputs:
-            OrbitPictures(read_orbit(one.path)).whole([])
+            OrbitPictures(read_orbit(one.path)).whole({})
         picture_ms = (time.perf_counter() - started) / len(inputs) * 1e3
         for size in sizes:
             campaign = enlarged(folder / str(size), size, true, track, archive)

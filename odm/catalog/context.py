@@ -20,7 +20,8 @@ EDGES: dict[str, tuple[float, ...]] = {
     "dst": (-1000, -200, -100, -50, -30, -10, 10, 200),
 }
 """Bins of each index; Dst in nT."""
-_GFZ_COLUMNS = 10
+_THREE_HOURLY, _DAILY = 10, 28
+"""Columns of the two text files of GFZ with Kp: a line per value, and a line per day."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,12 @@ class Index:
 
 
 def read_index(path: object, name: str) -> Index:
-    """Read an index: CSV with a header ``time,kp`` (or ``dst``, or ``value``), times UTC, or the
-    text file "Kp_ap" of GFZ Potsdam (lines of year, month, day, hour, ..., Kp, ap, D).
+    """Read an index over time.
+
+    CSV with a header ``time,kp`` (or ``dst``, or ``value``), times UTC; or one of two text files of
+    GFZ Potsdam: "Kp_ap" (year, month, day, hour, its middle, days, their middle, Kp, ap, D), or
+    "Kp_ap_Ap_SN_F107" (year, month, day, days, their middle, Bartels' rotation and day in it, eight
+    Kp, eight ap, ...). Values outside of the index's range are gaps, as -1 and 9999 are.
 
     Raises:
         InputError: no such file, or not of these forms.
@@ -62,15 +67,19 @@ def read_index(path: object, name: str) -> Index:
         raise InputError(f"{path}: holds no line")
     try:
         pairs = _gfz(lines) if name == "kp" and "," not in lines[0] else _csv(lines, name)
-    except (ValueError, IndexError, OverflowError) as error:
+    except (ValueError, IndexError, OverflowError, AttributeError) as error:
         raise InputError(f"{path}: is no list of {name} over time ({error})") from None
     times, values = pairs
-    good = np.isfinite(values) & ~np.isnat(times) & (values >= EDGES[name][0])  # -1 is a gap
+    good = (values >= EDGES[name][0]) & (values <= EDGES[name][-1]) & ~np.isnat(times)
     order = np.argsort(times[good], kind="stable")
     times, values = times[good][order], values[good][order]
     if times.size < 2:
         raise InputError(f"{path}: holds fewer than two values of {name}")
-    return Index(name, times, values, np.median(np.diff(times)))
+    steps = np.diff(times)
+    twice = times[1:][steps == np.timedelta64(0)]
+    if twice.size:
+        raise InputError(f"{path}: holds two values of {name} for {twice[0]}")
+    return Index(name, times, values, np.median(steps))
 
 
 def _csv(lines: list[str], name: str) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
@@ -88,9 +97,17 @@ def _csv(lines: list[str], name: str) -> tuple[NDArray[np.datetime64], NDArray[n
 
 def _gfz(lines: list[str]) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
     rows = [line.split() for line in lines]
-    if any(len(row) < _GFZ_COLUMNS for row in rows):
-        raise ValueError(f"a line has fewer than {_GFZ_COLUMNS} values")
+    columns = {len(row) for row in rows}
+    if columns not in ({_THREE_HOURLY}, {_DAILY}):
+        raise ValueError(
+            f"its lines have {' and '.join(map(str, sorted(columns)))} values, those of GFZ "
+            f"{_THREE_HOURLY} or {_DAILY}"
+        )
     days = np.array(["-".join(row[:3]) for row in rows], "datetime64[D]")
+    if columns == {_DAILY}:
+        hours = np.arange(0, 24, 3).astype("timedelta64[h]")
+        values = np.array([[float(value) for value in row[7:15]] for row in rows])
+        return (days[:, None] + hours).astype("datetime64[ns]").ravel(), values.ravel()
     minutes = np.array([round(float(row[3]) * 60) for row in rows]).astype("timedelta64[m]")
     return (days + minutes).astype("datetime64[ns]"), np.array([float(row[7]) for row in rows])
 

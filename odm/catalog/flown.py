@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from odm.archive.coordinates import local_season, local_time, month_season
 from odm.archive.keys import ORBITS_PER_CYCLE
+from odm.catalog.found import Found
 from odm.catalog.outcomes import QUARANTINED
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ class Flown:
         """5-day ground-track cycles with a half-orbit that was searched, ascending."""
         searched = self.orbits.loc[self.orbits["status"] != QUARANTINED, "cycle"]
         return np.unique(searched.to_numpy(dtype=np.int64))
+
+    @property
+    def found(self) -> Found:
+        """Regions and half-orbits alone."""
+        from odm.catalog.orbit_kind import ORBITS
+
+        owner = self.regions["orbit"].to_numpy(dtype=np.intp)
+        return Found(ORBITS, self.regions, self.orbits, owner)
 
     def block_of(self, orbit: Any) -> NDArray[np.intp]:
         """Index in `blocks` for rows of ``orbits``."""
@@ -119,5 +128,8 @@ def _complete(regions: pd.DataFrame) -> None:
         lacking = regions[name].isna().to_numpy()
         if lacking.any():
             regions[name] = np.where(lacking, value, regions[name].to_numpy())
+    nowhere = ~np.isfinite(latitude)  # neither north nor south, whatever the row says
+    if nowhere.any():
+        regions.loc[nowhere, ["hemisphere", "local_season"]] = None
     regions["month"] = times.astype("datetime64[M]").astype(str)
     regions["local_time"] = regions["local_time"].astype(float)

@@ -1,7 +1,8 @@
 """What a campaign of ionograms says: when the layers are there, how near, and how their edge moves.
 
 Works on any table with the catalog's columns of layers and one of the ionograms that were searched:
-an ionogram without a layer counts as searched.
+an ionogram without a layer counts as searched. Intervals of shares are Wilson's, which takes
+ionograms as independent: those that follow each other within minutes are not, so they are narrow.
 """
 
 from __future__ import annotations
@@ -17,36 +18,67 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LAYERS = ("Es", "F")
-_SERIES = ("time", "link", "layer", "minimum_group_range", "edge_frequency_max", "range_min",
-           "frequency_max", "confidence", "ionogram_id")  # fmt: skip
+EDGE_VALUES = ("minimum_group_range", "edge_frequency_max")
+"""Of a leading edge: smallest group path (km) and highest frequency (Hz)."""
+_SERIES = ("time", "link", "layer", *EDGE_VALUES, "range_min", "frequency_max", "confidence",
+           "ionogram_id")  # fmt: skip
 
 
 def layer_statistics(layers: pd.DataFrame, searched: pd.DataFrame) -> dict[str, Any]:
-    """Occurrence of each layer by hour and by day.
+    """Occurrence of each layer by hour and by day, and how its edge moves.
 
     Args:
-        layers: a row per layer: ``ionogram_id``, ``layer``, ``time`` (UTC).
+        layers: a row per layer: ``ionogram_id``, ``layer``, ``time`` (UTC), and the columns of
+            edges where there are some.
         searched: a row per ionogram that was searched: ``ionogram_id`` and ``time``.
 
     Returns:
-        ``ionograms``, and per layer ``occurrence``: ionograms that have it, of how many, share and
-        Wilson's interval; the same in ``by_hour`` (UTC) and ``by_day``. An ionogram with two
-        layers of a kind counts once.
+        ``ionograms``, the ``first`` and ``last`` time, and per layer ``occurrence``: ionograms that
+        have it, of how many, share and Wilson's interval; the same in ``by_hour`` (UTC) and
+        ``by_day``; and ``edges``: see `_edges`. An ionogram with two layers of a kind counts once.
     """
-    facts: dict[str, Any] = {"ionograms": len(searched), "layers": {}}
     times = utc(searched["time"])
     known = ~np.isnat(times)
+    facts: dict[str, Any] = {
+        "ionograms": len(searched),
+        "first": str(times[known].min()) if known.any() else None,
+        "last": str(times[known].max()) if known.any() else None,
+        "layers": {},
+    }
     hours = times.astype("datetime64[h]").astype(np.int64) % 24
     days = times.astype("datetime64[D]").astype(str)
     for layer in LAYERS:
-        have = set(layers.loc[layers["layer"] == layer, "ionogram_id"])
-        found = searched["ionogram_id"].isin(have).to_numpy(dtype=bool)
+        chosen = layers[layers["layer"] == layer]
+        found = searched["ionogram_id"].isin(set(chosen["ionogram_id"])).to_numpy(dtype=bool)
         facts["layers"][layer] = {
             "occurrence": _share("all", found),
             "by_hour": [_share(hour, found[known & (hours == hour)]) for hour in range(24)],
             "by_day": [_share(day, found[days == day]) for day in sorted(set(days[known]))],
+            "edges": _edges(chosen),
         }
     return facts
+
+
+def _edges(layers: pd.DataFrame) -> dict[str, Any]:
+    """Quartiles of the edge's least group range and highest frequency, all and by hour (UTC).
+
+    Only layers with an edge count: a box is not one. ``layers`` says how many have none.
+    """
+    table = layers.reindex(columns=["time", *EDGE_VALUES])
+    has = table["minimum_group_range"].notna().to_numpy(dtype=bool)
+    times = utc(table["time"])
+    hours = np.where(np.isnat(times), -1, times.astype("datetime64[h]").astype(np.int64) % 24)
+
+    def row(value: Any, chosen: Any) -> dict[str, Any]:
+        numbers = {name: table[name].to_numpy(dtype=float)[chosen] for name in EDGE_VALUES}
+        return {"value": value, "edges": int(chosen.sum()),
+                **{name: _quartiles(found) for name, found in numbers.items()}}  # fmt: skip
+
+    return {
+        "layers": len(table),
+        **row("all", has),
+        "by_hour": [row(hour, has & (hours == hour)) for hour in range(24)],
+    }
 
 
 def edge_series(layers: pd.DataFrame) -> pd.DataFrame:
@@ -66,6 +98,11 @@ def edge_series(layers: pd.DataFrame) -> pd.DataFrame:
     table["edge_frequency_max"] = table["edge_frequency_max"].fillna(table["frequency_max"])
     table = table.drop(columns=["range_min", "frequency_max"])
     return table.sort_values(["time", "ionogram_id", "layer"]).reset_index(drop=True)
+
+
+def _quartiles(values: Any) -> list[float] | None:
+    known = values[np.isfinite(values)]
+    return np.percentile(known, (25, 50, 75)).tolist() if known.size else None
 
 
 def _share(value: Any, found: Any) -> dict[str, Any]:

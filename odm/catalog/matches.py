@@ -92,6 +92,7 @@ def _matched(
         wanted = regions.assign(pass_number=number + shift)[there]
         pairs = wanted.merge(own, on=["pass_number", "direction"], suffixes=("", "_b"))
         alike = (pairs["frequency_peak"] - pairs["frequency_peak_b"]).abs() <= FREQUENCY_HZ
+        alike &= pairs["region"] != pairs["region_b"]  # near the equator it would be its own match
         results.append((int(there.sum()), int(pairs.loc[near(pairs) & alike, "region"].nunique())))
     opportunities, matched = results[0]
     others, by_chance = np.sum(results[1:], axis=0).tolist()

@@ -17,7 +17,7 @@ def report(
         str | None, typer.Option(help="Another campaign, to compare this one with.")
     ] = None,
     kp: Annotated[
-        str | None, typer.Option(help="Kp over time: CSV (time,kp) or the text file of GFZ.")
+        str | None, typer.Option(help="Kp over time: CSV (time,kp) or a text file of GFZ.")
     ] = None,
     dst: Annotated[str | None, typer.Option(help="Dst over time: CSV (time,dst).")] = None,
     archive: Annotated[
@@ -27,12 +27,12 @@ def report(
         int | None,
         typer.Option(
             min=0,
-            help="Regions with a picture [default: all]: 500 inside the page, more in a folder "
+            help="Findings with a picture [default: all]: 500 inside the page, more in a folder "
             "beside it; 0 for none.",
         ),
     ] = None,
     queue: Annotated[
-        int, typer.Option(min=1, help="Half-orbits of each kind in the review queue.")
+        int, typer.Option(min=1, help="Inputs of each kind in the review queue.")
     ] = 15,
     seed: Annotated[int, typer.Option(help="Of the random samples in the queue.")] = 0,
     resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
@@ -46,8 +46,10 @@ def report(
     """
     from odm.catalog.campaign import load_campaign
     from odm.catalog.ionogram_kind import IONOGRAMS
+    from odm.catalog.kinds import kind_of
     from odm.report.ionogram_report import write_ionogram_report
-    from odm.report.report import ReportOptions, to_json, write_report
+    from odm.report.report import to_json, write_report
+    from odm.report.report_options import ReportOptions
 
     opened = load_campaign(campaign)
     other = None if against is None else load_campaign(against)
@@ -73,7 +75,7 @@ def report(
     sheet = written.sheet
     print(f"{out}: {written.summary}; {len(written.files)} files")
     if "comparison" in sheet:
-        both = sheet["comparison"]["regions"]
+        both = sheet["comparison"][kind_of(opened.card.kind).findings]
         print(
             f"against {against}: {both['both']} in both, {both['only_a']} only here, "
             f"{both['only_b']} only there; agreement {both['agreement']:.3f}"

@@ -34,8 +34,9 @@ def import_(
 ) -> None:
     """Estimate precision and recall from marks, and make annotations for the next training.
 
-    A half-orbit becomes an annotation when every region in it is marked right or wrong, and nothing
-    was missed or what was missed is drawn.
+    A half-orbit or ionogram becomes an annotation when all that was found in it is marked right or
+    wrong, and nothing was missed or what was missed is drawn. Of half-orbits OUT is as odm label
+    import makes it; of ionograms it holds LabelImg's XML, for odm dataset ionograms.
 
     Example: odm review import campaign review.json --out reviewed
     """
@@ -43,17 +44,13 @@ def import_(
     from dataclasses import asdict
 
     from odm.catalog.campaign import load_campaign
-    from odm.report.review import import_review, read_marks
+    from odm.catalog.kinds import kind_of
+    from odm.report.marks import read_marks
+    from odm.report.review import import_review
 
     opened = load_campaign(campaign)
     other = None if against is None else load_campaign(against)
     given = read_marks(marks)
-    if given.against and other is None:
-        typer.echo(
-            "note: the report compared two campaigns; without --against, marks on regions that "
-            "only the other one has are left out",
-            err=True,
-        )
     report = import_review(opened, given, out, against=other, archive=archive, overwrite=overwrite)
     for problem in report.problems:
         typer.echo(f"left out: {problem}", err=True)
@@ -61,12 +58,13 @@ def import_(
         print(json.dumps(asdict(report), indent=2))
         return
     marked = ", ".join(f"{number} {name}" for name, number in report.marked.items())
-    print(f"regions marked: {marked}")
+    kind = kind_of(opened.card.kind)
+    print(f"{kind.findings} marked: {marked}")
     for name in ("precision", "recall"):
         print(f"{name}: {_text(report.estimate[name])}")
     if out is not None:
         print(
-            f"{out}: {report.annotated} half-orbits annotated, {report.objects} objects in them; "
+            f"{out}: {report.annotated} {kind.inputs} annotated, {report.objects} objects in them; "
             f"{report.open} left open; digest {report.digest[:12]}"
         )
 

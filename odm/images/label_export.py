@@ -23,7 +23,7 @@ from odm.archive.files import write_bytes
 from odm.archive.listing import OrbitFile
 from odm.archive.orbits import check_component, read_orbit
 from odm.images.annotations import Annotations
-from odm.images.drawing import Mask, component_boxes
+from odm.images.drawing import AnnotatedObject, Mask, component_boxes
 from odm.images.geometry import ImageSettings
 from odm.images.label_folder import (
     CLASSES,
@@ -181,24 +181,31 @@ def write_truth(folder: Path, truth: Annotations, images: Collection[ExportedIma
 
 def voc_bytes(stem: str, mask: Mask) -> bytes:
     """A Pascal-VOC file with one box per 8-connected area of a mask (H, W)."""
+    height, width = mask.shape
+    objects = [AnnotatedObject(CLASSES[0], box) for box in component_boxes(mask)]
+    return objects_as_voc(stem, (height, width), objects)
+
+
+def objects_as_voc(stem: str, shape: tuple[int, int], objects: Iterable[AnnotatedObject]) -> bytes:
+    """A Pascal-VOC file with a box per object of a picture (height, width)."""
     root = Element("annotation")
     SubElement(root, "folder").text = PICTURES
     SubElement(root, "filename").text = f"{stem}.png"
     size = SubElement(root, "size")
-    for name, value in zip(("width", "height", "depth"), (*mask.shape[::-1], 1), strict=True):
+    for name, value in zip(("width", "height", "depth"), (*shape[::-1], 1), strict=True):
         SubElement(size, name).text = str(value)
     SubElement(root, "segmented").text = "0"
-    for box in component_boxes(mask):
+    for one in objects:
         item = SubElement(root, "object")
         for name, text in (
-            ("name", CLASSES[0]),
+            ("name", one.label),
             ("pose", "Unspecified"),
             ("truncated", "0"),
             ("difficult", "0"),
         ):
             SubElement(item, name).text = text
         edges = SubElement(item, "bndbox")
-        for name, edge in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True):
+        for name, edge in zip(("xmin", "ymin", "xmax", "ymax"), one.box, strict=True):
             SubElement(edges, name).text = str(edge)
     indent(root)
     return bytes(tostring(root, encoding="utf-8"))

@@ -39,24 +39,29 @@ class Crop:
         latitude: geographic, at its left and right edge.
         shapes: outlines as x, y, x, y, ... in thousandths of the width and height, from the top
             left corner.
+        rows: of the page, one per shape; none where there is only one thing to show.
+        lines: leading edges in the same units, one per shape, perhaps empty.
     """
 
     jpeg: bytes
     box: Box
     latitude: tuple[float, float]
     shapes: list[list[int]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    lines: list[list[int]] = field(default_factory=list)
 
     def facts(self, source: str | None = None) -> dict[str, Any]:
         """For the page, with the picture itself or the name of its file."""
         x0, x1, y0, y1 = self.box
         inside = "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode()
-        return {
+        facts: dict[str, Any] = {
             "x": [round(x0, 3), round(x1, 3)],
             "y": [round(y0, 2), round(y1, 2)],
             "lat": [round(value, 2) if value == value else None for value in self.latitude],
             "shapes": self.shapes,
             "src": inside if source is None else source,
         }
+        return facts | {n: v for n, v in (("rows", self.rows), ("lines", self.lines)) if v}
 
 
 class OrbitPictures:
@@ -89,12 +94,13 @@ class OrbitPictures:
         crop.shapes.append(outline_points(outline, crop.box))
         return crop
 
-    def whole(self, outlines: Sequence[Sequence[Mapping[str, Any]]]) -> Crop:
-        """The whole half-orbit with every outline."""
+    def whole(self, outlines: Mapping[int, Sequence[Mapping[str, Any]]]) -> Crop:
+        """The whole half-orbit with the outline of every row of the page."""
         frequency = self.orbit.frequency
         box = (self._seconds[0], self._seconds[-1], frequency[0], frequency[-1])
         crop = self._crop(box, WHOLE_PIXELS)
-        crop.shapes.extend(outline_points(outline, crop.box) for outline in outlines)
+        crop.shapes.extend(outline_points(outline, crop.box) for outline in outlines.values())
+        crop.rows.extend(outlines)
         return crop
 
     def _crop(self, wanted: Box, most: tuple[int, int]) -> Crop:

@@ -24,22 +24,31 @@ class Stratum:
     """What a campaign holds of one stratum, and what a person said of the reviewed part.
 
     Attributes:
-        half_orbits, regions: in the campaign.
-        right, wrong: regions, as marked.
-        complete: half-orbits of which it is said whether something was missed.
-        missed: number of regions missed in each of those where something was.
+        inputs, findings: in the campaign.
+        right, wrong: findings, as marked.
+        complete: inputs of which it is said whether something was missed.
+        missed: number of findings missed in each of those where something was.
     """
 
-    half_orbits: int
-    regions: int
+    inputs: int
+    findings: int
     right: int = 0
     wrong: int = 0
     complete: int = 0
     missed: list[int] = field(default_factory=list)
 
 
-def estimate(strata: Mapping[str, Stratum], seed: int = 0) -> dict[str, Any]:
+def estimate(
+    strata: Mapping[str, Stratum],
+    words: tuple[str, str] = ("region", "half-orbit"),
+    seed: int = 0,
+) -> dict[str, Any]:
     """Precision and recall with 95 % intervals.
+
+    Args:
+        strata: by name.
+        words: what a finding and an input are called.
+        seed: of the draws.
 
     Returns:
         ``precision`` and ``recall``: each a ``value`` and an ``interval``, or None and ``why``:
@@ -52,7 +61,7 @@ def estimate(strata: Mapping[str, Stratum], seed: int = 0) -> dict[str, Any]:
     no_precision, no_recall = [], []
     for name, one in strata.items():
         judged = one.right + one.wrong
-        left = max(one.regions - judged, 0)
+        left = max(one.findings - judged, 0)
         if left and not judged:
             no_precision.append(name)
         more = rng.binomial(left, rng.beta(one.right + 0.5, one.wrong + 0.5, _DRAWS))
@@ -61,7 +70,7 @@ def estimate(strata: Mapping[str, Stratum], seed: int = 0) -> dict[str, Any]:
         share = one.right / judged if judged else 0.0
         middle["right"] += one.right + left * share
         middle["wrong"] += one.wrong + left * (1 - share)
-        unseen = max(one.half_orbits - one.complete, 0)
+        unseen = max(one.inputs - one.complete, 0)
         if unseen and not one.complete:
             no_recall.append(name)
         each = float(np.mean(one.missed)) if one.missed else 1.0
@@ -71,20 +80,23 @@ def estimate(strata: Mapping[str, Stratum], seed: int = 0) -> dict[str, Any]:
         middle["missed"] += sum(one.missed) + unseen * seen * each
     no_recall = sorted({*no_recall, *no_precision})
     return {
-        "precision": _answer(
-            middle["right"], middle["wrong"], right, wrong, "region", no_precision
-        ),
+        "precision": _answer(middle["right"], middle["wrong"], right, wrong, words, no_precision),
         "recall": _answer(
-            middle["right"], middle["missed"], right, missed, "half-orbit", no_recall
+            middle["right"], middle["missed"], right, missed, (words[1], words[1]), no_recall
         ),
     }
 
 
 def _answer(
-    hits: float, others: float, drawn_hits: Any, drawn_others: Any, what: str, lacking: list[str]
+    hits: float,
+    others: float,
+    drawn_hits: Any,
+    drawn_others: Any,
+    words: tuple[str, str],
+    lacking: list[str],
 ) -> dict[str, Any]:
     if lacking:
-        why = f"no {what} was reviewed among the {' and the '.join(lacking)} half-orbits"
+        why = f"no {words[0]} was reviewed among the {' and the '.join(lacking)} {words[1]}s"
         return {"value": None, "interval": None, "why": why}
     if hits + others == 0:
         return {"value": None, "interval": None, "why": "nothing was found, and nothing missed"}

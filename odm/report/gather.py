@@ -55,7 +55,7 @@ def gather(
     archive: str,
     sources: Mapping[int, str],
     regions: Sequence[Wanted],
-    whole: Mapping[int, Sequence[Sequence[Mapping[str, Any]]]],
+    whole: Mapping[int, Mapping[int, Sequence[Mapping[str, Any]]]],
     *,
     inside: int = INSIDE,
     advance: Callable[[int], None] | None = None,
@@ -67,7 +67,7 @@ def gather(
         archive: folder or URI.
         sources: index of a half-orbit → its file, relative to the archive.
         regions: the most wanted first: these come inside the page.
-        whole: index of a half-orbit → outlines to draw on all of it.
+        whole: index of a half-orbit → row of the page → outline to draw on all of it.
         inside: how many pictures of regions come inside the page.
         advance: called with 1 after each half-orbit.
     """

@@ -1,41 +1,48 @@
-"""The page of a campaign of ionograms: a timeline of its layers, and each with its ionogram."""
+"""The page of a campaign of ionograms: timelines of its layers, and each in its ionogram."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
-from odm.archive.errors import OdmError
-from odm.archive.files import exists, join
-from odm.archive.ionograms import open_ionogram
 from odm.catalog.campaign import Campaign
 from odm.catalog.context import utc
+from odm.catalog.found import Found
 from odm.catalog.ionogram_statistics import LAYERS
-from odm.images.ionogram import cell_borders
-from odm.progress import progress
-from odm.report.captions import STATEMENT
-from odm.report.crops import Crop, jpeg
-from odm.report.gather import INSIDE, write_beside
-from odm.report.orbit_page import Page
-from odm.report.page_data import category, rounded
+from odm.report.gather import Pictures
+from odm.report.ionogram_pictures import gather_ionograms
+from odm.report.page_data import category, flag_bits, rounded, side_category
+from odm.report.pages import (
+    Against,
+    Page,
+    Rows,
+    disagreeing,
+    notes_of,
+    page_of,
+    rows_of,
+    why_no_picture,
+)
+from odm.report.queue import Queue, review_queue
+from odm.report.report_options import ReportOptions
 
 if TYPE_CHECKING:
     import pandas as pd
-    import xarray as xr
 
-    from odm.report.report import ReportOptions
-
-PIXELS = (360, 240)
-_LOWEST_DB, _HIGHEST_DB = -3.0, 25.0
 FLAGS = ("band_edge", "range_edge", "gap", "other_convention")
-_AXES = {"x": {"scale": 1e-6, "label": "MHz"}, "y": {"label": "km"}}
+_LINKS = 12
+_DIGITS = {
+    "frequency_min": 0, "frequency_max": 0, "range_min": 1, "range_max": 1,
+    "minimum_group_range": 1, "edge_frequency_max": 0, "confidence": 4,
+}  # fmt: skip
 _SHOWN = {
     "colour": "layer",
     "map": False,
-    "timeline": {"y": "minimum_group_range", "label": "minimum group range, km"},
+    "timeline": [
+        {"y": "minimum_group_range", "label": "minimum group range, km"},
+        {"y": "edge_frequency_max", "label": "highest frequency, MHz", "scale": 1e-6},
+    ],
     "histograms": [
         {"column": "time", "label": "time (UTC)", "bins": 48, "time": True},
         {"column": "hour", "label": "hour (UTC)", "edges": [0, 24, 1]},
@@ -46,17 +53,23 @@ _SHOWN = {
     ],
     "table": [
         {"column": "time", "label": "time", "kind": "time"},
-        {"column": "frequency_min", "label": "from MHz", "scale": 1e-6, "digits": 2},
-        {"column": "frequency_max", "label": "to MHz", "scale": 1e-6, "digits": 2},
+        {"column": "layer", "label": "layer", "kind": "category"},
         {"column": "minimum_group_range", "label": "least km", "digits": 0},
+        {"column": "edge_frequency_max", "label": "to MHz", "scale": 1e-6, "digits": 2},
+        {"column": "frequency_min", "label": "from MHz", "scale": 1e-6, "digits": 2},
         {"column": "range_max", "label": "to km", "digits": 0},
         {"column": "confidence", "label": "confidence", "digits": 3},
     ],
     "details": [
-        {"column": "frequency_min", "label": "from", "scale": 1e-6, "digits": 2, "unit": "MHz"},
-        {"column": "frequency_max", "label": "to", "scale": 1e-6, "digits": 2, "unit": "MHz"},
-        {"column": "range_min", "label": "range from", "digits": 0, "unit": "km"},
-        {"column": "range_max", "label": "range to", "digits": 0, "unit": "km"},
+        {"column": "minimum_group_range", "label": "minimum group range", "digits": 0,
+         "unit": "km"},
+        {"column": "edge_frequency_max", "label": "highest frequency", "scale": 1e-6, "digits": 2,
+         "unit": "MHz"},
+        {"column": "frequency_min", "label": "box from", "scale": 1e-6, "digits": 2,
+         "unit": "MHz"},
+        {"column": "frequency_max", "label": "box to", "scale": 1e-6, "digits": 2, "unit": "MHz"},
+        {"column": "range_min", "label": "box from", "digits": 0, "unit": "km"},
+        {"column": "range_max", "label": "box to", "digits": 0, "unit": "km"},
         {"column": "confidence", "label": "confidence", "digits": 3, "unit": ""},
     ],
 }  # fmt: skip
@@ -65,168 +78,93 @@ _SHOWN = {
 def ionogram_page(
     out: str,
     campaign: Campaign,
-    layers: pd.DataFrame,
-    ionograms: pd.DataFrame,
+    found: Found,
     digest: str,
     *,
     options: ReportOptions,
     line: str,
+    against: Against | None = None,
 ) -> Page:
     """Collect what the page shows, and draw its pictures.
 
     Args:
-        out: folder of the page.
+        out: folder of the page, for pictures beside it.
         campaign: shown.
-        layers: a row per layer, with ``ionogram``, the row in ``ionograms``, and what
-            `odm.catalog.ionogram_statistics.edge_series` gives.
-        ionograms: a row per outcome.
-        digest: of the outcomes.
+        found: its layers, as `odm.report.ionogram_report.found_layers` gives them.
+        digest: of its outcomes: marks belong to these.
         options: of the report.
         line: the caption.
+        against: the campaign that it is compared with.
     """
+    rows = rows_of(found, against)
+    queue = review_queue(found, disagreeing(found, against), options.each, options.seed)
     archive = options.archive or campaign.card.archive
-    drawn, problems, why = _pictures(out, archive, layers, ionograms, options)
-    notes = _notes(layers, ionograms, problems, why)
-    name = campaign.folder.resolve().name
-    data = {
-        "id": digest,
-        "title": f"What the campaign {name} found",
-        "caption": line,
-        "statement": STATEMENT,
-        "notes": notes,
-        "findings": "layers",
-        "reviewable": False,
-        "no_picture": why or "There is no picture of this one.",
-        "model": campaign.card.model.get("digest", ""),
-        "against": False,
-        "columns": _columns(layers),
-        "sources": ionograms["source"].tolist(),
-        "queue": [],
-        "strata": {},
-    }
-    return Page(f"{name}: report", data, {"regions": drawn, "orbits": {}}, notes)
+    why = why_no_picture(options, archive)
+    drawn = Pictures() if why else _pictures(out, archive, rows, queue, options)
+    boxes = int((~found.findings["has_edge"].astype(bool)).sum())
+    notes = notes_of(found, why, drawn.problems, [
+        f"{boxes} of {len(found.findings)} layers have no leading edge: their box stands in."
+    ] if boxes else ())  # fmt: skip
+    return page_of(
+        campaign, found, digest, rows, queue,
+        against=against,
+        columns=_columns(rows.findings, rows.sides),
+        line=line,
+        notes=notes,
+        no_picture=why
+        or ("There is no picture of this one: see the notes above." if drawn.problems else ""),
+        pictures={"regions": {}, "orbits": drawn.orbits},
+        layers=LAYERS,
+    )  # fmt: skip
 
 
-def _columns(layers: pd.DataFrame) -> dict[str, Any]:
+def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any]:
     times = utc(layers["time"])
     seconds = times.astype("datetime64[ms]").astype(np.int64) / 1000
     seconds[np.isnat(times)] = np.nan
-    names = {"frequency_min": 0, "frequency_max": 0, "range_min": 1, "range_max": 1,
-             "minimum_group_range": 1, "edge_frequency_max": 0, "confidence": 4}  # fmt: skip
     numbers = {name: rounded(layers[name].to_numpy(float), digits)
-               for name, digits in names.items()}  # fmt: skip
-    bits = {name: 1 << place for place, name in enumerate(FLAGS)}
-    links = sorted({str(one) for one in layers["link"]})[:12]
+               for name, digits in _DIGITS.items()}  # fmt: skip
+    edge = layers["has_edge"].map({True: "found", False: "none"})
     conventions = sorted({str(one) for one in layers["range_convention"]})
+    categories = {
+        "layer": category("layer", layers["layer"], LAYERS),
+        "edge": category("leading edge", edge, ("found", "none")),
+        "link": _links(layers["link"]),
+        "range_convention": category("ranges", layers["range_convention"], conventions),
+    }
+    if sides is not None:
+        categories["side"] = side_category(sides)
     return {
-        "n": len(layers),
         "numbers": {
             **numbers,
             "time": rounded(seconds, 3),
             "hour": rounded(seconds % 86400 / 3600, 3),
         },
-        "categories": {
-            "layer": category("layer", layers["layer"], LAYERS),
-            "link": category("link", layers["link"], links),
-            "range_convention": category("ranges", layers["range_convention"], conventions),
-        },
-        "flags": {
-            "names": list(FLAGS),
-            "bits": [sum(bits.get(flag, 0) for flag in (() if one is None else one))
-                     for one in layers["flags"]],
-        },
-        "ids": [f"{one}, {layer}" for one, layer in
-                zip(layers["ionogram_id"], layers["layer"], strict=True)],
-        "orbit": layers["ionogram"].tolist(),
-        "other": None,
+        "categories": categories,
+        "flags": flag_bits(layers["flags"], FLAGS),
         "shown": _SHOWN,
-    }  # fmt: skip
+    }
 
 
-def _pictures(
-    out: str, archive: str, layers: pd.DataFrame, ionograms: pd.DataFrame, options: ReportOptions
-) -> tuple[dict[int, dict[str, Any]], list[str], str]:
-    if options.pictures == 0:
-        return {}, [], "Pictures were not asked for when this report was made."
-    if len(layers) and not exists(archive):
-        why = f"There are no pictures: the archive {archive} was not there when this was made."
-        return {}, [], why
-    order = np.argsort(-layers["confidence"].to_numpy(float), kind="stable")[: options.pictures]
-    place = {int(row): number for number, row in enumerate(order)}
-    found: dict[int, dict[str, Any]] = {}
-    problems: list[str] = []
-    boxes: list[Mapping[Any, Any]] = list(layers.to_dict("records"))
-    by_ionogram: dict[int, list[int]] = {}
-    for row in place:
-        by_ionogram.setdefault(int(layers["ionogram"].iloc[row]), []).append(row)
-    with progress("drawing", len(by_ionogram), "ionograms") as advance:
-        for number, rows in by_ionogram.items():
-            try:
-                opened = open_ionogram(join(archive, ionograms["source"].iloc[number]))
-            except OdmError as error:
-                problems.append(str(error))
-                continue
-            finally:
-                advance(1)
-            for row in rows:
-                crop = _crop(opened, boxes[row])
-                name = write_beside(out, row, crop) if place[row] >= INSIDE else None
-                found[row] = {**crop.facts(name), "axes": _AXES, "lat": None}
-    return found, problems, "There is no picture of this one: see the notes." if problems else ""
+def _links(column: pd.Series) -> dict[str, Any]:
+    """The links with the most layers by name, the others together."""
+    counts = column.astype(str).value_counts()
+    names = sorted(counts.index[:_LINKS])
+    if len(counts) <= _LINKS:
+        return category("link", column.astype(str), names)
+    others = "other links"
+    known = column.astype(str).where(column.astype(str).isin(names), others)
+    return category("link", known, [*names, others])
 
 
-def _crop(ionogram: xr.Dataset, layer: Mapping[Any, Any]) -> Crop:
-    """The whole ionogram with one layer: its box, and its edge if it has one."""
-    frequency = ionogram["frequency"].values.astype(float)
-    ranges = ionogram["group_range"].values.astype(float)
-    lower, upper = cell_borders(frequency)
-    left, right = float(lower[0]), float(upper[-1])
-    columns = np.linspace(left, right, PIXELS[0])
-    nearest = np.abs(columns[:, None] - frequency[None, :]).argmin(axis=1)
-    there = (columns >= lower[nearest]) & (columns <= upper[nearest])
-    values = ionogram["snr"].values[nearest].astype(float)
-    level = np.clip((values - _LOWEST_DB) / (_HIGHEST_DB - _LOWEST_DB), 0, 1) * 255
-    known = np.isfinite(values) & there[:, None]
-    grey = np.rot90(np.where(known, level, 0)).astype(np.uint8)
-    colours = np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), dtype=np.uint8)
-    colours[~np.rot90(known)] = (150, 150, 150)
-    low, high = cell_borders(ranges)
-    box = (left, right, float(low[0]), float(high[-1]))
-    corners = [(layer[x], layer[y]) for x, y in (
-        ("frequency_min", "range_min"), ("frequency_max", "range_min"),
-        ("frequency_max", "range_max"), ("frequency_min", "range_max"))]  # fmt: skip
-    shapes = [_points(corners, box)]
-    edge = layer.get("edge_frequency"), layer.get("edge_group_range")
-    if edge[0] is not None and edge[1] is not None and len(edge[0]):
-        path = list(zip(edge[0], edge[1], strict=True))
-        shapes.append(_points([*path, *path[::-1]], box))  # there and back: a line
-    return Crop(jpeg(colours, PIXELS), box, (float("nan"), float("nan")), shapes)
-
-
-def _points(points: Sequence[tuple[float, float]], box: tuple[float, ...]) -> list[int]:
-    x0, x1, y0, y1 = box
-    flat = [
-        ((x - x0) / (x1 - x0) * 1000, (y1 - y) / (y1 - y0) * 1000)
-        for x, y in points if np.isfinite(x) and np.isfinite(y)
-    ]  # fmt: skip
-    return [round(value) for pair in flat for value in pair]
-
-
-def _notes(
-    layers: pd.DataFrame, ionograms: pd.DataFrame, problems: Sequence[str], why: str
-) -> list[str]:
-    bad = int((ionograms["status"] == "quarantined").sum())
-    notes = []
-    if not len(ionograms):
-        notes.append("This campaign holds no outcome yet: there is nothing to show.")
-    elif bad == len(ionograms):
-        notes.append(f"All {bad} ionograms of this campaign are quarantined: none was searched.")
-    elif not len(layers):
-        notes.append("Nothing was found in the ionograms that were searched.")
-    elif why:
-        notes.append(why)
-    if bad and bad < len(ionograms):
-        notes.append(f"{bad} of {len(ionograms)} ionograms are quarantined; see inputs.csv.")
-    if problems:
-        notes.append(f"{len(problems)} ionograms could not be drawn, the first: {problems[0]}.")
-    return notes
+def _pictures(out: str, archive: str, rows: Rows, queue: Queue, options: ReportOptions) -> Pictures:
+    """Ionograms: those of the queue first, then those of the surest layers."""
+    confidence = rows.findings["confidence"].to_numpy(float)
+    order = np.argsort(-confidence, kind="stable")[: options.pictures]
+    wanted: dict[int, dict[int, Any]] = {number: {} for number in queue.inputs}
+    wanted |= {int(rows.owner[row]): {} for row in order if int(rows.owner[row]) not in wanted}
+    for row, layer in enumerate(rows.findings.to_dict("records")):
+        number = int(rows.owner[row])
+        if number in wanted:
+            wanted[number][row] = layer
+    return gather_ionograms(out, archive, rows.sources, wanted)

@@ -9,12 +9,12 @@ import numpy as np
 
 from odm.catalog.context import utc
 from odm.catalog.statistics import DIRECTIONS, HEMISPHERES, SEASONS
+from odm.report.sides import SIDES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FLAGS = ("gap", "pass_end", "band_edge", "known_line", "burst", "low_valid_share")
-SIDES = ("both", "only A", "only B")
 _DIGITS = {
     "latitude": 4, "longitude": 4, "dip_angle": 3, "aacgm_latitude": 3, "mlt": 3,
     "local_time": 3, "frequency_peak": 2, "frequency_min": 2, "frequency_max": 2,
@@ -64,7 +64,7 @@ def region_columns(regions: pd.DataFrame, sides: Sequence[int] | None = None) ->
 
     Args:
         regions: as `odm.catalog.flown.Flown.regions`.
-        sides: per region, an index into `SIDES`, where two campaigns are compared.
+        sides: per region, an index into `odm.report.sides.SIDES`, where two are compared.
     """
     numbers = {name: rounded(regions[name].to_numpy(float), digits)
                for name, digits in _DIGITS.items()}  # fmt: skip
@@ -78,25 +78,15 @@ def region_columns(regions: pd.DataFrame, sides: Sequence[int] | None = None) ->
         "direction": category("direction", regions["direction"], DIRECTIONS),
     }
     if sides is not None:
-        values = [int(side) for side in sides]
-        categories["side"] = {"label": "found by", "values": list(SIDES), "codes": values}
-    flags = {name: 1 << number for number, name in enumerate(FLAGS)}
+        categories["side"] = side_category(sides)
     return {
-        "n": len(regions),
         "numbers": {
             **numbers,
             "time": (seconds / 1000).tolist(),
             "psd": rounded(psd, 2),
         },
         "categories": categories,
-        "flags": {
-            "names": list(FLAGS),
-            "bits": [
-                sum(flags.get(flag, 0) for flag in (() if one is None else one))
-                for one in regions["flags"]
-            ],
-        },
-        "ids": [str(one) for one in regions["region_id"]],
+        "flags": flag_bits(regions["flags"], FLAGS),
         "shown": {
             "histograms": HISTOGRAMS, "table": TABLE, "details": DETAILS,
             "colour": "month_season", "map": True,
@@ -112,6 +102,21 @@ def rounded(values: Any, digits: int) -> list[Any]:
     if digits == 0:
         return [int(value) if good else None for value, good in zip(short, known, strict=True)]
     return [float(value) if good else None for value, good in zip(short, known, strict=True)]
+
+
+def side_category(sides: Sequence[int]) -> dict[str, Any]:
+    """By which of two campaigns each finding was found."""
+    codes = [int(side) for side in sides]
+    return {"label": "found by", "values": list(SIDES), "codes": codes}
+
+
+def flag_bits(column: pd.Series, names: Sequence[str]) -> dict[str, Any]:
+    """A column of lists of flags as a bit for each."""
+    bits = {name: 1 << number for number, name in enumerate(names)}
+    return {
+        "names": list(names),
+        "bits": [sum(bits.get(flag, 0) for flag in (() if one is None else one)) for one in column],
+    }
 
 
 def category(label: str, column: pd.Series, values: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Which half-orbits a person is asked to look at, so that precision and recall can be estimated.
+"""Which inputs a person is asked to look at, so that precision and recall can be estimated.
 
-Every searched half-orbit belongs to one stratum; of each the queue holds all or a random sample,
-in random order, by turns. So whenever the person stops, what was looked at stands for the rest.
+Every searched input belongs to one stratum; of each the queue holds all or a random sample, in
+random order, by turns. So whenever the person stops, what was looked at stands for the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.catalog.flown import Flown
+from odm.catalog.found import Found
 from odm.catalog.outcomes import CLEAR, DETECTED
 
 UNCERTAIN, DISAGREEMENT = "uncertain", "disagreement"
@@ -25,34 +25,32 @@ class Queue:
     """What to look at.
 
     Attributes:
-        orbits: rows of `Flown.orbits`, in the order to look at them.
+        inputs: rows of `Found.inputs`, in the order to look at them.
         strata: the stratum of each.
-        population: stratum → ``half_orbits`` and ``regions`` in it, in the campaign.
+        population: stratum → ``inputs`` and ``findings`` in it, in the campaign.
     """
 
-    orbits: list[int]
+    inputs: list[int]
     strata: list[str]
     population: Mapping[str, Mapping[str, int]]
 
 
 def review_queue(
-    flown: Flown, disagreeing: Collection[int] = (), each: int = 15, seed: int = 0
+    found: Found, disagreeing: Collection[int] = (), each: int = 15, seed: int = 0
 ) -> Queue:
     """Draw a queue.
 
     Args:
-        flown: the campaign.
-        disagreeing: rows of ``orbits`` in which another campaign found something else.
-        each: half-orbits of each stratum.
+        found: the campaign.
+        disagreeing: rows of ``inputs`` in which another campaign found something else.
+        each: inputs of each stratum.
         seed: the same seed gives the same queue.
     """
     rng = np.random.default_rng(seed)
-    status = flown.orbits["status"].to_numpy()
+    status = found.inputs["status"].to_numpy()
     detected, clear = np.flatnonzero(status == DETECTED), np.flatnonzero(status == CLEAR)
     confidence = np.full(len(status), np.inf)
-    np.minimum.at(
-        confidence, flown.regions["orbit"].to_numpy(), flown.regions["confidence"].to_numpy(float)
-    )
+    np.minimum.at(confidence, found.owner, found.findings["confidence"].to_numpy(float))
     uncertain = detected[np.argsort(confidence[detected], kind="stable")][:each]
     differ = np.setdiff1d(np.array(sorted(disagreeing), dtype=np.intp), uncertain)
     differ = differ[np.isin(status[differ], (DETECTED, CLEAR))]
@@ -63,17 +61,17 @@ def review_queue(
         DETECTED: np.setdiff1d(detected, taken),
         CLEAR: np.setdiff1d(clear, taken),
     }
-    regions = flown.orbits["regions"].to_numpy(int)
+    number = found.number
     drawn = {name: rng.permutation(rows)[:each].tolist() for name, rows in members.items()}
     turns = [
         (place, name, row) for name, rows in drawn.items() for place, row in enumerate(rows)
     ]  # fmt: skip
     turns.sort(key=lambda turn: (turn[0], STRATA.index(turn[1])))
     return Queue(
-        orbits=[row for _, _, row in turns],
+        inputs=[row for _, _, row in turns],
         strata=[name for _, name, _ in turns],
         population={
-            name: {"half_orbits": len(rows), "regions": int(regions[rows].sum())}
+            name: {"inputs": len(rows), "findings": int(number[rows].sum())}
             for name, rows in members.items()
             if len(rows)
         },

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,55 +12,22 @@ import pyarrow as pa
 from odm.archive.errors import InputError, OdmError
 from odm.archive.files import as_local, join, make_folder, write_bytes
 from odm.catalog.campaign import Campaign
-from odm.catalog.context import Index
 from odm.catalog.flown import COLUMNS, Flown, flown_of
 from odm.catalog.orbit_kind import ORBITS
 from odm.catalog.outcomes import QUARANTINED
 from odm.catalog.statistics import exposure, orbit_statistics
 from odm.report.captions import STATEMENT, caption
-from odm.report.comparison import comparison_figure, comparison_sheet, sides_of
+from odm.report.comparison import comparison_figure, orbit_comparison
 from odm.report.figures import draw_figures, write_captioned
 from odm.report.html import build_page
 from odm.report.orbit_page import orbit_page
+from odm.report.pages import Against
 from odm.report.provenance import FINGERPRINT_COLUMNS, fingerprint, inputs_csv, provenance
+from odm.report.report_options import ReportOptions, Written
+from odm.report.sides import sides_of
 from odm.report.tables import counts_csv, rates_csv, to_csv
 
 PAGE, SHEET, PROVENANCE = "index.html", "report.json", "provenance.json"
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """How a report is made.
-
-    Attributes:
-        indices: of geomagnetic activity.
-        context: name → digest of the files that these came from.
-        resamples: for intervals; 0 for none.
-        pictures: how many regions get a picture; None for all, 0 for none.
-        archive: where the half-orbits are now; None for where the campaign read them.
-        each: half-orbits of each kind in the review queue.
-        seed: of the queue.
-        figures: whether figures are drawn.
-    """
-
-    indices: Sequence[Index] = ()
-    context: dict[str, str] = field(default_factory=dict)
-    resamples: int = 1000
-    pictures: int | None = None
-    archive: str | None = None
-    each: int = 15
-    seed: int = 0
-    figures: bool = True
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was written, and what a person should know of it."""
-
-    files: list[str]
-    notes: list[str]
-    sheet: dict[str, Any]
-    summary: str
 
 
 def write_report(
@@ -93,12 +58,15 @@ def write_report(
     flown = flown_of(outcomes)
     sheet = orbit_statistics(flown, chosen.indices, chosen.resamples)
     line = caption(campaign, f"{int((flown.orbits['status'] != QUARANTINED).sum())} half-orbits")
-    other, sides = None, None
+    other, compared = None, None
     if against is not None:
-        other = flown_of(_read(against))
-        sides = sides_of(flown, other)
-        pair = (flown, other)
-        sheet["comparison"] = comparison_sheet(campaign, against, pair, sides, chosen.resamples)
+        others = _read(against)
+        other = flown_of(others)
+        sides = sides_of(flown.found, other.found)
+        compared = Against(other.found, sides, fingerprint(others))
+        sheet["comparison"] = orbit_comparison(
+            (campaign, against), (flown, other), sides, chosen.resamples
+        )
     files: list[str] = []
 
     def put(name: str, text: str) -> None:
@@ -106,14 +74,15 @@ def write_report(
         files.append(name)
 
     page = orbit_page(
-        folder, campaign, flown, fingerprint(outcomes), options=chosen, other=other, sides=sides,
-        line=line,
+        folder, campaign, flown, fingerprint(outcomes), options=chosen, line=line, other=other,
+        against=compared,
     )  # fmt: skip
     put(PAGE, build_page(page.title, page.data, page.pictures))
     if chosen.figures:
         names = draw_figures(folder, flown, sheet, line)
-        if other is not None and sides is not None:
-            write_captioned(folder, "comparison", comparison_figure((flown, other), sides), line)
+        if other is not None and compared is not None:
+            figure = comparison_figure((flown, other), compared.sides)
+            write_captioned(folder, "comparison", figure, line)
             names.append("comparison")
         files += [f"{name}.{form}" for name in names for form in ("png", "pdf")]
     put("counts.csv", counts_csv(sheet))

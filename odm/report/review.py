@@ -1,66 +1,58 @@
 """Marks that a person made in the page, as annotations and as an estimate of precision and recall.
 
-A half-orbit becomes an annotation when nothing in it is left open: each of its regions is marked
-right or wrong, and it is said that nothing was missed, or what was missed is drawn. Its mask is
-then the outlines of what is right and the boxes that were drawn.
+An input becomes an annotation when nothing in it is left open: each of its findings is marked right
+or wrong, and it is said that nothing was missed, or what was missed is drawn. It then holds what is
+right and what was drawn.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from odm.archive.errors import ArchiveError, InputError, OdmError
-from odm.archive.files import join, read_bytes
-from odm.archive.keys import OrbitKey
-from odm.archive.orbits import Orbit, read_orbit
+from odm.archive.errors import InputError, OdmError
 from odm.catalog.campaign import Campaign
-from odm.findings.score_rows import outline_mask
-from odm.images.annotations import MANIFEST, MASKS
-from odm.images.drawing import AnnotatedObject, Drawing, component_boxes
-from odm.images.label_folder import CLASSES, new_folder
-from odm.images.label_import import DrawnImage, write_annotations
+from odm.catalog.compare import match
+from odm.catalog.found import finding_ids
+from odm.catalog.kinds import kind_of
+from odm.catalog.outcomes import QUARANTINED
 from odm.report.estimate import Stratum, estimate
+from odm.report.marks import OTHER, RIGHT, SOMETHING, UNSURE, WRONG, DrawnBox, Marks
+from odm.report.pages import SINGULAR
 from odm.report.provenance import fingerprint
 
-KIND, SOURCE = "odm review", "review"
-RIGHT, WRONG, UNSURE = "right", "wrong", "unsure"
-NOTHING, SOMETHING = "nothing missed", "something missed"
-OTHER = "b:"
-"""Before the id of a region that only the other campaign has."""
+_COLUMNS = ("identity", "name", "source", "status", "findings")
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What `odm report`'s page exported.
+class Judged:
+    """An input of which nothing is left open.
 
     Attributes:
-        fingerprint: of the outcomes that were looked at.
-        against: whether another campaign was beside it.
-        regions: region id → mark; `OTHER` before those of the other campaign.
-        half_orbits: identity → mark.
-        boxes: identity → boxes drawn: seconds since 1970 and Hz, low and high.
-        queue: identity → stratum.
-        strata: stratum → ``half_orbits`` and ``regions`` in the campaign.
+        name, source: of the file.
+        right: findings that are right.
+        drawn: what a person added.
     """
 
-    fingerprint: str
-    against: bool
-    regions: Mapping[str, str]
-    half_orbits: Mapping[str, str]
-    boxes: Mapping[str, list[tuple[float, float, float, float]]]
-    queue: Mapping[str, str]
-    strata: Mapping[str, Mapping[str, int]]
+    name: str
+    source: str
+    right: Sequence[Mapping[str, Any]]
+    drawn: Sequence[DrawnBox]
 
 
 @dataclass
 class ReviewReport:
-    """What an import did."""
+    """What an import did.
+
+    Attributes:
+        marked: mark → findings.
+        annotated, objects: inputs, and what lies in them.
+        open: inputs that were looked at but not judged in full.
+        problems: why others are left out.
+        estimate: see `odm.report.estimate.estimate`.
+        digest: of the annotations, where their kind has one.
+    """
 
     marked: dict[str, int] = field(default_factory=dict)
     annotated: int = 0
@@ -71,40 +63,17 @@ class ReviewReport:
     digest: str = ""
 
 
-def read_marks(path: object) -> Marks:
-    """Read an exported file.
+Writer = Callable[[Sequence[Judged], str, str, ReviewReport, bool], None]
+"""Writes annotations: what is judged, the archive, the folder, what is noted, ``overwrite``."""
 
-    Raises:
-        InputError: no such file, or not one of these.
-    """
-    try:
-        content = json.loads(read_bytes(path).decode("utf-8"))
-        if content["kind"] != KIND or content["version"] != 1:
-            raise ValueError(f"is of kind {content['kind']!r}, version {content['version']!r}")
-        orbits = content["half_orbits"]
-        marks = Marks(
-            fingerprint=str(content["fingerprint"]),
-            against=bool(content["against"]),
-            regions={str(one["region_id"]): str(one["mark"])
-                     for one in content["regions"] if one.get("mark")},
-            half_orbits={str(one["identity"]): str(one["mark"])
-                         for one in orbits if one.get("mark")},
-            boxes={str(one["identity"]): [_box(box) for box in one["boxes"]]
-                   for one in orbits if one.get("boxes")},
-            queue={str(one["identity"]): str(one["stratum"]) for one in content["queue"]},
-            strata={str(name): {key: int(number) for key, number in one.items()}
-                    for name, one in content["strata"].items()},
-        )  # fmt: skip
-    except ArchiveError as error:
-        raise InputError(str(error)) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is no export of marks ({error})") from None
-    strange = ({*marks.regions.values()} - {RIGHT, WRONG, UNSURE}) | (
-        {*marks.half_orbits.values()} - {NOTHING, SOMETHING}
-    )
-    if strange:
-        raise InputError(f"{path}: is no export of marks (has the mark {min(strange)!r})")
-    return marks
+
+@dataclass(frozen=True)
+class _Looked:
+    """An input as its outcomes have it, each finding with the id of its mark."""
+
+    row: Mapping[str, Any]
+    own: Sequence[tuple[str, Mapping[str, Any]]]
+    others: Sequence[tuple[str, Mapping[str, Any]]]
 
 
 def import_review(
@@ -122,138 +91,121 @@ def import_review(
         campaign: that was reported on.
         marks: made on that report.
         out: folder for annotations, to make; None for the estimate alone.
-        against: the campaign it was compared with, for the regions that only that one has.
-        archive: where the half-orbits are now; None for where the campaign read them.
+        against: the campaign that it was compared with.
+        archive: where the files are now; None for where the campaign read them.
         overwrite: replace an earlier import.
 
     Raises:
         InputError: the marks are of other outcomes, or the folder is in the way.
-        OdmError: marks are complete, but no half-orbit can be read.
+        OdmError: marks are complete, but no file can be read.
     """
-    outcomes = campaign.outcomes(["identity", "name", "source", "findings"])
+    looked = _looked(campaign, marks, against)
+    kind = kind_of(campaign.card.kind)
+    report = ReviewReport(marked=dict.fromkeys((RIGHT, WRONG, UNSURE), 0))
+    for mark in marks.findings.values():
+        report.marked[mark] += 1
+    words = (kind.findings.removesuffix("s"), SINGULAR[kind.inputs])
+    report.estimate = estimate(_strata(looked, marks), words)
+    if out is not None:
+        judged = _judged(looked, marks, report)
+        if not judged:
+            raise OdmError(f"no {words[1]} can be annotated, since none is marked in full")
+        _writer(campaign.card.kind)(
+            judged, archive or campaign.card.archive, out, report, overwrite
+        )  # fmt: skip
+    return report
+
+
+def _looked(campaign: Campaign, marks: Marks, against: Campaign | None) -> dict[str, _Looked]:
+    """Identity → what the page showed of it; refused where that was another one."""
+    outcomes = campaign.outcomes([*_COLUMNS, "digest"])
     if fingerprint(outcomes) != marks.fingerprint:
         raise InputError(
             f"{campaign.folder}: these marks were made on other outcomes; give the campaign as it "
             "was when the report was written"
         )
-    rows = {row["identity"]: row for row in outcomes.to_pylist()}
-    others = _regions_of(against) if against else {}
-    report = ReviewReport(marked=dict.fromkeys((RIGHT, WRONG, UNSURE), 0))
-    for mark in marks.regions.values():
-        report.marked[mark] += 1
-    report.estimate = estimate(_strata(rows, marks, others))
-    if out is not None:
-        root = archive or campaign.card.archive
-        _annotate(rows, marks, others, out, root, report, overwrite)
-    return report
+    others: dict[str, Mapping[str, Any]] = {}
+    if against is not None or marks.against:
+        if against is None:
+            raise InputError("these marks compare two campaigns: give the other with --against")
+        beside = against.outcomes([*_COLUMNS, "digest"])
+        if fingerprint(beside) != marks.against:
+            raise InputError(f"{against.folder}: these marks were not made beside these outcomes")
+        others = {row["identity"]: row for row in beside.to_pylist()}
+    kind = kind_of(campaign.card.kind)
+    looked = {}
+    for row in outcomes.to_pylist():
+        identity, findings = row["identity"], row["findings"]
+        own = list(zip(finding_ids(identity, findings), findings, strict=True))
+        other = others.get(identity)
+        more: list[tuple[str, Mapping[str, Any]]] = []
+        if other is not None and QUARANTINED not in (row["status"], other["status"]):
+            shared = {pair[1] for pair in match(kind, findings, other["findings"])}
+            names = finding_ids(identity, other["findings"])
+            more = [
+                (OTHER + name, one)
+                for place, (name, one) in enumerate(zip(names, other["findings"], strict=True))
+                if place not in shared
+            ]
+        looked[identity] = _Looked(row, own, more)
+    return looked
 
 
-def _strata(
-    rows: Mapping[str, Any], marks: Marks, others: Mapping[str, list[Any]]
-) -> dict[str, Stratum]:
-    """Counts per stratum; only half-orbits of the queue stand for others."""
+def _strata(looked: Mapping[str, _Looked], marks: Marks) -> dict[str, Stratum]:
+    """Counts per stratum; only inputs of the queue stand for others."""
     strata = {
-        name: Stratum(one.get("half_orbits", 0), one.get("regions", 0))
+        name: Stratum(one.get("inputs", 0), one.get("findings", 0))
         for name, one in marks.strata.items()
     }
     for identity, name in marks.queue.items():
-        if name not in strata or identity not in rows:
+        if name not in strata or identity not in looked:
             raise InputError(f"the marks name {identity} in the stratum {name}, which is unknown")
-        one = strata[name]
-        found = [marks.regions.get(row["region_id"]) for row in rows[identity]["findings"]]
+        one, seen = strata[name], looked[identity]
+        found = [marks.findings.get(key) for key, _ in seen.own]
         one.right += found.count(RIGHT)
         one.wrong += found.count(WRONG)
-        mark = marks.half_orbits.get(identity)
+        mark = marks.inputs.get(identity)
         if mark is None:
             continue
         one.complete += 1
         missed = len(marks.boxes.get(identity, [])) + sum(
-            marks.regions.get(OTHER + row["region_id"]) == RIGHT
-            for row in others.get(identity, [])
-        )  # fmt: skip
+            marks.findings.get(key) == RIGHT for key, _ in seen.others
+        )
         if mark == SOMETHING or missed:
             one.missed.append(max(missed, 1))
     return strata
 
 
-def _annotate(
-    rows: Mapping[str, Any],
-    marks: Marks,
-    others: Mapping[str, list[Any]],
-    out: str,
-    archive: str,
-    report: ReviewReport,
-    overwrite: bool,
-) -> None:
-    drawn: dict[str, DrawnImage] = {}
-    for identity in sorted(marks.half_orbits):
-        row = rows.get(identity)
-        wanted = None if row is None else _wanted(row, marks, others.get(identity, []))
-        if row is None or wanted is None:
+def _judged(looked: Mapping[str, _Looked], marks: Marks, report: ReviewReport) -> list[Judged]:
+    """Inputs of which nothing is left open; the others are counted."""
+    found = []
+    for identity in sorted(marks.inputs):
+        seen = looked.get(identity)
+        one = None if seen is None else _judge(seen, marks)
+        if one is None:
             report.open += 1
-            continue
-        try:
-            orbit = read_orbit(join(archive, row["source"]), "z")
-            key = OrbitKey.parse(row["name"])
-        except OdmError as error:
-            report.problems.append(str(error))
-            continue
-        drawing = _drawing(orbit, wanted, marks.boxes.get(identity, []))
-        report.objects += len(drawing.objects)
-        drawn[key.stem] = DrawnImage.of(key, drawing)
-    report.annotated = len(drawn)
-    if not drawn:
-        why = f": {report.problems[0]}" if report.problems else ", since none is marked in full"
-        raise OdmError(f"no half-orbit can be annotated{why}")
-    with new_folder(out, MANIFEST, {MASKS}, overwrite) as folder:
-        report.digest = write_annotations(folder, SOURCE, CLASSES, drawn, {})
+        else:
+            found.append(one)
+    return found
 
 
-def _wanted(row: Mapping[str, Any], marks: Marks, others: Sequence[Any]) -> list[Any] | None:
-    """Outlines of what is right; None where something is left open."""
-    found = [marks.regions.get(one["region_id"]) for one in row["findings"]]
-    extra = [marks.regions.get(OTHER + one["region_id"]) for one in others]
-    if any(mark not in (RIGHT, WRONG) for mark in found) or UNSURE in extra:
+def _judge(seen: _Looked, marks: Marks) -> Judged | None:
+    rows = [*seen.own, *seen.others]
+    given = [marks.findings.get(key) for key, _ in rows]
+    if any(mark not in (RIGHT, WRONG) for mark in given):
         return None
-    right = [one["outline"] for one, mark in zip(row["findings"], found, strict=True)
-             if mark == RIGHT]  # fmt: skip
-    right += [one["outline"] for one, mark in zip(others, extra, strict=True) if mark == RIGHT]
-    some = marks.half_orbits[row["identity"]] == SOMETHING
-    is_drawn = row["identity"] in marks.boxes or RIGHT in extra
-    return None if some and not is_drawn else right
+    identity = seen.row["identity"]
+    drawn = marks.boxes.get(identity, [])
+    more = RIGHT in given[len(seen.own) :]
+    if marks.inputs[identity] == SOMETHING and not drawn and not more:
+        return None  # what was missed is not said
+    right = [row for (_, row), mark in zip(rows, given, strict=True) if mark == RIGHT]
+    return Judged(seen.row["name"], seen.row["source"], right, drawn)
 
 
-def _drawing(
-    orbit: Orbit, outlines: Sequence[Any], boxes: Sequence[tuple[float, float, float, float]]
-) -> Drawing:
-    """Outlines and boxes as a mask on the axes of the file."""
-    mask = np.zeros((orbit.frequency.size, orbit.times.size), np.uint8)
-    objects: list[AnnotatedObject] = []
-    seconds = orbit.times.astype("datetime64[ns]").astype(np.int64) * 1e-9
-    for one in [*(outline_mask(line, orbit.times, orbit.frequency) for line in outlines),
-                *(_box_mask(box, seconds, orbit.frequency) for box in boxes)]:  # fmt: skip
-        if one is None or not one.any():
-            continue
-        mask[one] = 1
-        objects += [AnnotatedObject(CLASSES[0], box) for box in component_boxes(one.astype("u1"))]
-    return Drawing(mask, tuple(objects))
+def _writer(kind: str) -> Writer:
+    from odm.catalog.ionogram_kind import IONOGRAMS
+    from odm.report.review_boxes import write_layers
+    from odm.report.review_masks import write_masks
 
-
-def _box_mask(
-    box: tuple[float, float, float, float], seconds: Any, frequency: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    columns = (seconds >= box[0]) & (seconds <= box[1])
-    lines = (frequency >= box[2]) & (frequency <= box[3])
-    return np.asarray(lines[::-1, None] & columns[None, :])
-
-
-def _box(values: Any) -> tuple[float, float, float, float]:
-    first, last, low, high = (float(value) for value in values)
-    if not np.isfinite([first, last, low, high]).all():
-        raise ValueError("a box that is no box")
-    return first, last, low, high
-
-
-def _regions_of(campaign: Campaign) -> dict[str, list[Any]]:
-    table = campaign.outcomes(["identity", "findings"])
-    return {row["identity"]: row["findings"] for row in table.to_pylist()}
+    return write_layers if kind == IONOGRAMS.name else write_masks

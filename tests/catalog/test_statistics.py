@@ -123,6 +123,15 @@ def test_conjugate_point(tmp_path: Path) -> None:
     assert (matches["opportunities"], matches["matched"]) == (4, 2)
 
 
+def test_no_region_is_its_own_conjugate(tmp_path: Path) -> None:
+    """At the magnetic equator a region lies near its own mirror image; another one counts."""
+    alone = region(1, latitude=5, aacgm_latitude=1.0)
+    pair = region(2, latitude=5, aacgm_latitude=1.0), region(2, 2, aacgm_latitude=-1.0)
+    data = flown(tmp_path, outcome(1, alone), outcome(2, *pair), outcome(20))
+    matches = orbit_statistics(data, resamples=0)["matches"]["conjugate_point"]
+    assert (matches["opportunities"], matches["matched"]) == (3, 2)
+
+
 def test_without_magnetic_coordinates(tmp_path: Path) -> None:
     nothing = {"aacgm_latitude": None, "mlt": None, "dip_angle": None}
     points = [{**point, **nothing} for point in track()]
@@ -132,6 +141,15 @@ def test_without_magnetic_coordinates(tmp_path: Path) -> None:
     assert sheet["dip_angle"]["shares"]["abs_58_to_80_deg"]["share"] is None
     assert sheet["matches"]["conjugate_point"]["share"] is None
     assert exposure(data)["regions"].sum() == 1
+
+
+def test_without_geographic_coordinates(tmp_path: Path) -> None:
+    """What lies nowhere is neither north nor south, nor in a season of its place."""
+    lost = region(2, latitude=np.nan, hemisphere="south", local_season="spring")
+    sheet = orbit_statistics(flown(tmp_path, outcome(1, region(1)), outcome(2, lost)), resamples=0)
+    assert counts(sheet["counts"]["hemisphere"]) == {"north": 1, "south": 0}
+    assert sum(counts(sheet["counts"]["local_season"]).values()) == 1
+    assert sum(counts(sheet["counts"]["month_season"]).values()) == 2
 
 
 @pytest.mark.parametrize("only", ["nothing", "quarantined", "clear"])
@@ -158,7 +176,16 @@ GFZ = """# comment
 """
 
 
-@pytest.mark.parametrize("text", [KP, GFZ])
+# Day, days twice, Bartels' rotation and day, eight Kp, eight ap, Ap, SN, F10.7 twice, D.
+GFZ_DAILY = """# comment
+2021 10 31 32810 32810.5 2566 20 0.333 0.000 0.333 1.000 1.000 0.667 1.333 2.000    2    0    2 \
+   4    4    3    5    7     3  50    108.0    106.0 1
+2021 11 01 32811 32811.5 2566 21 4.333 1.000 -1.000 -1.000 -1.000 -1.000 -1.000 -1.000   32    4 \
+  -1   -1   -1   -1   -1   -1    -1  50    108.0    106.0 0
+"""
+
+
+@pytest.mark.parametrize("text", [KP, GFZ, GFZ_DAILY])
 def test_occurrence_by_kp(tmp_path: Path, text: str) -> None:
     """The value at or before a time counts, for as long as it holds; -1 is a gap."""
     (tmp_path / "kp.txt").write_text(text)
@@ -180,13 +207,26 @@ def test_occurrence_by_kp(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [("", "holds no line"), ("when,what\n1,2\n", "the header needs time and kp"),
-     ("time,kp\nsoon,3\n", "no list of kp"), ("2021 11 01\n", "fewer than 10 values"),
+     ("time,kp\nsoon,3\n", "no list of kp"),
+     ("2021 11 01\n", "have 3 values, those of GFZ 10 or 28"),
+     ("kp,time\n3,2021-11-01\n4\n", "no list of kp"),
+     ("time,kp\n2021-11-01,3\n2021-11-01,4\n", "two values of kp for 2021-11-01"),
      ("time,kp\n2021-11-01,3\n", "fewer than two")],
 )  # fmt: skip
 def test_bad_index(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "kp.txt").write_text(text)
     with pytest.raises(InputError, match=why):
         read_index(tmp_path / "kp.txt", "kp")
+
+
+def test_fill_values_are_gaps(tmp_path: Path) -> None:
+    (tmp_path / "dst.csv").write_text(
+        "time,dst\n2021-11-01T00,-12\n2021-11-01T01,9999\n2021-11-01T02,-60\n2021-11-01T03,5\n"
+    )
+    index = read_index(tmp_path / "dst.csv", "dst")
+    at = index.at(np.array(["2021-11-01T00:59", "2021-11-01T01:30", "2021-11-01T02", "NaT"],
+                           "datetime64[ns]"))  # fmt: skip
+    assert at.tolist()[:1] == [-12] and np.isnan(at[[1, 3]]).all() and at[2] == -60
 
 
 def test_bins() -> None:

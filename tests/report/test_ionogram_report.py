@@ -2,53 +2,78 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from odm.archive.errors import InputError
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
+from odm.catalog.context import Index
 from odm.catalog.ionogram_kind import IONOGRAMS, list_ionogram_inputs
 from odm.catalog.outcomes import outcome_table
+from odm.cli import app
+from odm.report.ionogram_page import _links
 from odm.report.ionogram_report import write_ionogram_report
-from odm.report.report import ReportOptions
+from odm.report.report_options import ReportOptions
 from tests.ionogram_files import contents, write_npz
-from tests.report.test_report import page_data
+from tests.report.flights import campaign
+from tests.report.test_report import QUICK, page_data
 
 START = datetime(2021, 11, 1, 3)
 
 
-def layer(one: Any, time: datetime, name: str, range_min: float) -> dict[str, Any]:
-    """A layer as the catalog has it."""
-    return {
+def layer(
+    one: Any, time: datetime, name: str, range_min: float, edge: bool = False, **more: Any
+) -> dict[str, Any]:
+    """A layer as the catalog has it; its edge begins 10 km above its box."""
+    row = {
         "ionogram_id": one.identity, "link": "a-b", "time": time, "layer": name,
-        "confidence": 0.8, "frequency_min": 6e6, "frequency_max": 12e6, "range_min": range_min,
-        "range_max": range_min + 300, "range_convention": "backscatter", "flags": [],
+        "confidence": 0.8, "frequency_min": 6.5e6, "frequency_max": 9e6, "range_min": range_min,
+        "range_max": range_min + 60, "range_convention": "backscatter", "flags": [],
         "source": one.source, "model": "m" * 64,
     }  # fmt: skip
+    if edge:
+        row |= {
+            "edge_frequency": [7e6, 7.5e6, 8e6, 8.5e6],
+            "edge_group_range": [range_min + more for more in (10.0, 15.0, 25.0, 40.0)],
+            "edge_confidence": [0.9] * 4, "minimum_group_range": range_min + 10,
+            "edge_frequency_max": 8.5e6,
+        }  # fmt: skip
+    return {**row, **more}
+
+
+def ionogram_archive(folder: Path, number: int) -> Path:
+    """Noise, half an hour apart: 6 to 9.9 MHz, 30 to 472 km."""
+    archive = folder / "archive"
+    archive.mkdir(parents=True)
+    for index in range(number):
+        time = START + timedelta(minutes=30 * index)
+        write_npz(archive / f"a-b_{time:%Y%m%dT%H%M%S}.npz", contents(seed=index))
+    return archive
 
 
 def ionogram_campaign(folder: Path, number: int = 4) -> Campaign:
-    """F in every ionogram, Es in every other one, one more in quarantine."""
-    archive = folder / "archive"
-    archive.mkdir(parents=True)
-    for index in range(number + 1):
-        time = START + timedelta(minutes=30 * index)
-        write_npz(archive / f"a-b_{time:%Y%m%dT%H%M%S}.npz", contents(seed=index))
+    """F in every ionogram, with an edge in the first three; Es in every other one without; one more
+    in quarantine, and one more clear."""
+    archive = ionogram_archive(folder, number + 2)
     card = CampaignCard("ionograms", str(archive), {"digest": "m" * 64, "architecture": "yolox"})
     opened = open_campaign(folder / "campaign", card)
     for index, one in enumerate(list_ionogram_inputs(str(archive)).inputs):
         time = START + timedelta(minutes=30 * index)
         facts = {"link": "a-b", "time": time, "range_convention": "backscatter"}
-        found = [layer(one, time, "F", 900.0 + index)]
+        found = [layer(one, time, "F", 200.0 + index, edge=index < 3, confidence=0.9)]
         if index % 2:
-            found.append(layer(one, time, "Es", 500.0))
+            found.append(layer(one, time, "Es", 60.0))
         reason = "truncated" if index == number else None
         opened.commit([
-            outcome_table(IONOGRAMS, one, findings=[] if reason else found, facts=facts,
+            outcome_table(IONOGRAMS, one, findings=found if index < number else [], facts=facts,
                           reason=reason)
         ])  # fmt: skip
     return opened
@@ -57,24 +82,109 @@ def ionogram_campaign(folder: Path, number: int = 4) -> Campaign:
 def test_report(tmp_path: Path) -> None:
     one = ionogram_campaign(tmp_path)
     written = write_ionogram_report(one, str(tmp_path / "out"), None, ReportOptions())
-    assert written.summary == "6 layers in 4 ionograms"
-    assert written.sheet["layers"]["Es"]["occurrence"]["share"] == pytest.approx(0.5)
-    assert written.sheet["layers"]["F"]["by_hour"][3]["ionograms"] == 2
+    assert written.summary == "6 layers in 5 ionograms"
+    upper = written.sheet["layers"]["F"]
+    assert written.sheet["layers"]["Es"]["occurrence"]["share"] == pytest.approx(2 / 5)
+    assert upper["by_hour"][3]["ionograms"] == 2
+    assert (upper["edges"]["layers"], upper["edges"]["edges"]) == (4, 3)
+    assert upper["edges"]["minimum_group_range"] == [210.5, 211, 211.5]  # boxes are left out
+    assert upper["edges"]["by_hour"][4]["edges"] == 1
+    assert written.sheet["layers"]["Es"]["edges"]["minimum_group_range"] is None
     for name in ("occurrence.png", "occurrence.pdf", "edges.png", "provenance.json"):
         assert (tmp_path / "out" / name).stat().st_size > 500
     edges = pd.read_csv(tmp_path / "out" / "edges.csv")
-    assert edges["minimum_group_range"].tolist() == [900, 901, 500, 902, 903, 500]
+    assert edges["minimum_group_range"].tolist() == [210, 211, 60, 212, 203, 60]
+    assert edges["has_edge"].tolist() == [True, True, False, True, False, False]
+    origin = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert origin["dates"][1] == {"date": "2021-11-01/2021-11-01", "dateType": "Collected"}
     data, drawn = (page_data(tmp_path / "out", part) for part in ("data", "pictures"))
-    assert data["notes"] == ["1 of 5 ionograms are quarantined; see inputs.csv."]
-    assert sorted(drawn["regions"], key=int) == list("012345")
-    box = drawn["regions"]["0"]
-    assert box["x"][0] <= 6e6 and box["axes"]["x"]["label"] == "MHz"
+    assert data["notes"] == [
+        "3 of 6 layers have no leading edge: their box stands in.",
+        "1 of 6 ionograms are quarantined; see inputs.csv.",
+    ]
+    assert data["columns"]["categories"]["edge"]["codes"] == [0, 0, 1, 0, 1, 1]
+    assert sorted(drawn["orbits"], key=int) == list("01235")  # the clear one is in the queue
+    both = drawn["orbits"]["1"]
+    assert both["x"] == [5.95e6, 9.95e6] and both["axes"]["x"]["label"] == "MHz"
+    assert both["rows"] == [1, 2] and [len(line) for line in both["lines"]] == [8, 0]
+    left, top = both["lines"][0][:2]
+    assert left == pytest.approx((7e6 - 5.95e6) / 4e6 * 1000, abs=1)
+    low, high = both["y"]
+    assert high - top / 1000 * (high - low) == pytest.approx(211, abs=0.5)
+    assert both["shapes"][0][0] == pytest.approx((6.5e6 - 5.95e6) / 4e6 * 1000, abs=1)
 
 
-def test_empty_and_compared(tmp_path: Path) -> None:
+def test_more_pictures_lie_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("odm.report.ionogram_pictures.gather_ionograms.__kwdefaults__",
+                        {"inside": 1})  # fmt: skip
+    one = ionogram_campaign(tmp_path)
+    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    drawn = page_data(tmp_path / "out", "pictures")["orbits"].values()
+    beside = [facts["src"] for facts in drawn if not facts["src"].startswith("data:")]
+    assert len(drawn) == 5 and len(beside) == 4
+    for name in beside:
+        assert (tmp_path / "out" / name).read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_many_links_share_a_box() -> None:
+    """Those with the most layers by name; no row is without a box to tick."""
+    links = pd.Series([f"link{n:02d}" for n in range(20)] + ["link19"] * 5)
+    found = _links(links)
+    assert len(found["values"]) == 13 and found["values"][-1] == "other links"
+    assert "link19" in found["values"] and min(found["codes"]) == 0
+
+
+def other_campaign(folder: Path, archive: Path) -> Campaign:
+    """Another model: the F of the first with an edge 5 km further, an Es more in the second."""
+    card = CampaignCard("ionograms", str(archive), {"digest": "n" * 64, "architecture": "yolox"})
+    opened = open_campaign(folder / "other", card)
+    for index, one in enumerate(list_ionogram_inputs(str(archive)).inputs[:2]):
+        time = START + timedelta(minutes=30 * index)
+        found = [layer(one, time, "F", 205.0 + index, edge=True)]
+        if index:
+            found += [layer(one, time, "Es", 60.0), layer(one, time, "Es", 330.0)]
+        opened.commit([outcome_table(IONOGRAMS, one, findings=found, facts={"time": time})])
+    return opened
+
+
+def test_comparison(tmp_path: Path) -> None:
+    """Layers of both, of one; edges that moved; ionograms that the other has not searched."""
+    one = ionogram_campaign(tmp_path)
+    other = other_campaign(tmp_path, tmp_path / "archive")
+    result = CliRunner().invoke(
+        app, ["report", str(one.folder), "--out", str(tmp_path / "out"), "--against",
+              str(other.folder)],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "3 in both, 0 only here, 1 only there; agreement 0.750" in result.stdout
+    sheet = json.loads((tmp_path / "out" / "report.json").read_text())["comparison"]
+    assert sheet["layers"]["not_searched_by_b"] == 3
+    assert sheet["layers"]["with_edges_in_both"] == 2
+    assert sheet["layers"]["minimum_group_range_b_less_a"] == [5, 5, 5]
+    by_layer = {row["value"]: row for row in sheet["where"]["layer"]}
+    assert by_layer["Es"] == {"value": "Es", "both": 1, "only_a": 0, "only_b": 1}
+    assert sum(row["both"] for row in sheet["where"]["hour"]) == 3
+    assert (tmp_path / "out" / "comparison.pdf").read_bytes().startswith(b"%PDF")
+    data, drawn = (page_data(tmp_path / "out", part) for part in ("data", "pictures"))
+    assert data["columns"]["categories"]["side"]["codes"] == [0, 0, 0, 3, 3, 3, 2]
+    assert data["columns"]["ids"][-1].endswith("_03") and drawn["orbits"]["1"]["rows"] == [1, 2, 6]
+    with pytest.raises(InputError, match="not of ionograms"):
+        write_ionogram_report(one, str(tmp_path / "out"), campaign(tmp_path / "o", []), QUICK)
+
+
+def test_without_archive(tmp_path: Path) -> None:
+    one = ionogram_campaign(tmp_path)
+    shutil.rmtree(tmp_path / "archive")
+    written = write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    assert "was not there" in written.notes[-1]
+    assert page_data(tmp_path / "out", "pictures") == {"regions": {}, "orbits": {}}
+
+
+def test_empty_and_joined(tmp_path: Path) -> None:
     card = CampaignCard("ionograms", "/nowhere", {"digest": "m" * 64, "architecture": "yolox"})
     one = open_campaign(tmp_path / "campaign", card)
     written = write_ionogram_report(one, str(tmp_path / "out"), None, ReportOptions())
     assert "no outcome yet" in written.notes[0]
-    with pytest.raises(InputError, match="odm diff"):
-        write_ionogram_report(one, str(tmp_path / "out"), one, ReportOptions())
+    index = Index("kp", np.array([], "datetime64[ns]"), np.array([]), np.timedelta64(3, "h"))
+    with pytest.raises(InputError, match="for half-orbits"):
+        write_ionogram_report(one, str(tmp_path / "out"), None, ReportOptions(indices=[index]))

@@ -13,8 +13,11 @@ import pytest
 
 from odm.catalog.flown import COLUMNS, flown_of
 from odm.report.ionogram_report import write_ionogram_report
-from odm.report.report import ReportOptions, write_report
-from odm.report.review import import_review, read_marks
+from odm.report.marks import read_marks
+from odm.report.provenance import fingerprint
+from odm.report.report import write_report
+from odm.report.report_options import ReportOptions
+from odm.report.review import import_review
 from tests.report.flights import campaign, outcome, paper_year, real_campaign, region
 from tests.report.test_ionogram_report import ionogram_campaign
 
@@ -151,13 +154,22 @@ def test_choosing_and_marking(browser: Any, tmp_path: Path) -> None:
         page.keyboard.press("Home")
         page.keyboard.press("ArrowDown")
         assert page.inner_text("#chosen") == row["region_id"]
+        marked = page.locator("fieldset[data-filter=marked] .number")
+        assert marked.all_inner_texts() == ["3", "0", "0", "0"]
         page.keyboard.press("1")
+        assert marked.all_inner_texts() == ["2", "1", "0", "0"]
         page.locator("#detail textarea").fill("a <b>note</b>")
         page.locator("#detail textarea").blur()
         page.reload()
         opened.ready()
         assert page.locator(".row .mark-right").count() == 1
         page.locator("fieldset[data-filter=marked] input[data-value=no]").uncheck()
+        assert opened.count() == "1 of 3 regions"
+        page.locator(".row").first.click()
+        page.locator("#detail button[data-mark=right]").press("Enter")  # takes the mark away
+        assert opened.count() == "0 of 3 regions"  # the filter follows
+        assert page.evaluate("document.activeElement.dataset.mark") == "right"
+        page.keyboard.press("Enter")
         assert opened.count() == "1 of 3 regions"
         page.click("#reset")
         review_all(page)
@@ -166,9 +178,9 @@ def test_choosing_and_marking(browser: Any, tmp_path: Path) -> None:
         path = tmp_path / "marks.json"
         download.value.save_as(path)
     marks = read_marks(path)
-    assert marks.regions == {row["findings"][0]["region_id"]: "right" for row in found}
-    assert json.loads(path.read_text())["regions"][0]["note"] == "a <b>note</b>"
-    assert len(marks.half_orbits) == 6 and len(marks.boxes) == 1
+    assert marks.findings == {row["findings"][0]["region_id"]: "right" for row in found}
+    assert json.loads(path.read_text())["findings"][0]["note"] == "a <b>note</b>"
+    assert len(marks.inputs) == 6 and len(marks.boxes) == 1
     report = import_review(one, marks, str(tmp_path / "reviewed"))
     assert report.annotated == 6 and report.objects == 4
     assert report.estimate["precision"]["value"] == 1
@@ -192,8 +204,10 @@ def review_all(page: Page) -> None:
             assert page.locator("rect.drawn").count() == 1
         else:
             page.locator("#case button[data-mark='nothing missed']").click()
-        if place < cases - 1:
+        if place < cases - 1 and place % 2:
             page.get_by_role("button", name="Next (n)").click()
+        elif place < cases - 1:
+            page.keyboard.press("n")  # also after another key or click
     assert f"{cases} of {cases} half-orbits done" in page.inner_text("#progress")
 
 
@@ -241,17 +255,93 @@ def test_narrow_window_has_no_overflow(browser: Any, year: tuple[Path, pd.DataFr
 
 
 def test_ionograms(browser: Any, tmp_path: Path) -> None:
-    """A timeline in place of the map; a click shows the ionogram with its layer."""
+    """Timelines in place of the map; a click shows the ionogram with its layers and edges; what is
+    marked and drawn comes back by import."""
     one = ionogram_campaign(tmp_path)
     write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
     with Opened(browser, tmp_path / "out") as opened:
         page = opened.page
         assert opened.count() == "6 of 6 layers"
+        assert page.locator("#timeline canvas").count() == 2
+        page.locator("fieldset[data-filter='leading edge'] input[data-value=found]").uncheck()
+        assert opened.count() == "3 of 6 layers"
+        page.click("#theme")
         page.locator("fieldset[data-filter=layer] input[data-value=F]").uncheck()
         assert opened.count() == "2 of 6 layers"
+        edge = page.locator("#timeline .u-over").first.bounding_box()
+        page.mouse.click(edge["x"] + edge["width"] / 2, edge["y"] + edge["height"] / 2)  # no point
+        page.click("#reset")
+        page.get_by_role("columnheader", name="layer").press("Enter")  # Es before F
         page.locator(".row").first.click()
-        assert page.inner_text("#chosen").endswith(", Es")
+        assert page.inner_text("#chosen").endswith("_02")
         assert "MHz" in page.text_content("#detail svg")
-        assert page.locator("#detail polygon.outline").count() == 2
-        assert page.locator("#timeline canvas").count() == 1
-        assert not page.is_visible("#view-review")
+        assert page.locator("#detail polygon.outline").count() == 4  # both layers, with halo
+        assert page.locator("#detail polygon.picked").count() == 2
+        assert page.locator("#detail polyline.edge").count() == 2  # of F
+        assert page.locator("#detail text.layer").all_text_contents() == ["F", "Es"]
+        draw_layer(page)
+        with page.expect_download() as download:
+            page.click("#export")
+        download.value.save_as(tmp_path / "marks.json")
+    marks = read_marks(tmp_path / "marks.json")
+    assert marks.kind == "ionograms" and len(marks.findings) == 6
+    ((box,),) = marks.boxes.values()
+    assert box.layer == "F" and 6.5e6 < box.x[0] < box.x[1] < 9.5e6
+    report = import_review(one, marks, str(tmp_path / "labels"))
+    assert (report.annotated, report.objects) == (5, 7)
+    assert report.estimate["recall"]["value"] == pytest.approx(6 / 7)
+
+
+def draw_layer(page: Page) -> None:
+    """All is right; an F is drawn in the clear ionogram, after an Es that is taken back."""
+    page.click("#view-review")
+    for place in range(page.locator("#queue button").count()):
+        page.locator("#queue button").nth(place).click()
+        for button in page.locator(".found button[data-mark=right]").all():
+            button.click()
+        if page.locator(".found").count():
+            page.locator("#case button[data-mark='nothing missed']").click()
+            continue
+        for layer in ("Es", "F"):
+            page.locator(f"#case button[data-mark={layer}]").click()
+            edge = page.locator("#case svg").bounding_box()
+            page.mouse.move(edge["x"] + edge["width"] * 0.4, edge["y"] + edge["height"] * 0.3)
+            page.mouse.down()
+            page.mouse.move(edge["x"] + edge["width"] * 0.6, edge["y"] + edge["height"] * 0.5)
+            page.mouse.up()
+            assert page.locator("#case text.layer").all_text_contents() == [layer]
+            if layer == "Es":
+                page.get_by_role("button", name="Remove the last of 1 drawn").click()
+
+
+def test_marks_that_cannot_be(browser: Any, tmp_path: Path) -> None:
+    """A file of marks may hold anything: only what can be a mark is taken."""
+    one = real_campaign(tmp_path, 2)
+    write_report(one, str(tmp_path / "out"), options=QUICK)
+    (row,) = (row for row in one.outcomes(["findings"]).to_pylist() if row["findings"])
+    name = row["findings"][0]["region_id"]
+    content = {
+        "kind": "odm review", "fingerprint": fingerprint(one.outcomes()), "against": "",
+        "findings": [{"id": name, "mark": "right\" onload=\"window.hacked=1", "note": "<b>"},
+                     {"id": "__proto__", "mark": "right"}],
+        "inputs": [{"identity": row["identity"], "mark": "something missed",
+                    "boxes": [["x"], "<script>", [1, 2, 3], None]}],
+    }  # fmt: skip
+    path = tmp_path / "marks.json"
+    with Opened(browser, tmp_path / "out") as opened:
+        page = opened.page
+        path.write_text(json.dumps({**content, "fingerprint": "0" * 64}))
+        page.click("#view-review")
+        page.set_input_files("#load", path)
+        page.get_by_text("That file holds marks of another report.").wait_for()
+        path.write_text(json.dumps(content))
+        page.set_input_files("#load", path)
+        page.get_by_text("Marks are kept in this browser").wait_for()
+        page.locator(f"#queue button[title='{row['source']}']").click()
+        assert page.locator("rect.drawn").count() == 0
+        assert page.locator("button[data-mark='something missed'][aria-pressed=true]").count() == 1
+        page.click("#view-explore")
+        page.locator(".row").first.click()
+        assert page.locator("#detail textarea").input_value() == "<b>"
+        assert page.locator(".row [class*=mark-]").count() == 0
+        assert page.evaluate("window.hacked") is None

@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 from odm.archive.errors import InputError
 from odm.catalog.flown import COLUMNS, flown_of
 from odm.cli import app
-from odm.report.comparison import BOTH, ONLY_A, sides_of
 from odm.report.html import embedded
 from odm.report.queue import review_queue
-from odm.report.report import ReportOptions, write_report
+from odm.report.report import write_report
+from odm.report.report_options import ReportOptions
+from odm.report.sides import BOTH, ONLY_A, UNSEARCHED, sides_of
 from odm.report.worldmap import coastlines, miller
 from tests.report.flights import campaign, outcome, real_campaign, region, track
 
@@ -135,44 +136,56 @@ def test_data_cannot_leave_their_element() -> None:
 
 
 def test_comparison(tmp_path: Path) -> None:
-    """One region in both, one only in A, one only in B; a half-orbit that B has not."""
-    a = campaign(tmp_path / "a", [outcome(1, region(1)), outcome(2, region(2)), outcome(3)])
+    """One region in both, one only in A, one only in B; what one had nothing to look at is apart.
+
+    B has no outcome of half-orbit 3 and holds 4 in quarantine; A has none of 5.
+    """
+    a = campaign(
+        tmp_path / "a",
+        [outcome(1, region(1)), outcome(2, region(2)), outcome(3), outcome(4, region(4))],
+    )
     b = campaign(
         tmp_path / "b",
-        [outcome(1, region(1, frequency=6300)), outcome(2, region(2, latitude=-50, frequency=9e3))],
+        [outcome(1, region(1, frequency=6300)), outcome(2, region(2, latitude=-50, frequency=9e3)),
+         outcome(4, reason="truncated"), outcome(5, region(5))],
         digest="n" * 64,
-    )
+    )  # fmt: skip
     sheet = write_report(a, str(tmp_path / "out"), b, QUICK).sheet["comparison"]
     assert {name: sheet["regions"][name] for name in ("both", "only_a", "only_b")} == {
         "both": 1, "only_a": 1, "only_b": 1,
     }  # fmt: skip
+    assert sheet["regions"]["agreement"] == pytest.approx(1 / 3)
+    assert (sheet["regions"]["not_searched_by_b"], sheet["regions"]["not_searched_by_a"]) == (1, 1)
+    assert sheet["regions"]["share_of_a_in_b"]["of"] == 2
     assert {"a": "clear", "b": "absent", "inputs": 1} in sheet["inputs"]
     assert any("model.digest" in one for one in sheet["settings"])
     north = next(row for row in sheet["where"]["hemisphere"] if row["value"] == "north")
     assert (north["both"], north["only_a"], north["only_b"]) == (1, 1, 0)
     data = page_data(tmp_path / "out")
-    assert data["columns"]["categories"]["side"]["codes"] == [0, 1, 2]
-    assert [one["stratum"] for one in data["queue"]].count("uncertain") == 2
-    sides = sides_of(*(flown_of(one.outcomes(COLUMNS)) for one in (a, b)))
-    assert sides.of_a.tolist() == [BOTH, ONLY_A] and sides.disagreeing == {"CSES_01_EFD_3_000020"}
+    assert data["columns"]["categories"]["side"]["codes"] == [0, 1, 3, 2]
+    assert data["columns"]["orbit"] == [0, 1, 3, 1] and data["columns"]["other"][3]
+    assert [one["stratum"] for one in data["queue"]].count("uncertain") == 3
+    sides = sides_of(*(flown_of(one.outcomes(COLUMNS)).found for one in (a, b)))
+    assert sides.of_a.tolist() == [BOTH, ONLY_A, UNSEARCHED]
+    assert sides.disagreeing == {"CSES_01_EFD_3_000020"}
 
 
 def test_queue_covers_every_searched_half_orbit(tmp_path: Path) -> None:
     """Each is in one stratum; the uncertain are the least sure; samples are random but the same."""
     tables = [outcome(n, region(n, confidence=0.5 + n / 100)) for n in range(1, 21)]
     tables += [outcome(n) for n in range(21, 61)] + [outcome(61, reason="empty")]
-    flown = flown_of(campaign(tmp_path, tables).outcomes(COLUMNS))
+    flown = flown_of(campaign(tmp_path, tables).outcomes(COLUMNS)).found
     queue = review_queue(flown, disagreeing=[19, 30], each=5, seed=1)
-    assert {name: one["half_orbits"] for name, one in queue.population.items()} == {
+    assert {name: one["inputs"] for name, one in queue.population.items()} == {
         "uncertain": 5, "disagreement": 2, "detected": 14, "clear": 39,
     }  # fmt: skip
-    assert sum(one["regions"] for one in queue.population.values()) == 20
-    by = pd.Series(queue.orbits).groupby(queue.strata).agg(sorted)
+    assert sum(one["findings"] for one in queue.population.values()) == 20
+    by = pd.Series(queue.inputs).groupby(queue.strata).agg(sorted)
     assert by["uncertain"] == [0, 1, 2, 3, 4] and by["disagreement"] == [19, 30]
     assert len(by["clear"]) == len(by["detected"]) == 5
     assert set(queue.strata[:4]) == set(by.index)  # by turns
     assert queue == review_queue(flown, disagreeing=[19, 30], each=5, seed=1)
-    assert queue.orbits != review_queue(flown, disagreeing=[19, 30], each=5, seed=2).orbits
+    assert queue.inputs != review_queue(flown, disagreeing=[19, 30], each=5, seed=2).inputs
 
 
 def test_world() -> None:

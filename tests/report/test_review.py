@@ -15,8 +15,9 @@ from odm.catalog.campaign import Campaign
 from odm.cli import app
 from odm.images.annotations import load_annotations
 from odm.report.estimate import Stratum, estimate
+from odm.report.marks import read_marks
 from odm.report.provenance import fingerprint
-from odm.report.review import import_review, read_marks
+from odm.report.review import import_review
 from tests.report.flights import real_campaign
 
 
@@ -64,7 +65,7 @@ def test_intervals_cover() -> None:
                 "detected": Stratum(400, 400, right, 40 - right, 40),
                 "clear": Stratum(2000, 0, 0, 0, 60, [1] * missed),
             },
-            seed,
+            seed=seed,
         )
         for place, (name, true) in enumerate((("precision", 0.8), ("recall", 320 / 420))):
             low, high = answer[name]["interval"]
@@ -84,10 +85,10 @@ def exported(campaign: Campaign, **more: Any) -> dict[str, Any]:
     rows = campaign.outcomes(["findings"]).to_pylist()
     found = [row["identity"] for row in rows if row["findings"]]
     return {
-        "kind": "odm review", "version": 1, "fingerprint": fingerprint(campaign.outcomes()),
-        "against": False, "model": "m", "regions": [], "half_orbits": [],
-        "strata": {"uncertain": {"half_orbits": len(found), "regions": len(found)},
-                   "clear": {"half_orbits": len(rows) - len(found), "regions": 0}},
+        "kind": "odm review", "version": 2, "campaign": "orbits", "against": "", "model": "m",
+        "fingerprint": fingerprint(campaign.outcomes()), "findings": [], "inputs": [],
+        "strata": {"uncertain": {"inputs": len(found), "findings": len(found)},
+                   "clear": {"inputs": len(rows) - len(found), "findings": 0}},
         "queue": [{"identity": row["identity"],
                    "stratum": "uncertain" if row["findings"] else "clear"} for row in rows],
         **more,
@@ -111,9 +112,9 @@ def test_import(tmp_path: Path) -> None:
     ]
     content = exported(
         campaign,
-        regions=[{"region_id": row["findings"][0]["region_id"], "mark": mark}
+        findings=[{"id": row["findings"][0]["region_id"], "mark": mark}
                  for row, (mark, _) in zip(detected, marks, strict=True)],
-        half_orbits=[
+        inputs=[
             {"identity": detected[0]["identity"], "mark": "nothing missed", "boxes": [box]},
             {"identity": detected[1]["identity"], "mark": "nothing missed"},
             {"identity": detected[2]["identity"], "mark": "something missed"},
@@ -158,16 +159,18 @@ def test_marks_of_other_outcomes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"kind": "x"}, {"version": 2}, {"regions": 3}, {"strata": []},
-     {"regions": [{"region_id": "a", "mark": "<b>"}]},
-     {"half_orbits": [{"identity": "a", "boxes": [[1, 2]]}]}],
+    [{"kind": "x"}, {"version": 1}, {"findings": 3}, {"strata": []},
+     {"findings": [{"id": "a", "mark": "<b>"}]},
+     {"inputs": [{"identity": "a", "boxes": [[1, 2]]}]},
+     {"inputs": [{"identity": "a", "boxes": [[2, 1, 3, 4]]}]},
+     {"inputs": [{"identity": "a", "boxes": [["NaN", 1, 3, 4]]}]}],
 )  # fmt: skip
 def test_no_marks(tmp_path: Path, change: dict[str, Any]) -> None:
-    content = {"kind": "odm review", "version": 1, "fingerprint": "f", "against": False,
-               "regions": [], "half_orbits": [], "queue": [], "strata": {}}  # fmt: skip
+    content = {"kind": "odm review", "version": 2, "campaign": "orbits", "fingerprint": "f",
+               "against": "", "findings": [], "inputs": [], "queue": [], "strata": {}}  # fmt: skip
     path = tmp_path / "marks.json"
     path.write_text(json.dumps(content))
-    assert read_marks(path).regions == {}
+    assert read_marks(path).findings == {}
     path.write_text(json.dumps({**content, **change}))
     with pytest.raises(InputError, match="no export of marks"):
         read_marks(path)

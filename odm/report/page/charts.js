@@ -123,13 +123,14 @@ function buildCategories() {
     const numbers = names.map(() => element("span", { class: "number" }));
     const field = element("fieldset", { "data-filter": label }, element("legend", { text: label }));
     names.forEach((name, place) => field.append(element("label", {}, boxes[place], name + " ", numbers[place])));
-    field.addEventListener("change", () => {
+    const run = () => {
       const chosen = new Set(boxes.flatMap((box, place) => (box.checked ? [place] : [])));
       apply(chosen.size === names.length ? null : chosen);
       refresh();
-    });
+    };
+    field.addEventListener("change", run);
     parent.append(field);
-    updates.push(() => {
+    const update = () => {
       const found = new Array(names.length).fill(0);
       for (let row = 0; row < N; row++) {
         if (failed[row] !== 0) continue;
@@ -138,21 +139,23 @@ function buildCategories() {
         else if (code >= 0) found[code]++;
       }
       found.forEach((many, place) => { numbers[place].textContent = many; });
-    });
-    return boxes;
+    };
+    updates.push(update);
+    all.push(...boxes);
+    return () => { if (boxes.every((box) => box.checked)) update(); else run(); };
   };
   const all = [];
   for (const [name, one] of Object.entries(CATEGORIES))
-    all.push(...group(one.label, one.values, (row) => one.codes[row], (codes) => categoryFilter(name, codes)));
+    group(one.label, one.values, (row) => one.codes[row], (codes) => categoryFilter(name, codes));
   const names = COLUMNS.flags.names;
   const plain = [0];
   const flagsOf = (row) => FLAG_BITS[row] === 0 ? plain : names.flatMap((_, place) => (FLAG_BITS[row] >> place) & 1 ? [place + 1] : []);
   if (names.length)
-    all.push(...group("flags", ["none", ...names], flagsOf,
-      (codes) => setFilter("flags", codes === null ? null : (row) => flagsOf(row).every((code) => codes.has(code)))));
+    group("flags", ["none", ...names], flagsOf,
+      (codes) => setFilter("flags", codes === null ? null : (row) => flagsOf(row).every((code) => codes.has(code))));
   const judgements = ["right", "wrong", "unsure"];
   const markOf = (row) => 1 + judgements.indexOf(markOfRow(row)?.mark);
-  if (DATA.reviewable) all.push(...group("marked", ["no", ...judgements], markOf,
+  whenMarked.push(group("marked", ["no", ...judgements], markOf,
     (codes) => setFilter("marked", codes === null ? null : (row) => codes.has(markOf(row)))));
   whenFiltered(() => {
     updates.forEach((update) => update());

@@ -23,6 +23,15 @@ function element(tag, attributes = {}, ...children) {
 }
 const byId = (id) => document.getElementById(id);
 
+// New children in place of the old; who moves by keyboard stays at the same button.
+function redraw(parent, ...children) {
+  const held = parent.contains(document.activeElement) ? document.activeElement : null;
+  const alike = () => [...parent.querySelectorAll(held.tagName)].filter((one) => one.textContent === held.textContent);
+  const place = held ? alike().indexOf(held) : -1;
+  parent.replaceChildren(...children);
+  if (place >= 0) alike()[place]?.focus();
+}
+
 // Numbers: NaN where unknown, so that no comparison holds.
 const NUMBERS = {};
 for (const [name, values] of Object.entries(COLUMNS.numbers))
@@ -77,5 +86,11 @@ function stamp(seconds, withSeconds = true) {
 }
 function number(value, digits, scale = 1) {
   return Number.isFinite(value) ? (value * scale).toFixed(digits) : "–";
+}
+// What stands in a column of the table.
+function cell(one, row) {
+  if (one.kind === "time") return stamp(NUMBERS[one.column][row]);
+  if (one.kind === "category") return CATEGORIES[one.column].values[CATEGORIES[one.column].codes[row]] ?? "–";
+  return number(NUMBERS[one.column][row], one.digits, one.scale);
 }
 const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

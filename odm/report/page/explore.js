@@ -17,8 +17,8 @@ class Table {
     const head = byId("table-head");
     head.style.gridTemplateColumns = this.grid;
     for (const one of this.columns)
-      head.append(element("button", { type: "button", role: "columnheader", text: one.label, tabindex: "-1", "data-column": one.column, onclick: () => this.sortBy(one.column) }));
-    head.append(element("button", { type: "button", role: "columnheader", text: "mark", tabindex: "-1", disabled: true }));
+      head.append(element("button", { type: "button", role: "columnheader", text: one.label, "data-column": one.column, onclick: () => this.sortBy(one.column) }));
+    head.append(element("button", { type: "button", role: "columnheader", text: "mark", disabled: true }));
     this.box.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()));
     this.box.addEventListener("keydown", (event) => this.key(event));
     this.body.addEventListener("click", (event) => {
@@ -35,7 +35,7 @@ class Table {
 
   order(column) {
     if (!this.orders[column]) {
-      const values = NUMBERS[column];
+      const values = NUMBERS[column] ?? CATEGORIES[column].codes;
       const known = (value) => (value === value ? value : Infinity);
       this.orders[column] = Uint32Array.from({ length: N }, (_, row) => row).sort((a, b) => known(values[a]) - known(values[b]) || a - b);
     }
@@ -64,16 +64,14 @@ class Table {
     const lines = [];
     for (let place = first; place < last; place++) {
       const row = this.rows[place];
-      const line = element("div", { class: "row", role: "row", "data-row": row, "aria-rowindex": place + 1, "aria-selected": row === chosen });
+      const line = element("div", { class: "row", role: "row", "data-row": row, "aria-rowindex": place + 1, "aria-selected": row === chosen, id: `row-${row}` });
       line.style.gridTemplateColumns = this.grid;
-      for (const one of this.columns) {
-        const value = NUMBERS[one.column][row];
-        line.append(element("span", { role: "gridcell", text: one.kind === "time" ? stamp(value) : number(value, one.digits, one.scale) }));
-      }
+      for (const one of this.columns) line.append(element("span", { role: "gridcell", text: cell(one, row) }));
       line.append(element("span", { role: "gridcell", class: markOfRow(row)?.mark ? `mark-${markOfRow(row).mark}` : "" }));
       lines.push(line);
     }
     this.body.replaceChildren(...lines);
+    if (chosen !== null) this.box.setAttribute("aria-activedescendant", `row-${chosen}`);
   }
 
   key(event) {
@@ -86,8 +84,9 @@ class Table {
       choose(this.rows[next]);
       this.reveal(next);
     }
-    const mark = DATA.reviewable && { 1: "right", 2: "wrong", 3: "unsure" }[event.key];
-    if (mark && chosen !== null) { event.preventDefault(); markRegion(chosen, mark); showDetail(); }
+    if (event.target !== this.box) return;
+    const mark = { 1: "right", 2: "wrong", 3: "unsure" }[event.key];
+    if (mark && chosen !== null) { event.preventDefault(); markFinding(chosen, mark); showDetail(); }
   }
 
   reveal(place) {
@@ -107,8 +106,8 @@ function choose(row) {
 }
 
 function pictureOf(row) {
-  const facts = pictures().regions[row];
-  if (facts) return drawPicture(facts, [300, 210], { label: `${COLUMNS.ids[row]}: the finding outlined` });
+  const facts = pictures().regions[row] ?? pictures().orbits[COLUMNS.orbit[row]];
+  if (facts) return drawPicture(facts, [300, 210], { label: `${COLUMNS.ids[row]}: the finding outlined`, chosen: row });
   return element("p", { class: "hint", text: DATA.no_picture });
 }
 
@@ -133,10 +132,10 @@ function detailList(row) {
 function showDetail() {
   if (chosen === null) return;
   const row = chosen;
-  const note = element("textarea", { placeholder: "a note", "aria-label": "note on this finding", onchange: (event) => noteRegion(row, event.target.value) });
+  const note = element("textarea", { placeholder: "a note", "aria-label": "note on this finding", onchange: (event) => noteFinding(row, event.target.value) });
   note.value = markOfRow(row)?.note ?? "";
-  byId("detail").replaceChildren(
+  redraw(byId("detail"),
     element("h2", { id: "chosen", text: COLUMNS.ids[row] }), pictureOf(row),
-    ...(DATA.reviewable ? [markButtons(markOfRow(row)?.mark, ["right", "wrong", "unsure"], (mark) => { markRegion(row, mark); showDetail(); }), note] : []),
+    markButtons(markOfRow(row)?.mark, ["right", "wrong", "unsure"], (mark) => { markFinding(row, mark); showDetail(); }), note,
     detailList(row));
 }

@@ -7,6 +7,17 @@ const DARK_PALETTE = ["#E69F00", "#1fbf92", "#4aa8e0", "#CC79A7", "#56B4E9", "#f
 const TOP = miller(84);
 const isDark = () => document.documentElement.dataset.theme === "dark";
 
+// What the colours mean; gives back what colours them again for another theme.
+function buildLegend(parent, values, more) {
+  const dots = values.map((name) => {
+    const dot = element("span", { class: "dot" });
+    parent.append(dot, name);
+    return dot;
+  });
+  parent.append(more);
+  return () => dots.forEach((dot, place) => { dot.style.background = (isDark() ? DARK_PALETTE : PALETTE)[place]; });
+}
+
 class WorldMap {
   constructor(choose) {
     this.choose = choose;
@@ -23,13 +34,8 @@ class WorldMap {
     this.y = NUMBERS.latitude.map(miller);
     this.view = { x: 0, y: 0, zoom: 1 };
     this.colours = CATEGORIES[COLUMNS.shown.colour];
-    const legend = byId("legend");
-    this.colours.values.forEach((name, place) => {
-      const dot = element("span", { class: "dot" });
-      dot.style.background = PALETTE[place];
-      legend.append(dot, name);
-    });
-    legend.append("  · coastlines: Natural Earth, public domain · wheel or + − to zoom");
+    this.legend = buildLegend(byId("legend"), this.colours.values, "  · coastlines: Natural Earth, public domain · wheel or + − to zoom");
+    this.legend();
     this.listen();
     this.resize();
   }
@@ -43,6 +49,8 @@ class WorldMap {
     [this.canvas.width, this.canvas.height] = [width * this.ratio, height * this.ratio];
     this.draw();
   }
+
+  restyle() { this.legend(); this.draw(); }
 
   scale() { return (this.canvas.width / 360) * this.view.zoom; }
   toScreen(x, y) {

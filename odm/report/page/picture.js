@@ -55,14 +55,27 @@ function drawPicture(facts, size, options = {}) {
     box.append(svg("text", { x: left + width, y: under, "text-anchor": "end" }, degrees(facts.lat[1])));
   }
   box.append(svg("rect", { x: left, y: top, width, height, class: "frame" }));
-  (facts.shapes ?? []).forEach((flat) => {
+  // What stands in thousandths of the picture, a dark or light line under it, and its name.
+  const trace = (flat, tag, kind) => {
     const points = [];
     for (let place = 0; place + 1 < flat.length; place += 2)
       points.push(`${left + (flat[place] / 1000) * width},${top + (flat[place + 1] / 1000) * height}`);
-    const tag = facts.open ? "polyline" : "polygon";
-    for (const kind of ["outline halo", "outline"]) box.append(svg(tag, { points: points.join(" "), class: kind }));
+    for (const name of [`${kind} halo`, kind]) box.append(svg(tag, { points: points.join(" "), class: name }));
+  };
+  (facts.shapes ?? []).forEach((flat, place) => {
+    const row = facts.rows?.[place];
+    const known = row !== undefined;
+    trace(flat, "polygon", "outline" + (known && COLUMNS.other?.[row] ? " other" : "") + (known && row === options.chosen ? " picked" : ""));
+    if (known && CATEGORIES.layer && flat.length > 1)
+      box.append(svg("text", { x: left + (Math.min(flat[0], 960) / 1000) * width + 3, y: top + (Math.max(flat[flat.length - 1], 0) / 1000) * height + 12, class: "layer" }, CATEGORIES.layer.values[CATEGORIES.layer.codes[row]] ?? ""));
   });
-  const drawBox = (one) => svg("rect", { x: toX(one[0]), y: toY(one[3]), width: Math.max(1, toX(one[1]) - toX(one[0])), height: Math.max(1, toY(one[2]) - toY(one[3])), class: "drawn" });
+  (facts.lines ?? []).forEach((flat) => { if (flat.length > 2) trace(flat, "polyline", "edge"); });
+  const drawBox = (one) => {
+    const made = svg("g", {});
+    made.append(svg("rect", { x: toX(one[0]), y: toY(one[3]), width: Math.max(1, toX(one[1]) - toX(one[0])), height: Math.max(1, toY(one[2]) - toY(one[3])), class: "drawn" }));
+    if (one[4]) made.append(svg("text", { x: toX(one[0]) + 3, y: toY(one[3]) + 12, class: "layer" }, one[4]));
+    return made;
+  };
   (options.boxes ?? []).forEach((one) => box.append(drawBox(one)));
   if (options.onbox) drawing(box, { left, top, width, height, x0, x1, y0, y1, drawBox }, options.onbox);
   return element("div", { class: "picture" }, box);

@@ -1,14 +1,35 @@
 "use strict";
 // Marks of a person: kept in the browser, exported as JSON for `odm review import`.
 
-const KEY = `odm-review:${DATA.id}`;
-let marks = { regions: {}, half_orbits: {} };
+const KEY = ["odm-review", DATA.id, ...(DATA.against ? [DATA.against] : [])].join(":");
+const JUDGEMENTS = ["right", "wrong", "unsure"];
+const COMPLETE = ["nothing missed", "something missed"];
+let marks = { findings: {}, inputs: {} };
 let keeps = true;
+let drawAs = DATA.layers[0] ?? null; // what a box that is drawn is called, where that is a choice
+const whenMarked = [];
+
+// What is kept, or in a file, may have been changed by anything: only what can be a mark is taken.
+function tidy(facts, names) {
+  const known = {};
+  if (names.includes(facts?.mark)) known.mark = facts.mark;
+  if (typeof facts?.note === "string" && facts.note) known.note = facts.note;
+  const isBox = (box) => Array.isArray(box) && box.slice(0, 4).every(Number.isFinite) &&
+    (DATA.layers.length ? box.length === 5 && DATA.layers.includes(box[4]) : box.length === 4);
+  const boxes = Array.isArray(facts?.boxes) ? facts.boxes.filter(isBox) : [];
+  if (boxes.length) known.boxes = boxes;
+  return known;
+}
+
+function takeMarks(findings, inputs) {
+  for (const [id, facts] of findings) marks.findings[id] = tidy(facts, JUDGEMENTS);
+  for (const [id, facts] of inputs) marks.inputs[id] = tidy(facts, COMPLETE);
+}
 
 function loadMarks() {
   try {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? "null");
-    if (kept && kept.regions && kept.half_orbits) marks = kept;
+    if (kept) takeMarks(Object.entries(kept.findings), Object.entries(kept.inputs));
   } catch { keeps = false; }
 }
 
@@ -20,18 +41,19 @@ function keepMarks() {
 }
 
 const idOf = (row) => (COLUMNS.other?.[row] ? "b:" : "") + COLUMNS.ids[row];
-const markOfRow = (row) => marks.regions[idOf(row)];
+const markOfRow = (row) => marks.findings[idOf(row)];
 
 function change(of, id, facts) {
   const now = { ...of[id], ...facts };
   for (const name of Object.keys(now)) if (now[name] === null || now[name] === "") delete now[name];
   if (Object.keys(now).length) of[id] = now; else delete of[id];
   keepMarks();
+  whenMarked.forEach((listener) => listener());
   table?.draw();
   showProgress();
 }
-function markRegion(row, mark) { change(marks.regions, idOf(row), { mark: markOfRow(row)?.mark === mark ? null : mark }); }
-function noteRegion(row, note) { change(marks.regions, idOf(row), { note }); }
+function markFinding(row, mark) { change(marks.findings, idOf(row), { mark: markOfRow(row)?.mark === mark ? null : mark }); }
+function noteFinding(row, note) { change(marks.findings, idOf(row), { note }); }
 
 const QUEUE = DATA.queue;
 const rowsOf = new Map();
@@ -44,14 +66,14 @@ let current = 0;
 
 function isDone(entry) {
   const judged = (rowsOf.get(entry.orbit) ?? []).every((row) => markOfRow(row)?.mark);
-  return judged && Boolean(marks.half_orbits[entry.identity]?.mark);
+  return judged && Boolean(marks.inputs[entry.identity]?.mark);
 }
 
 function showProgress() {
   const done = QUEUE.filter(isDone).length;
   byId("progress").textContent = QUEUE.length
-    ? `${done} of ${QUEUE.length} half-orbits done: mark each region, then say whether one was missed.`
-    : "There is nothing to review: no half-orbit was searched.";
+    ? `${done} of ${QUEUE.length} ${DATA.inputs} done: mark each of the ${DATA.findings}, then say whether one was missed.`
+    : `There is nothing to review: no ${DATA.input} was searched.`;
   [...byId("queue").querySelectorAll("button")].forEach((button, place) => {
     button.classList.toggle("done", isDone(QUEUE[place]));
     if (place === current) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
@@ -63,8 +85,9 @@ function buildReview() {
     element("button", { type: "button", text: entry.identity, title: DATA.sources[entry.orbit], onclick: () => showCase(place) }))));
   byId("export").addEventListener("click", exportMarks);
   byId("load").addEventListener("change", loadFile);
-  byId("case").addEventListener("keydown", (event) => {
-    if (event.target.tagName === "TEXTAREA") return;
+  document.addEventListener("keydown", (event) => {
+    if (byId("review").hidden || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (["TEXTAREA", "INPUT"].includes(event.target.tagName)) return;
     if (event.key === "n") showCase(current + 1);
     if (event.key === "p") showCase(current - 1);
   });
@@ -72,41 +95,50 @@ function buildReview() {
   showProgress();
 }
 
+// A line on one finding under review.
+function foundLine(row, again) {
+  const facts = COLUMNS.shown.table.map((one) => (one.kind ? cell(one, row) : `${one.label} ${cell(one, row)}`)).join(", ");
+  return element("div", { class: "found" },
+    element("strong", { text: COLUMNS.ids[row] + (COLUMNS.other?.[row] ? " (only B)" : "") }),
+    element("span", { class: "hint", text: ` ${facts}` }),
+    markButtons(markOfRow(row)?.mark, JUDGEMENTS, (name) => { markFinding(row, name); again(); }));
+}
+
 function showCase(place) {
   if (!QUEUE.length) return;
   current = Math.max(0, Math.min(QUEUE.length - 1, place));
   const entry = QUEUE[current];
-  const mark = marks.half_orbits[entry.identity] ?? {};
+  const mark = marks.inputs[entry.identity] ?? {};
   const again = () => showCase(current);
-  const set = (facts) => { change(marks.half_orbits, entry.identity, facts); again(); };
+  const set = (facts) => { change(marks.inputs, entry.identity, facts); again(); };
   const boxes = mark.boxes ?? [];
   const facts = pictures().orbits[entry.orbit];
+  const drawn = (box) => set({ mark: "something missed", boxes: [...boxes, drawAs ? [...box, drawAs] : box] });
   const whole = facts
-    ? drawPicture(facts, [860, 330], { label: "the whole half-orbit, findings outlined", boxes, onbox: (box) => set({ mark: "something missed", boxes: [...boxes, box] }) })
+    ? drawPicture(facts, [860, 330], { label: `the whole ${DATA.input}, findings outlined`, boxes, onbox: drawn })
     : element("p", { class: "hint", text: DATA.no_picture });
-  const found = (rowsOf.get(entry.orbit) ?? []).map((row) => element("div", { class: "found" },
-    element("strong", { text: COLUMNS.ids[row] + (COLUMNS.other?.[row] ? " (only B)" : "") }),
-    element("span", { class: "hint", text: ` ${stamp(NUMBERS.time[row])}, ${number(NUMBERS.frequency_peak[row], 2, 1e-3)} kHz, confidence ${number(NUMBERS.confidence[row], 2)}` }),
-    markButtons(markOfRow(row)?.mark, ["right", "wrong", "unsure"], (name) => { markRegion(row, name); again(); })));
-  const note = element("textarea", { placeholder: "a note on this half-orbit", "aria-label": "note on this half-orbit", onchange: (event) => change(marks.half_orbits, entry.identity, { note: event.target.value }) });
+  const note = element("textarea", { placeholder: `a note on this ${DATA.input}`, "aria-label": `note on this ${DATA.input}`, onchange: (event) => change(marks.inputs, entry.identity, { note: event.target.value }) });
   note.value = mark.note ?? "";
-  byId("case").replaceChildren(
+  const layers = DATA.layers.length
+    ? [element("span", { class: "hint", text: "Draw as " }), markButtons(drawAs, DATA.layers, (name) => { drawAs = name; again(); })] : [];
+  const hint = `Red: what was found${DATA.against ? "; dashed blue: only by B" : ""}. Drag over the picture to draw what was missed.`;
+  redraw(byId("case"),
     element("h2", { text: `${current + 1} of ${QUEUE.length}: ${DATA.sources[entry.orbit]}` }), whole,
-    element("p", { class: "hint", text: "Red: what was found. Drag over the picture to draw what was missed." }),
-    ...found, element("strong", { text: "And the rest of it?" }),
-    markButtons(mark.mark, ["nothing missed", "something missed"], (name) => set({ mark: mark.mark === name ? null : name, ...(name === "nothing missed" ? { boxes: null } : {}) })),
+    element("p", { class: "hint", text: hint }), ...layers,
+    ...(rowsOf.get(entry.orbit) ?? []).map((row) => foundLine(row, again)), element("strong", { text: "And the rest of it?" }),
+    markButtons(mark.mark, COMPLETE, (name) => set({ mark: mark.mark === name ? null : name, ...(name === "nothing missed" ? { boxes: null } : {}) })),
     element("div", { class: "buttons" },
-      ...(boxes.length ? [element("button", { type: "button", text: `Remove the last of ${boxes.length} drawn`, onclick: () => set({ boxes: boxes.length > 1 ? boxes.slice(0, -1) : null }) })] : []),
       element("button", { type: "button", text: "Previous (p)", onclick: () => showCase(current - 1) }),
-      element("button", { type: "button", text: "Next (n)", onclick: () => showCase(current + 1) })), note);
+      element("button", { type: "button", text: "Next (n)", onclick: () => showCase(current + 1) }),
+      ...(boxes.length ? [element("button", { type: "button", text: `Remove the last of ${boxes.length} drawn`, onclick: () => set({ boxes: boxes.length > 1 ? boxes.slice(0, -1) : null }) })] : [])), note);
   showProgress();
 }
 
 function exported() {
   const list = (of, name) => Object.entries(of).map(([id, facts]) => ({ [name]: id, ...facts }));
-  return { kind: "odm review", version: 1, fingerprint: DATA.id, against: DATA.against, model: DATA.model, strata: DATA.strata,
-    queue: QUEUE.map(({ identity, stratum }) => ({ identity, stratum })),
-    regions: list(marks.regions, "region_id"), half_orbits: list(marks.half_orbits, "identity") };
+  return { kind: "odm review", version: 2, campaign: DATA.kind, fingerprint: DATA.id, against: DATA.against, model: DATA.model,
+    strata: DATA.strata, queue: QUEUE.map(({ identity, stratum }) => ({ identity, stratum })),
+    findings: list(marks.findings, "id"), inputs: list(marks.inputs, "identity") };
 }
 
 function exportMarks() {
@@ -121,8 +153,9 @@ async function loadFile(event) {
   try {
     const given = JSON.parse(await event.target.files[0].text());
     if (given.kind !== "odm review" || given.fingerprint !== DATA.id) { say("That file holds marks of another report."); return; }
-    for (const { region_id, ...facts } of given.regions) marks.regions[region_id] = facts;
-    for (const { identity, ...facts } of given.half_orbits) marks.half_orbits[identity] = facts;
-    keepMarks(); refresh(); showCase(current);
+    const beside = given.against === DATA.against; // what only B found is of another B otherwise
+    const own = given.findings.filter((one) => beside || !one.id.startsWith("b:"));
+    takeMarks(own.map((one) => [one.id, one]), given.inputs.map((one) => [one.identity, one]));
+    keepMarks(); whenMarked.forEach((listener) => listener()); table?.draw(); showDetail(); showCase(current);
   } catch { say("That file cannot be read as marks."); }
 }

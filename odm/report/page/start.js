@@ -4,7 +4,7 @@
 function setTheme(name) {
   document.documentElement.dataset.theme = name;
   charts.forEach((chart) => chart.draw());
-  world?.draw();
+  world?.restyle();
 }
 
 function setView(name) {
@@ -31,7 +31,7 @@ function start() {
   table = new Table();
   if (COLUMNS.shown.map) world = new WorldMap(choose);
   if (COLUMNS.shown.timeline) world = new Timeline(choose);
-  byId("view-review").hidden = !DATA.reviewable;
+  byId("case").setAttribute("aria-label", `the ${DATA.input} under review`);
   whenFiltered(() => { table.update(); world?.draw(); });
   refresh();
   buildReview();

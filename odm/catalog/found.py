@@ -1,0 +1,64 @@
+"""What a campaign found and what it looked at, of whatever kind its inputs are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.catalog.outcomes import OutcomeKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Found:
+    """A campaign in two tables.
+
+    Attributes:
+        kind: of the inputs.
+        findings: a row per finding: columns of `OutcomeKind.finding`.
+        inputs: a row per outcome: ``identity``, ``source``, ``status`` and more.
+        owner: (findings,) the row in ``inputs`` that each finding is from.
+    """
+
+    kind: OutcomeKind
+    findings: pd.DataFrame
+    inputs: pd.DataFrame
+    owner: NDArray[np.intp]
+
+    @property
+    def identities(self) -> NDArray[Any]:
+        """(findings,) identity of the input that each is from."""
+        names = self.inputs["identity"].to_numpy(dtype=object)
+        return np.asarray(names[self.owner], dtype=object)
+
+    @property
+    def number(self) -> NDArray[np.intp]:
+        """(inputs,) findings in each."""
+        return np.bincount(self.owner, minlength=len(self.inputs)).astype(np.intp)
+
+    @property
+    def ids(self) -> list[str]:
+        """What each finding is called; see `finding_ids`."""
+        # Findings of one input follow each other, in the order of its outcome.
+        place = np.arange(len(self.owner)) - np.searchsorted(self.owner, self.owner)
+        own = self.findings["region_id"] if "region_id" in self.findings else [None] * len(place)
+        rows = zip(own, self.identities, place, strict=True)
+        return [_id(name, identity, int(number)) for name, identity, number in rows]
+
+
+def finding_ids(identity: str, findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the findings of one input are called, in the order of its outcome.
+
+    That of the catalog where it has one, as regions do; else the input's identity and a number.
+    """
+    return [_id(one.get("region_id"), identity, n) for n, one in enumerate(findings)]
+
+
+def _id(own: Any, identity: str, place: int) -> str:
+    return str(own) if isinstance(own, str) and own else f"{identity}_{place + 1:02d}"

@@ -1,0 +1,122 @@
+"""Figures of a campaign of ionograms: occurrence of layers, edges over time, two campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odm.catalog.ionogram_statistics import LAYERS
+from odm.images.figure import new_figure
+from odm.report.comparison import STYLE as SIDE_STYLE
+from odm.report.sides import SIDES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Sheet = Mapping[str, Any]
+_STYLE = {"Es": ("#E69F00", "^", "--"), "F": ("#0072B2", "o", "-")}
+
+
+def occurrence(sheet: Sheet) -> Figure:
+    """Share of ionograms with each layer, by hour and by day."""
+    figure = new_figure(6.5, 5.6)
+    by_hour, by_day = figure.subplots(2, 1)
+    days = np.array([row["value"] for row in sheet["layers"]["F"]["by_day"]], "datetime64[D]")
+    for layer, aside in zip(LAYERS, (-0.12, 0.12), strict=True):  # bars do not hide each other
+        facts = sheet["layers"][layer]
+        hours = [row for row in facts["by_hour"] if row["of"]]
+        _shares(by_hour, layer, np.array([row["value"] for row in hours]) + aside, hours)
+        noon = days + np.timedelta64(round((12 + 24 * aside) * 60), "m")
+        _shares(by_day, layer, noon, facts["by_day"])
+    by_hour.set_xlim(-0.5, 23.5)
+    by_hour.set_xticks(range(0, 24, 3))
+    by_hour.set_xlabel("hour, UTC")
+    by_hour.legend(frameon=False)
+    by_hour.set_title(
+        f"Layers in {sheet['ionograms']} ionograms; 95 % intervals, as if each were independent",
+        fontsize=9, loc="left",
+    )  # fmt: skip
+    by_day.set_xlabel("day, UTC")
+    if days.size:
+        by_day.set_xlim(days.min(), days.max() + np.timedelta64(1, "D"))
+    _dates(by_day, bool(days.size))
+    for axes in (by_hour, by_day):
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_ylabel("share of ionograms")
+    return figure
+
+
+def _shares(axes: Axes, layer: str, x: Any, rows: Sequence[Sheet]) -> None:
+    share = np.array([row["share"] for row in rows], dtype=float)
+    ends = np.array([row["interval"] for row in rows], dtype=float).reshape(-1, 2).T
+    colour, marker, dash = _STYLE[layer]
+    axes.errorbar(
+        x, share, np.abs(ends - share), color=colour, marker=marker, ls=dash, ms=4, lw=1.2,
+        capsize=2, elinewidth=0.7, label=layer,
+    )  # fmt: skip
+
+
+def edges(layers: pd.DataFrame) -> Figure:
+    """Minimum group range and highest frequency over time; hollow where only a box is known."""
+    figure = new_figure(7.5, 5.2)
+    near, high = figure.subplots(2, 1, sharex=True)
+    times = layers["time"].dt.tz_localize(None).to_numpy()
+    has = layers["has_edge"].to_numpy(dtype=bool)
+    size = float(np.clip(4000 / max(len(layers), 1), 3, 14))
+    for axes, name, scale in ((near, "minimum_group_range", 1), (high, "edge_frequency_max", 1e-6)):
+        values = layers[name].to_numpy(dtype=float) * scale
+        for layer in LAYERS:
+            of_layer = (layers["layer"] == layer).to_numpy()
+            colour, marker, _ = _STYLE[layer]
+            for chosen, fill, what in ((of_layer & has, colour, "edge"),
+                                       (of_layer & ~has, "none", "box")):  # fmt: skip
+                if chosen.any():
+                    axes.scatter(
+                        times[chosen], values[chosen], s=size, c=fill, marker=marker, lw=0.7,
+                        edgecolors=colour, label=f"{layer}, {what} ({int(chosen.sum())})",
+                        rasterized=len(layers) > 5000,
+                    )  # fmt: skip
+    near.set_ylabel("minimum group range, km")
+    high.set_ylabel("highest frequency, MHz")
+    high.set_xlabel("UTC")
+    _dates(high, bool((~np.isnat(times)).any()))
+    if len(layers):
+        near.legend(
+            ncols=4, frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.08)
+        )  # fmt: skip
+    near.set_title("Leading edges over time", fontsize=9, loc="left")
+    return figure
+
+
+def comparison(tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> Figure:
+    """Nearest border of the layers of both, of only A and of only B, over time."""
+    figure = new_figure(7.5, 3.8)
+    axes = figure.add_subplot()
+    some = False
+    for side, table in enumerate(tables):
+        colour, marker = SIDE_STYLE[side]
+        times = table["time"].dt.tz_localize(None).to_numpy()
+        some = some or bool((~np.isnat(times)).any())
+        axes.scatter(
+            times, table["range_min"], s=10, c=colour, marker=marker, lw=0.25, edgecolors="0.15",
+            label=f"{SIDES[side]} ({len(table)})", zorder=3 + side,
+        )  # fmt: skip
+    axes.set_ylabel("nearest range of the box, km")
+    axes.set_xlabel("UTC")
+    _dates(axes, some)
+    axes.legend(ncols=3, frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    axes.set_title("Layers that both campaigns have, and that one has", fontsize=9, loc="left")
+    return figure
+
+
+def _dates(axes: Axes, some: bool) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    if some:
+        locator = AutoDateLocator()
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

@@ -1,0 +1,113 @@
+"""Pictures of ionograms for the page: one each, with the boxes and edges of all its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from odm.archive.errors import OdmError
+from odm.archive.files import join
+from odm.archive.ionograms import open_ionogram
+from odm.images.ionogram import cell_borders
+from odm.progress import progress
+from odm.report.crops import Crop, jpeg
+from odm.report.gather import INSIDE, Pictures, write_beside
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Layer = Mapping[Any, Any]
+PIXELS = (420, 280)
+_LOWEST_DB, _HIGHEST_DB = -3.0, 25.0
+_MISSING = (150, 150, 150)
+_AXES = {"x": {"scale": 1e-6, "label": "MHz"}, "y": {"label": "km"}}
+
+
+def gather_ionograms(
+    out: str,
+    archive: str,
+    sources: Sequence[str],
+    wanted: Mapping[int, Mapping[int, Layer]],
+    *,
+    inside: int = INSIDE,
+) -> Pictures:
+    """Draw ionograms.
+
+    Args:
+        out: folder of the page.
+        archive: folder or URI.
+        sources: of each ionogram: its file, relative to the archive.
+        wanted: ionogram → row of the page → layer, the most wanted ionogram first: these come
+            inside the page.
+        inside: how many come inside the page.
+    """
+    found = Pictures()
+    with progress("drawing", len(wanted), "ionograms") as advance:
+        for place, (number, layers) in enumerate(wanted.items()):
+            try:
+                opened = open_ionogram(join(archive, sources[number]))
+            except OdmError as error:
+                found.problems.append(str(error))
+                continue
+            finally:
+                advance(1)
+            crop = whole_ionogram(opened, layers)
+            name = write_beside(out, number, crop) if place >= inside else None
+            found.beside += name is not None
+            found.orbits[number] = {**crop.facts(name), "axes": _AXES, "lat": None}
+    return found
+
+
+def whole_ionogram(ionogram: xr.Dataset, layers: Mapping[int, Layer]) -> Crop:
+    """An ionogram with the box of every layer, and the leading edge where it has one.
+
+    Args:
+        ionogram: as `odm.archive.ionograms.open_ionogram` gives it.
+        layers: row of the page → row of the catalog.
+    """
+    frequency = ionogram["frequency"].values.astype(float)
+    lower, upper = cell_borders(frequency)
+    low, high = cell_borders(ionogram["group_range"].values.astype(float))
+    box = (float(lower[0]), float(upper[-1]), float(low[0]), float(high[-1]))
+    columns = box[0] + (np.arange(PIXELS[0]) + 0.5) / PIXELS[0] * (box[1] - box[0])
+    nearest = np.abs(columns[:, None] - frequency[None, :]).argmin(axis=1)
+    there = (columns >= lower[nearest]) & (columns <= upper[nearest])
+    values = ionogram["snr"].values[nearest].astype(float)
+    known = np.isfinite(values) & there[:, None]
+    level = (np.where(known, values, 0) - _LOWEST_DB) / (_HIGHEST_DB - _LOWEST_DB)
+    grey = np.rot90(np.clip(level, 0, 1) * 255).astype(np.uint8)
+    colours = np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), dtype=np.uint8)
+    colours[~np.rot90(known)] = _MISSING
+    return Crop(
+        jpeg=jpeg(colours, PIXELS),
+        box=box,
+        latitude=(float("nan"), float("nan")),
+        shapes=[_points(_corners(layer), box) for layer in layers.values()],
+        rows=list(layers),
+        lines=[_points(_edge(layer), box) for layer in layers.values()],
+    )
+
+
+def _corners(layer: Layer) -> list[tuple[float, float]]:
+    left, right = layer["frequency_min"], layer["frequency_max"]
+    near, far = layer["range_min"], layer["range_max"]
+    return [(left, near), (right, near), (right, far), (left, far)]
+
+
+def _edge(layer: Layer) -> list[tuple[float, float]]:
+    edge = layer.get("edge_frequency"), layer.get("edge_group_range")
+    if edge[0] is None or edge[1] is None:
+        return []
+    return list(zip(edge[0], edge[1], strict=True))
+
+
+def _points(points: Sequence[tuple[float, float]], box: tuple[float, ...]) -> list[int]:
+    x0, x1, y0, y1 = box
+    flat = [
+        ((x - x0) / (x1 - x0) * 1000, (y1 - y) / (y1 - y0) * 1000)
+        for x, y in points if np.isfinite(x) and np.isfinite(y)
+    ]  # fmt: skip
+    return [round(value) for pair in flat for value in pair]
