@@ -10,13 +10,14 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from odm.archive.files import make_folder, write_bytes
 from odm.images.annotations import SIMULATED
 from odm.statement import SIMULATED_DATA
 from odm.training.settings import TaskSettings
-from tuning.findings import Found, read_sweep
+from tuning.findings import HINT, Found, read_sweep
 from tuning.folder import SweepFolder
 from tuning.pictures import CAPTIONS, write_pictures
 from tuning.spaces import IMAGE_SIZE, settings_of
@@ -87,7 +88,7 @@ def best_yaml(folder: SweepFolder, found: Found) -> str:
         content = dict(best.user_attrs["thresholds"])
     else:
         data = data_of(folder, found.sweep, best.params)
-        head += f"# odm train {found.sweep.task} --config {BEST} --data {data}\n"
+        head += f"# odm train {found.sweep.task} --config {BEST} --data {quote(str(data))}\n"
         if best.params.get(IMAGE_SIZE) is not None:
             head += "# (images of that size were part of the search)\n"
         content = best_settings(found).model_dump(mode="json")
@@ -130,7 +131,8 @@ def text(found: Found, shown: int = SHOWN) -> str:
     ]
     if found.importance:
         parts = ", ".join(f"{name} {share:.2f}" for name, share in found.importance.items())
-        lines.append(f"importance: {parts}")
+        hint = f" (of {len(found.best)} trials: a hint)" if len(found.best) < HINT else ""
+        lines.append(f"importance: {parts}{hint}")
     lines.append(noise_sentence(found))
     if len(found.objectives) > 1:
         lines.append(f"no other trial beats in all: {', '.join(map(str, found.front))}")
