@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/tune"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    data = training_set(options.work / f"data{options.half_orbits}", options.half_orbits, 256)
+    data = training_set(options.work / f"data{options.half_orbits}", options.half_orbits, size=256)
     place = options.work / f"overhead-{time.strftime('%Y%m%d-%H%M%S')}"
     rows = []
     bare = [_bare(data, place / f"bare{i}") for i in range(options.rounds + 1)][1:]

@@ -100,7 +100,7 @@ def plan_sweep(
         TrainingError: the data set has nothing to learn from.
     """
     space.check(base)
-    dataset = _open(task, data)
+    dataset = open_dataset(task, data)
     for part in ("train", "validation"):
         dataset.samples(part)
     sweep = Sweep(
@@ -269,7 +269,12 @@ class _Machinery:
         }
 
 
-def _open(task: Task, data: Path) -> Any:
+def open_dataset(task: Task, data: Path) -> Any:
+    """A data set of what a task is about: ionograms for a detector, else half-orbits.
+
+    Raises:
+        InputError: it is of the other kind, or cannot be read.
+    """
     from odm.archive.ionogram_samples import IonogramDataset, is_ionogram_dataset
     from odm.archive.samples import Dataset
 
@@ -277,7 +282,7 @@ def _open(task: Task, data: Path) -> Any:
         return IonogramDataset.load(data)
     if is_ionogram_dataset(data):
         raise InputError(
-            f"{data}: is a data set of ionograms; odm tune segmenter searches on half-orbits"
+            f"{data}: is a data set of ionograms; segmenters are searched on half-orbits"
         )
     return Dataset.load(data)
 

@@ -34,6 +34,7 @@ from tuning.plain import run_plain
 from tuning.spaces import Space
 from tuning.stopping import Rule
 from tuning.study import CUTS, Asked, Ledger
+from tuning.sweep import open_dataset
 from tuning.trial import Outcome
 
 REGION_NAMES = {"probability", "hysteresis", "minimum_area", "seed_pixels"}
@@ -289,7 +290,7 @@ def search_thresholds(
     card = read_model_card(model)
     boxes = card.architecture["kind"] == DETECTOR
     chosen = space.only(BOX_NAMES if boxes else REGION_NAMES)
-    dataset: Any = IonogramDataset.load(data) if boxes else Dataset.load(data)
+    dataset = open_dataset("detector" if boxes else "segmenter", data)
     sweep = Sweep(
         "thresholds",
         chosen,

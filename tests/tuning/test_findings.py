@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from optuna.distributions import IntDistribution
 
 from tests.tuning.sweeps import settings
 from tuning.findings import FEWEST, read_sweep
@@ -73,14 +74,13 @@ def test_noise_beside_differences(tmp_path: Path) -> None:
     folder, ledger = told(tmp_path, FEWEST)
     one, other = (trial.number for trial in ledger.ranked()[:2])
     own = {trial.number: trial.values[0] for trial in ledger.trials}
-    wide = make_space("segmenter", {"learning_rate": {"low": 0, "high": 1}}).distributions
+    wide = IntDistribution(0, 100)
     seeds = Ledger(
-        folder.journal, folder.seeds_study, ledger.objectives,
-        {"of": wide["learning_rate"], "seed": wide["learning_rate"]},
-    )  # fmt: skip
+        folder.journal, folder.seeds_study, ledger.objectives, {"of": wide, "seed": wide}
+    )
     for number in (one, other):
-        for off in (-0.01, 0.01):
-            seeds.queue({"of": number, "seed": off})
+        for seed, off in enumerate((-0.01, 0.01), start=1):
+            seeds.queue({"of": number, "seed": seed})
             seeds.finish(seeds.ask().number, {"region_f1": own[number] + off}, stopped=False)
     found = read_sweep(folder)
     assert [repeat.number for repeat in found.repeated] == [one, other]

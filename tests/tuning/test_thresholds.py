@@ -92,7 +92,7 @@ def test_nothing_is_saved_that_does_not_gain(dataset: Path, model: str, tmp_path
 
 def test_no_thresholds_that_can_be(dataset: Path, model: str, tmp_path: Path) -> None:
     space = make_space("thresholds", {"probability": {"choices": [0.0]}})
-    with pytest.raises(TuningError, match="none of 2 trials came to its end: thresholds 0.0 and"):
+    with pytest.raises(TuningError, match=r"none of 2 trials came to its end: thresholds 0\.0 and"):
         search_thresholds(
             model, dataset, space, 2, lambda s: SweepFolder.of(s, tmp_path, "x"), engine="eager"
         )
