@@ -83,12 +83,13 @@ def _free_port() -> int:
 
 
 def held_samples(
-    cluster: Cluster, job: Job, plans: Mapping[int | None, AnyPlan]
+    cluster: Cluster, job: Job, plans: Mapping[int | None, AnyPlan], wait_s: float = 600.0
 ) -> dict[int | None, Any]:
     """The samples of each size of image, read once into the object store for all trials.
 
     Raises:
+        ClusterError: none could be read for ``wait_s``.
         ArchiveError, AnnotationError: the first bad file.
     """
     read = read_masks if job.task == "segmenter" else read_boxes
-    return {size: read(plan, cluster) for size, plan in plans.items()}
+    return {size: read(plan, cluster, wait_s) for size, plan in plans.items()}

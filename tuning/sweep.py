@@ -252,7 +252,7 @@ class _Machinery:
         stack = ExitStack()
         self._close = stack.close
         cluster, room = stack.enter_context(connected(self.where, self.job))
-        sources = held_samples(cluster, self.job, self._plans())
+        sources = held_samples(cluster, self.job, self._plans(), self.where.wait_s)
 
         def run(ledger: Ledger, job: Job, total: int, board: Board) -> None:
             job = replace(job, threads=room.cpus)
