@@ -68,7 +68,7 @@ class Board:
         print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Show it a last time."""
-        self.show()
+        """Leave the line, shown after the last trial."""
         if self._on_terminal:
+            self.show()
             print(file=sys.stderr, flush=True)

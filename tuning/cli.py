@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odm.commands.runners import Address
+from odm.commands.train import DATA, AsJson, Data
+
 if TYPE_CHECKING:
     from tuning.folder import SweepFolder
+    from tuning.spaces import Task
 
 app = typer.Typer(no_args_is_help=True, help="Search hyperparameters, and report what was found.")
 
@@ -20,7 +24,6 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-Data = Annotated[Path, typer.Option(help="A dataset.yaml.", show_default=False)]
 SpaceFile = Annotated[Path, typer.Option(help="What is searched, in YAML: see configs/space_*.")]
 Config = Annotated[
     Path | None, typer.Option(help="Settings of what is not searched, as of odm train.")
@@ -59,18 +62,9 @@ Gpus = Annotated[
 Concurrent = Annotated[
     int | None, typer.Option(help="Trials at once [default: as many as there is room for].")
 ]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT",
-        help="A Ray cluster, or auto [default: RAY_ADDRESS, else one on this machine].",
-        show_default=False,
-    ),
-]
 Wait = Annotated[
     float, typer.Option(help="Seconds that a trial waits for room before the sweep ends.", min=1)
 ]
-Json = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 SWEEPS = Path("sweeps")
 
 
@@ -79,80 +73,76 @@ def _group() -> None:
     pass
 
 
-@app.command()
-def segmenter(
-    overrides: Overrides = None,
-    data: Data = Path("dataset.yaml"),
-    space: SpaceFile = Path("configs/space_segmenter.yaml"),
-    trials: Trials = 20,
-    name: Name = None,
-    out: Out = SWEEPS,
-    config: Config = None,
-    objective: Objectives = None,
-    scheduler: Scheduler = "asha",
-    grace: Grace = 1,
-    reduction: Reduction = 3,
-    seed: Seed = 0,
-    repeats: Repeats = 2,
-    local: Local = False,
-    workers: Workers = 1,
-    cpus: Cpus = None,
-    gpus: Gpus = None,
-    concurrent: Concurrent = None,
-    address: Address = None,
-    wait: Wait = 600.0,
-    json_: Json = False,
-) -> None:
-    """Search the hyperparameters of a segmenter; the same command again goes on.
+def _search(task: Task, example: str) -> None:
+    """Add the command that searches the settings of a task's trainings."""
 
-    Example: odm tune segmenter --data dataset.yaml --config configs/odm_unet_small.yaml
-    --trials 30 schedule.epochs=8
-    """
-    where = [local, workers, cpus, gpus, concurrent, address, wait]
-    rule = (scheduler, grace, reduction)
-    _sweep("segmenter", overrides, data, space, trials, name, out, config, objective, rule, seed,
-           repeats, where, json_)  # fmt: skip
+    @app.command(task)
+    def command(
+        overrides: Overrides = None,
+        data: Data = DATA,
+        space: SpaceFile = Path(f"configs/space_{task}.yaml"),
+        trials: Trials = 20,
+        name: Name = None,
+        out: Out = SWEEPS,
+        config: Config = None,
+        objective: Objectives = None,
+        scheduler: Scheduler = "asha",
+        grace: Grace = 1,
+        reduction: Reduction = 3,
+        seed: Seed = 0,
+        repeats: Repeats = 2,
+        local: Local = False,
+        workers: Workers = 1,
+        cpus: Cpus = None,
+        gpus: Gpus = None,
+        concurrent: Concurrent = None,
+        address: Address = None,
+        wait: Wait = 600.0,
+        json_: AsJson = False,
+    ) -> None:
+        from odm.training.settings import read_settings
+        from tuning.folder import SweepFolder
+        from tuning.spaces import SETTINGS, read_space
+        from tuning.stopping import Rule
+        from tuning.sweep import Where, plan_sweep, run_sweep
+
+        where = Where(local, workers, cpus, gpus, concurrent, address, wait)
+        sweep, dataset = plan_sweep(
+            task,
+            read_settings(config, overrides or [], SETTINGS[task]),
+            read_space(space, task),
+            data,
+            objectives=tuple(objective or ()),
+            rule=Rule(scheduler, grace, reduction),
+            seed=seed,
+            full_epochs=read_settings(config, (), SETTINGS[task]).schedule.epochs,
+        )
+        folder = SweepFolder.of(sweep, out, name)
+        _say(f"sweep {folder.path}: {trials} trials; odm tune report shows what was found so far")
+        run_sweep(folder, sweep, dataset, trials, where, repeats=repeats, say=_say)
+        _report(folder, None, json_)
+
+    command.__doc__ = (
+        f"Search the hyperparameters of a {task}; the same command again goes on.\n\n"
+        f"Example: odm tune {task} {example}"
+    )
 
 
-@app.command()
-def detector(
-    overrides: Overrides = None,
-    data: Data = Path("dataset.yaml"),
-    space: SpaceFile = Path("configs/space_detector.yaml"),
-    trials: Trials = 20,
-    name: Name = None,
-    out: Out = SWEEPS,
-    config: Config = None,
-    objective: Objectives = None,
-    scheduler: Scheduler = "asha",
-    grace: Grace = 1,
-    reduction: Reduction = 3,
-    seed: Seed = 0,
-    repeats: Repeats = 2,
-    local: Local = False,
-    workers: Workers = 1,
-    cpus: Cpus = None,
-    gpus: Gpus = None,
-    concurrent: Concurrent = None,
-    address: Address = None,
-    wait: Wait = 600.0,
-    json_: Json = False,
-) -> None:
-    """Search the hyperparameters of a detector; the same command again goes on.
-
-    Example: odm tune detector --data ionograms.yaml --config configs/yolox_nano.yaml
-    --trials 30 schedule.epochs=8 loss.l1_epochs=2
-    """
-    where = [local, workers, cpus, gpus, concurrent, address, wait]
-    rule = (scheduler, grace, reduction)
-    _sweep("detector", overrides, data, space, trials, name, out, config, objective, rule, seed,
-           repeats, where, json_)  # fmt: skip
+_search(
+    "segmenter",
+    "--data dataset.yaml --config configs/odm_unet_small.yaml --trials 30 schedule.epochs=8",
+)
+_search(
+    "detector",
+    "--data ionograms.yaml --config configs/yolox_nano.yaml --trials 30 schedule.epochs=8 "
+    "loss.l1_epochs=2",
+)
 
 
 @app.command()
 def thresholds(
-    model: Annotated[str, typer.Argument(help="A model folder.")],
-    data: Data = Path("dataset.yaml"),
+    model: Annotated[str, typer.Argument(help="A model folder, or a shipped model by its name.")],
+    data: Data = DATA,
     space: SpaceFile = Path("configs/space_thresholds.yaml"),
     trials: Trials = 100,
     name: Name = None,
@@ -160,9 +150,9 @@ def thresholds(
     seed: Seed = 0,
     engine: Annotated[str, typer.Option(help="auto, eager, compile, onnx or openvino.")] = "auto",
     save: Annotated[
-        bool, typer.Option("--save", help="Write the best into the model folder.")
+        bool, typer.Option("--save", help="Write the best into the model folder, if they gain.")
     ] = False,
-    json_: Json = False,
+    json_: AsJson = False,
 ) -> None:
     """Search the thresholds of a trained model on its predictions, without training.
 
@@ -172,13 +162,15 @@ def thresholds(
     """
     import json
 
+    from odm.models.shipped import model_folder, own_folder
     from odm.progress import progress
     from tuning.folder import SweepFolder
     from tuning.spaces import read_space
-    from tuning.thresholds import save_thresholds, search_thresholds
+    from tuning.thresholds import PART, save_thresholds, search_thresholds
 
+    folder = own_folder(model) if save else model_folder(model)
     place, found = search_thresholds(
-        model,
+        folder,
         data,
         read_space(space, "thresholds"),
         trials,
@@ -188,9 +180,9 @@ def thresholds(
         meter=progress,
         say=_say,
     )
-    if save:
-        card = save_thresholds(model, found, place.name, place.read().digest_of_data)
-        _say(f"saved: {model} has digest {card.digest}")
+    if save and found.gains:
+        card = save_thresholds(folder, found, place.name, place.read().digest_of_data)
+        _say(f"saved: {folder} has digest {card.digest}")
     if json_:
         content = {"sweep": str(place.path), "own": found.own, "best": found.best}
         print(json.dumps({**content, "thresholds": found.thresholds}, indent=2))
@@ -198,6 +190,7 @@ def thresholds(
     for what, scores in (("the model folder's", found.own), ("the best", found.best)):
         shown = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
         print(f"{what}: {shown}")
+    print(f"(on {PART}, where the best were chosen: they look better than they are)")
     print(f"{place.path}: {found.thresholds}")
 
 
@@ -207,20 +200,13 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the report [default: SWEEP/report].")
     ] = None,
-    json_: Json = False,
+    json_: AsJson = False,
 ) -> None:
     """Show what a sweep found: table, importance, best settings as YAML, pictures, one page.
 
     Example: odm tune report sweeps/segmenter-0123456789ab
     """
-    import json
-
-    from tuning.report import summary, text, write_report
-
-    found, files = write_report(_folder(sweep), out)
-    for path in files:
-        _say(f"written: {path}")
-    print(json.dumps(summary(found), indent=2) if json_ else text(found))
+    _report(_folder(sweep), out, json_)
 
 
 @app.command()
@@ -240,7 +226,7 @@ def retrain(
     workers: Workers = 1,
     cpus: Cpus = None,
     address: Address = None,
-    json_: Json = False,
+    json_: AsJson = False,
 ) -> None:
     """Train the best settings of a sweep at full length, with several seeds; goes on when killed.
 
@@ -272,54 +258,13 @@ def retrain(
               f"{statistics.stdev(values):.4f}")  # fmt: skip
 
 
-def _sweep(
-    task: Any,
-    overrides: list[str] | None,
-    data: Path,
-    space: Path,
-    trials: int,
-    name: str | None,
-    out: Path,
-    config: Path | None,
-    objective: list[str] | None,
-    rule: tuple[str, int, int],
-    seed: int,
-    repeats: int,
-    where: list[Any],
-    json_: bool,
-) -> None:
-    from odm.training.settings import read_settings
-    from tuning.folder import SweepFolder
-    from tuning.spaces import SETTINGS, read_space
-    from tuning.stopping import Rule
-    from tuning.sweep import Where, plan_sweep, run_sweep
-
-    chosen = read_space(space, task)
-    placed = Where(*where)
-    base = read_settings(config, overrides or [], SETTINGS[task])
-    sweep, dataset = plan_sweep(
-        task,
-        base,
-        chosen,
-        data,
-        objectives=tuple(objective or ()),
-        rule=Rule(*rule),
-        seed=seed,
-        full_epochs=read_settings(config, (), SETTINGS[task]).schedule.epochs,
-    )
-    folder = SweepFolder.of(sweep, out, name)
-    _say(f"sweep {folder.path}: {trials} trials; odm tune report shows what it has found so far")
-    run_sweep(folder, sweep, dataset, trials, placed, repeats=repeats, say=_say)
-    _show(folder, json_)
-
-
-def _show(folder: SweepFolder, json_: bool) -> None:
+def _report(folder: SweepFolder, out: Path | None, json_: bool) -> None:
     import json
 
     from tuning.report import summary, text, write_report
 
-    found, files = write_report(folder)
-    _say(f"written: {files[0]}, {files[-1]} and more")
+    found, files = write_report(folder, out)
+    _say(f"written to {files[0].parent}: {', '.join(path.name for path in files)}")
     print(json.dumps(summary(found), indent=2) if json_ else text(found))
 
 

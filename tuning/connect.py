@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from odm.training.plans import AnyPlan
 from ray_jobs.cluster import Cluster, connect
+from ray_jobs.nodes import check_nodes
 from ray_jobs.samples import READER
+from ray_jobs.shared import check_shared
 from ray_jobs.train import read_boxes, read_masks
 from tuning.trial import Job
 from tuning.tuner import Room, make_nested_room, make_room
@@ -25,13 +27,17 @@ def connected(where: Where, job: Job) -> Iterator[tuple[Cluster, Room]]:
 
     Raises:
         InputError: an address that cannot be one.
-        ClusterError: no cluster, no room for one trial, or, for trials of several workers, no State
-            API to free their workers if they die.
+        ClusterError: no cluster, no room for one trial, a machine without this code, the archive
+            or the sweep's folder, or, for trials of several workers, no State API to free their
+            workers if they die.
     """
     device = job.base.runtime.device
     nested = where.workers > 1
     with _cluster(where.address, nested=nested) as cluster:
         cluster.check(1, READER, "readers")
+        if not cluster.started:
+            check_nodes(sorted({dataset.archive for dataset in job.datasets.values()}))
+            check_shared(job.folder)
         if nested:
             room = make_nested_room(cluster, where.launch, device, where.concurrent)
         else:
@@ -77,12 +83,13 @@ def _free_port() -> int:
 
 
 def held_samples(
-    cluster: Cluster, job: Job, plans: Mapping[int | None, AnyPlan]
+    cluster: Cluster, job: Job, plans: Mapping[int | None, AnyPlan], wait_s: float = 600.0
 ) -> dict[int | None, Any]:
     """The samples of each size of image, read once into the object store for all trials.
 
     Raises:
+        ClusterError: none could be read for ``wait_s``.
         ArchiveError, AnnotationError: the first bad file.
     """
     read = read_masks if job.task == "segmenter" else read_boxes
-    return {size: read(plan, cluster) for size, plan in plans.items()}
+    return {size: read(plan, cluster, wait_s) for size, plan in plans.items()}

@@ -26,8 +26,11 @@ WORDS = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
-FEWEST = 4
-"""Trials that came to their end, below which nothing is said about what matters."""
+FEWEST = 8
+"""Trials that came to their end, below which nothing is said about what matters: of fewer, the best
+quarter is one."""
+HINT = 20
+"""Below which it is no more than a hint."""
 BEST_SHARE = 0.25
 
 
@@ -150,7 +153,8 @@ def read_sweep(folder: SweepFolder) -> Found:
 
 def importance_of(study: optuna.Study, first: Objective, ended: int) -> dict[str, float]:
     """PED-ANOVA (Watanabe et al. 2023): how much each parameter decides whether a trial is among
-    the best quarter of those that came to their end; shares that add up to 1."""
+    the best quarter of those that came to their end; shares that add up to 1, or none where there
+    are too few trials or nothing tells them apart."""
     if ended < FEWEST:
         return {}
     sign = -1 if first.maximised else 1
@@ -158,10 +162,18 @@ def importance_of(study: optuna.Study, first: Objective, ended: int) -> dict[str
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = get_param_importances(
-            study, evaluator=evaluator, target=lambda trial: sign * trial.values[0]
+            study,
+            evaluator=evaluator,
+            target=lambda trial: sign * trial.values[0],
+            normalize=False,  # or shares of nothing would be equal
         )
     shares = {name: float(value) for name, value in found.items() if math.isfinite(value)}
-    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+    total = sum(shares.values())
+    if not total:
+        return {}
+    return {
+        name: value / total for name, value in sorted(shares.items(), key=lambda item: -item[1])
+    }
 
 
 def _repeated(folder: SweepFolder, trials: Sequence[FrozenTrial]) -> list[Repeated]:

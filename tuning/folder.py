@@ -113,7 +113,7 @@ class SweepFolder:
 
     @classmethod
     def of(cls, sweep: Sweep, out: Path, name: str | None) -> SweepFolder:
-        """That of a sweep, made where it is not there.
+        """That of a sweep.
 
         Raises:
             InputError: another sweep is there.
@@ -124,12 +124,11 @@ class SweepFolder:
         folder = cls((out / chosen).expanduser().resolve())
         if (folder.path / SWEEP).exists():
             _compare(folder.read(), sweep, folder.path)
-        make_folder(folder.path)
-        folder.write(sweep)
         return folder
 
     def write(self, sweep: Sweep) -> None:
         """Store what the sweep is."""
+        make_folder(self.path)
         content = {**asdict(sweep), "space": sweep.space.to_dict(), "rule": asdict(sweep.rule)}
         write_bytes(self.path / SWEEP, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -153,17 +152,23 @@ class SweepFolder:
             raise InputError(f"{path}: is damaged ({type(error).__name__}: {error})") from None
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other drivers of this machine out.
+    def driven(self, sweep: Sweep) -> Iterator[None]:
+        """Keep other drivers of this machine out, and store what the sweep is.
 
         Raises:
-            TuningError: one is at work here.
+            InputError: another sweep is here.
+            TuningError: another driver is at work here.
         """
+        make_folder(self.path)
         with (self.path / ".lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise TuningError(f"{self.path}: another process is at work here") from None
+            # Again: it may have come while this one looked.
+            if (self.path / SWEEP).exists():
+                _compare(self.read(), sweep, self.path)
+            self.write(sweep)
             yield
 
 

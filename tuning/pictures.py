@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odm.images.figure import new_figure, write_figure
-from tuning.findings import Found, best_so_far, curves
+from tuning.findings import HINT, Found, best_so_far, curves
 from tuning.spaces import Choices
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ HISTORY, PARALLEL, IMPORTANCE, SEEDS, PARETO = (
 CAPTIONS = {
     HISTORY: "Every trial, and the best so far; beside it the first objective by epoch.",
     IMPORTANCE: "How much each parameter decides whether a trial is among the best quarter "
-    "(PED-ANOVA); shares of 1. With few trials it is a hint.",
+    f"(PED-ANOVA); shares of 1. Of fewer than {HINT} trials it is a hint.",
     PARALLEL: "A line a trial through its values; the colour is the first objective.",
     SEEDS: "The best few trained again with other seeds: points are seeds, bars the standard "
     "deviation between them.",

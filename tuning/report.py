@@ -10,13 +10,14 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from odm.archive.files import make_folder, write_bytes
 from odm.images.annotations import SIMULATED
 from odm.statement import SIMULATED_DATA
 from odm.training.settings import TaskSettings
-from tuning.findings import Found, read_sweep
+from tuning.findings import HINT, Found, read_sweep
 from tuning.folder import SweepFolder
 from tuning.pictures import CAPTIONS, write_pictures
 from tuning.spaces import IMAGE_SIZE, settings_of
@@ -87,7 +88,7 @@ def best_yaml(folder: SweepFolder, found: Found) -> str:
         content = dict(best.user_attrs["thresholds"])
     else:
         data = data_of(folder, found.sweep, best.params)
-        head += f"# odm train {found.sweep.task} --config {BEST} --data {data}\n"
+        head += f"# odm train {found.sweep.task} --config {BEST} --data {quote(str(data))}\n"
         if best.params.get(IMAGE_SIZE) is not None:
             head += "# (images of that size were part of the search)\n"
         content = best_settings(found).model_dump(mode="json")
@@ -130,8 +131,9 @@ def text(found: Found, shown: int = SHOWN) -> str:
     ]
     if found.importance:
         parts = ", ".join(f"{name} {share:.2f}" for name, share in found.importance.items())
-        lines.append(f"importance: {parts}")
-    lines.append(noise_sentence(found))
+        hint = f" (of {len(found.best)} trials: a hint)" if len(found.best) < HINT else ""
+        lines.append(f"importance: {parts}{hint}")
+    lines += filter(None, [noise_sentence(found)])
     if len(found.objectives) > 1:
         lines.append(f"no other trial beats in all: {', '.join(map(str, found.front))}")
     reasons = [(one.number, one.user_attrs.get("reason")) for one in found.trials]
@@ -140,7 +142,10 @@ def text(found: Found, shown: int = SHOWN) -> str:
 
 
 def noise_sentence(found: Found) -> str:
-    """The differences between the best few beside the noise between seeds."""
+    """The differences between the best few beside the noise between seeds; empty where nothing is
+    drawn at random."""
+    if found.sweep.task == "thresholds":
+        return ""
     name = found.first.name
     if math.isnan(found.noise):
         return f"noise between seeds of {name}: unknown, no trial was repeated with another seed"
@@ -202,6 +207,7 @@ def _page(folder: SweepFolder, found: Found, place: Path, pictures: Sequence[str
         for row in rows
     )
     counts = found.counts
+    noise = noise_sentence(found)
     caveat = CAVEAT
     if found.sweep.annotations_from == SIMULATED:
         caveat += SIMULATED_DATA[:1].upper() + SIMULATED_DATA[1:] + "."
@@ -210,7 +216,7 @@ def _page(folder: SweepFolder, found: Found, place: Path, pictures: Sequence[str
 <h1>{html.escape(found.name)}</h1>
 <p>{counts.done} trials done, {counts.stopped} stopped early, {counts.failed} failed. Looked for:
 {html.escape("; ".join(f"{one.name} ({one.what})" for one in found.objectives))}.</p>
-<p>{html.escape(noise_sentence(found))}.</p><p>{html.escape(caveat)}</p>
+{f"<p>{html.escape(noise)}.</p>" if noise else ""}<p>{html.escape(caveat)}</p>
 <h2>The best</h2><pre>{html.escape(best_yaml(folder, found))}</pre>
 {"".join(figures)}<h2>All trials</h2>
 <div class="box"><table><tr>{head}</tr>{body}</table></div></body></html>

@@ -69,11 +69,18 @@ class ScoredWork:
 
         return self.train(plan, ranks, hear, **sources)
 
-    def value(self, plan: AnyPlan, validation: Source, device: torch.device) -> float:
-        """The objective of the best weights so far."""
+    def value(
+        self,
+        plan: AnyPlan,
+        validation: Source,
+        device: torch.device,
+        objective: str | None = None,
+    ) -> float:
+        """The objective, or another one, of the best weights so far."""
+        objective = objective or self.objective
         position, tensors = plan.run.checkpoints.load_best()
-        if self.objective != REGION_F1:
-            return position.best[self.objective]
+        if objective != REGION_F1:
+            return position.best[objective]
         # Building draws weights; what the training draws next is not to depend on that.
         with torch.random.fork_rng(devices=[]):
             model = self.build(plan.settings)

@@ -8,6 +8,7 @@ parameters:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -124,8 +125,14 @@ class Range(Settings):
             raise ValueError(f"the range is empty: low {self.low:g} is above high {self.high:g}")
         if self.log and self.low <= 0:
             raise ValueError(f"a logarithmic range begins above 0, not at {self.low:g}")
-        if self.step is not None and (self.step <= 0 or self.log):
-            raise ValueError("step: give a number above 0, and not with log")
+        if self.step is not None:
+            if self.step <= 0 or self.log:
+                raise ValueError("step: give a number above 0, and not with log")
+            steps = (self.high - self.low) / self.step
+            if abs(steps - round(steps)) > 1e-6:
+                raise ValueError(
+                    f"steps of {self.step:g} from {self.low:g} do not end at {self.high:g}"
+                )
         return self
 
     @property
@@ -285,7 +292,7 @@ def _impossible(parameter: Parameter, domain: Range | Choices, name: str) -> str
             continue
         if value is None:
             continue
-        if isinstance(value, str | bool):
+        if isinstance(value, str | bool) or not math.isfinite(value):
             return f"{value!r} is no number"
         if parameter.whole and value != int(value):
             return f"{value:g} is no whole number"

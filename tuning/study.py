@@ -6,6 +6,7 @@ while a sweep runs. One driver writes it. Beside Optuna's own record a trial has
     folder      its folder, by number; that of the trial that it goes on with
     queued      its values, where it was not drawn
     again_of    number of the trial that was killed with its driver, whose place it takes
+    cut         how often in a row it was killed so without a new epoch, and after which one
     curve       value of the first objective by epoch
     reason      why it failed
     stopped     epoch at which it was stopped early
@@ -37,6 +38,8 @@ from tuning.stopping import Curve, Rule
 
 JOURNAL = "study.journal"
 KILLED = "the sweep was killed"
+CUTS = 5
+"""A trial that shares its driver's process may be what kills it: so often it is tried."""
 STARTUP = 10
 """Trials that are drawn at random before TPE has anything to go by."""
 
@@ -113,22 +116,36 @@ class Ledger:
 
     # -- before ----------------------------------------------------------------------------------
 
-    def adopt_orphans(self) -> int:
-        """Queue the trials again that a killed driver has left; how many there were."""
+    def adopt_orphans(self, most_cuts: int | None = None) -> int:
+        """Queue the trials again that a killed driver has left.
+
+        Args:
+            most_cuts: so often without a new epoch, then a trial has failed; None for any number.
+
+        Returns:
+            How many begin again.
+        """
         trials = self.study.get_trials(deepcopy=False)
         taken = {one.user_attrs.get("again_of") for one in trials}
-        orphans = [one for one in trials if one.state == TrialState.RUNNING]
-        for orphan in orphans:
-            whole = set(orphan.params) == set(self.distributions)
-            # Queued before it is closed: killed in between, it is an orphan still.
-            if whole and orphan.number not in taken:
-                begun = {"folder": folder_of(orphan), "curve": orphan.user_attrs.get("curve", {})}
-                self._queue(orphan.params, again_of=orphan.number, **begun)
-            trial = optuna.Trial(self.study, orphan._trial_id)
-            trial.set_user_attr("reason", KILLED)
-            trial.set_user_attr("again", whole)
+        again = 0
+        for orphan in [one for one in trials if one.state == TrialState.RUNNING]:
+            facts, reason = orphan.user_attrs, KILLED
+            # Killed while it was begun, one that was queued has not all of its values yet.
+            values = facts.get("queued", orphan.params)
+            if set(values) == set(self.distributions) and orphan.number not in taken:
+                times, epoch = facts.get("cut", (0, 0))
+                reached = max(curve_of(orphan), default=0)
+                times = times + 1 if reached <= epoch else 1
+                if most_cuts is not None and times >= most_cuts:
+                    reason = f"the sweep ended with it {times} times: it may be why"
+                else:
+                    # Queued before it is closed: killed in between, it is an orphan still.
+                    begun = {"folder": folder_of(orphan), "curve": facts.get("curve", {})}
+                    self._queue(values, again_of=orphan.number, cut=(times, reached), **begun)
+            again += reason == KILLED
+            optuna.Trial(self.study, orphan._trial_id).set_user_attr("reason", reason)
             self.study.tell(orphan.number, state=TrialState.FAIL)
-        return len(orphans)
+        return again
 
     def queue(self, values: Mapping[str, Any]) -> None:
         """Have a trial run that is not drawn."""
@@ -141,6 +158,11 @@ class Ledger:
             )
 
     # -- while it runs ---------------------------------------------------------------------------
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Numbers of the trials that were asked for and not closed."""
+        return tuple(self._running)
 
     def ask(self) -> Asked:
         """The next trial: one that is queued, or a new one.
@@ -233,6 +255,21 @@ class Ledger:
     def ranked(self) -> list[FrozenTrial]:
         """Those that came to their end, the best by the first objective first."""
         return ranked(self.trials, self.objectives[0])
+
+    def best(self) -> FrozenTrial:
+        """The best by the first objective.
+
+        Raises:
+            TuningError: none came to its end.
+        """
+        ended = self.ranked()
+        if ended:
+            return ended[0]
+        reasons = {str(one.user_attrs.get("reason", "")) for one in self.trials} - {""}
+        raise TuningError(
+            f"none of {self.counts().finished} trials came to its end: "
+            + (min(reasons) if reasons else "all were stopped early")
+        )
 
 
 def ranked(trials: Sequence[FrozenTrial], first: Objective) -> list[FrozenTrial]:

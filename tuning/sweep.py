@@ -18,7 +18,7 @@ from tuning.folder import Sweep, SweepFolder
 from tuning.objectives import objectives_of
 from tuning.spaces import IMAGE_SIZE, Space, Task
 from tuning.stopping import Rule
-from tuning.study import Asked, Ledger, TuningError
+from tuning.study import CUTS, Asked, Ledger
 from tuning.trial import Job
 
 BEST_FEW = 3
@@ -100,7 +100,7 @@ def plan_sweep(
         TrainingError: the data set has nothing to learn from.
     """
     space.check(base)
-    dataset = _open(task, data)
+    dataset = open_dataset(task, data)
     for part in ("train", "validation"):
         dataset.samples(part)
     sweep = Sweep(
@@ -145,7 +145,7 @@ def run_sweep(
     Raises:
         OdmError: one sentence on what is wrong.
     """
-    with folder.locked():
+    with folder.driven(sweep):
         ledger = Ledger(
             folder.journal,
             folder.name,
@@ -154,7 +154,7 @@ def run_sweep(
             seed=sweep.seed,
             rule=sweep.rule,
         )
-        orphans = ledger.adopt_orphans()
+        orphans = ledger.adopt_orphans(CUTS if where.local else None)
         before = ledger.counts().finished
         if before or orphans:
             say(f"going on: {before} trials are finished, {orphans} were cut off and begin again")
@@ -163,13 +163,7 @@ def run_sweep(
             machinery.run(ledger, trials, "sweep")
             if repeats:
                 _repeat(folder, sweep, job, ledger, repeats, machinery)
-        if not ledger.ranked():
-            reasons = {str(one.user_attrs.get("reason", "")) for one in ledger.trials}
-            reasons.discard("")
-            raise TuningError(
-                f"none of {ledger.counts().finished} trials came to its end: "
-                + (min(reasons) if reasons else "all were stopped early")
-            )
+        ledger.best()
     return ledger
 
 
@@ -199,7 +193,7 @@ def _repeat(
     """Train the best few again, with other seeds: how much of a difference is chance."""
     wide = IntDistribution(0, 10**9)
     again = Ledger(folder.journal, folder.seeds_study, sweep.looked_for, {"of": wide, "seed": wide})
-    again.adopt_orphans()
+    again.adopt_orphans(CUTS if machinery.where.local else None)
     there = [one.user_attrs["queued"] for one in again.trials]
     for best in ledger.ranked()[:BEST_FEW]:
         for seed in range(sweep.settings.seed + 1, sweep.settings.seed + 1 + repeats):
@@ -258,7 +252,7 @@ class _Machinery:
         stack = ExitStack()
         self._close = stack.close
         cluster, room = stack.enter_context(connected(self.where, self.job))
-        sources = held_samples(cluster, self.job, self._plans())
+        sources = held_samples(cluster, self.job, self._plans(), self.where.wait_s)
 
         def run(ledger: Ledger, job: Job, total: int, board: Board) -> None:
             job = replace(job, threads=room.cpus)
@@ -275,14 +269,21 @@ class _Machinery:
         }
 
 
-def _open(task: Task, data: Path) -> Any:
+def open_dataset(task: Task, data: Path) -> Any:
+    """A data set of what a task is about: ionograms for a detector, else half-orbits.
+
+    Raises:
+        InputError: it is of the other kind, or cannot be read.
+    """
     from odm.archive.ionogram_samples import IonogramDataset, is_ionogram_dataset
     from odm.archive.samples import Dataset
 
     if task == "detector":
         return IonogramDataset.load(data)
     if is_ionogram_dataset(data):
-        raise InputError(f"{data}: is a data set of ionograms; a {task} learns from half-orbits")
+        raise InputError(
+            f"{data}: is a data set of ionograms; segmenters are searched on half-orbits"
+        )
     return Dataset.load(data)
 
 

@@ -33,7 +33,8 @@ from tuning.folder import Sweep, SweepFolder
 from tuning.plain import run_plain
 from tuning.spaces import Space
 from tuning.stopping import Rule
-from tuning.study import Asked, Ledger
+from tuning.study import CUTS, Asked, Ledger
+from tuning.sweep import open_dataset
 from tuning.trial import Outcome
 
 REGION_NAMES = {"probability", "hysteresis", "minimum_area", "seed_pixels"}
@@ -248,6 +249,11 @@ class Searched:
     thresholds: dict[str, Any]
     seconds: float
 
+    @property
+    def gains(self) -> bool:
+        """Whether the best are better than the folder's own, where they were searched."""
+        return self.best["f1"] > self.own["f1"]
+
 
 def search_thresholds(
     model: str,
@@ -279,11 +285,12 @@ def search_thresholds(
 
     Raises:
         InputError: no model folder, no such data set, or nothing of the space fits the model.
+        TuningError: every trial failed.
     """
     card = read_model_card(model)
     boxes = card.architecture["kind"] == DETECTOR
     chosen = space.only(BOX_NAMES if boxes else REGION_NAMES)
-    dataset: Any = IonogramDataset.load(data) if boxes else Dataset.load(data)
+    dataset = open_dataset("detector" if boxes else "segmenter", data)
     sweep = Sweep(
         "thresholds",
         chosen,
@@ -296,14 +303,14 @@ def search_thresholds(
         annotations_from=dataset.annotations.source,
     )
     place = folder(sweep)
-    with place.locked():
+    with place.driven(sweep):
         cached: Cached = (BoxOutputs if boxes else RegionMaps)(
             model, dataset, engine=engine, meter=meter
         )
         ledger = Ledger(
             place.journal, place.name, sweep.looked_for, chosen.distributions, seed=seed
         )
-        ledger.adopt_orphans()
+        ledger.adopt_orphans(CUTS)
         began, before = time.monotonic(), ledger.counts().finished
 
         def run(asked: Asked, tell: Callable[[int, float], bool]) -> Outcome:
@@ -313,7 +320,7 @@ def search_thresholds(
         with closing(Board(ledger, trials, "thresholds")) as board:
             run_plain(ledger, trials, run, board)
         new = max(1, ledger.counts().finished - before)
-        best = ledger.ranked()[0].user_attrs
+        best = ledger.best().user_attrs
         own = cached.score(cached.own)
         found = Searched(
             own,
@@ -321,8 +328,8 @@ def search_thresholds(
             dict(best["thresholds"]),
             (time.monotonic() - began) / new,
         )
-    if found.best["f1"] <= own["f1"]:
-        say("nothing beats the thresholds of the model folder on this part")
+    if not found.gains:
+        say(f"nothing beats the thresholds of the model folder on {PART}")
     return place, found
 
 

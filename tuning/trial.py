@@ -155,10 +155,11 @@ def run_trial(
         else:
             result = _on_workers(job, plan, held, hear, placement, launch)
         values = {**result.best, **last}
-        first = job.objectives[0].name
-        if first not in values:  # it had ended before this process began
-            values[first] = job.work.value(plan, held["validation"], _device(plan))
-            tell(result.epoch, values[first])
+        for one in job.objectives:
+            if one.learnt and one.name not in values:
+                values[one.name] = job.work.value(plan, held["validation"], _device(plan), one.name)
+        if not last:  # it had ended before this process began
+            tell(result.epoch, values[job.objectives[0].name])
     image = plan.dataset.settings
     model = job.module.build_model(plan.settings)
     facts: dict[str, Any] = {

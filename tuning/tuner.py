@@ -130,6 +130,8 @@ def run_on_ray(
     shutil.rmtree(folder.parent, ignore_errors=True)
     if watch.hopeless:
         raise ClusterError(watch.hopeless)
+    for number in ledger.open:
+        watch.fail(number, "it ended and did not say how")
 
 
 class _Queue(Searcher):
@@ -184,18 +186,22 @@ class _Watch(tune.Callback):
             self.hopeless = result["hopeless"]  # the trial stays open, and is queued again
             return
         if "failed" in result:
-            self._fail(number, result["failed"])
+            self.fail(number, result["failed"])
         elif "facts" in result:
             self.ledger.finish(number, result["facts"], stopped=result["stopped"])
         self.board.show()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        number = trial.config["number"]
+        if number not in self.ledger.open:  # its process died after it had told all
+            return
         # Beside the driver; Tune's own way to it looks where it is copied later.
         file = Path(trial.error_file or "")
-        self._fail(trial.config["number"], _reason(file.read_text() if file.is_file() else ""))
+        self.fail(number, _reason(file.read_text() if file.is_file() else ""))
         self.board.show()
 
-    def _fail(self, number: int, reason: str) -> None:
+    def fail(self, number: int, reason: str) -> None:
+        """Close a trial that gave nothing."""
         self.ledger.fail(number, reason)
         self.board.say(f"trial {number} failed: {reason}")
 

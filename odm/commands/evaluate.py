@@ -79,13 +79,10 @@ def evaluate(
     from odm.findings.evaluate_layers import evaluate_detector
     from odm.findings.methods import open_method
     from odm.findings.save_evaluation import save_evaluation
-    from odm.models.shipped import model_folder
+    from odm.models.shipped import model_folder, own_folder
     from odm.progress import progress
 
-    folder = model_folder(model)
-    if save and folder != model:
-        raise InputError(f"--save: {model} belongs to the package: copy {folder} and name the copy")
-    model = folder
+    model = own_folder(model) if save else model_folder(model)
     if _is_detector(model):
         for name in SEGMENTERS_ONLY:
             source = context.get_parameter_source(name)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,12 +22,13 @@ from tests.tuning.sweeps import ONE, kill_when, settings, space, sweep, tried
 from tuning.board import Board
 from tuning.connect import held_samples
 from tuning.folder import SweepFolder
+from tuning.objectives import objectives_of
 from tuning.scores import ScoredWork
 from tuning.stopping import Rule
 from tuning.study import Asked, Ledger
 from tuning.sweep import Where, make_job, plan_sweep
 from tuning.trial import Job
-from tuning.tuner import Room, make_room, run_on_ray
+from tuning.tuner import Room, _Watch, make_room, run_on_ray
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +99,19 @@ def test_a_killed_trial_fails_with_its_reason(
     assert reasons[2] == "out of memory"
     assert "trial 1 failed: its process died" in capsys.readouterr().err
     assert not (job.folder / "ray").exists()
+
+
+def test_a_process_that_dies_after_its_trial_has_told_all(tmp_path: Path) -> None:
+    searched = space()
+    ledger = Ledger(tmp_path / "study", "x", objectives_of("segmenter"), searched.distributions)
+    number = ledger.ask().number
+    job = Job("segmenter", settings(), {}, ledger.objectives, tmp_path)
+    watch = _Watch(ledger, job, Board(ledger, 1), 60)
+    trial = SimpleNamespace(config={"number": number, "folder": number}, error_file=None)
+    facts = {"facts": {"region_f1": 0.5, "epochs": 3}, "stopped": False}
+    watch.on_trial_result(1, [trial], trial, facts)
+    watch.on_trial_error(2, [trial], trial)
+    assert [one.state.name for one in ledger.trials] == ["COMPLETE"]
 
 
 def test_more_trials_than_room_with_early_stopping(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def test_the_spaces_that_come_with_it(task: Task) -> None:
         ({"strength": {"low": -1, "high": 4}}, "strength: -1 is below 0"),
         ({"strength": {"choices": ["much"]}}, "strength: 'much' is no number"),
         ({"dice": {"low": 1, "high": 2, "step": 0}}, "step: give a number above 0"),
+        ({"sdi_channels": {"low": 16, "high": 50, "step": 16}}, "of 16 from 16 do not end at 50"),
+        ({"dice": {"low": 1, "high": math.inf}}, "dice: inf is no number"),
+        ({"batch_size": {"choices": [4, math.nan]}}, "batch_size: nan is no number"),
         ({}, "there is nothing to search"),
     ],
 )

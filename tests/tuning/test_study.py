@@ -108,6 +108,41 @@ def test_killed_between_queueing_again_and_closing(tmp_path: Path) -> None:
     assert fresh.values != asked.values
 
 
+def test_killed_while_one_that_was_queued_is_begun(tmp_path: Path) -> None:
+    """It is taken, and has none of its values yet."""
+    ledger = ledger_at(tmp_path / "study")
+    asked = ledger.ask()
+    ledger.report(asked.number, 1, 0.5)
+    again = ledger_at(tmp_path / "study")
+    assert again.adopt_orphans() == 1
+    assert again.study._pop_waiting_trial_id() is not None
+    third = ledger_at(tmp_path / "study")
+    assert third.adopt_orphans() == 1
+    taken = third.ask()
+    assert (taken.values, taken.folder) == (asked.values, asked.folder)
+    assert third.trials[-1].user_attrs["curve"] == {"1": 0.5}
+
+
+def test_one_that_kills_its_driver_is_not_tried_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "study"
+    ledger = ledger_at(path)
+    first = ledger.ask()
+    for _ in range(2):
+        ledger = ledger_at(path)
+        assert ledger.adopt_orphans(most_cuts=3) == 1
+        number = ledger.ask().number
+    ledger.report(number, 1, 0.5)  # it has come further: that was not why
+    for _ in range(2):
+        ledger = ledger_at(path)
+        assert ledger.adopt_orphans(most_cuts=3) == 1
+        assert ledger.ask().values == first.values
+    ledger = ledger_at(path)
+    assert ledger.adopt_orphans(most_cuts=3) == 0
+    assert ledger.counts().failed == 1
+    assert "the sweep ended with it 3 times" in ledger.trials[0].user_attrs["reason"]
+    assert ledger.ask().values != first.values
+
+
 def test_others_read_it_while_it_runs(tmp_path: Path) -> None:
     """As optuna-dashboard does: by Optuna's own storage, in another process."""
     path = tmp_path / "study"

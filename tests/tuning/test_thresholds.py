@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from odm.archive.errors import InputError
 from odm.archive.ionogram_samples import (
@@ -22,6 +23,7 @@ from odm.models.segmenters import create_model
 from odm.simulate.ionograms import simulate_ionograms
 from tuning.folder import Sweep, SweepFolder
 from tuning.spaces import make_space
+from tuning.study import TuningError
 from tuning.thresholds import RegionMaps, save_thresholds, search_thresholds
 
 PARAMETERS = {
@@ -66,6 +68,34 @@ def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
     assert card.thresholds == {**found.thresholds, "temperature": 2.0}
     with pytest.raises(InputError, match="another model: give another --name"):
         search_thresholds(model, dataset, SPACE, 9, place_of)
+
+
+def test_nothing_is_saved_that_does_not_gain(dataset: Path, model: str, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tuning.cli import app
+
+    before = read_model_card(model).digest
+    space = tmp_path / "space.yaml"
+    entry = {"task": "thresholds", "parameters": {"seed_pixels": {"choices": [10]}}}
+    space.write_text(yaml.safe_dump(entry))
+    command = ["thresholds", model, "--data", str(dataset), "--space", str(space), "--save"]
+    done = CliRunner().invoke(
+        app, [*command, "--trials", "1", "--out", str(tmp_path), "--engine", "eager"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "nothing beats the thresholds of the model folder on validation" in done.stderr
+    assert read_model_card(model).digest == before
+    shipped = CliRunner().invoke(app, ["thresholds", "odm_unet_small", "--save"])
+    assert "belongs to the package" in str(shipped.exception)
+
+
+def test_no_thresholds_that_can_be(dataset: Path, model: str, tmp_path: Path) -> None:
+    space = make_space("thresholds", {"probability": {"choices": [0.0]}})
+    with pytest.raises(TuningError, match=r"none of 2 trials came to its end: thresholds 0\.0 and"):
+        search_thresholds(
+            model, dataset, space, 2, lambda s: SweepFolder.of(s, tmp_path, "x"), engine="eager"
+        )
 
 
 def test_a_larger_area_does_not_make_nuclei_go_away(dataset: Path, model: str) -> None:

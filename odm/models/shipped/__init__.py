@@ -41,3 +41,15 @@ def model_folder(name: object) -> str:
         if (folder / "model.json").is_file():
             return str(folder)
     return text
+
+
+def own_folder(name: object) -> str:
+    """The folder of a model that is to be written to.
+
+    Raises:
+        InputError: it belongs to the package.
+    """
+    folder = model_folder(name)
+    if folder != str(name):
+        raise InputError(f"--save: {name} belongs to the package: copy {folder} and name the copy")
+    return folder
