@@ -90,9 +90,9 @@ def main() -> None:
     parser.add_argument("--node", default="", help="ID of the node [default: this machine's]")
     parser.add_argument("--within", type=float, help="seconds until it goes: nobody is asked")
     options = parser.parse_args()
-    until = (
-        None if options.within is None else datetime.now(UTC) + timedelta(seconds=options.within)
-    )
+    until: datetime | None = None
+    if options.within is not None:
+        until = datetime.now(UTC) + timedelta(seconds=options.within)
     while until is None and (until := notice(options.metadata)) is None:
         time.sleep(EVERY_S)
     left = (until - datetime.now(UTC)).total_seconds()

@@ -84,7 +84,7 @@ def test_on_aws_ray_makes_no_security_group() -> None:
 
 @pytest.mark.parametrize("name", LAUNCHED)
 def test_what_is_copied_and_what_is_not(name: str) -> None:
-    """Ray leaves out of everything what is excluded: also the key by which a head reaches workers."""
+    """What is excluded Ray leaves out everywhere: also the key by which a head reaches workers."""
     config = content(name)
     excluded = config["rsync_exclude"]
     assert {".git", ".env*"} <= set(excluded) and config["rsync_filter"] == [".gitignore"]

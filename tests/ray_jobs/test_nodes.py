@@ -22,7 +22,7 @@ from ray_jobs import nodes
 from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.idle import wait_until_idle
 from ray_jobs.nodes import Facts, await_room, check_nodes, compare, growable, look
-from ray_jobs.preemption import notice
+from ray_jobs.preemption import _own_node, notice
 from ray_jobs.reprocess_stages import Reader, root_of
 from tests.reprocess import small
 
@@ -152,6 +152,13 @@ def test_a_machine_that_is_taken_away_is_drained(metadata: str, cluster: Cluster
     )
     assert "this machine is taken away in 32" in done.stdout, done.stderr
     assert "draining" in done.stdout
+
+
+def test_the_node_of_this_machine_is_found(cluster: Cluster) -> None:
+    import ray._raylet as raylet
+
+    client = raylet.GcsClient(address=cluster.address)  # type: ignore[attr-defined]
+    assert _own_node(client) == ray.get_runtime_context().get_node_id()
 
 
 def test_a_head_without_jobs_is_idle() -> None:
