@@ -4,9 +4,9 @@ Stage times are those that `benchmarks/reprocess.py` has measured here; the driv
 now, as its CPU seconds in a Ray Data pipeline of the same shape whose stages do nothing, and on
 outcomes of real half-orbits. The time of a GPU is assumed (``--gpu-ms``): no GPU was at hand.
 
-In the simulation a CPU reads or finishes a task's inputs, finishing first; a GPU takes a batch; one
-driver hands out every task, takes every block and every outcome, one after the other. Reading is
-held back while images wait, as Ray Data does.
+In the simulation a CPU reads or finishes a task's inputs, finishing first; a GPU takes a batch, and
+the CPU of its own process is not counted; one driver hands out every task, takes every block and
+every outcome, one after the other. Reading is held back while images wait, as Ray Data does.
 
     python benchmarks/schedule.py [--gpu-ms 5] [--task-ms 11.25]
 """
@@ -18,14 +18,11 @@ import heapq
 import json
 import random
 import tempfile
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from common import RESULTS, report
 
 TASK, FORMER = 32, 16
@@ -183,42 +180,13 @@ class _Run:
 # -- the driver's own seconds ----------------------------------------------------------------------
 
 
-def measure_tasks(tasks: int = 400) -> float:
+def measure_tasks() -> float:
     """CPU seconds of the driver for a task of Ray Data, in a pipeline of three empty stages."""
-    import ray
-    from ray.data import ActorPoolStrategy
+    from ray_jobs.calibrate import task_seconds
+    from ray_jobs.cluster import connect
 
-    from ray_jobs.cluster import connect, data_settings
-
-    class Model:
-        def __call__(self, batch: pa.Table) -> pa.Table:
-            return batch
-
-    def split(batch: pa.Table) -> Iterator[pa.Table]:
-        yield batch
-
-    with (
-        connect("local", num_cpus=2, object_store_bytes=300_000_000),
-        data_settings(enable_progress_bars=False),
-    ):
-
-        def run(number: int) -> float:
-            table = pa.table({"input": [bytes(300)] * (TASK * number)})
-            data = ray.data.from_arrow(table, override_num_blocks=number)
-            data = data.map_batches(split, batch_size=None, batch_format="pyarrow", num_cpus=0.25)
-            data = data.map_batches(
-                Model, batch_size=TASK, batch_format="pyarrow", num_cpus=1,
-                compute=ActorPoolStrategy(size=1),
-            )  # fmt: skip
-            data = data.map_batches(split, batch_size=None, batch_format="pyarrow", num_cpus=0.25)
-            began = time.process_time()
-            for _ in data.iter_batches(batch_size=None, batch_format="pyarrow"):
-                pass
-            return time.process_time() - began
-
-        run(20)
-        few, many = run(50), run(50 + tasks)
-    return max(1e-6, (many - few) / (3 * tasks))
+    with connect("local", num_cpus=2, object_store_bytes=300_000_000):
+        return task_seconds(TASK, 400)
 
 
 def measure_outcomes() -> tuple[float, float]:

@@ -49,8 +49,8 @@ def submit(
     folder: Annotated[
         str | None,
         typer.Option(
-            help="On the cluster, where the command runs: relative names are below it, but of what "
-            "is sent along [default: the name of this folder].",
+            help="On the cluster, where the command runs: relative names are below it, but of "
+            "settings and models that are sent along [default: the name of this folder].",
             show_default=False,
         ),
     ] = None,
@@ -81,7 +81,8 @@ def submit(
     check_command(command)
     submission = make_submission(command, folder=folder, installed=installed, environment=env or [])
     if submission.package is not None and submission.package.left_out:
-        _say(f"not sent, since they may be secrets: {', '.join(submission.package.left_out)}")
+        left_out = ", ".join(submission.package.left_out)
+        _say(f"not sent, since they may be secrets or lead out of this folder: {left_out}")
     jobs = Jobs(address)
     name = start(submission, jobs)
     if detach:

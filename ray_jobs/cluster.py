@@ -334,6 +334,9 @@ def _sentence(address: str, error: BaseException) -> str:
             f"{what}, or it does not let this process in: set RAY_AUTH_MODE=token and "
             "RAY_AUTH_TOKEN_PATH to a copy of ~/.ray/auth_token of its head"
         )
+    if "Version mismatch" in lines[0]:
+        versions = " ".join(lines).removeprefix("Version mismatch: ")
+        return f"{what}: other versions ({versions}): install the same on both"
     return f"{what}: {lines[0]}"
 
 

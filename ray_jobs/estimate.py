@@ -11,6 +11,9 @@ from pydantic import Field
 from odm.archive.config import Settings
 from odm.archive.errors import InputError
 
+MODEL_CPUS = 1
+"""Of the process that feeds a GPU."""
+
 
 class Rates(Settings):
     """What one input costs, measured by `ray_jobs.calibrate`.
@@ -19,10 +22,10 @@ class Rates(Settings):
         read_s, finish_s: of a CPU, in seconds.
         model_s: of a model worker, in seconds: a GPU, or a core where there is none.
         gpu: its name; empty where the model ran on cores.
-        input_bytes: read from storage.
+        input_bytes: read from storage, also to finish.
         storage_bytes_per_s: that the storage gave to all readers together; None where the readers
             did not wait for it, so that its limit is not known.
-        driver_s: of the one process that commits, in seconds.
+        driver_s: of the one process that hands out tasks and commits, in seconds.
         start_s: until the first outcome, once.
         measured: on what, in words.
     """
@@ -65,7 +68,7 @@ class Estimate:
         limits: inputs a second that each part of the cluster allows.
         bottleneck: the part that allows least.
         hours, node_hours, cost: of the whole; None for a cost without a price.
-        cpus_per_gpu: that keep a GPU busy; None without one.
+        cpus_per_gpu: that keep a GPU busy, the one of its own process included; None without one.
         advice: what would help.
     """
 
@@ -104,9 +107,10 @@ def estimate(rates: Rates, inputs: int, size: Size) -> Estimate:
             f"{size.gpus or 'no'} GPU{'' if size.gpus == 1 else 's'}: calibrate on such a cluster"
         )
     beside = rates.read_s + rates.finish_s
+    ratio = beside / rates.model_s + MODEL_CPUS
     limits = {"driver": 1 / rates.driver_s}
     if size.gpus:
-        limits |= {"GPUs": size.gpus / rates.model_s, "CPUs": size.cpus / beside}
+        limits |= {"GPUs": size.gpus / rates.model_s, "CPUs": reading_cpus(size) / beside}
     else:
         limits["CPUs"] = size.cpus / (beside + rates.model_s)
     if rates.storage_bytes_per_s is not None:
@@ -122,9 +126,17 @@ def estimate(rates: Rates, inputs: int, size: Size) -> Estimate:
         hours=hours,
         node_hours=hours * size.nodes,
         cost=None if size.price is None else hours * size.price,
-        cpus_per_gpu=beside / rates.model_s if size.gpus else None,
-        advice=_advice(bottleneck, size, beside / rates.model_s),
+        cpus_per_gpu=ratio if size.gpus else None,
+        advice=_advice(bottleneck, size, ratio),
     )
+
+
+def reading_cpus(size: Size) -> float:
+    """CPUs that are left to read and finish where every GPU's process has one of its own.
+
+    Where there are fewer than two for each GPU, half of them; see `ray_jobs.reprocess.plan_layout`.
+    """
+    return max(size.cpus - MODEL_CPUS * size.gpus, size.cpus / 2)
 
 
 def _advice(bottleneck: str, size: Size, ratio: float) -> str:

@@ -24,6 +24,10 @@ from odm.archive.faults import first_line
 from ray_jobs.cluster import REACH_S, ClusterError, import_ray
 
 PORT = 8265
+ANSWER_S = 60.0
+"""For the dashboard to answer a question; Ray's own client waits for ever."""
+QUIET_S = 60.0
+"""A log that says nothing for so long is listened to anew: its connection may be dead."""
 LOST_S = 60.0
 """A tunnel may break for so long while logs are followed."""
 STOP_WAIT_S = 300
@@ -77,14 +81,12 @@ class Jobs:
     def __init__(self, address: str | None = None) -> None:
         self.address = dashboard_address(address)
         import_ray()
-        from ray.job_submission import JobSubmissionClient
-
         for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
             logging.getLogger(name).setLevel(logging.ERROR)
         # Ray lets this variable overrule what it is given.
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address
         with self._told():
-            self._client: Any = JobSubmissionClient(self.address)
+            self._client: Any = _client(self.address)
 
     def versions(self) -> dict[str, str]:
         """Versions of Ray and Python on the head, by ``Ray`` and ``Python``; what it tells."""
@@ -182,6 +184,8 @@ class Jobs:
                 heard = time.monotonic()
             except InputError:
                 raise
+            except _Unheard:
+                raise BrokenPipeError from None
             except Exception as error:  # whatever a broken connection is called at each level
                 heard = time.monotonic() if lines.seen > before else heard
                 if time.monotonic() - heard > LOST_S:
@@ -193,8 +197,14 @@ class Jobs:
 
     async def _tail(self, name: str, lines: _Lines) -> None:
         lines.begin()
-        async for text in self._client.tail_job_logs(name):
-            lines.more(text)
+        texts = self._client.tail_job_logs(name)
+        try:
+            while (text := await asyncio.wait_for(anext(texts, None), QUIET_S)) is not None:
+                lines.more(text)
+        except TimeoutError:
+            return  # the caller asks how the job stands, and listens anew
+        finally:
+            await texts.aclose()
 
     @contextmanager
     def _told(self, name: str = "") -> Iterator[None]:
@@ -211,13 +221,29 @@ class Jobs:
             ) from None
         except OSError:
             raise ClusterError(
-                f"what answers at {self.address} is no dashboard of a Ray cluster, or it breaks off"
+                f"what answers at {self.address} is no dashboard of a Ray cluster, or it breaks "
+                f"off, or takes more than {ANSWER_S:.0f} s"
             ) from None
         except (RuntimeError, ValueError) as error:
             if name and "404" in str(error):
                 raise InputError(f"{self.address} knows no job {name}: see odm jobs list") from None
             text = first_line(error)
             raise ClusterError(f"the cluster at {self.address} refuses: {text}") from None
+
+
+def _client(address: str) -> Any:
+    """Ray's client, which does not wait for ever."""
+    from ray.job_submission import JobSubmissionClient
+
+    class Patient(JobSubmissionClient):  # type: ignore[misc]
+        def _do_request(self, *args: Any, **kwargs: Any) -> Any:
+            return super()._do_request(*args, **{"timeout": ANSWER_S, **kwargs})
+
+    return Patient(address)
+
+
+class _Unheard(Exception):
+    """Nobody reads what is said any more; the connection to the cluster is well."""
 
 
 class _Lines:
@@ -248,8 +274,12 @@ class _Lines:
     def _add(self, text: str) -> None:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            if not _of_ray(line):
+            if _of_ray(line):
+                continue
+            try:
                 self.say(line)
+            except BrokenPipeError:
+                raise _Unheard from None
 
 
 def _of_ray(line: str) -> bool:

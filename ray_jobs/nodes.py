@@ -1,4 +1,4 @@
-"""The machines of a cluster: whether they have the same code and see the same storage.
+"""The machines of a cluster: whether they have the same code and share the same storage.
 
 Asked before work begins, of every node that works; and of what they do not have yet, that of an
 autoscaler.
@@ -7,9 +7,11 @@ autoscaler.
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from odm.archive.errors import OdmError
-from odm.archive.files import exists, local_path
+from odm.archive.files import exists, local_path, write_bytes
 from ray_jobs.cluster import ROOT, Cluster, ClusterError, room
 
 ANSWER_S = 120.0
@@ -25,6 +27,7 @@ ANSWER_S = 120.0
 GROW_S = 900.0
 """For a cloud to bring machines."""
 LOOK_S = 2.0
+_PROBE = re.compile(r"/\.seen-[0-9a-f]{32}$")
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,16 @@ def code_digest() -> str:
     import odm
 
     digest = hashlib.sha256()
-    for package in (Path(odm.__file__).parent, ROOT / "ray_jobs"):
+    for package in (Path(odm.__file__).parent, ROOT / "ray_jobs", ROOT / "tuning"):
         for path in sorted(package.rglob("*.py")):
             digest.update(path.relative_to(package.parent).as_posix().encode() + b"\0")
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def check_nodes(paths: Sequence[str] = (), timeout_s: float = ANSWER_S) -> None:
+def check_nodes(
+    paths: Sequence[str] = (), *, written: Path | None = None, timeout_s: float = ANSWER_S
+) -> None:
     """Ask every node that works whether it has this code and sees these paths.
 
     A path that this machine does not see itself is passed over, and so is a node that goes away
@@ -87,6 +92,8 @@ def check_nodes(paths: Sequence[str] = (), timeout_s: float = ANSWER_S) -> None:
 
     Args:
         paths: files or folders, local or of a store, that all have to see.
+        written: a folder that workers write to, and that has to be the same one for all: each may
+            have one of that name on a disk of its own.
         timeout_s: for the answers.
 
     Raises:
@@ -94,14 +101,28 @@ def check_nodes(paths: Sequence[str] = (), timeout_s: float = ANSWER_S) -> None:
     """
     import ray
 
-    paths = [path for path in paths if is_seen(path)]
-    here = look()
     own = ray.get_runtime_context().get_node_id()
     nodes = [node for node in ray.nodes() if node["Alive"] and _works(node)]
     if [node["NodeID"] for node in nodes] == [own]:  # alone, it has what this process has
         return
+    paths = [path for path in paths if is_seen(path)]
+    if written is None:
+        _check_nodes(nodes, paths, timeout_s)
+        return
+    probe = written.resolve() / f".seen-{uuid.uuid4().hex}"
+    write_bytes(probe, b"")
+    try:
+        _check_nodes(nodes, [*paths, str(probe)], timeout_s)
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _check_nodes(nodes: Sequence[Mapping[str, Any]], paths: Sequence[str], limit_s: float) -> None:
+    import ray
+
+    here = look()
     asked = {_ask(node["NodeID"], tuple(paths)): node for node in nodes}
-    ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=timeout_s)
+    ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=limit_s)
     for answer in ready:
         node = asked[answer]
         try:
@@ -114,7 +135,7 @@ def check_nodes(paths: Sequence[str] = (), timeout_s: float = ANSWER_S) -> None:
     for answer in late:
         if _is_alive(asked[answer]["NodeID"]):
             raise ClusterError(
-                f"{named(asked[answer])} does not answer in {timeout_s:.0f} s: it is too busy, or "
+                f"{named(asked[answer])} does not answer in {limit_s:.0f} s: it is too busy, or "
                 "cannot start processes"
             )
 
@@ -126,8 +147,9 @@ def compare(node: str, facts: Facts, here: Facts) -> None:
         ClusterError: they differ, or the node does not see what it has to.
     """
     if facts.unseen:
+        unseen = [_PROBE.sub("", path) for path in facts.unseen]
         raise ClusterError(
-            f"{node} does not see {', '.join(facts.unseen)}: all machines of the cluster have to "
+            f"{node} does not see {', '.join(unseen)}: all machines of the cluster have to "
             "share it under this name"
         )
     if (facts.version, facts.code) != (here.version, here.code):

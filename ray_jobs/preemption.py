@@ -2,7 +2,8 @@
 
 AWS gives two minutes' notice before it takes a spot machine, at an address that every machine can
 ask [1]. Ray itself does not ask. A drained machine gets no new work, and trainings on it write a
-checkpoint.
+checkpoint. Where something else says when a machine goes, such as Kubernetes to a pod, it is called
+with ``--within SECONDS`` and stays for so long.
 
 [1] AWS, "Spot Instance interruption notices": instance-action in the instance metadata, version 2.
 """
@@ -14,7 +15,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 METADATA = "http://169.254.169.254"
@@ -87,8 +88,12 @@ def main() -> None:
     parser.add_argument("--metadata", default=METADATA, help="of the machine")
     parser.add_argument("--address", default="", help="of Ray's head [default: this machine's]")
     parser.add_argument("--node", default="", help="ID of the node [default: this machine's]")
+    parser.add_argument("--within", type=float, help="seconds until it goes: nobody is asked")
     options = parser.parse_args()
-    while (until := notice(options.metadata)) is None:
+    until: datetime | None = None
+    if options.within is not None:
+        until = datetime.now(UTC) + timedelta(seconds=options.within)
+    while until is None and (until := notice(options.metadata)) is None:
         time.sleep(EVERY_S)
     left = (until - datetime.now(UTC)).total_seconds()
     print(f"this machine is taken away in {left:.0f} s", flush=True)
@@ -100,7 +105,10 @@ def main() -> None:
         import ray._private.services as services
 
         address = services.canonicalize_bootstrap_address_or_die("auto")
-    raise SystemExit(0 if drain(address, options.node, until) else 1)
+    agreed = drain(address, options.node, until)
+    if options.within is not None and agreed:
+        time.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()))
+    raise SystemExit(0 if agreed else 1)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,10 @@ _ERRORS: dict[str, type[OdmError]] = {
 }
 READER = {"CPU": 1.0, "memory": 600e6}
 """Resources of a reading worker, by Ray's names; Ray itself counts no bytes of it."""
-FETCH_S = 120.0
-"""For a block, also from another machine or from disk; then it is taken for lost."""
+FETCH_S, AGAIN_S = 30.0, 2.0
+"""For a block, also from another machine or from disk; then it is taken for lost. A machine that is
+gone has held several: the others are then given less, for nothing but time is lost by reading one
+from its file."""
 READ_RETRIES = 3
 """Of a block whose worker has died. By default Ray Data reads for ever what kills its readers."""
 
@@ -60,7 +62,7 @@ class HeldSource:
         blocks: references to tables of samples.
         places: block and row of every sample.
         items, read: what the samples were made of, and what reads one.
-        lost: blocks that could not be had in `FETCH_S`.
+        lost: blocks that could not be had in time.
     """
 
     keys: list[str]
@@ -81,7 +83,8 @@ class HeldSource:
         if block not in self.lost:
             try:
                 # Not kept: an object in use can neither be moved to disk nor make room for another.
-                return _unpacked(ray.get(self.blocks[block], timeout=FETCH_S), row)
+                patience = AGAIN_S if self.lost else FETCH_S
+                return _unpacked(ray.get(self.blocks[block], timeout=patience), row)
             except (GetTimeoutError, ObjectLostError):
                 self.lost.add(block)
         return self.read(self.items[index])
@@ -122,7 +125,7 @@ def hold(
     quiet = {"print_on_execution_start": False, "enable_progress_bars": False}
     blocks: list[Any] = []
     places: dict[int, tuple[int, int]] = {}
-    with _told(), data_settings(max_errored_blocks=0, **quiet):
+    with told("reading the samples"), data_settings(max_errored_blocks=0, **quiet):
         numbers = ray.data.range(number, override_num_blocks=min(count, number))
         # What is public, map_batches, lets nobody limit the retries any more.
         table = numbers.map_batches_internal(
@@ -178,7 +181,7 @@ def _patiently(take: Callable[[], Iterator[Any]], wait_s: float) -> Iterator[Any
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told(doing: str) -> Iterator[None]:
     """Ray's own failures as one sentence."""
     try:
         yield
@@ -187,9 +190,7 @@ def _told() -> Iterator[None]:
         # Of an error in a worker, what it was comes last; of a lost worker, first.
         at = -1 if isinstance(error, RayTaskError) else 0
         reason = lines[at] if lines else "it does not say why"
-        raise ClusterError(
-            f"reading the samples on Ray failed: {type(error).__name__}: {reason}"
-        ) from error
+        raise ClusterError(f"{doing} on Ray failed: {type(error).__name__}: {reason}") from error
 
 
 def image_and_mask(settings: ImageSettings, sample: Sample) -> Arrays:

@@ -7,7 +7,7 @@ import secrets
 import shlex
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,11 @@ OWN_VARIABLES = ("RAY_", "PYTHONPATH", "OPENCV_FOR_THREADS_NUM", "NO_ALBUMENTATI
 """What is set for every job already."""
 
 
+READ = ("--config", "--data", "--init", "--model", "--rates", "--space")
+"""Options whose files may travel. What a command writes, and archives, lie on the cluster, even
+where something of that name was packed: the folder of a job is thrown away."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """What is to run.
@@ -29,8 +34,8 @@ class Submission:
     Attributes:
         command: words after ``odm``.
         folder: on the cluster, where it runs: relative names are below it.
-        moved: whether that is another folder than the one submitted from. Then a name of
-            something that was packed is taken from there.
+        moved: whether that is another folder than the one submitted from. Then what an option of
+            `READ` names is taken from the package where it is in it.
         package: what travels; None for what the cluster has installed.
         environment: variables.
     """
@@ -49,7 +54,7 @@ class Submission:
             f"odm: the cluster's head does not see {self.folder}: give --folder, one that all "
             "machines of the cluster share"
         )
-        words = " ".join(self._word(word) for word in self.command)
+        words = " ".join(self._words())
         return (
             f'here="$PWD"; cd {folder} 2>/dev/null || {{ echo {missing} >&2; exit 2; }}; '
             f"exec odm {words}"
@@ -60,13 +65,25 @@ class Submission:
         """As a person wrote it."""
         return shlex.join(["odm", *self.command])
 
-    def _word(self, word: str) -> str:
-        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-        packed = self.moved and self.package is not None and not Path(value).is_absolute()
-        if packed and value and self.package is not None and self.package.holds(value):
-            before = shlex.quote(option + equals) if option else ""
-            return f'{before}"$here"/{shlex.quote(value)}'
-        return shlex.quote(word)
+    def _words(self) -> Iterator[str]:
+        written = any(word.partition("=")[0] == "--calibrate" for word in self.command)
+        read = [option for option in READ if not (written and option == "--rates")]
+        before = ""
+        for word in self.command:
+            option, equals, value = word.partition("=")
+            if before in read:
+                yield self._placed(word)
+            elif equals and option in read:
+                yield f"{shlex.quote(option)}={self._placed(value)}"
+            else:
+                yield shlex.quote(word)
+            before = word
+
+    def _placed(self, name: str) -> str:
+        packed = self.moved and self.package is not None and not Path(name).is_absolute()
+        if packed and name and self.package is not None and self.package.holds(name):
+            return f'"$here"/{shlex.quote(name)}'
+        return shlex.quote(name)
 
 
 def make_submission(

@@ -26,7 +26,6 @@ from ray_jobs.samples import (
     image_and_layers,
     image_and_mask,
 )
-from ray_jobs.shared import check_shared
 
 Read = Callable[[Any, Cluster, float], dict[str, HeldSource]]
 
@@ -78,9 +77,8 @@ def _train(plan: Any, task: Task, launch: Launch) -> tuple[Result, ModelCard]:
         placement = place(cluster, launch, plan.settings.runtime.device)
         cluster.check(1, READER, "readers")
         if not cluster.started:
-            check_nodes([plan.dataset.archive])
+            check_nodes([plan.dataset.archive], written=plan.run.folder)
         plan.run.write(plan.settings, task.facts(plan))
-        check_shared(plan.run.folder)
         sources = task.read(plan, cluster, launch.wait_s)
         result = run_workers(plan, task.train, sources, placement, launch, task.score)
         return result, task.keep(plan, result)

@@ -12,7 +12,6 @@ from odm.training.plans import AnyPlan
 from ray_jobs.cluster import Cluster, connect
 from ray_jobs.nodes import check_nodes
 from ray_jobs.samples import READER
-from ray_jobs.shared import check_shared
 from ray_jobs.train import read_boxes, read_masks
 from tuning.trial import Job
 from tuning.tuner import Room, make_nested_room, make_room
@@ -27,17 +26,17 @@ def connected(where: Where, job: Job) -> Iterator[tuple[Cluster, Room]]:
 
     Raises:
         InputError: an address that cannot be one.
-        ClusterError: no cluster, no room for one trial, a machine without this code, the archive
-            or the sweep's folder, or, for trials of several workers, no State API to free their
-            workers if they die.
+        ClusterError: no cluster, no room for one trial, a machine that differs or does not share
+            the folders, or, for trials of several workers, no State API to free their workers if
+            they die.
     """
     device = job.base.runtime.device
     nested = where.workers > 1
     with _cluster(where.address, nested=nested) as cluster:
         cluster.check(1, READER, "readers")
         if not cluster.started:
-            check_nodes(sorted({dataset.archive for dataset in job.datasets.values()}))
-            check_shared(job.folder)
+            archives = sorted({one.archive for one in job.datasets.values()})
+            check_nodes(archives, written=job.folder)
         if nested:
             room = make_nested_room(cluster, where.launch, device, where.concurrent)
         else:

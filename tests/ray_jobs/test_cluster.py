@@ -107,6 +107,9 @@ def test_why_ray_could_not_be_had() -> None:
     assert "ray start --head" in _sentence("auto", ConnectionError("no instance"))
     for address in ("auto", "head:6379"):
         assert "RAY_AUTH_MODE=token" in _sentence(address, AuthenticationError("bad token"))
+    versions = "The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.11.7\nThis one: ..."
+    said = _sentence("head:6379", RuntimeError(f"Version mismatch: {versions}"))
+    assert "other versions" in said and "Ray: 2.9.0 Python: 3.11.7" in said and "\n" not in said
     assert _sentence("local", ValueError("too small\nat ...")).endswith("here: too small")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,9 +68,40 @@ def test_on_aws_it_costs_what_it_must() -> None:
     assert types["head"]["node_config"]["InstanceInitiatedShutdownBehavior"] == "terminate"
     assert any("ray_jobs.idle" in line for line in config["head_start_ray_commands"])
     assert any("ray_jobs.preemption" in line for line in config["worker_start_ray_commands"])
-    opened = config["provider"]["security_group"]["IpPermissions"]
-    assert [rule["FromPort"] for rule in opened] == [22]
-    assert all(r["CidrIp"] != "0.0.0.0/0" for rule in opened for r in rule["IpRanges"])
+
+
+def test_on_aws_ray_makes_no_security_group() -> None:
+    """Its own lets the whole world at port 22, whatever else it is told to."""
+    from ray.autoscaler._private.aws.config import _create_default_inbound_rules
+
+    world = [r for rule in _create_default_inbound_rules(["sg"]) for r in rule.get("IpRanges", [])]
+    assert {"CidrIp": "0.0.0.0/0"} in world  # else the file may be made simpler
+    config = content("cluster.yaml")
+    assert "security_group" not in config["provider"]
+    for kind in config["available_node_types"].values():
+        assert kind["node_config"]["SecurityGroupIds"] == ["sg-CHANGE"]
+
+
+@pytest.mark.parametrize("name", LAUNCHED)
+def test_what_is_copied_and_what_is_not(name: str) -> None:
+    """What is excluded Ray leaves out everywhere: also the key by which a head reaches workers."""
+    config = content(name)
+    excluded = config["rsync_exclude"]
+    assert {".git", ".env*"} <= set(excluded) and config["rsync_filter"] == [".gitignore"]
+    needed = ("ray-autoscaler_1.pem", "ray_bootstrap_config.yaml", "auth_token", "requirements.txt")
+    assert not [one for one in needed for pattern in excluded if fnmatch.fnmatch(one, pattern)]
+
+
+@pytest.mark.parametrize("name", LAUNCHED)
+def test_commands_are_shell(name: str) -> None:
+    config = content(name)
+    commands = [
+        line for key, lines in config.items() if key.endswith("_commands") for line in lines
+    ]
+    assert len(commands) > 5
+    for line in commands:
+        done = subprocess.run(["bash", "-n", "-c", line], capture_output=True, text=True)
+        assert done.returncode == 0, (line, done.stderr)
 
 
 # -- KubeRay: fields of the API reference of ray.io/v1 that are used here, and no others ---------
@@ -93,8 +126,21 @@ class Mount(Strict):
     mountPath: str
 
 
+class Exec(Strict):
+    command: list[str]
+
+
+class Handler(Strict):
+    exec: Exec
+
+
+class Lifecycle(Strict):
+    preStop: Handler
+
+
 class Container(Strict):
     name: str
+    lifecycle: Lifecycle | None = None
     image: str
     resources: Resources
     ports: list[Port] = []
@@ -193,6 +239,11 @@ def test_kuberay() -> None:
         }
     for worker in cluster.spec.workerGroupSpecs:
         assert worker.minReplicas <= worker.replicas <= worker.maxReplicas
+        (container,) = worker.template.spec.containers
+        assert container.lifecycle
+        drain = container.lifecycle.preStop.exec.command
+        assert "ray_jobs.preemption" in drain
+        assert float(drain[-1]) < worker.template.spec.terminationGracePeriodSeconds
     environment = yaml.safe_load(job.spec.runtimeEnvYAML)["env_vars"]
     assert all(isinstance(value, str) for value in environment.values())
     assert "odm reprocess" in job.spec.entrypoint

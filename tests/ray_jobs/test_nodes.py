@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import ray
 
 from odm.archive.errors import OdmError
 from odm.archive.keys import OrbitKey
+from ray_jobs import nodes
 from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.idle import wait_until_idle
 from ray_jobs.nodes import Facts, await_room, check_nodes, compare, growable, look
-from ray_jobs.preemption import notice
+from ray_jobs.preemption import _own_node, notice
 from ray_jobs.reprocess_stages import Reader, root_of
 from tests.reprocess import small
 
@@ -33,6 +35,10 @@ HERE = Facts("head", "0.1.0", "3f2a", "3.11")
         (Facts("b", "0.1.0", "9ab1", "3.11"), r"node b has odm 0\.1\.0 \(9ab1\), the driver on"),
         (Facts("b", "0.2.0", "3f2a", "3.11"), r"node b has odm 0\.2\.0 .*install the same"),
         (Facts("b", "0.1.0", "3f2a", "3.11", ("/data",)), "node b does not see /data: all mach"),
+        (
+            Facts("b", "0.1.0", "3f2a", "3.11", ("/runs/a/.seen-" + 32 * "0",)),
+            "node b does not see /runs/a: all machines",
+        ),
     ],
 )
 def test_a_node_that_differs_is_named(facts: Facts, sentence: str) -> None:
@@ -48,7 +54,12 @@ def test_what_a_node_says_of_itself(tmp_path: Path) -> None:
 
 
 def test_this_cluster_is_fit(cluster: Cluster, tmp_path: Path) -> None:
-    check_nodes([str(tmp_path)])
+    check_nodes([str(tmp_path)], written=tmp_path)
+    assert not list(tmp_path.iterdir())
+    # Each machine may have a folder of that name: it is a file in it that has to be seen.
+    elsewhere = str(tmp_path / "runs/.seen-") + 32 * "0"
+    with pytest.raises(ClusterError, match=rf"node .* does not see {tmp_path}/runs: all machines"):
+        nodes._check_nodes(ray.nodes(), [elsewhere], 60.0)
     assert growable() == {}  # no autoscaler
     await_room(cluster, 2, {"CPU": 1.0}, "workers")
     with pytest.raises(ClusterError, match="3 workers of 1 CPU each, the cluster has 2 CPUs"):
@@ -141,6 +152,13 @@ def test_a_machine_that_is_taken_away_is_drained(metadata: str, cluster: Cluster
     )
     assert "this machine is taken away in 32" in done.stdout, done.stderr
     assert "draining" in done.stdout
+
+
+def test_the_node_of_this_machine_is_found(cluster: Cluster) -> None:
+    import ray._raylet as raylet
+
+    client = raylet.GcsClient(address=cluster.address)  # type: ignore[attr-defined]
+    assert _own_node(client) == ray.get_runtime_context().get_node_id()
 
 
 def test_a_head_without_jobs_is_idle() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import zipfile
 from pathlib import Path
@@ -21,6 +22,8 @@ FILES = {
     "aws_credentials.json": "private",
     "keys/id_ed25519": "private",
     "My-Secrets/notes.txt": "private",
+    "hf_token": "private",
+    "deploy.txt": "\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl",
     "odm/__pycache__/work.pyc": "junk",
     "data/CSES_01.h5": "data",
     "campaign/outcomes/part.parquet": "data",
@@ -46,7 +49,8 @@ def test_secrets_junk_and_data_stay_here(tmp_path: Path, checkout: bool) -> None
     expected = {"odm/work.py", "configs/small.yaml", "models/m/weights.safetensors"}
     # What git would add travels too; what it ignores does not.
     assert set(chosen.files) == expected | ({".gitignore", "new.py"} if checkout else set())
-    assert "deploy/server.pem" in chosen.left_out and "keys/id_ed25519" in chosen.left_out
+    secret = {"deploy/server.pem", "keys/id_ed25519", "hf_token", "deploy.txt"}
+    assert secret <= set(chosen.left_out)
     assert chosen.holds("configs") and chosen.holds("./configs/small.yaml")
     assert not chosen.holds("config") and not chosen.holds("data")
 
@@ -69,3 +73,46 @@ def test_nothing_or_too_much_to_send(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match=r"the largest is large\.txt .* or with --installed"):
         choose_files(tmp_path).write(tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
+
+
+@pytest.mark.parametrize("checkout", [False, True])
+def test_a_link_does_not_carry_out_what_lies_elsewhere(tmp_path: Path, checkout: bool) -> None:
+    fill(tmp_path, {"home/.aws/config": "private", "home/notes": "own", "root/a.py": "code"})
+    root = fill(tmp_path / "root", {"x/.env": "KEY=1", "data.h5": "data"})
+    (root / "b.py").symlink_to("a.py")
+    (root / "plain.txt").symlink_to("x/.env")
+    (root / "small.txt").symlink_to("data.h5")
+    (root / "settings").symlink_to(tmp_path / "home/.aws/config")
+    (root / "notes").symlink_to("../home/notes")
+    (root / "gone").symlink_to("nowhere")
+    (root / "home").symlink_to(tmp_path / "home")
+    if checkout:
+        for command in (["init", "-q"], ["add", "-A", "-f", "."]):
+            subprocess.run(["git", *command], cwd=root, check=True)
+    chosen = choose_files(root)
+    assert chosen.files == ("a.py", "b.py")
+    assert {"plain.txt", "settings", "notes"} <= set(chosen.left_out)
+
+
+def test_the_token_of_the_cluster_stays_here_whatever_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, {"a.py": "code", "colleague.txt": "0123"})
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "colleague.txt"))
+    chosen = choose_files(tmp_path)
+    assert chosen.files == ("a.py",) and chosen.left_out == ("colleague.txt",)
+
+
+def test_a_checkout_whose_git_does_not_answer(tmp_path: Path) -> None:
+    """What it ignores is not known then."""
+    fill(tmp_path, {"a.py": "code"})
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".git/index").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="git does not list its files"):
+        choose_files(tmp_path)
+
+
+def test_a_name_that_no_zip_holds(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.py")).write_text("code")
+    with pytest.raises(InputError, match="rename it"):
+        choose_files(tmp_path)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
+import time
 import tomllib
+from collections.abc import AsyncIterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
@@ -15,7 +20,7 @@ import typer
 from odm.archive.errors import InputError
 from ray_jobs.cli import check_command, jobs_app, submit_app
 from ray_jobs.cluster import ClusterError, import_ray
-from ray_jobs.jobs import Job, _Lines, dashboard_address
+from ray_jobs.jobs import Job, Jobs, _Lines, dashboard_address
 from ray_jobs.pack import Package
 from ray_jobs.submit import Submission, check_versions, make_submission
 
@@ -53,6 +58,27 @@ def test_the_words_arrive_as_they_were_written(tmp_path: Path) -> None:
     # Where the command runs in the folder that it was submitted from, names are left alone.
     same = run(Submission(words, str(tmp_path), False, package), tmp_path)
     assert same.stdout.splitlines() == [str(tmp_path), *words]
+
+
+def test_what_a_command_writes_is_not_in_the_folder_of_the_job(tmp_path: Path) -> None:
+    """That is thrown away; so is a word that happens to be the name of a folder that was sent."""
+    (tmp_path / "shared").mkdir()
+    package = Package(
+        tmp_path, ("campaign/log.jsonl", "rates.json", "runs/a.yaml", "train/a.py", "m/model.json")
+    )
+
+    def words(*given: str) -> list[str]:
+        made = Submission(given, str(tmp_path / "shared"), True, package)
+        return run(made, tmp_path).stdout.splitlines()[1:]
+
+    for given in (
+        ("reprocess", "orbits", "archive", "campaign"),
+        ("train", "segmenter", "--out", "runs"),
+        ("estimate", "--calibrate", "archive", "--rates", "rates.json"),
+    ):
+        assert words(*given) == list(given)
+    read = words("estimate", "--rates", "rates.json", "--model=m")
+    assert read == ["estimate", "--rates", f"{tmp_path}/rates.json", f"--model={tmp_path}/m"]
 
 
 def test_a_folder_that_the_cluster_does_not_see(tmp_path: Path) -> None:
@@ -172,6 +198,65 @@ def test_a_log_that_begins_again_is_said_once() -> None:
     lines.hear(text + "b\nc\nlast")
     lines.close()
     assert said == ["a", "b", "c", "last"]
+
+
+def test_nobody_hears_what_a_job_says() -> None:
+    """``odm submit … | head``: not taken for a cluster that is lost."""
+
+    def gone(line: str) -> None:
+        raise BrokenPipeError
+
+    jobs = object.__new__(Jobs)
+    jobs.address, jobs._client = "head", Tail(["a\n"])
+    with pytest.raises(BrokenPipeError):
+        jobs.follow("x", gone)
+
+
+def test_a_log_whose_connection_is_dead_is_listened_to_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ray_jobs.jobs.QUIET_S", 0.1)
+    said: list[str] = []
+    jobs = object.__new__(Jobs)
+    jobs.address, jobs._client = "head", Tail(["a\n"], ["a\n", "b\n"])
+    assert jobs.follow("x", said.append).status == "SUCCEEDED"
+    assert said == ["a", "b"]
+
+
+class Tail:
+    """A client whose logs fall silent, but for the last."""
+
+    def __init__(self, *texts: list[str]) -> None:
+        self.texts = list(texts)
+
+    async def tail_job_logs(self, name: str) -> AsyncIterator[str]:
+        for text in self.texts.pop(0):
+            yield text
+        if self.texts:
+            await asyncio.sleep(60)
+
+    def get_job_info(self, name: str) -> Any:
+        return SimpleNamespace(
+            submission_id=name, status="RUNNING" if self.texts else "SUCCEEDED", metadata=None,
+            entrypoint="", start_time=None, end_time=None, driver_exit_code=None, message=None,
+        )  # fmt: skip
+
+    def get_job_logs(self, name: str) -> str:
+        return "a\nb\n"
+
+
+def test_a_dashboard_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a tunnel whose other end is gone, or another service."""
+    monkeypatch.setattr("ray_jobs.jobs.ANSWER_S", 0.5)
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")  # is set, and then is as it was
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        begun = time.monotonic()
+        with pytest.raises(ClusterError, match="is no dashboard of a Ray cluster, or it breaks"):
+            Jobs(address)
+        assert time.monotonic() - begun < 10
 
 
 def test_the_commands_are_registered() -> None:
