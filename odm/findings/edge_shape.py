@@ -22,6 +22,8 @@ PULSES_KM = (6.0, 10.0, 15.0, 21.0, 28.0)
 """Widths at half power."""
 REACH_KM = (75.0, 55.0)
 """Of a profile, before and behind the path."""
+PEAK_KM = (-12.0, 40.0)
+"""Where the peak of a profile is sought, from the path."""
 SHIFT_KM = 36.0
 """Largest distance of the edge from the path."""
 CONTRAST_STEP_DB = 1.5
@@ -57,7 +59,7 @@ def bank(gate_km: float, powers: tuple[float, ...] = POWERS) -> Bank:
     contrasts = 10 ** (CONTRAST_STEP_DB * np.arange(1, _CONTRASTS + 1) / 10)
     shapes = np.empty((contrasts.size, len(kinds), shift.size, x.size), np.float32)
     for number, (power, pulse) in enumerate(kinds):
-        grid, profile = _profile(power, pulse, gate_km)
+        grid, profile = power_profile(power, pulse, gate_km)
         values = np.interp(away, grid, profile)
         values /= np.maximum(values.max(axis=1, keepdims=True), 1e-12)
         for level, contrast in enumerate(contrasts):
@@ -65,7 +67,7 @@ def bank(gate_km: float, powers: tuple[float, ...] = POWERS) -> Bank:
     return Bank(x, shift, shapes, kinds)
 
 
-def _profile(power: float, pulse_km: float, gate_km: float) -> tuple[Floats, Floats]:
+def power_profile(power: float, pulse_km: float, gate_km: float) -> tuple[Floats, Floats]:
     """Power over km from the edge, in any unit."""
     end = REACH_KM[1] + 2 * SHIFT_KM
     grid = np.arange(-REACH_KM[0] - 2 * SHIFT_KM, end + _FINE_KM / 2, _FINE_KM)

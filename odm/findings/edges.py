@@ -33,7 +33,7 @@ Isolation = Literal["raw", "boxes", "segments"]
 
 CONVENTION = "backscatter"
 """Only there is a range the group path of one hop, and its least the leading edge."""
-SHAPE_POWERS = {"F": (-0.6,), "Es": (0.25, 1.0, 2.0)}
+SHAPE_POWERS = {"F": (-0.6, 0.25, 1.0), "Es": (0.25, 1.0, 2.0)}
 """Of `odm.findings.edge_shape`: rays of the F layer are focused, sporadic E begins softly."""
 NO_LAYER, OUTSIDE, INTERFERENCE = "no layer", "outside window", "interference"
 UNDER = "under another layer"
@@ -257,7 +257,14 @@ def _edge(
             path = best_path(
                 evidence(level, ready.gate_km), allowed, ready.frequency, ready.gate_km
             )
-        rise = refine(level, path, ready.frequency, ready.gate_km, SHAPE_POWERS[layer])
+        rise = refine(
+            level,
+            path,
+            ready.frequency,
+            ready.gate_km,
+            SHAPE_POWERS[layer],
+            two_traces=layer == "F",
+        )
         edge, sigma, contrast, own = rise.edge, rise.spread, rise.contrast, rise.own
         trust = rise.contrast
     with np.errstate(invalid="ignore"):
