@@ -32,14 +32,14 @@ FAINT_DB = -10.5
 """A fainter one does not count. In means of dB, in which noise makes faint power fainter."""
 GAIN = 0.3
 """Share of the misfit by which two rises have to be better than one."""
-LEAST_DB, LEAST_COLUMNS = 7.0, 15
+LEAST_DB, LEAST_COLUMNS = 10.0, 15
 """Only columns with so much contrast tell, and so many must."""
 APART_KM = (16.0, 19.0, 23.0, 28.0, 34.0, 41.0, 50.0, 60.0, 72.0, 86.0, 103.0)
 POWER = -0.6
 REACH_KM = (150.0, 36.0)
 SHIFT_KM = 15.0
-DYNAMIC_DB = 16.0
-CONTRASTS_DB = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0)
+DYNAMIC_DB = 20.0
+CONTRASTS_DB = tuple(float(one) for one in range(4, 21, 2))
 MAIN_KM = (-25.0, 130.0)
 """Where the main trace is sought, from the first path."""
 

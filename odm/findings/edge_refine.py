@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from odm.findings.edge_lead import find_split
 from odm.findings.edge_profile import along, mean_profile, nanmean, smoothed, triangle
-from odm.findings.edge_shape import PEAK_KM, POWERS, Bank, bank, contrast_class
+from odm.findings.edge_shape import PEAK_KM, Bank, Softness, bank, contrast_class
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -55,7 +55,8 @@ def refine(
     path: Floats,
     frequency: NDArray[Any],
     gate_km: float,
-    powers: tuple[float, ...] = POWERS,
+    softness: Softness,
+    first_km: float = 0.0,
     seed: int = 0,
     two_traces: bool = True,
 ) -> Rise:
@@ -66,7 +67,8 @@ def refine(
         path: (F,) gates, NaN where there is none.
         frequency: (F,) Hz.
         gate_km: range step.
-        powers: of `odm.findings.edge_shape`.
+        softness: what powers its rises have; of `odm.findings.edge_shape`.
+        first_km: range of the first gate.
         seed: of the resampling.
         two_traces: whether the extraordinary wave may run ahead; see `odm.findings.edge_lead`.
     """
@@ -75,15 +77,17 @@ def refine(
     if columns.size < 2:
         return Rise(*(empty.copy() for _ in range(5)))
     mhz = np.asarray(frequency, np.float64)[columns] / 1e6
-    shapes = bank(round(gate_km, 4), powers)
+    shapes = bank(round(gate_km, 4), softness.powers)
     near = triangle(mhz, SMOOTH_MHZ)
     pool = triangle(mhz, POOL_MHZ)
     part = level[columns]
     line = smoothed(path[columns], mhz, near)
+    powers = shapes.kinds[:, 0]
     for _ in range(2):
+        unlikely = softness.penalty(first_km + line * gate_km, powers)
         straight = along(part, line, shapes.x)
         profile = mean_profile(near, straight)
-        fit = _match(profile, shapes, gate_km, pool)
+        fit = _match(profile, shapes, gate_km, pool, unlikely)
         line = smoothed(line + fit.shift, mhz, near)
     behind = np.full(line.size, np.inf)
     if two_traces:
@@ -94,7 +98,8 @@ def refine(
     # The other trace would draw the edge towards itself.
     straight[shapes.x[None] * gate_km > 0.6 * behind[:, None]] = np.nan
     profile = mean_profile(near, straight)
-    fit = _match(profile, shapes, gate_km, pool)
+    unlikely = softness.penalty(first_km + line * gate_km, powers)
+    fit = _match(profile, shapes, gate_km, pool, unlikely)
     edge = line + fit.shift
     spread = _resampled(near, straight, shapes, fit, gate_km, seed)
     found = (edge, fit.contrast, _own(straight, shapes, gate_km), fit.misfit, spread)
@@ -134,7 +139,7 @@ def _match(
     shapes: Bank,
     gate_km: float,
     pool: Floats,
-    kind: NDArray[np.int64] | None = None,
+    unlikely: Floats,
 ) -> _Fit:
     """Shift of the best shape in each column; columns that are near share its kind."""
     base, peak = _base(profile, shapes, gate_km)
@@ -152,10 +157,8 @@ def _match(
         cross = lifted[rows] @ table.T
         power = weight[rows] @ (table**2).T
         cost[rows] = (squares[rows, None] - 2 * cross + power).reshape(rows.size, kinds, shifts)
-    if kind is None:
-        least = cost.min(axis=2)
-        trusted = np.minimum(contrast, 12.0)[:, None] ** 2
-        kind = (pool @ (least * trusted)).argmin(axis=1)
+    trusted = np.minimum(contrast, 12.0)[:, None] ** 2
+    kind = ((pool @ (cost.min(axis=2) * trusted)) * unlikely).argmin(axis=1)
     own = cost[np.arange(columns), kind]
     best = own.argmin(axis=1)
     inner = np.clip(best, 1, shifts - 2)

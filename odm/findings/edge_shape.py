@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-POWERS = (0.25, 1.0, 2.0)
 PULSES_KM = (6.0, 10.0, 15.0, 21.0, 28.0)
 """Widths at half power."""
 REACH_KM = (75.0, 55.0)
@@ -29,6 +28,41 @@ SHIFT_KM = 36.0
 CONTRAST_STEP_DB = 1.5
 _CONTRASTS = 9
 _FINE_KM = 0.5
+
+
+class Softness(NamedTuple):
+    """What is known of a layer's powers.
+
+    Attributes:
+        powers: that are tried.
+        ranges_km, usual: (N,) the usual power at these ranges, between them on a straight line;
+            none where nothing is known.
+        weight: how much worse a shape may fit that is as usual: by this share for a power that is
+            off by 1 (and by its square).
+    """
+
+    powers: tuple[float, ...]
+    ranges_km: tuple[float, ...] = ()
+    usual: tuple[float, ...] = ()
+    weight: float = 0.0
+
+    def penalty(self, range_km: Floats, powers: Floats) -> Floats:
+        """Factors (F, K) of the misfit of shapes with ``powers`` (K,) at ranges (F,)."""
+        if not self.ranges_km:
+            return np.ones((range_km.size, powers.size))
+        usual = np.interp(range_km, self.ranges_km, self.usual)
+        return np.asarray(1 + self.weight * (powers[None] - usual[:, None]) ** 2)
+
+
+SOFTNESS = {
+    "F": Softness((-0.6, 0.25, 1.0)),
+    "Es": Softness(
+        (-0.5, -0.3, -0.1, 0.1, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3),
+        (230.0, 265.0, 315.0, 400.0, 525.0, 700.0, 1000.0),
+        (1.1, 1.05, 0.6, 0.45, 0.33, 0.2, -0.05),
+        20.0,
+    ),
+}
 
 
 class Bank(NamedTuple):
@@ -49,7 +83,7 @@ class Bank(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def bank(gate_km: float, powers: tuple[float, ...] = POWERS) -> Bank:
+def bank(gate_km: float, powers: tuple[float, ...]) -> Bank:
     """The shapes for a range step in km."""
     x = np.arange(-round(REACH_KM[0] / gate_km), round(REACH_KM[1] / gate_km) + 1)
     shifts = max(round(SHIFT_KM / gate_km), 2) * 4
