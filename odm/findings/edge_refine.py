@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from odm.findings.edge_lead import find_split
 from odm.findings.edge_profile import along, mean_profile, nanmean, smoothed, triangle
-from odm.findings.edge_shape import PEAK_KM, Bank, Softness, bank, contrast_class
+from odm.findings.edge_shape import PEAK_KM, Bank, Onset, bank, contrast_class
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -26,8 +26,6 @@ POOL_MHZ = 2.0
 """Half-width over which columns share one shape: pulse and power law change slowly."""
 BEFORE_KM = 36.0
 """What lies before the rise is taken from farther before."""
-DYNAMIC_DB = 13.0
-"""Below the peak nothing is matched: side lobes of the sounder's code may lie there."""
 RESAMPLED = 8
 
 
@@ -55,7 +53,7 @@ def refine(
     path: Floats,
     frequency: NDArray[Any],
     gate_km: float,
-    softness: Softness,
+    onset: Onset,
     first_km: float = 0.0,
     seed: int = 0,
     two_traces: bool = True,
@@ -67,7 +65,7 @@ def refine(
         path: (F,) gates, NaN where there is none.
         frequency: (F,) Hz.
         gate_km: range step.
-        softness: what powers its rises have; of `odm.findings.edge_shape`.
+        onset: how the layer begins; of `odm.findings.edge_shape`.
         first_km: range of the first gate.
         seed: of the resampling.
         two_traces: whether the extraordinary wave may run ahead; see `odm.findings.edge_lead`.
@@ -77,17 +75,17 @@ def refine(
     if columns.size < 2:
         return Rise(*(empty.copy() for _ in range(5)))
     mhz = np.asarray(frequency, np.float64)[columns] / 1e6
-    shapes = bank(round(gate_km, 4), softness.powers)
+    shapes = bank(round(gate_km, 4), onset.powers, onset.dynamic_db)
     near = triangle(mhz, SMOOTH_MHZ)
     pool = triangle(mhz, POOL_MHZ)
     part = level[columns]
     line = smoothed(path[columns], mhz, near)
     powers = shapes.kinds[:, 0]
     for _ in range(2):
-        unlikely = softness.penalty(first_km + line * gate_km, powers)
+        unlikely = onset.penalty(first_km + line * gate_km, powers)
         straight = along(part, line, shapes.x)
         profile = mean_profile(near, straight)
-        fit = _match(profile, shapes, gate_km, pool, unlikely)
+        fit = _match(profile, shapes, pool, unlikely)
         line = smoothed(line + fit.shift, mhz, near)
     behind = np.full(line.size, np.inf)
     if two_traces:
@@ -98,11 +96,11 @@ def refine(
     # The other trace would draw the edge towards itself.
     straight[shapes.x[None] * gate_km > 0.6 * behind[:, None]] = np.nan
     profile = mean_profile(near, straight)
-    unlikely = softness.penalty(first_km + line * gate_km, powers)
-    fit = _match(profile, shapes, gate_km, pool, unlikely)
+    unlikely = onset.penalty(first_km + line * gate_km, powers)
+    fit = _match(profile, shapes, pool, unlikely)
     edge = line + fit.shift
-    spread = _resampled(near, straight, shapes, fit, gate_km, seed)
-    found = (edge, fit.contrast, _own(straight, shapes, gate_km), fit.misfit, spread)
+    spread = _resampled(near, straight, shapes, fit, seed)
+    found = (edge, fit.contrast, _own(straight, shapes), fit.misfit, spread)
     return Rise(*(_placed(values, columns, path.size) for values in found))
 
 
@@ -120,9 +118,9 @@ class _Fit:
     kind: NDArray[np.int64]
 
 
-def _base(profile: Matrix, shapes: Bank, gate_km: float) -> tuple[Floats, Floats]:
+def _base(profile: Matrix, shapes: Bank) -> tuple[Floats, Floats]:
     """What lies before the rise, and the peak behind it, dB (F,)."""
-    km = shapes.x * gate_km
+    km = shapes.x * shapes.gate_km
     before = profile[:, km <= -BEFORE_KM + 1e-6]
     known = np.isfinite(before)
     count = known.sum(axis=1)
@@ -130,19 +128,18 @@ def _base(profile: Matrix, shapes: Bank, gate_km: float) -> tuple[Floats, Floats
     base = np.where(count > 0, base, 0.0)
     behind = profile[:, (km >= PEAK_KM[0]) & (km <= PEAK_KM[1])]
     peak = np.where(np.isfinite(behind), behind, -99.0).max(axis=1)
-    base = np.maximum(base, peak - DYNAMIC_DB)
+    base = np.maximum(base, peak - shapes.dynamic_db)
     return base.astype(np.float64), np.maximum(peak, base).astype(np.float64)
 
 
 def _match(
     profile: Matrix,
     shapes: Bank,
-    gate_km: float,
     pool: Floats,
     unlikely: Floats,
 ) -> _Fit:
     """Shift of the best shape in each column; columns that are near share its kind."""
-    base, peak = _base(profile, shapes, gate_km)
+    base, peak = _base(profile, shapes)
     contrast = peak - base
     level = contrast_class(contrast)
     there = np.isfinite(profile)
@@ -172,31 +169,29 @@ def _match(
     return _Fit(shift.astype(np.float64), contrast, misfit.astype(np.float64), kind)
 
 
-def _own(straight: Matrix, shapes: Bank, gate_km: float) -> Floats:
+def _own(straight: Matrix, shapes: Bank) -> Floats:
     """Rise of each column alone, dB."""
-    km = shapes.x * gate_km
+    km = shapes.x * shapes.gate_km
     with np.errstate(invalid="ignore"):
         behind = nanmean(straight[:, (km >= 0) & (km <= 25)])
         before = nanmean(straight[:, km <= -BEFORE_KM + 1e-6])
     return np.asarray(behind - np.nan_to_num(before), np.float64)
 
 
-def _resampled(
-    near: Floats, straight: Matrix, shapes: Bank, fit: _Fit, gate_km: float, seed: int
-) -> Floats:
+def _resampled(near: Floats, straight: Matrix, shapes: Bank, fit: _Fit, seed: int) -> Floats:
     """Standard deviation of the shift over columns weighted anew, gates."""
     rng = np.random.default_rng(seed)
     shifts = np.empty((RESAMPLED, near.shape[0]))
     for turn in range(RESAMPLED):
         weight = near * np.asarray(rng.standard_exponential(near.shape[0]))[None]
         profile = mean_profile(weight, straight)
-        shifts[turn] = _match_kind(profile, shapes, gate_km, fit.kind)
+        shifts[turn] = _match_kind(profile, shapes, fit.kind)
     return np.asarray(shifts.std(axis=0, ddof=1))
 
 
-def _match_kind(profile: Matrix, shapes: Bank, gate_km: float, kind: NDArray[np.int64]) -> Floats:
+def _match_kind(profile: Matrix, shapes: Bank, kind: NDArray[np.int64]) -> Floats:
     """As `_match` with kinds that are known: a thirtieth of the work."""
-    base, peak = _base(profile, shapes, gate_km)
+    base, peak = _base(profile, shapes)
     level = contrast_class(peak - base)
     there = np.isfinite(profile)
     lifted = np.where(there, np.maximum(profile - base[:, None], 0), 0).astype(np.float32)

@@ -22,7 +22,7 @@ from odm.findings.edge_isolate import CLASSES, Isolated, by_boxes, by_segments, 
 from odm.findings.edge_level import level_db
 from odm.findings.edge_path import best_path, evidence
 from odm.findings.edge_refine import refine
-from odm.findings.edge_shape import SOFTNESS
+from odm.findings.edge_shape import ONSETS
 from odm.findings.layers import Layer
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def _edge(
             path,
             ready.frequency,
             ready.gate_km,
-            SOFTNESS[layer],
+            ONSETS[layer],
             float(ready.group_range[0]),
             two_traces=layer == "F",
         )
