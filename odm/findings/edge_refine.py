@@ -13,21 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edge_shape import POWERS, Bank, bank, contrast_class
+from odm.findings.edge_lead import find_split
+from odm.findings.edge_profile import along, mean_profile, nanmean, smoothed, triangle
+from odm.findings.edge_shape import PEAK_KM, Bank, Onset, bank, contrast_class
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
 SMOOTH_MHZ = 0.5
 """Half-width of the triangle over which columns are averaged."""
-POOL_MHZ = 4.0
+POOL_MHZ = 2.0
 """Half-width over which columns share one shape: pulse and power law change slowly."""
-BEFORE_KM, BEHIND_KM = 36.0, 40.0
-"""What lies before the rise is taken from farther before; the peak is sought within."""
-DYNAMIC_DB = 13.0
-"""Below the peak nothing is matched: side lobes of the sounder's code may lie there."""
+BEFORE_KM = 36.0
+"""What lies before the rise is taken from farther before."""
 RESAMPLED = 8
-FLOOR_DB, CEILING_DB = -4.0, 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,10 @@ def refine(
     path: Floats,
     frequency: NDArray[Any],
     gate_km: float,
-    powers: tuple[float, ...] = POWERS,
+    onset: Onset,
+    first_km: float = 0.0,
     seed: int = 0,
+    two_traces: bool = True,
 ) -> Rise:
     """The edge along a path.
 
@@ -64,29 +65,42 @@ def refine(
         path: (F,) gates, NaN where there is none.
         frequency: (F,) Hz.
         gate_km: range step.
+        onset: how the layer begins; of `odm.findings.edge_shape`.
+        first_km: range of the first gate.
         seed: of the resampling.
+        two_traces: whether the extraordinary wave may run ahead; see `odm.findings.edge_lead`.
     """
     columns = np.flatnonzero(np.isfinite(path))
     empty = np.full(path.size, np.nan)
     if columns.size < 2:
         return Rise(*(empty.copy() for _ in range(5)))
     mhz = np.asarray(frequency, np.float64)[columns] / 1e6
-    shapes = bank(round(gate_km, 4), powers)
-    near = _triangle(mhz, SMOOTH_MHZ)
-    pool = _triangle(mhz, POOL_MHZ)
+    shapes = bank(round(gate_km, 4), onset.powers, onset.dynamic_db)
+    near = triangle(mhz, SMOOTH_MHZ)
+    pool = triangle(mhz, POOL_MHZ)
     part = level[columns]
     line = smoothed(path[columns], mhz, near)
+    powers = shapes.kinds[:, 0]
     for _ in range(2):
-        straight = _along(part, line, shapes)
-        profile = _mean(near, straight)
-        fit = _match(profile, shapes, gate_km, pool)
+        unlikely = onset.penalty(first_km + line * gate_km, powers)
+        straight = along(part, line, shapes.x)
+        profile = mean_profile(near, straight)
+        fit = _match(profile, shapes, pool, unlikely)
         line = smoothed(line + fit.shift, mhz, near)
-    straight = _along(part, line, shapes)
-    profile = _mean(near, straight)
-    fit = _match(profile, shapes, gate_km, pool)
+    behind = np.full(line.size, np.inf)
+    if two_traces:
+        split = find_split(part, line, mhz, near, gate_km)
+        if split is not None:
+            line, behind = split.line, split.apart_km
+    straight = along(part, line, shapes.x)
+    # The other trace would draw the edge towards itself.
+    straight[shapes.x[None] * gate_km > 0.6 * behind[:, None]] = np.nan
+    profile = mean_profile(near, straight)
+    unlikely = onset.penalty(first_km + line * gate_km, powers)
+    fit = _match(profile, shapes, pool, unlikely)
     edge = line + fit.shift
-    spread = _resampled(near, straight, shapes, fit, gate_km, seed)
-    found = (edge, fit.contrast, _own(straight, shapes, gate_km), fit.misfit, spread)
+    spread = _resampled(near, straight, shapes, fit, seed)
+    found = (edge, fit.contrast, _own(straight, shapes), fit.misfit, spread)
     return Rise(*(_placed(values, columns, path.size) for values in found))
 
 
@@ -94,57 +108,6 @@ def _placed(values: Floats, columns: NDArray[np.int64], size: int) -> Floats:
     whole = np.full(size, np.nan)
     whole[columns] = values
     return whole
-
-
-def _triangle(mhz: Floats, half: float) -> Floats:
-    """(F, F) weights of neighbours."""
-    return np.maximum(1 - np.abs(mhz[:, None] - mhz[None]) / half, 0.0)
-
-
-def smoothed(values: Floats, mhz: Floats, near: Floats, rounds: int = 3) -> Floats:
-    """Local straight lines through (F,) values, robust against single ones far off."""
-    away = mhz[None] - mhz[:, None]
-    trust = np.ones_like(values)
-    line = values
-    for turn in range(rounds):
-        weight = near * trust[None] + 1e-9 * near
-        s0, s1 = weight.sum(axis=1), (weight * away).sum(axis=1)
-        s2 = (weight * away**2).sum(axis=1)
-        t0, t1 = weight @ values, (weight * away) @ values
-        below = s0 * s2 - s1**2
-        flat = below < 1e-6 * s0**2
-        line = np.where(flat, t0 / s0, (s2 * t0 - s1 * t1) / np.where(flat, 1.0, below))
-        if turn < rounds - 1:
-            off = np.abs(values - line)
-            scale = 2.5 * max(1.4826 * float(np.median(off)), 0.5)
-            trust = np.where(off < 2 * scale, (1 - (off / (2 * scale)) ** 2) ** 2, 0.0)
-    return np.asarray(line)
-
-
-def _along(part: Matrix, line: Floats, shapes: Bank) -> Matrix:
-    """(F, W) levels at gates line + x."""
-    gates = part.shape[1]
-    place = line[:, None] + shapes.x[None]
-    low = np.floor(place)
-    share = (place - low).astype(np.float32)
-    at = low.astype(np.int64)
-    one = np.take_along_axis(part, np.clip(at, 0, gates - 1), axis=1)
-    two = np.take_along_axis(part, np.clip(at + 1, 0, gates - 1), axis=1)
-    values = one + share * (two - one)
-    values[(at < 0) | (at + 1 >= gates)] = np.nan
-    return np.clip(values, FLOOR_DB, CEILING_DB)
-
-
-def _mean(near: Floats, straight: Matrix) -> Matrix:
-    """Weighted means (F, W) over neighbouring columns, NaN where none was measured."""
-    weight = near.astype(np.float32)
-    there = np.isfinite(straight)
-    count = weight @ there.astype(np.float32)
-    total = weight @ np.where(there, straight, np.float32(0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total / count
-    mean[count < 0.3 * weight.sum(axis=1, keepdims=True)] = np.nan
-    return np.asarray(mean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,29 +118,28 @@ class _Fit:
     kind: NDArray[np.int64]
 
 
-def _base(profile: Matrix, shapes: Bank, gate_km: float) -> tuple[Floats, Floats]:
+def _base(profile: Matrix, shapes: Bank) -> tuple[Floats, Floats]:
     """What lies before the rise, and the peak behind it, dB (F,)."""
-    km = shapes.x * gate_km
+    km = shapes.x * shapes.gate_km
     before = profile[:, km <= -BEFORE_KM + 1e-6]
     known = np.isfinite(before)
     count = known.sum(axis=1)
     base = np.where(known, before, 0).sum(axis=1) / np.maximum(count, 1)
     base = np.where(count > 0, base, 0.0)
-    behind = profile[:, (km >= -12) & (km <= BEHIND_KM)]
+    behind = profile[:, (km >= PEAK_KM[0]) & (km <= PEAK_KM[1])]
     peak = np.where(np.isfinite(behind), behind, -99.0).max(axis=1)
-    base = np.maximum(base, peak - DYNAMIC_DB)
+    base = np.maximum(base, peak - shapes.dynamic_db)
     return base.astype(np.float64), np.maximum(peak, base).astype(np.float64)
 
 
 def _match(
     profile: Matrix,
     shapes: Bank,
-    gate_km: float,
     pool: Floats,
-    kind: NDArray[np.int64] | None = None,
+    unlikely: Floats,
 ) -> _Fit:
     """Shift of the best shape in each column; columns that are near share its kind."""
-    base, peak = _base(profile, shapes, gate_km)
+    base, peak = _base(profile, shapes)
     contrast = peak - base
     level = contrast_class(contrast)
     there = np.isfinite(profile)
@@ -192,10 +154,8 @@ def _match(
         cross = lifted[rows] @ table.T
         power = weight[rows] @ (table**2).T
         cost[rows] = (squares[rows, None] - 2 * cross + power).reshape(rows.size, kinds, shifts)
-    if kind is None:
-        least = cost.min(axis=2)
-        trusted = np.minimum(contrast, 12.0)[:, None] ** 2
-        kind = (pool @ (least * trusted)).argmin(axis=1)
+    trusted = np.minimum(contrast, 12.0)[:, None] ** 2
+    kind = ((pool @ (cost.min(axis=2) * trusted)) * unlikely).argmin(axis=1)
     own = cost[np.arange(columns), kind]
     best = own.argmin(axis=1)
     inner = np.clip(best, 1, shifts - 2)
@@ -209,39 +169,29 @@ def _match(
     return _Fit(shift.astype(np.float64), contrast, misfit.astype(np.float64), kind)
 
 
-def _own(straight: Matrix, shapes: Bank, gate_km: float) -> Floats:
+def _own(straight: Matrix, shapes: Bank) -> Floats:
     """Rise of each column alone, dB."""
-    km = shapes.x * gate_km
+    km = shapes.x * shapes.gate_km
     with np.errstate(invalid="ignore"):
-        behind = _nanmean(straight[:, (km >= 0) & (km <= 25)])
-        before = _nanmean(straight[:, km <= -BEFORE_KM + 1e-6])
+        behind = nanmean(straight[:, (km >= 0) & (km <= 25)])
+        before = nanmean(straight[:, km <= -BEFORE_KM + 1e-6])
     return np.asarray(behind - np.nan_to_num(before), np.float64)
 
 
-def _nanmean(values: Matrix) -> Matrix:
-    there = np.isfinite(values)
-    count = there.sum(axis=1)
-    total = np.where(there, values, 0).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(count * 3 >= values.shape[1], total / count, np.nan))
-
-
-def _resampled(
-    near: Floats, straight: Matrix, shapes: Bank, fit: _Fit, gate_km: float, seed: int
-) -> Floats:
+def _resampled(near: Floats, straight: Matrix, shapes: Bank, fit: _Fit, seed: int) -> Floats:
     """Standard deviation of the shift over columns weighted anew, gates."""
     rng = np.random.default_rng(seed)
     shifts = np.empty((RESAMPLED, near.shape[0]))
     for turn in range(RESAMPLED):
         weight = near * np.asarray(rng.standard_exponential(near.shape[0]))[None]
-        profile = _mean(weight, straight)
-        shifts[turn] = _match_kind(profile, shapes, gate_km, fit.kind)
+        profile = mean_profile(weight, straight)
+        shifts[turn] = _match_kind(profile, shapes, fit.kind)
     return np.asarray(shifts.std(axis=0, ddof=1))
 
 
-def _match_kind(profile: Matrix, shapes: Bank, gate_km: float, kind: NDArray[np.int64]) -> Floats:
+def _match_kind(profile: Matrix, shapes: Bank, kind: NDArray[np.int64]) -> Floats:
     """As `_match` with kinds that are known: a thirtieth of the work."""
-    base, peak = _base(profile, shapes, gate_km)
+    base, peak = _base(profile, shapes)
     level = contrast_class(peak - base)
     there = np.isfinite(profile)
     lifted = np.where(there, np.maximum(profile - base[:, None], 0), 0).astype(np.float32)

@@ -22,6 +22,7 @@ from odm.findings.edge_isolate import CLASSES, Isolated, by_boxes, by_segments, 
 from odm.findings.edge_level import level_db
 from odm.findings.edge_path import best_path, evidence
 from odm.findings.edge_refine import refine
+from odm.findings.edge_shape import ONSETS
 from odm.findings.layers import Layer
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ Isolation = Literal["raw", "boxes", "segments"]
 
 CONVENTION = "backscatter"
 """Only there is a range the group path of one hop, and its least the leading edge."""
-SHAPE_POWERS = {"F": (-0.6,), "Es": (0.25, 1.0, 2.0)}
-"""Of `odm.findings.edge_shape`: rays of the F layer are focused, sporadic E begins softly."""
 NO_LAYER, OUTSIDE, INTERFERENCE = "no layer", "outside window", "interference"
 UNDER = "under another layer"
 NO_RISE, CUT, GAPS, SHORT = "no rise", "cut by another layer", "gaps", "short"
@@ -257,7 +256,15 @@ def _edge(
             path = best_path(
                 evidence(level, ready.gate_km), allowed, ready.frequency, ready.gate_km
             )
-        rise = refine(level, path, ready.frequency, ready.gate_km, SHAPE_POWERS[layer])
+        rise = refine(
+            level,
+            path,
+            ready.frequency,
+            ready.gate_km,
+            ONSETS[layer],
+            float(ready.group_range[0]),
+            two_traces=layer == "F",
+        )
         edge, sigma, contrast, own = rise.edge, rise.spread, rise.contrast, rise.own
         trust = rise.contrast
     with np.errstate(invalid="ignore"):
