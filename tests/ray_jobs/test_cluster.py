@@ -48,6 +48,29 @@ def test_the_cluster_and_its_workers(cluster: Cluster) -> None:
     assert ray.is_initialized()
 
 
+def test_processes_are_kept_for_the_next_stage(cluster: Cluster, tmp_path: Path) -> None:
+    """More of them than CPUs, which Ray by default ends after a second."""
+    number = 4
+
+    @ray.remote(num_cpus=0.4, max_retries=0)
+    def pid(folder: Path) -> int:
+        import os
+
+        (folder / str(os.getpid())).touch()
+        while len(list(folder.iterdir())) < number:  # all at the same time
+            time.sleep(0.05)
+        return os.getpid()
+
+    def processes(name: str) -> set[int]:
+        folder = tmp_path / name
+        folder.mkdir()
+        return set(ray.get([pid.remote(folder) for _ in range(number)], timeout=240))
+
+    before = processes("before")
+    time.sleep(4)
+    assert len(before) == number and processes("after") == before
+
+
 def test_an_address_where_no_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
     # A process that is connected asks no more: look at the part that does.
     from ray_jobs.cluster import _check_address
