@@ -318,7 +318,7 @@ def test_marks_that_cannot_be(browser: Any, tmp_path: Path) -> None:
     """A file of marks may hold anything: only what can be a mark is taken."""
     one = real_campaign(tmp_path, 2)
     write_report(one, str(tmp_path / "out"), options=QUICK)
-    (row,) = (row for row in one.outcomes(["findings"]).to_pylist() if row["findings"])
+    (row,) = (row for row in one.outcomes(["findings", "source"]).to_pylist() if row["findings"])
     name = row["findings"][0]["region_id"]
     content = {
         "kind": "odm review", "fingerprint": fingerprint(one.outcomes()), "against": "",

@@ -157,5 +157,7 @@ async function loadFile(event) {
     const own = given.findings.filter((one) => beside || !one.id.startsWith("b:"));
     takeMarks(own.map((one) => [one.id, one]), given.inputs.map((one) => [one.identity, one]));
     keepMarks(); whenMarked.forEach((listener) => listener()); table?.draw(); showDetail(); showCase(current);
-  } catch { say("That file cannot be read as marks."); }
+  } catch { say("That file cannot be read as marks."); } finally {
+    event.target.value = ""; // so that the same file can be loaded again
+  }
 }
