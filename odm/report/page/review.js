@@ -120,7 +120,7 @@ function showCase(place) {
   const note = element("textarea", { placeholder: `a note on this ${DATA.input}`, "aria-label": `note on this ${DATA.input}`, onchange: (event) => change(marks.inputs, entry.identity, { note: event.target.value }) });
   note.value = mark.note ?? "";
   const layers = DATA.layers.length
-    ? [element("span", { class: "hint", text: "Draw as " }), markButtons(drawAs, DATA.layers, (name) => { drawAs = name; again(); })] : [];
+    ? [element("div", { class: "buttons" }, element("span", { class: "hint", text: "Draw as" }), markButtons(drawAs, DATA.layers, (name) => { drawAs = name; again(); }))] : [];
   const hint = `Red: what was found${DATA.against ? "; dashed blue: only by B" : ""}. Drag over the picture to draw what was missed.`;
   redraw(byId("case"),
     element("h2", { text: `${current + 1} of ${QUEUE.length}: ${DATA.sources[entry.orbit]}` }), whole,
