@@ -58,7 +58,7 @@ _SHOWN = {
         {"column": "edge_frequency_max", "label": "to MHz", "scale": 1e-6, "digits": 2},
         {"column": "frequency_min", "label": "from MHz", "scale": 1e-6, "digits": 2},
         {"column": "range_max", "label": "to km", "digits": 0},
-        {"column": "confidence", "label": "confidence", "digits": 3},
+        {"column": "confidence", "label": "conf.", "digits": 3},
     ],
     "details": [
         {"column": "minimum_group_range", "label": "minimum group range", "digits": 0,
@@ -67,7 +67,8 @@ _SHOWN = {
          "unit": "MHz"},
         {"column": "frequency_min", "label": "box, lowest", "scale": 1e-6, "digits": 2,
          "unit": "MHz"},
-        {"column": "frequency_max", "label": "box, highest", "scale": 1e-6, "digits": 2, "unit": "MHz"},
+        {"column": "frequency_max", "label": "box, highest", "scale": 1e-6, "digits": 2,
+         "unit": "MHz"},
         {"column": "range_min", "label": "box, nearest", "digits": 0, "unit": "km"},
         {"column": "range_max", "label": "box, furthest", "digits": 0, "unit": "km"},
         {"column": "confidence", "label": "confidence", "digits": 3, "unit": ""},

@@ -11,7 +11,7 @@ class Table {
     this.space = byId("table-space");
     this.body = byId("table-rows");
     this.columns = COLUMNS.shown.table;
-    this.grid = `150px repeat(${this.columns.length - 1}, minmax(67px, 1fr)) 44px`;
+    this.grid = `150px repeat(${this.columns.length - 1}, minmax(56px, 1fr)) 44px`;
     this.sort = { column: "time", down: false };
     this.orders = {};
     const head = byId("table-head");
