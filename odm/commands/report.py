@@ -35,6 +35,9 @@ def report(
         int, typer.Option(min=1, help="Inputs of each kind in the review queue.")
     ] = 15,
     seed: Annotated[int, typer.Option(help="Of the random samples in the queue.")] = 0,
+    remark: Annotated[
+        str, typer.Option(help="A sentence for the page and under every figure.")
+    ] = "",
     resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
     json_: Annotated[bool, typer.Option("--json", help="The statistics, for a script.")] = False,
 ) -> None:
@@ -62,6 +65,7 @@ def report(
         archive=archive,
         each=queue,
         seed=seed,
+        remark=remark,
     )
     if opened.card.kind == IONOGRAMS.name:
         written = write_ionogram_report(opened, out, other, options)

@@ -217,7 +217,12 @@ def timeline(flown: Flown) -> Figure:
     above.set_ylim(bottom=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(seconds > 0, found / seconds * RATE_PER_S, np.nan)
-    below.plot(times[order], rate[order], "o-", color="#D55E00", ms=3, lw=0.8)
+    line = np.array(rate[order])
+    apart = np.flatnonzero(np.diff(cycles[order]) != 1) + 1  # no line over what was not searched
+    below.plot(
+        np.insert(times[order], apart, times[order][apart]), np.insert(line, apart, np.nan), "o-",
+        color="#D55E00", ms=3, lw=0.8,
+    )  # fmt: skip
     below.set_ylabel("in 100 valid hours")
     below.set_ylim(bottom=0)
     if len(times):

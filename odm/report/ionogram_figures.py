@@ -42,7 +42,7 @@ def occurrence(sheet: Sheet) -> Figure:
     )  # fmt: skip
     by_day.set_xlabel("day, UTC")
     if days.size:
-        by_day.set_xlim(days.min(), days.max() + np.timedelta64(1, "D"))
+        by_day.set_xlim(days.min() - np.timedelta64(1, "D"), days.max() + np.timedelta64(2, "D"))
     _dates(by_day, bool(days.size))
     for axes in (by_hour, by_day):
         axes.set_ylim(-0.03, 1.03)

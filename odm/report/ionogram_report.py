@@ -64,7 +64,7 @@ def write_ionogram_report(
         layers.assign(ionogram_id=found.identities, **_edge_only(layers)),
         searched.rename(columns={"identity": "ionogram_id"}),
     )
-    line = caption(campaign, f"{len(searched)} ionograms")
+    line = caption(campaign, f"{len(searched)} ionograms", against, options.remark)
     figures = {"occurrence": occurrence(sheet), "edges": edges(layers)} if options.figures else {}
     compared = None
     if against is not None:

@@ -40,7 +40,7 @@ TABLE = [
     {"column": "dip_angle", "label": "dip °", "digits": 1},
     {"column": "mlt", "label": "MLT h", "digits": 1},
     {"column": "area_pixels", "label": "pixels", "digits": 0},
-    {"column": "confidence", "label": "confidence", "digits": 3},
+    {"column": "confidence", "label": "conf.", "digits": 3},
 ]
 DETAILS = [
     {"column": "latitude", "label": "latitude", "digits": 2, "unit": "°"},

@@ -57,7 +57,8 @@ def write_report(
     outcomes = _read(campaign)
     flown = flown_of(outcomes)
     sheet = orbit_statistics(flown, chosen.indices, chosen.resamples)
-    line = caption(campaign, f"{int((flown.orbits['status'] != QUARANTINED).sum())} half-orbits")
+    searched = int((flown.orbits["status"] != QUARANTINED).sum())
+    line = caption(campaign, f"{searched} half-orbits", against, chosen.remark)
     other, compared = None, None
     if against is not None:
         others = _read(against)

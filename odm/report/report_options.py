@@ -22,6 +22,7 @@ class ReportOptions:
         each: inputs of each kind in the review queue.
         seed: of the queue.
         figures: whether figures are drawn.
+        remark: a sentence for the caption of the page and of every figure.
     """
 
     indices: Sequence[Index] = ()
@@ -32,6 +33,7 @@ class ReportOptions:
     each: int = 15
     seed: int = 0
     figures: bool = True
+    remark: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def _drawing(orbit: Orbit, one: Judged) -> Drawing:
     """Outlines and boxes as a mask on the axes of the file."""
     mask = np.zeros((orbit.frequency.size, orbit.times.size), np.uint8)
     objects: list[AnnotatedObject] = []
-    seconds = orbit.times.astype("datetime64[ns]").astype(np.int64) * 1e-9
+    since_1970 = orbit.times.astype("datetime64[ns]").astype(np.int64)
+    seconds: NDArray[np.float64] = (since_1970 * 1e-9).astype(np.float64)
     outlines = [outline_mask(row["outline"], orbit.times, orbit.frequency) for row in one.right]
     boxes = [_box_mask(box, seconds, orbit.frequency) for box in one.drawn]
     for area in [*outlines, *boxes]:

@@ -151,6 +151,8 @@ def test_comparison(tmp_path: Path) -> None:
         digest="n" * 64,
     )  # fmt: skip
     sheet = write_report(a, str(tmp_path / "out"), b, QUICK).sheet["comparison"]
+    caption = page_data(tmp_path / "out")["caption"]
+    assert f"model log {'m' * 12} (A); B is b, model log {'n' * 12}." in caption
     assert {name: sheet["regions"][name] for name in ("both", "only_a", "only_b")} == {
         "both": 1, "only_a": 1, "only_b": 1,
     }  # fmt: skip

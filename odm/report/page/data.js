@@ -84,6 +84,16 @@ function stamp(seconds, withSeconds = true) {
   const text = new Date(seconds * 1000).toISOString();
   return text.slice(0, 10) + " " + text.slice(11, withSeconds ? 19 : 16);
 }
+// Labels of a time axis (UTC): hours where they stand closer than days, with the day where it begins.
+function timeLabels(_, seconds) {
+  const step = seconds.length > 1 ? seconds[1] - seconds[0] : 0;
+  return seconds.map((value, place) => {
+    const [day, clock] = stamp(value, false).split(" ");
+    if (step >= 27 * 86400) return day.slice(0, 7);
+    if (step >= 86400) return day.slice(place ? 5 : 0);
+    return place && clock !== "00:00" ? clock : day.slice(5);
+  });
+}
 function number(value, digits, scale = 1) {
   return Number.isFinite(value) ? (value * scale).toFixed(digits) : "–";
 }

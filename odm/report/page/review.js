@@ -120,7 +120,7 @@ function showCase(place) {
   const note = element("textarea", { placeholder: `a note on this ${DATA.input}`, "aria-label": `note on this ${DATA.input}`, onchange: (event) => change(marks.inputs, entry.identity, { note: event.target.value }) });
   note.value = mark.note ?? "";
   const layers = DATA.layers.length
-    ? [element("span", { class: "hint", text: "Draw as " }), markButtons(drawAs, DATA.layers, (name) => { drawAs = name; again(); })] : [];
+    ? [element("div", { class: "buttons" }, element("span", { class: "hint", text: "Draw as" }), markButtons(drawAs, DATA.layers, (name) => { drawAs = name; again(); }))] : [];
   const hint = `Red: what was found${DATA.against ? "; dashed blue: only by B" : ""}. Drag over the picture to draw what was missed.`;
   redraw(byId("case"),
     element("h2", { text: `${current + 1} of ${QUEUE.length}: ${DATA.sources[entry.orbit]}` }), whole,
@@ -157,5 +157,7 @@ async function loadFile(event) {
     const own = given.findings.filter((one) => beside || !one.id.startsWith("b:"));
     takeMarks(own.map((one) => [one.id, one]), given.inputs.map((one) => [one.identity, one]));
     keepMarks(); whenMarked.forEach((listener) => listener()); table?.draw(); showDetail(); showCase(current);
-  } catch { say("That file cannot be read as marks."); }
+  } catch { say("That file cannot be read as marks."); } finally {
+    event.target.value = ""; // so that the same file can be loaded again
+  }
 }

@@ -42,7 +42,7 @@ class Timeline {
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
         scales: { x: { time: true } },
         series: [{}, ...series, points(colourOf("--pick"), 12, "transparent")],
-        axes: [axis, { ...axis, label: panel.spec.label, size: 56 }],
+        axes: [{ ...axis, size: 30, values: timeLabels }, { ...axis, label: panel.spec.label, size: 56 }],
       }, this.data(panel), panel.place);
       panel.plot.over.addEventListener("click", (event) => this.pick(panel, event));
     }
