@@ -67,7 +67,9 @@ def main() -> None:
         rule=Rule("none"),  # all to their end: what matters is not to be a matter of stopping
         full_epochs=read_settings(CONFIG).schedule.epochs,
     )
-    folder = SweepFolder.of(sweep, options.work, f"sweep{options.trials}-{options.epochs}-{options.size}")
+    folder = SweepFolder.of(
+        sweep, options.work, f"sweep{options.trials}-{options.epochs}-{options.size}"
+    )
     where = Where(local=True) if options.local else Where(cpus=1, address="local")
     run_sweep(
         folder, sweep, dataset, options.trials, where, repeats=options.repeats,
