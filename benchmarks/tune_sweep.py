@@ -53,7 +53,7 @@ def main() -> None:
         f"schedule.epochs={options.epochs}",
         "schedule.validation_epochs=2",
         f"schedule.temperature_epochs={max(1, options.epochs // 3)}",
-        "data.crop=[128, 128]",
+        f"data.crop=[{options.size // 2}, {options.size // 2}]",
         f"runtime.device={options.device}",
         "runtime.loader_threads=1",
         "runtime.checkpoint_steps=null",
@@ -67,7 +67,9 @@ def main() -> None:
         rule=Rule("none"),  # all to their end: what matters is not to be a matter of stopping
         full_epochs=read_settings(CONFIG).schedule.epochs,
     )
-    folder = SweepFolder.of(sweep, options.work, f"sweep{options.trials}-{options.epochs}")
+    folder = SweepFolder.of(
+        sweep, options.work, f"sweep{options.trials}-{options.epochs}-{options.size}"
+    )
     where = Where(local=True) if options.local else Where(cpus=1, address="local")
     run_sweep(
         folder, sweep, dataset, options.trials, where, repeats=options.repeats,
