@@ -78,7 +78,7 @@ def submit(
     from ray_jobs.submit import make_submission
     from ray_jobs.submit import submit as start
 
-    check_command(command)
+    command = check_command(command)
     submission = make_submission(command, folder=folder, installed=installed, environment=env or [])
     if submission.package is not None and submission.package.left_out:
         left_out = ", ".join(submission.package.left_out)
@@ -168,8 +168,11 @@ def stop_job(
     print(f"{job}: {found.status.lower() if found.is_over or not asked else 'stopping'}")
 
 
-def check_command(words: list[str]) -> None:
+def check_command(words: list[str]) -> list[str]:
     """Refuse, before anything is sent, what the command itself would refuse.
+
+    Returns:
+        The words, and what is searched by default: a file of the checkout, which is sent along.
 
     Raises:
         InputError: it does not run on a cluster, or is told to run elsewhere.
@@ -191,6 +194,10 @@ def check_command(words: list[str]) -> None:
         raise InputError("--local runs without Ray: leave out --local, or odm submit")
     if parsed.params.get("address"):
         raise InputError("a job runs on the cluster that it is submitted to: give --address first")
+    source = parsed.get_parameter_source("space")
+    if source is not None and source.name == "DEFAULT":
+        return [*words, "--space", str(parsed.params["space"])]
+    return words
 
 
 def _followed(jobs: Jobs, name: str) -> int:

@@ -23,7 +23,8 @@ from typing import Any
 from odm.archive.errors import InputError, OdmError
 
 ROOT = Path(__file__).resolve().parents[1]
-REACH_S = 5.0
+REACH_S, ANSWER_S = 5.0, 20.0
+"""To connect to a port, and for the first word of who listens there."""
 IDLE_S = 30
 MIN_OBJECT_STORE = 80_000_000
 """Bytes; Ray starts with no smaller store."""
@@ -297,11 +298,11 @@ def _new(
 
 
 def _check_address(address: str, *, sized: bool) -> None:
-    """See that somebody listens there: Ray itself tries for two minutes and then ends the process.
+    """See that a head may listen there: Ray itself tries for minutes and then ends the process.
 
     Raises:
         InputError: it is no address, or a size is given for a cluster that is there.
-        ClusterError: nobody does.
+        ClusterError: nobody does, or something else.
     """
     if sized:
         raise InputError(
@@ -317,10 +318,29 @@ def _check_address(address: str, *, sized: bool) -> None:
             "10.0.0.5:6379, or auto for the one on this machine"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), REACH_S) as connection:
+            speaks = "RAY_USE_TLS" in os.environ or _speaks_http2(connection)
     except OSError as error:
         reason = (error.strerror or str(error) or type(error).__name__).lower()
         raise ClusterError(f"no Ray cluster answers at {address}: {reason}") from None
+    if not speaks:
+        raise ClusterError(
+            f"what answers at {address} is no head of a Ray cluster: its port is 6379 unless ray "
+            "start is told another; 8265 is that of its dashboard"
+        )
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Whether a server begins as one of gRPC does [1].
+
+    [1] RFC 9113, section 3.4: both sides begin with a SETTINGS frame, whose type is 4.
+    """
+    connection.settimeout(ANSWER_S)
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+    begun = b""
+    while len(begun) < 4 and (more := connection.recv(4 - len(begun))):
+        begun += more
+    return len(begun) == 4 and begun[3] == 4
 
 
 def _sentence(address: str, error: BaseException) -> str:

@@ -81,8 +81,6 @@ class Jobs:
     def __init__(self, address: str | None = None) -> None:
         self.address = dashboard_address(address)
         import_ray()
-        for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
-            logging.getLogger(name).setLevel(logging.ERROR)
         # Ray lets this variable overrule what it is given.
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address
         with self._told():
@@ -232,8 +230,11 @@ class Jobs:
 
 
 def _client(address: str) -> Any:
-    """Ray's client, which does not wait for ever."""
+    """Ray's client, which says nothing and does not wait for ever."""
     from ray.job_submission import JobSubmissionClient
+
+    for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # that import has set them
 
     class Patient(JobSubmissionClient):  # type: ignore[misc]
         def _do_request(self, *args: Any, **kwargs: Any) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -88,6 +90,31 @@ def test_an_address_where_no_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(InputError, match="is there already"):
         _check_address("auto", sized=True)
     assert time.monotonic() - begun < 5
+
+
+def test_an_address_where_something_else_is(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray would try for minutes: such as at a tunnel whose other end is gone, or a dashboard."""
+    from ray_jobs.cluster import _check_address
+
+    _check_address(cluster.address, sized=False)
+    monkeypatch.setattr("ray_jobs.cluster.ANSWER_S", 1.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(ClusterError, match=r"no Ray cluster answers at .*: timed out"):
+            _check_address(f"127.0.0.1:{silent.getsockname()[1]}", sized=False)
+    plain = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    thread = threading.Thread(target=plain.serve_forever)
+    thread.start()
+    try:
+        with pytest.raises(ClusterError, match="is no head of a Ray cluster: its port is 6379"):
+            _check_address(f"127.0.0.1:{plain.server_address[1]}", sized=False)
+    finally:
+        plain.shutdown()
+        thread.join()
+        plain.server_close()
 
 
 def test_too_much_is_a_sentence(cluster: Cluster) -> None:

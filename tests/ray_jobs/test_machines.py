@@ -91,6 +91,7 @@ def test_a_campaign_is_submitted_and_its_exit_code_passed_on(there: Machines, do
     assert said.returncode == 1, said.stdout + said.stderr
     assert "are quarantined, more than the share of 0.05" in said.stdout
     assert f"{INPUTS + 6} done now" in said.stdout and "Runtime env" not in said.stdout
+    assert "INFO" not in said.stderr  # of Ray's client
     submitted, plain = (load_campaign(done / name) for name in ("submitted", "campaign"))
     assert same(submitted.outcomes(), plain.outcomes()) and compare(submitted, plain).equal
     (job,) = json.loads(there.odm("jobs", "list", "--json").stdout)

@@ -102,8 +102,14 @@ def test_what_cannot_run_there_is_refused_here(words: list[str], sentence: str) 
 
 
 def test_what_the_command_would_refuse_is_refused_here() -> None:
-    check_command(["reprocess", "orbits", "/data", "campaign", "--limit", "3"])
-    check_command(["train", "detector", "data.batch_size=4", "--workers", "2:4"])
+    for words in (
+        ["reprocess", "orbits", "/data", "campaign", "--limit", "3"],
+        ["train", "detector", "data.batch_size=4", "--workers", "2:4"],
+        ["tune", "segmenter", "--space", "mine.yaml"],
+    ):
+        assert check_command(words) == words
+    spelt = ["tune", "detector", "--space", "configs/space_detector.yaml"]
+    assert check_command(spelt[:2]) == spelt
     for words in (["reprocess", "orbts"], ["reprocess", "orbits", "a", "b", "--limt", "3"]):
         with pytest.raises(typer.TyperException):  # a usage error, told as any
             check_command(words)
