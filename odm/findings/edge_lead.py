@@ -40,6 +40,8 @@ REACH_KM = (150.0, 36.0)
 SHIFT_KM = 15.0
 DYNAMIC_DB = 20.0
 CONTRASTS_DB = tuple(float(one) for one in range(4, 21, 2))
+LESS_BEFORE = (0.5, 0.2)
+"""Weights of what lies before the main trace: against a diffuse echo, and against a near trace."""
 MAIN_KM = (-25.0, 130.0)
 """Where the main trace is sought, from the first path."""
 
@@ -82,7 +84,22 @@ def find_split(
     """
     if mhz.size < LEAST_COLUMNS:
         return None
-    line = smoothed(_main_path(level, path, mhz, gate_km), mhz, near)
+    usual, bold = (
+        _split_along(
+            level, smoothed(_main_path(level, path, mhz, gate_km, less), mhz, near), mhz, near,
+            gate_km,
+        )
+        for less in LESS_BEFORE
+    )  # fmt: skip
+    if not usual or not bold or max(usual.ratio_db, bold.ratio_db) < FAINT_DB:
+        return usual
+    return bold if bold.gain > usual.gain and bold.ratio_db >= FAINT_DB else usual
+
+
+def _split_along(
+    level: Matrix, line: Floats, mhz: Floats, near: Floats, gate_km: float
+) -> Split | None:
+    """Two traces of which ``line`` is the main one, if there are two."""
     shapes = _bank(round(gate_km, 4))
     profile = mean_profile(near, along(level, line, shapes.x))
     one, two, contrast = _costs(profile, shapes, gate_km)
@@ -110,8 +127,10 @@ def find_split(
     return Split(first, np.where(ahead, apart, np.inf), split, ratio, gain)
 
 
-def _main_path(level: Matrix, path: Floats, mhz: Floats, gate_km: float) -> Floats:
-    """The strongest onset near a path: what lies behind it, less half of what lies before."""
+def _main_path(
+    level: Matrix, path: Floats, mhz: Floats, gate_km: float, less_before: float
+) -> Floats:
+    """The strongest onset near a path: what lies behind it, less a part of what lies before."""
     there = np.isfinite(level)
     filled = np.clip(np.where(there, level, 0), 0, 40).astype(np.float32)
     sums = np.cumsum(np.pad(filled, ((0, 0), (1, 0))), axis=1)
@@ -123,7 +142,7 @@ def _main_path(level: Matrix, path: Floats, mhz: Floats, gate_km: float) -> Floa
         return (sums[:, high] - sums[:, low]) / np.float32(last - first)
 
     behind, before = max(round(25 / gate_km), 1), max(round(15 / gate_km), 1)
-    score = mean(0, behind) - np.float32(0.5) * mean(-before, 0)
+    score = mean(0, behind) - np.float32(less_before) * mean(-before, 0)
     away = (at[None] - path[:, None]) * gate_km
     allowed = (away >= MAIN_KM[0]) & (away <= MAIN_KM[1])
     found = best_path(score, allowed, mhz * 1e6, gate_km)

@@ -27,6 +27,8 @@ POOL_MHZ = 2.0
 BEFORE_KM = 36.0
 """What lies before the rise is taken from farther before."""
 RESAMPLED = 8
+NEAR_SPLIT = 0.35
+"""Where two traces were found their distance is known: by so much of it the edge may move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def refine(
         profile = mean_profile(near, straight)
         fit = _match(profile, shapes, pool, unlikely)
         line = smoothed(line + fit.shift, mhz, near)
-    behind = np.full(line.size, np.inf)
+    behind, main = np.full(line.size, np.inf), fit.contrast
     if two_traces:
         split = find_split(part, line, mhz, near, gate_km)
         if split is not None:
@@ -98,9 +100,12 @@ def refine(
     profile = mean_profile(near, straight)
     unlikely = onset.penalty(first_km + line * gate_km, powers)
     fit = _match(profile, shapes, pool, unlikely)
-    edge = line + fit.shift
+    most = NEAR_SPLIT * behind / gate_km
+    edge = line + np.clip(fit.shift, -most, most)
+    # That there is a layer the stronger of its traces tells.
+    contrast = np.where(np.isfinite(behind), np.maximum(fit.contrast, main), fit.contrast)
     spread = _resampled(near, straight, shapes, fit, seed)
-    found = (edge, fit.contrast, _own(straight, shapes), fit.misfit, spread)
+    found = (edge, contrast, _own(straight, shapes), fit.misfit, spread)
     return Rise(*(_placed(values, columns, path.size) for values in found))
 
 

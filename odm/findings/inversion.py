@@ -4,10 +4,15 @@ The edge of a quasi-parabolic layer is the least group path over all elevations
 (`odm.physics.raytrace`). Its critical frequency moves the whole curve along frequency, its height
 lifts it, its thickness bends it at the low end; an edge that is short leaves some of these open,
 which the covariance tells and a refusal says.
+
+The layer at the sounder is not that a thousand km away. How its critical frequency and its height
+change with distance one edge does not tell, and both shift the result by more than the edge's own
+errors do: what is usual of these changes is in the covariance, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +20,18 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from odm.findings.edges import LayerEdge
-from odm.physics.raytrace import QuasiParabola, Rays, elevations, minimum_group_path, trace
+from odm.physics.raytrace import (
+    QuasiParabola,
+    Rays,
+    elevations,
+    minimum_group_path,
+    reflection_distance,
+    trace,
+)
 
 Floats = NDArray[np.float64]
+Changes = tuple[float, float]
+"""Of `CHANGES`."""
 
 BOUNDS = {
     "F": ((2.0, 200.0, 30.0), (18.0, 450.0, 160.0)),
@@ -26,13 +40,21 @@ BOUNDS = {
 """Of critical frequency (MHz), peak height and semi-thickness (km)."""
 PRIOR = {"F": ((8.0, 300.0, 95.0), (8.0, 60.0, 35.0)), "Es": ((7.0, 110.0, 4.0), (8.0, 12.0, 2.5))}
 """What is known beforehand: mean and standard deviation, loose in all but the thickness."""
+CHANGES = {"F": (0.07, 12.0), "Es": (0.03, 3.0)}
+"""Standard deviations of the changes over 1000 km of ground: relative of the critical frequency, km
+of the height."""
+THIN = slice(None, None, 3)
+"""Of an edge's points, for the layers that would have it were there such changes."""
+FARTHEST_KM = 2200.0
+"""Beyond it they do not go on."""
 LEAST_POINTS, LEAST_SPAN_MHZ = 12, 1.5
 MOST_POINTS = 40
 LEAST_RAYS = 110
 TAIL_MHZ = 1.2
 """An edge's error is shared by its neighbours within so much."""
 LARGEST_ERROR = {"F": (0.8, 30.0), "Es": (1.5, 15.0)}
-"""Of critical frequency (MHz) and height (km); a larger standard deviation is no answer."""
+"""Of critical frequency (MHz) and height (km), by the edge's own errors; with a larger standard
+deviation there is no answer."""
 LARGEST_MISFIT_KM = 60.0
 
 
@@ -92,8 +114,8 @@ def invert(edge: LayerEdge) -> Inverted:
     fitted = _fit(edge.layer, f, path, sigma)
     if fitted is None:
         return _refused(edge, "no layer within bounds has such an edge")
-    values, covariance, misfit = fitted
-    errors = np.sqrt(np.diag(covariance))
+    values, covariance, misfit, others = fitted
+    errors = np.sqrt(np.diag(covariance))  # its own: what changes add is the same for every edge
     for error, largest, name, unit in zip(
         errors, LARGEST_ERROR[edge.layer], ("critical frequency", "height"), ("MHz", "km"),
         strict=False,
@@ -102,7 +124,9 @@ def invert(edge: LayerEdge) -> Inverted:
             return _refused(edge, f"the edge leaves the {name} open by {error:.1f} {unit}")
     if misfit > LARGEST_MISFIT_KM:
         return _refused(edge, f"no quasi-parabola comes nearer to the edge than {misfit:.0f} km")
-    ground, ground_sigma = _ground(edge, values, covariance)
+    ground, ground_sigma = _ground(edge, values, covariance, others)
+    for _, other in others:  # either way counts half
+        covariance = covariance + 0.5 * np.outer(other - values, other - values)
     scale = np.array([1e6, 1.0, 1.0])
     return Inverted(
         edge.layer,
@@ -118,26 +142,48 @@ def invert(edge: LayerEdge) -> Inverted:
     )
 
 
-def least_path(mhz: Floats, values: Floats) -> Floats:
-    """P'(f) in km of a layer (critical frequency in MHz, height and thickness in km); a layer that
-    lets a frequency through has none there (NaN)."""
-    layer = QuasiParabola(*values)
-    rays = trace(mhz[:, None], elevations(LEAST_RAYS)[None], layer)
+def rays_of(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Rays:
+    """Rays (F, E) of a layer: critical frequency in MHz, height and thickness in km.
+
+    Args:
+        mhz: (F,) frequencies.
+        values: of the layer at the sounder.
+        changes: of `CHANGES`; each ray meets the layer of the place where it turns.
+    """
+    elevation = elevations(LEAST_RAYS)[None]
+    critical, height, thickness = values
+    there = reflection_distance(elevation, height - 0.6 * thickness)
+    far = np.minimum(there, FARTHEST_KM) / 1000
+    layer = QuasiParabola(
+        critical * (1 + changes[0] * far), height + changes[1] * far, float(thickness)
+    )
+    return trace(mhz[:, None], elevation, layer)
+
+
+def least_path(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Floats:
+    """P'(f) in km of a layer, as `rays_of` takes it; one that lets a frequency through has none
+    there (NaN)."""
+    rays = rays_of(mhz, values, changes)
     return np.asarray(minimum_group_path(rays.group_path), np.float64)
 
 
 def _fit(
     layer: str, mhz: Floats, path: Floats, sigma: Floats
-) -> tuple[Floats, Floats, float] | None:
+) -> tuple[Floats, Floats, float, list[tuple[Changes, Floats]]] | None:
+    """Values (3,), their covariance by the edge's errors, the misfit in km, and `_others`."""
     low, high = (np.array(side) for side in BOUNDS[layer])
     mean, loose = (np.array(side) for side in PRIOR[layer])
 
-    def residuals(values: Floats) -> Floats:
-        model = least_path(mhz, values)
+    def residuals(
+        values: Floats, changes: Changes = (0.0, 0.0), some: slice = slice(None)
+    ) -> Floats:
+        model = least_path(mhz[some], values, changes)
         # Where the layer lets a frequency through, it is as far off as can be, and farther the
         # farther its critical frequency.
         gone = np.isnan(model)
-        off = np.where(gone, 500.0 + 200.0 * (high[0] - values[0]), model - path) / sigma
+        off = (
+            np.where(gone, 500.0 + 200.0 * (high[0] - values[0]), model - path[some]) / sigma[some]
+        )
         return np.concatenate([off, (values - mean) / loose])
 
     start = _start(layer, mhz, path, low, high, mean)
@@ -155,7 +201,25 @@ def _fit(
         return None
     # Where the layer does not fit to within the errors, these were too small.
     worse = max(float(np.mean((off / sigma) ** 2)) * mhz.size / max(mhz.size - 3, 1), 1.0)
-    return found.x, covariance * worse, misfit
+    return found.x, covariance * worse, misfit, _others(residuals, found.x, layer, (low, high))
+
+
+def _others(
+    residuals: Callable[[Floats, Changes, slice], Floats],
+    values: Floats,
+    layer: str,
+    bounds: tuple[Floats, Floats],
+) -> list[tuple[Changes, Floats]]:
+    """The layers that would have the same edge, were there one of the usual changes either way."""
+    one, two = CHANGES[layer]
+    found = []
+    for changes in ((one, 0.0), (-one, 0.0), (0.0, two), (0.0, -two)):
+        again = least_squares(
+            residuals, values, bounds=bounds, args=(changes, THIN), loss="soft_l1", f_scale=3.0,
+            x_scale=(0.3, 5.0, 5.0), diff_step=1e-3, max_nfev=25, ftol=1e-4,
+        )  # fmt: skip
+        found.append((changes, again.x))
+    return found
 
 
 def _start(
@@ -178,8 +242,14 @@ def _start(
     return np.asarray(np.clip(best, low + 1e-3, high - 1e-3))
 
 
-def _ground(edge: LayerEdge, values: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-    """Ground range of the ray of the edge, and its error from the layer's and the edge's own."""
+def _ground(
+    edge: LayerEdge,
+    values: Floats,
+    covariance: Floats,
+    others: Sequence[tuple[Changes, Floats]],
+) -> tuple[Floats, Floats]:
+    """Ground range of the ray of the edge, and its error by the layer's, the edge's own, and the
+    layer's changes with distance."""
     mhz = edge.frequency / 1e6
     steps = np.array([0.02, 0.5, 0.5])
     base = _landing(mhz, values, edge.group_range)
@@ -190,16 +260,22 @@ def _ground(edge: LayerEdge, values: Floats, covariance: Floats) -> tuple[Floats
         ]
     )
     layers = np.einsum("in,ij,jn->n", slopes, covariance, slopes)
-    return base, np.sqrt(np.maximum(layers, 0) + edge.sigma**2)
+    variance = np.maximum(layers, 0) + edge.sigma**2
+    for changes, other in others:
+        off = _landing(mhz, other, edge.group_range, changes) - base
+        variance = variance + 0.5 * np.nan_to_num(off) ** 2
+    return base, np.sqrt(variance)
 
 
-def _landing(mhz: Floats, values: Floats, measured: Floats) -> Floats:
+def _landing(
+    mhz: Floats, values: Floats, measured: Floats, changes: Changes = (0.0, 0.0)
+) -> Floats:
     """Ground range of the ray of least path, km, with what the measured path has beyond it.
 
     A path is longer than its ground range by the way up and down, which the layer tells well; the
     path itself is measured.
     """
-    rays = trace(mhz[:, None], elevations(LEAST_RAYS)[None], QuasiParabola(*values))
+    rays = rays_of(mhz, values, changes)
     beyond = measured - minimum_group_path(rays.group_path)
     return np.asarray(ground_of_least(rays) + beyond, np.float64)
 

@@ -1,6 +1,6 @@
 """Pipeline folders: several models (a detector and a segmenter, say) under one digest.
 
-pipeline.json             role to digest
+pipeline.json             role to digest, and to its folder from here where that is not <role>
 <role>/                   a model folder
 """
 
@@ -73,7 +73,7 @@ def read_cards(folder: object) -> dict[str, ModelCard]:
     content = _read_pipeline(folder)
     cards = {}
     for role, digest in content["members"].items():
-        cards[role] = read_model_card(join(folder, role))
+        cards[role] = read_model_card(_member(folder, role, content))
         if cards[role].digest != digest:
             raise InputError(f"{folder}: its {role} is not the one that it was made of")
     return cards
@@ -87,10 +87,15 @@ def load_pipeline(folder: object, *, device: str = "cpu") -> Pipeline:
     """
     content = _read_pipeline(folder)
     members = {
-        role: load_model(join(folder, role), device=device, expect={"digest": digest})
+        role: load_model(_member(folder, role, content), device=device, expect={"digest": digest})
         for role, digest in content["members"].items()
     }
     return Pipeline(content["digest"], members)
+
+
+def _member(folder: object, role: str, content: Mapping[str, Any]) -> str:
+    """Folder of a member: the package's own pipelines do not hold their models twice."""
+    return join(folder, str(content.get("folders", {}).get(role, role)))
 
 
 def _read_pipeline(folder: object) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def ionogram_order(
     Args:
         archive: folder or URI.
         campaign: local folder.
-        model: folder of a detector or a pipeline; None for the detector of the package.
+        model: folder of a detector or a pipeline; None for the pipeline of the package, or its
+            detector where no segments are asked for.
         threshold: least confidence of a layer; None for the model's own.
         layers: ``boxes`` or ``segments``: how a layer is cut out for its edge; None for segments
             where the model is a pipeline with a segmenter.

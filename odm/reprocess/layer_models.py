@@ -46,7 +46,8 @@ def find_layer_models(
     """The models that are named.
 
     Args:
-        folder: of a detector or a pipeline; None for the detector of the package.
+        folder: of a detector or a pipeline; None for the pipeline of the package, or its detector
+            where no segments are asked for.
         threshold: least confidence of a layer; None for the model's own.
         layers: ``boxes`` or ``segments``: how a layer is cut out for its edge; None for segments
             where the folder is a pipeline with a segmenter.
@@ -57,9 +58,13 @@ def find_layer_models(
         InputError: no model of that kind, or a setting that cannot be meant.
     """
     from odm.models.boxes import BoxSettings
+    from odm.models.shipped import model_folder, shipped_model
 
     check_words(how)
-    cards, card, folder = _cards(folder, how)
+    if folder is None:
+        boxes_alone = layers == "boxes" or edge == NO_EDGE
+        folder = str(shipped_model("detector" if boxes_alone else "pipeline"))
+    cards, card, folder = _cards(model_folder(folder), how)
     detector = cards["detector"]
     edges = _edge_settings(layers, edge, "segmenter" in cards, folder)
     segments = edges is not None and edges.layers == "segments"
@@ -77,11 +82,11 @@ def find_layer_models(
     return LayerModels(settings, card, image, edges)
 
 
-def _cards(folder: str | None, how: dict[str, Any]) -> tuple[dict[str, ModelCard], ModelCard, str]:
+def _cards(folder: str, how: dict[str, Any]) -> tuple[dict[str, ModelCard], ModelCard, str]:
     """Cards by role, the one of the whole, and the folder."""
     from odm.models.pipeline import is_pipeline, read_cards, read_digest
 
-    if folder is None or not is_pipeline(folder):
+    if not is_pipeline(folder):
         found, card = find_model(folder, "detector", **how)
         return {"detector": card}, card, found
     cards = read_cards(folder)

@@ -257,3 +257,87 @@ def test_a_later_echo_at_lower_frequencies_is_no_part_of_the_edge() -> None:
     assert found.frequency[0] > FREQUENCY[24]
     truth = np.interp(found.frequency, FREQUENCY, edge)
     assert np.median(np.abs(found.group_range - truth)) < 5
+
+
+def two_traces(ratio_db: float, split_mhz: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
+    """The edge of the ordinary trace, and the power of both: the other one a little higher."""
+    edge = curve(slope=60, bend=4)
+    ahead = np.interp(FREQUENCY - split_mhz * 1e6, FREQUENCY, edge, left=np.nan)
+    ahead[np.isnan(ahead)] = edge[0] - 60 * split_mhz
+    return edge, echo(edge, level_db=28) + echo(ahead, level_db=28 + ratio_db)
+
+
+@pytest.mark.parametrize(("ratio_db", "ahead"), [(-7.0, True), (-8.5, True), (-13.0, False)])
+def test_the_first_of_two_traces_unless_it_is_faint(ratio_db: float, ahead: bool) -> None:
+    edge, power = two_traces(ratio_db)
+    found = one_edge(snr(power, looks=3), power)
+    first = np.interp(FREQUENCY - 0.4e6, FREQUENCY, edge)
+    error = np.abs(errors(found, first if ahead else edge))[found.frequency > 7e6]
+    assert np.median(error) <= GATE_KM
+    assert (error <= 4 * GATE_KM).mean() > 0.95
+
+
+def test_a_soft_beginning_of_an_f_layer() -> None:
+    """Close to overhead the antenna lets the power grow over many gates."""
+    truth = curve(slope=30, bend=1)
+    power = echo(truth, power=1.0, level_db=28)
+    error = np.abs(errors(one_edge(snr(power, looks=4), power), truth))
+    assert np.median(error) <= 2 * GATE_KM
+
+
+def test_axes_that_fall_and_values_that_are_not_finite() -> None:
+    truth = curve()
+    power = echo(truth)
+    values = snr(power, looks=4)
+    layers = [layer_of("F", power)]
+    segments = np.where(power > 2, 2, 0).astype(np.uint8)
+    settings = EdgeSettings("path", "segments")
+    (usual,) = matrix_edges(values, FREQUENCY, RANGES, layers, settings, segments=segments)
+    for way in ((slice(None, None, -1), slice(None)), (slice(None), slice(None, None, -1))):
+        (found,) = matrix_edges(
+            values[way], FREQUENCY[way[0]], RANGES[way[1]], layers, settings, segments=segments[way]
+        )
+        assert np.array_equal(found.frequency, usual.frequency)
+        assert np.allclose(found.group_range, usual.group_range)
+    values[50:53] = -np.inf
+    values[60] = np.inf
+    (found,) = matrix_edges(values, FREQUENCY, RANGES, layers, settings, segments=segments)
+    assert not np.isin(FREQUENCY[[50, 51, 52, 60]], found.frequency).any()
+    assert np.median(np.abs(errors(found, truth))) <= GATE_KM
+
+
+def test_few_or_uneven_frequencies() -> None:
+    truth = curve()
+    power = echo(truth)
+    values, layers = snr(power, looks=4), [layer_of("F", power)]
+    for method, isolate in ALL:
+        settings = EdgeSettings(method, isolate)
+        segments = np.where(power > 2, 2, 0).astype(np.uint8)
+        for few in (1, 2, 5):
+            (found,) = matrix_edges(
+                values[:few], FREQUENCY[:few], RANGES, layers, settings, segments=segments[:few]
+            )
+            assert not found and found.flags
+    some = np.unique(np.geomspace(1, FREQUENCY.size, 90).astype(int)) - 1  # closer at the low end
+    (found,) = matrix_edges(values[some], FREQUENCY[some], RANGES, layers)
+    assert found.frequency.size > 0.8 * some.size
+    assert np.median(np.abs(errors(found, truth))) <= GATE_KM
+    with pytest.raises(InputError, match="frequencies that rise"):
+        matrix_edges(values, np.roll(FREQUENCY, 1), RANGES, layers)
+    with pytest.raises(InputError, match="does not fit axes"):
+        matrix_edges(values.T, FREQUENCY, RANGES, layers)
+
+
+@pytest.mark.parametrize("name", ["Es", "F"])
+@pytest.mark.parametrize("looks", [1, 4])
+def test_noise_alone_gives_no_edge(name: str, looks: int) -> None:
+    """A detector or a segmenter may err: nothing but speckle is there."""
+    for seed in range(6):
+        values = snr(np.zeros((FREQUENCY.size, RANGES.size)), looks=looks, seed=seed)
+        box = Layer(name, 0.9, 8e6, 18e6, 500.0, 2000.0)
+        segments = np.where(np.abs(RANGES - 900) < 150, 1 if name == "Es" else 2, 0)
+        segments = np.repeat(segments[None], FREQUENCY.size, axis=0).astype(np.uint8)
+        for isolate in ("raw", "boxes", "segments"):
+            settings = EdgeSettings("path", isolate)
+            (found,) = matrix_edges(values, FREQUENCY, RANGES, [box], settings, segments=segments)
+            assert not found and found.flags

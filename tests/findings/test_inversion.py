@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from odm.findings.edges import LayerEdge
-from odm.findings.inversion import invert, least_path
-from odm.physics.raytrace import QuasiParabola, elevations, trace
+from odm.findings.inversion import ground_of_least, invert, least_path, rays_of
+from odm.physics.raytrace import QuasiParabola, elevations, minimum_group_path, trace
 
 
 def edge_of(
@@ -45,7 +45,8 @@ def test_an_edge_gives_its_layer_back(layer: str, values: tuple[float, ...]) -> 
 def test_a_noisy_edge_has_larger_errors() -> None:
     quiet = invert(edge_of("F", (8.0, 300.0, 100.0), 7, 24))
     noisy = invert(edge_of("F", (8.0, 300.0, 100.0), 7, 24, noise_km=12.0))
-    assert noisy.sigmas[0] > 2 * quiet.sigmas[0]
+    # Beside what changes of the layer with distance leave open, which is the same for both.
+    assert noisy.sigmas[0] > quiet.sigmas[0] and noisy.sigmas[1] > quiet.sigmas[1]
     assert abs(noisy.critical_frequency - 8e6) < 4 * noisy.sigmas[0]
 
 
@@ -61,3 +62,22 @@ def test_what_an_edge_does_not_determine() -> None:
     found = invert(vague)
     assert not found and ("open" in found.reason or "nearer" in found.reason)
     assert np.isnan(found.ground_range).all()
+
+
+@pytest.mark.parametrize("changes", [(0.07, 0.0), (-0.07, 0.0), (0.0, 12.0), (0.05, -10.0)])
+def test_a_layer_that_changes_with_distance_lies_within_the_errors(
+    changes: tuple[float, float],
+) -> None:
+    """One edge does not tell such changes: what they move the result by has to be in its errors."""
+    mhz, values = np.arange(8, 22, 0.1), np.array([8.0, 300.0, 100.0])
+    rays = rays_of(mhz, values, changes)
+    path = minimum_group_path(rays.group_path)
+    there = np.isfinite(path) & (path < 3500)
+    sigma = np.full(there.sum(), 4.0)
+    found = invert(LayerEdge("F", mhz[there] * 1e6, path[there], sigma, np.ones(there.sum())))
+    assert found
+    assert abs(found.critical_frequency / 1e6 - 8.0) > 0.1
+    assert abs(found.critical_frequency - 8e6) < 2 * found.sigmas[0]
+    assert abs(found.peak_height - 300) < 2 * found.sigmas[1]
+    off = np.abs(found.ground_range - ground_of_least(rays)[there])
+    assert (off < 2 * found.ground_range_sigma).mean() > 0.8

@@ -10,21 +10,27 @@ from pathlib import Path
 from odm.archive.errors import InputError
 from odm.archive.files import exists, join
 
-SHIPPED = {"segmenter": "odm_unet_small", "detector": "yolox_nano", "layers": "layers_unet"}
+SHIPPED = {
+    "segmenter": "odm_unet_small",
+    "detector": "yolox_nano",
+    "layers": "layers_unet",
+    "pipeline": "layers",
+}
+_CARDS = ("model.json", "pipeline.json")
 
 
 def shipped_model(kind: str = "segmenter") -> Path:
     """Folder of the model that is used where none is named.
 
     Args:
-        kind: ``segmenter`` for half-orbits, ``detector`` for ionograms, ``layers`` for the
-            segmenter of ionograms that `odm pipeline` joins with the detector.
+        kind: ``segmenter`` for half-orbits; for ionograms ``detector``, ``layers`` for the
+            segmenter beside it, and ``pipeline`` for both.
 
     Raises:
         InputError: this installation carries none of that kind.
     """
     folder = Path(__file__).parent / SHIPPED[kind]
-    if not (folder / "model.json").is_file():
+    if not any((folder / name).is_file() for name in _CARDS):
         raise InputError(f"this installation of odm carries no {kind}: name a model folder")
     return folder
 
@@ -33,12 +39,12 @@ def model_folder(name: object) -> str:
     """The folder that is meant where a model is named.
 
     Args:
-        name: a model folder, which comes first, or one of `SHIPPED` by its name.
+        name: a model or pipeline folder, which comes first, or one of `SHIPPED` by its name.
     """
     text = str(name)
-    if text in SHIPPED.values() and not exists(join(text, "model.json")):
+    if text in SHIPPED.values() and not any(exists(join(text, card)) for card in _CARDS):
         folder = Path(__file__).parent / text
-        if (folder / "model.json").is_file():
+        if any((folder / card).is_file() for card in _CARDS):
             return str(folder)
     return text
 
