@@ -25,7 +25,8 @@ from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
 from odm.catalog.orbit_kind import ORBITS, decimated_track, list_orbit_inputs
 from odm.catalog.outcomes import Input
 from odm.report.crops import OrbitPictures
-from odm.report.report import ReportOptions, write_report
+from odm.report.report import write_report
+from odm.report.report_options import ReportOptions
 from odm.simulate.archive import simulate_orbits
 
 SIZES = (500, 5000, 50_000)
