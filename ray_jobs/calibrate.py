@@ -177,7 +177,7 @@ def task_seconds(size: int, tasks: int = 100) -> float:
 
     def run(number: int) -> float:
         table = pa.table({"input": [bytes(300)] * (size * number)})
-        data = ray.data.from_arrow(table, override_num_blocks=number)
+        data: Any = ray.data.from_arrow(table, override_num_blocks=number)
         data = data.map_batches(_pass_on, batch_size=None, batch_format="pyarrow", num_cpus=0.25)
         data = data.map_batches(
             _PassOn, batch_size=size, batch_format="pyarrow", compute=ActorPoolStrategy(size=1),

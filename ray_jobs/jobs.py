@@ -236,7 +236,7 @@ def _client(address: str) -> Any:
     for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
         logging.getLogger(name).setLevel(logging.ERROR)  # that import has set them
 
-    class Patient(JobSubmissionClient):  # type: ignore[misc]
+    class Patient(JobSubmissionClient):
         def _do_request(self, *args: Any, **kwargs: Any) -> Any:
             return super()._do_request(*args, **{"timeout": ANSWER_S, **kwargs})
 

@@ -71,7 +71,7 @@ def test_the_command(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, words)
     assert said.exit_code == 0, said.output
     assert (
-        "10800 inputs: 69 s at 320.0/s" in said.stdout and "11.0 CPUs for each GPU" in said.stdout
+        "10800 inputs: 70 s at 320.0/s" in said.stdout and "11.0 CPUs for each GPU" in said.stdout
     )
     as_json = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert as_json["bottleneck"] == "CPUs" and as_json["rates"]["gpu"] == "a GPU"
