@@ -2,7 +2,7 @@
 
     python benchmarks/inversion.py [--scenes 25]
 
-Edges are computed by the simulator's own rays, so that only the inversion errs. Simulated data only.
+Edges are computed by the simulator's own rays, so that only the inversion errs.
 """
 
 from __future__ import annotations
