@@ -282,7 +282,7 @@ def test_a_soft_beginning_of_an_f_layer() -> None:
     truth = curve(slope=30, bend=1)
     power = echo(truth, power=1.0, level_db=28)
     error = np.abs(errors(one_edge(snr(power, looks=4), power), truth))
-    assert np.median(error) <= 2 * GATE_KM
+    assert np.median(error) <= 3 * GATE_KM  # a caustic's shape alone would be ten off
 
 
 def test_axes_that_fall_and_values_that_are_not_finite() -> None:

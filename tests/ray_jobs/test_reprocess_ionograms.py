@@ -9,7 +9,10 @@ from pathlib import Path
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.reprocess.drive import reprocess
+from odm.reprocess.ionograms import ionogram_order
+from odm.reprocess.local import run_local
 from odm.reprocess.model import Workers
+from odm.simulate.ionograms import simulate_ionograms
 from ray_jobs.cluster import Cluster
 from ray_jobs.reprocess import run_on_ray
 from tests.catalog.rows import same
@@ -27,6 +30,22 @@ def test_it_gives_the_plain_runners_rows(tmp_path: Path, cluster: Cluster) -> No
     one, other = (load_campaign(tmp_path / name) for name in ("ray", "campaign"))
     assert same(one.outcomes(), other.outcomes())
     assert compare(one, other).equal
+
+
+def test_a_pipeline_gives_the_plain_runners_rows(tmp_path: Path, cluster: Cluster) -> None:
+    """The package's own: boxes, segments, edges and inverted layers."""
+    archive = str(tmp_path / "archive")
+    simulate_ionograms(tmp_path / "archive", count=3, seed=5, difficulty=0.2)
+    here = {"engine": "eager", "device": "cpu"}
+    workers = Workers(models=1, readers=1, threads=1)
+    plain = ionogram_order(archive, str(tmp_path / "plain"), **here)
+    on_ray = ionogram_order(archive, str(tmp_path / "ray"), workers=workers, **here)
+    assert reprocess(plain, run_local).counts == reprocess(on_ray, run_on_ray).counts
+    one, other = (load_campaign(tmp_path / name) for name in ("plain", "ray"))
+    assert one.card.settings["edges"]["layers"] == "segments"
+    assert same(one.outcomes(), other.outcomes())
+    found = [layer for row in other.outcomes().to_pylist() for layer in row["findings"]]
+    assert any(layer["edge_frequency"] for layer in found)
 
 
 def test_the_command_finds_the_runner() -> None:

@@ -16,6 +16,7 @@ from odm.findings.edge_rows import edge_columns, edge_rows, edges_found
 from odm.findings.edges import EdgeSettings
 from odm.findings.layers import Layer
 from odm.images.ionogram_layers import read_layers
+from odm.models.card import read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
 from odm.reprocess.drive import reprocess
@@ -71,21 +72,42 @@ def test_where_there_can_be_no_edge_there_is_none_and_the_row_says_why() -> None
 
 
 def test_settings_that_cannot_be_meant() -> None:
-    for options, says in (
-        ({"edge": "canny"}, "edge 'canny': give path, feng or none"),
-        ({"layers": "raw"}, "layers 'raw': give boxes or segments"),
-        ({"layers": "segments"}, "has no segmenter: give a pipeline"),
-        ({"layers": "boxes", "edge": "none"}, "give no --layers with --edge none"),
+    for model, options, says in (
+        (None, {"edge": "canny"}, "edge 'canny': give path, feng or none"),
+        (None, {"layers": "raw"}, "layers 'raw': give boxes or segments"),
+        ("yolox_nano", {"layers": "segments"}, "has no segmenter: give a pipeline"),
+        (None, {"layers": "boxes", "edge": "none"}, "give no --layers with --edge none"),
+        (None, {"layers": "segments", "edge": "none"}, "give no --layers with --edge none"),
     ):
         with pytest.raises(InputError, match=says):
-            find_layer_models(None, **options)
+            find_layer_models(model, **options)
+
+
+def test_the_package_brings_a_pipeline(tmp_path: Path) -> None:
+    """Named by no folder, it is the pipeline that `odm pipeline` makes of the two models."""
+    folders = {"detector": shipped_model("detector"), "segmenter": shipped_model("layers")}
+    digest = save_pipeline(tmp_path / "both", folders)
+    for folder, options in ((None, {}), (None, {"layers": "segments"}), ("layers", {})):
+        found = find_layer_models(folder, **options)
+        assert found.card.digest == found.settings.digest == digest
+        assert found.edges == EdgeSettings("path", "segments") and found.settings.segments
+    detector = read_model_card(folders["detector"]).digest
+    for folder, options in (
+        (None, {"layers": "boxes"}),
+        (None, {"edge": "none"}),
+        ("yolox_nano", {}),
+    ):
+        found = find_layer_models(folder, **options)
+        assert found.card.digest == detector and not found.settings.segments
+    boxes = find_layer_models("layers", layers="boxes")
+    assert boxes.card.digest == digest and not boxes.settings.segments
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three simulated ionograms and a campaign with edges."""
     tmp = tmp_path_factory.mktemp("edges")
-    simulate_ionograms(tmp / "archive", count=3, seed=5, kind="f", difficulty=0.2)
+    simulate_ionograms(tmp / "archive", count=3, seed=9, kind="f", difficulty=0.2)
     order = ionogram_order(str(tmp / "archive"), str(tmp / "campaign"), **HERE)
     assert reprocess(order, run_local).pending == 0
     return tmp
@@ -93,7 +115,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_campaign_finds_edges(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
     campaign = load_campaign(done / "campaign")
-    assert campaign.card.settings["edges"]["layers"] == "boxes"
+    assert campaign.card.settings["edges"]["layers"] == "segments"
     rows = campaign.outcomes().to_pylist()
     layers = [layer for row in rows for layer in row["findings"]]
     assert len(rows) == 3 and sum(bool(one["edge_frequency"]) for one in layers) >= 2
