@@ -67,7 +67,9 @@ def test_inspect_a_bad_ionogram(tmp_path: Path, capsys: pytest.CaptureFixture[st
     fails(capsys, 1, "inspect", tmp_path / "b.ngi", says="truncated or damaged NetCDF")
 
 
-def test_a_picture_becomes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_becomes_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     snr, scale = plotted(tmp_path / "plot.png")
     options = (
         "--area", *scale.area, "--frequency", 2, 26, "--range", 100, 3100, "--snr", -3, 30,
@@ -82,6 +84,12 @@ def test_a_picture_becomes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert np.abs(ds.snr.values - snr).max() < 1
     assert ds.attrs["range_convention"] == "oblique"
     assert ds.attrs["time"] == "2020-09-30T16:54:03.000"
+    # Its own picture does not go to where the user's is.
+    monkeypatch.chdir(tmp_path)
+    before = (tmp_path / "plot.png").read_bytes()
+    assert run(capsys, "inspect", out)[0] == 0
+    assert (tmp_path / "plot.png").read_bytes() == before
+    assert (tmp_path / "plot-inspected.png").is_file()
     command = ("ionogram", "from-picture", tmp_path / "plot.png")
     fails(capsys, 2, *command, tmp_path / "a.png", *options, says="ends in .npz")
     fails(capsys, 2, *command, out, *options, "--time", "noon", says="time 'noon' is no date")

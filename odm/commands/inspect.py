@@ -19,7 +19,8 @@ def inspect(
         str, typer.Argument(help="A half-orbit or an ionogram: a local path or a URI.")
     ],
     picture: Annotated[
-        str | None, typer.Option(help="Where the picture goes [default: <name>.png here].")
+        str | None,
+        typer.Option(help="Where the picture goes [default: <name>-inspected.png here]."),
     ] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Words only.")] = False,
     component: Annotated[str, typer.Option(help="x, y or z.")] = "z",
@@ -70,10 +71,11 @@ def inspect(
         facts[f"{name}_pixels"] = sum(int(mask.sum()) for mask in masks)
         facts[f"{name}_from"] = source
     if not no_picture:
+        from odm.commands.inspect_ionogram import inspected
         from odm.images.picture import draw_orbit
 
         stem = orbit.key.stem if orbit.key else Path(without_options(file)).stem
-        target = picture or f"{stem}.png"
+        target = picture or inspected(stem)
         draw_orbit(target, orbit, component=component, outlines=masks, outline_name=name)
         facts["picture"] = target
     _show(facts, json_)

@@ -50,9 +50,14 @@ def inspect_ionogram(
         return facts, None
     from odm.images.ionogram_picture import draw_ionogram
 
-    target = picture or f"{IonogramKey.of_name(file).stem}.png"
+    target = picture or inspected(IonogramKey.of_name(file).stem)
     draw_ionogram(target, ionogram, layers=layers, layers_name="truth" if source else "found")
     return facts, target
+
+
+def inspected(stem: str) -> str:
+    """Where the picture of a file goes: not to <name>.png, which may be what the file was made of."""
+    return f"{stem}-inspected.png"
 
 
 def describe_ionogram(ionogram: xr.Dataset) -> dict[str, Any]:

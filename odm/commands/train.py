@@ -30,7 +30,7 @@ Config = Annotated[
 ]
 Out = Annotated[str, typer.Option(help="Folder of runs, which all machines of a cluster share.")]
 Init = Annotated[
-    str | None, typer.Option(help="Folder of a model to fine-tune.", show_default=False)
+    str | None, typer.Option(help="Folder, or name, of a model to fine-tune.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 DATA = Path("dataset.yaml")
