@@ -20,7 +20,7 @@ def inspect(
     ],
     picture: Annotated[
         str | None,
-        typer.Option(help="Where the picture goes [default: <name>-inspected.png here]."),
+        typer.Option(help="Where it goes [default: <name>-inspected.png here]."),
     ] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Words only.")] = False,
     component: Annotated[str, typer.Option(help="x, y or z.")] = "z",

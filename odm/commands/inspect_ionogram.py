@@ -56,7 +56,7 @@ def inspect_ionogram(
 
 
 def inspected(stem: str) -> str:
-    """Where the picture of a file goes: not to <name>.png, which may be what the file was made of."""
+    """Where the picture of a file goes: not to <name>.png, from which the file may be made."""
     return f"{stem}-inspected.png"
 
 
