@@ -278,7 +278,7 @@ def _ray_train_environment() -> Iterator[None]:
     """What Ray Train reads from the environment of the driver."""
     wanted = {
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_S),
-        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "2",
         "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "2",
         "RAY_TRAIN_METRICS_ENABLED": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
