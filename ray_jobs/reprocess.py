@@ -47,13 +47,13 @@ STALLED_S = 1800.0
 """A model that has to be compiled for a GPU can take minutes until the first answer."""
 
 BLOCK_BYTES = 8_000_000
-INPUTS_PER_TASK, MOST_PER_TASK = 16, 64
+INPUTS_PER_TASK, MOST_PER_TASK = 8, 64
 """Every task costs the driver milliseconds, so a large campaign has larger ones: see
 `benchmarks/schedule.py`."""
 
-TASKS_PER_CPU = 16
-"""Before tasks become larger. Results come when a task ends, so with few of them nothing is seen,
-and nothing committed, for long."""
+TASKS_PER_CPU, BESIDES = (16, 4), 64
+"""Before tasks become larger: the first on a few CPUs, where results would else come late, for they
+come when a task ends; the second, and some besides, on many."""
 
 READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
 """Bytes of heap: Ray does not see it otherwise, and places too many on one machine."""
@@ -203,7 +203,9 @@ def absolute(model: ModelSettings) -> ModelSettings:
 
 def per_task(inputs: int, cpus: int) -> int:
     """Inputs of a reading task: few where there are few, many where the driver has to keep up."""
-    return min(MOST_PER_TASK, max(INPUTS_PER_TASK, inputs // (TASKS_PER_CPU * cpus)))
+    few, many = TASKS_PER_CPU
+    tasks = min(few * cpus, many * cpus + BESIDES)
+    return min(MOST_PER_TASK, max(INPUTS_PER_TASK, inputs // tasks))
 
 
 def begin(

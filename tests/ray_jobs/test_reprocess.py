@@ -130,7 +130,7 @@ def test_models_leave_memory_to_those_that_read() -> None:
 
 @pytest.mark.parametrize(
     ("inputs", "cpus", "expected"),
-    [(12, 2, 16), (300, 2, 16), (900, 2, 28), (11_000, 2, 64), (11_000, 256, 16)],
+    [(12, 2, 8), (300, 2, 9), (900, 2, 28), (11_000, 2, 64), (11_000, 256, 10), (99_000, 256, 64)],
 )
 def test_large_campaigns_have_larger_tasks(inputs: int, cpus: int, expected: int) -> None:
     assert per_task(inputs, cpus) == expected
