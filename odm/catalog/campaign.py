@@ -28,7 +28,7 @@ from odm.catalog.outcomes import UNION_COLUMNS
 from odm.catalog.parts import list_parts, read_outcomes, write_part
 
 FORMAT = 1
-RESULT_VERSION = 3
+RESULT_VERSION = 4
 """Changes whenever the same model, settings and file give another outcome."""
 
 CARD, OUTCOMES, LOG, LOCK = "campaign.json", "outcomes", "log.jsonl", "lock"
