@@ -22,6 +22,7 @@ from tests.ray_jobs.trainings import is_gone
 
 LEAVES = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 from ray_jobs.cluster import connect
 import ray
 with connect("local", num_cpus=1) as cluster:
