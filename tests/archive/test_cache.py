@@ -44,5 +44,7 @@ def test_one_process_makes_what_all_need(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
+    done = False
     with one_at_a_time(tmp_path / "file" / "model.xml"):
-        pass
+        done = True
+    assert done and (tmp_path / "file").read_text() == "in the way"
