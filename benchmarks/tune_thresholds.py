@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from common import report
 from numpy.typing import NDArray
-from odm.findings.bootstrap import block_weights, interval
 from simulated import HELD_OUT, SCORED_SEED, scored_set, training_set
 
 from odm.archive.samples import Dataset, create_dataset
 from odm.archive.splits import SplitRule
+from odm.catalog.bootstrap import block_weights, interval
 from odm.findings.methods import open_method
 from odm.findings.predictor import Predictor
 from odm.findings.regions import RegionSettings
