@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from odm.archive.errors import InputError
 from odm.archive.faults import first_line
-from ray_jobs.cluster import REACH_S, ClusterError, import_ray
+from ray_jobs.cluster import REACH_S, import_ray
+from ray_jobs.room import ClusterError
 
 PORT = 8265
 ANSWER_S = 60.0

@@ -28,9 +28,9 @@ from odm.training.loop import Ask, Report, Result
 from odm.training.plans import NOW, STOPPING, check_stopped
 from odm.training.run import Run
 from odm.training.settings import TaskSettings
-from ray_jobs.cluster import Cluster, ClusterError, room
 from ray_jobs.nodes import await_room, growable
 from ray_jobs.relay import Follower, Relay
+from ray_jobs.room import Cluster, ClusterError, room
 
 # mypy sees these names as they were before version 2 of Ray Train.
 V2: Any = ray.train

@@ -20,7 +20,8 @@ from typing import Any
 
 from odm.archive.errors import OdmError
 from odm.archive.files import exists, local_path, write_bytes
-from ray_jobs.cluster import ROOT, Cluster, ClusterError, room
+from ray_jobs.cluster import ROOT
+from ray_jobs.room import Cluster, ClusterError, room
 
 ANSWER_S = 120.0
 """For a node to start a process and look."""

@@ -25,7 +25,7 @@ from odm.progress import waiting
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers, loading
 from odm.reprocess.readers import Death, killed_reader
 from odm.reprocess.stages import Draft, Result, Stages, quarantined
-from ray_jobs.cluster import Cluster, connect, data_settings
+from ray_jobs.cluster import connect, data_settings
 from ray_jobs.quiet import dropped
 from ray_jobs.reprocess_stages import (
     Finisher,
@@ -36,6 +36,7 @@ from ray_jobs.reprocess_stages import (
     root_of,
     unpack,
 )
+from ray_jobs.room import Cluster
 
 ROUNDS = 3
 """Runs over what a dying node has lost, before it is done one at a time."""

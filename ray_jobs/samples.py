@@ -33,7 +33,8 @@ from odm.archive.ionogram_samples import (
 from odm.archive.samples import Sample, load_sample
 from odm.images.geometry import ImageSettings
 from odm.images.ionogram import IonogramImageSettings
-from ray_jobs.cluster import ClusterError, data_settings
+from ray_jobs.cluster import data_settings
+from ray_jobs.room import ClusterError
 
 Arrays = tuple[NDArray[Any], ...]
 Load = Callable[[Any], Arrays]

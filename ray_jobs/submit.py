@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odm.archive.errors import InputError
-from ray_jobs.cluster import ClusterError, import_ray
+from ray_jobs.cluster import import_ray
 from ray_jobs.jobs import Jobs
 from ray_jobs.pack import Package, choose_files
+from ray_jobs.room import ClusterError
 
 COMMANDS = ("reprocess", "train", "tune", "estimate")
 """What runs on a cluster."""

@@ -14,9 +14,10 @@ from odm.training.launch import Launch
 from odm.training.loop import Result
 from odm.training.plans import is_finished
 from odm.training.ranks import Ranks
-from ray_jobs.cluster import Cluster, connect
+from ray_jobs.cluster import connect
 from ray_jobs.launch import place, run_workers
 from ray_jobs.nodes import check_nodes
+from ray_jobs.room import Cluster
 from ray_jobs.samples import (
     READER,
     HeldSource,

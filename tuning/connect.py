@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from odm.training.plans import AnyPlan
-from ray_jobs.cluster import Cluster, connect
+from ray_jobs.cluster import connect
 from ray_jobs.nodes import check_nodes
+from ray_jobs.room import Cluster
 from ray_jobs.samples import READER
 from ray_jobs.train import read_boxes, read_masks
 from tuning.trial import Job

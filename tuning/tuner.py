@@ -28,8 +28,8 @@ from ray.tune.search import Searcher
 from odm.archive.errors import OdmError
 from odm.archive.files import write_bytes
 from odm.training.launch import Launch
-from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.launch import Placement
+from ray_jobs.room import Cluster, ClusterError
 from tuning.board import Board
 from tuning.study import Asked, Ledger
 from tuning.trial import Job, Sources, reason_of, run_trial
@@ -290,7 +290,7 @@ def make_room(
     Raises:
         ClusterError: there is no room for one.
     """
-    from ray_jobs.cluster import room
+    from ray_jobs.room import room
 
     if gpus is None:
         gpus = 1.0 if cluster.gpus and (device == "auto" or device.startswith("cuda")) else 0.0
@@ -312,8 +312,8 @@ def make_nested_room(
         ClusterError: there is none for one trial, or what frees the workers of a trial that dies
             cannot work here.
     """
-    from ray_jobs.cluster import room
     from ray_jobs.launch import place
+    from ray_jobs.room import room
 
     placement = place(cluster, launch, device)
     check_cleaner()

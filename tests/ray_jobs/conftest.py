@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ray_jobs.cluster import Cluster, connect
+from ray_jobs.cluster import connect
+from ray_jobs.room import Cluster
 from tests.small_dataset import make_archive, make_dataset
 
 

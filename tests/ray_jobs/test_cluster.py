@@ -16,8 +16,9 @@ import ray
 
 from odm.archive.errors import InputError
 from odm.training.launch import Launch
-from ray_jobs.cluster import ROOT, Cluster, ClusterError, connect, room
+from ray_jobs.cluster import ROOT, connect
 from ray_jobs.launch import Placement, place
+from ray_jobs.room import Cluster, ClusterError, room
 from tests.ray_jobs.trainings import is_gone
 
 LEAVES = """

@@ -20,7 +20,7 @@ from odm.training.events import read_events
 from odm.training.launch import Launch
 from odm.training.loop import Ask, Report, Result
 from odm.training.ranks import Ranks
-from ray_jobs.cluster import Cluster
+from ray_jobs.room import Cluster
 from ray_jobs.train import train_on_ray
 from tests.ray_jobs.machines import ROOT, machines
 from tests.ray_jobs.trainings import make_plan, task

@@ -13,9 +13,9 @@ from odm.catalog.outcomes import Input
 from odm.reprocess.model import Workers
 from odm.reprocess.stages import Result
 from ray_jobs.calibrate import calibrate, read_some, shared_out
-from ray_jobs.cluster import Cluster
 from ray_jobs.estimate import Rates, Size, estimate
 from ray_jobs.estimate_cli import app
+from ray_jobs.room import Cluster
 from tests.reprocess import small
 
 GPU = Rates(

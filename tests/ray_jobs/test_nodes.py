@@ -19,11 +19,11 @@ import ray
 from odm.archive.errors import OdmError
 from odm.archive.keys import OrbitKey
 from ray_jobs import nodes
-from ray_jobs.cluster import Cluster, ClusterError
 from ray_jobs.idle import wait_until_idle
 from ray_jobs.nodes import Facts, await_room, check_nodes, compare, growable, look
 from ray_jobs.preemption import _own_node, notice
 from ray_jobs.reprocess_stages import Reader, root_of
+from ray_jobs.room import Cluster, ClusterError
 from tests.reprocess import small
 
 HERE = Facts("head", "0.1.0", "3f2a", "3.11")

@@ -13,9 +13,9 @@ from odm.catalog.compare import compare
 from odm.reprocess.drive import reprocess
 from odm.reprocess.model import Workers
 from odm.reprocess.stages import Result
-from ray_jobs.cluster import Cluster
 from ray_jobs.reprocess import Layout, per_task, plan_layout, run_on_ray
 from ray_jobs.reprocess_stages import pack, unpack
+from ray_jobs.room import Cluster
 from tests.catalog.rows import same
 from tests.lookalike import renamed
 from tests.reprocess import small

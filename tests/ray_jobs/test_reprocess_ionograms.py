@@ -13,8 +13,8 @@ from odm.reprocess.ionograms import ionogram_order
 from odm.reprocess.local import run_local
 from odm.reprocess.model import Workers
 from odm.simulate.ionograms import simulate_ionograms
-from ray_jobs.cluster import Cluster
 from ray_jobs.reprocess import run_on_ray
+from ray_jobs.room import Cluster
 from tests.catalog.rows import same
 from tests.reprocess import small_ionograms as small
 

@@ -16,7 +16,7 @@ import ray
 from odm.archive.errors import ArchiveError
 from odm.archive.samples import Dataset, Sample
 from odm.training.feed import DatasetSource
-from ray_jobs.cluster import Cluster, ClusterError
+from ray_jobs.room import Cluster, ClusterError
 from ray_jobs.samples import HeldSource, _patiently, hold, image_and_mask
 
 

@@ -19,9 +19,10 @@ import typer
 
 from odm.archive.errors import InputError
 from ray_jobs.cli import check_command, jobs_app, submit_app
-from ray_jobs.cluster import ClusterError, import_ray
+from ray_jobs.cluster import import_ray
 from ray_jobs.jobs import Job, Jobs, _Lines, dashboard_address
 from ray_jobs.pack import Package
+from ray_jobs.room import ClusterError
 from ray_jobs.submit import Submission, check_versions, make_submission
 
 ROOT = Path(__file__).parents[2]

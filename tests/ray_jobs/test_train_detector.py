@@ -29,7 +29,7 @@ from odm.training.launch import Launch
 from odm.training.loop import Report, Result
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
-from ray_jobs.cluster import Cluster
+from ray_jobs.room import Cluster
 from ray_jobs.train import Task, read_boxes, train_detector, train_on_ray
 from tests.training import tiny_boxes
 

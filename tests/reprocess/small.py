@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from odm.archive.keys import OrbitKey
+from odm.catalog.campaign import load_campaign
 from odm.catalog.outcomes import Input
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import ImageSettings
@@ -152,3 +153,9 @@ def deadly(one: Order, **kills: Any) -> Order:
     stages = one.stages
     assert isinstance(stages, OrbitStages)
     return replace(one, stages=Deadly(stages.image, stages.regions, stages.model, **kills))
+
+
+def reasons(folder: Path) -> dict[str, str]:
+    """Why each quarantined file is, by name."""
+    rows = load_campaign(folder).outcomes(["name", "reason"]).to_pylist()
+    return {row["name"]: row["reason"] for row in rows if row["status"] == "quarantined"}

@@ -21,7 +21,6 @@ from odm.archive.errors import InputError, OdmError, TransientError
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.catalog.selection import Wish
-from odm.reprocess import readers
 from odm.reprocess.drive import check, reprocess
 from odm.reprocess.local import run_local
 from odm.reprocess.stages import quarantined
@@ -39,11 +38,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp
 
 
-def reasons(folder: Path) -> dict[str, str]:
-    rows = load_campaign(folder).outcomes(["name", "reason"]).to_pylist()
-    return {row["name"]: row["reason"] for row in rows if row["status"] == "quarantined"}
-
-
 def test_every_input_has_one_outcome_and_every_bad_file_its_own_reason(done: Path) -> None:
     campaign = load_campaign(done / "campaign")
     table = campaign.outcomes()
@@ -53,7 +47,7 @@ def test_every_input_has_one_outcome_and_every_bad_file_its_own_reason(done: Pat
         "clear": 4,
         "quarantined": 6,
     }
-    found = reasons(done / "campaign")
+    found = small.reasons(done / "campaign")
     for index, (kind, says) in enumerate(small.BAD.items()):
         reason = found[renamed(small.FIRST + 100 + index)]
         assert says in reason, kind
@@ -160,51 +154,6 @@ def test_another_model_setting_or_archive_is_refused_by_name(done: Path, tmp_pat
     assert not (tmp_path / "c").exists()
     with pytest.raises(InputError, match="no model folder"):
         small.order(done, model=str(tmp_path / "empty"))
-
-
-def test_a_file_that_kills_its_reader_is_tried_again_alone(tmp_path: Path) -> None:
-    small.write_archive(tmp_path / "archive", 6)
-    small.write_model(tmp_path / "model")
-    kills = {"read_kills": renamed(small.FIRST + 1), "finish_kills": renamed(small.FIRST + 2)}
-    summary = reprocess(small.deadly(small.order(tmp_path), **kills), run_local)
-    assert summary.counts == {"detected": 2, "clear": 2, "quarantined": 2}
-    found = reasons(tmp_path / "campaign")
-    assert set(found) == set(kills.values())
-    assert all("kills its reader" in reason and "SIGSEGV" in reason for reason in found.values())
-    # Once is no reason for quarantine.
-    order = small.deadly(
-        small.order(tmp_path, "second"), read_kills="h5", once=str(tmp_path / "once")
-    )
-    assert reprocess(order, run_local).counts == {"detected": 3, "clear": 3, "quarantined": 0}
-    small.run(tmp_path, "clean")
-    assert compare(load_campaign(tmp_path / "second"), load_campaign(tmp_path / "clean")).equal
-
-
-def test_a_file_at_which_its_reader_hangs_is_quarantined(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(readers, "ANSWER_LIMIT_S", 5.0)
-    small.write_archive(tmp_path / "archive", 2)
-    small.write_model(tmp_path / "model")
-    hanging = renamed(small.FIRST + 1)
-    order = small.deadly(small.order(tmp_path), read_kills=hanging, how="hang")
-    assert reprocess(order, run_local).done == 2
-    found = reasons(tmp_path / "campaign")
-    assert set(found) == {hanging}
-    assert "gave no answer in 5 s" in found[hanging]
-
-
-def test_memory_that_runs_out_is_tried_again_alone(tmp_path: Path) -> None:
-    small.write_archive(tmp_path / "archive", 4)
-    small.write_model(tmp_path / "model")
-    kills = {"read_kills": renamed(small.FIRST + 1), "finish_kills": renamed(small.FIRST + 2)}
-    summary = reprocess(small.deadly(small.order(tmp_path), how="memory", **kills), run_local)
-    assert summary.counts == {"detected": 1, "clear": 1, "quarantined": 2}
-    said = "kills its reader: the process ran out of memory, and again when tried alone"
-    assert reasons(tmp_path / "campaign") == dict.fromkeys(kills.values(), said)
-    once = {"read_kills": "h5", "once": str(tmp_path / "once"), "how": "memory"}
-    summary = reprocess(small.deadly(small.order(tmp_path, "second"), **once), run_local)
-    assert summary.counts == {"detected": 2, "clear": 2, "quarantined": 0}
 
 
 def test_a_file_that_is_gone_or_denied_is_left_undone(
@@ -373,12 +322,9 @@ def test_asked_to_stop_it_commits_and_says_how_to_go_on(done: Path, tmp_path: Pa
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=120)[1].decode()
     committed = load_campaign(done / "stopped").outcomes().num_rows
-    if committed < 14:  # else it was done before the signal came
-        assert process.returncode != 0
-        assert "Stopped: stopped as asked" in said
     assert committed < 14
     assert process.returncode != 0
-    assert "stopped as asked" in said
+    assert "Stopped: stopped as asked" in said
     log = [json.loads(line) for line in (done / "stopped" / "log.jsonl").read_text().splitlines()]
     assert [line["event"] for line in log] == ["start", "end"]
     assert log[1]["done"] == committed

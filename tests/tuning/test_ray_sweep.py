@@ -16,7 +16,7 @@ from odm.archive.samples import Dataset
 from odm.training import segmenter
 from odm.training.loop import Report
 from odm.training.ranks import Ranks
-from ray_jobs.cluster import Cluster, ClusterError
+from ray_jobs.room import Cluster, ClusterError
 from tests.ray_jobs.trainings import is_gone
 from tests.tuning.sweeps import ONE, kill_when, settings, space, sweep, tried
 from tuning.board import Board
