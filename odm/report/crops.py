@@ -18,7 +18,8 @@ from odm.archive.coordinates import bridged
 from odm.archive.orbits import Orbit, valid_amplitude
 
 Box = tuple[float, float, float, float]
-"""First and last second since 1970 (UTC), lowest and highest frequency in Hz."""
+"""First and last second since 1970 (UTC), lowest and highest frequency in Hz; of an ionogram lowest
+and highest frequency in Hz, shortest and longest range in km."""
 
 CROP_PIXELS = (200, 160)
 WHOLE_PIXELS = (560, 256)

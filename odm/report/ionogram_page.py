@@ -43,6 +43,8 @@ _SHOWN = {
         {"y": "minimum_group_range", "label": "minimum group range, km"},
         {"y": "edge_frequency_max", "label": "highest frequency, MHz", "scale": 1e-6},
     ],
+    "hollow": {"category": "edge", "value": "none",
+               "label": "no leading edge, its box stands in"},
     "histograms": [
         {"column": "time", "label": "time (UTC)", "bins": 48, "time": True},
         {"column": "hour", "label": "hour (UTC)", "edges": [0, 24, 1]},
@@ -85,6 +87,7 @@ def ionogram_page(
     options: ReportOptions,
     line: str,
     against: Against | None = None,
+    undated: int = 0,
 ) -> Page:
     """Collect what the page shows, and draw its pictures.
 
@@ -96,16 +99,14 @@ def ionogram_page(
         options: of the report.
         line: the caption.
         against: the campaign that it is compared with.
+        undated: how many of the ionograms that were searched have no time.
     """
     rows = rows_of(found, against)
     queue = review_queue(found, disagreeing(found, against), options.each, options.seed)
     archive = options.archive or campaign.card.archive
     why = why_no_picture(options, archive)
     drawn = Pictures() if why else _pictures(out, archive, rows, queue, options)
-    boxes = int((~found.findings["has_edge"].astype(bool)).sum())
-    notes = notes_of(found, why, drawn.problems, [
-        f"{boxes} of {len(found.findings)} layers have no leading edge: their box stands in."
-    ] if boxes else ())  # fmt: skip
+    notes = notes_of(found, why, drawn.problems, _notes(found, undated))
     return page_of(
         campaign, found, digest, rows, queue,
         against=against,
@@ -119,6 +120,15 @@ def ionogram_page(
     )  # fmt: skip
 
 
+def _notes(found: Found, undated: int) -> list[str]:
+    boxes = int((~found.findings["has_edge"]).sum())
+    facts = (
+        (boxes, f"of {len(found.findings)} layers have no leading edge: their box stands in."),
+        (undated, "ionograms have no time: they count in no hour and no day."),
+    )
+    return [f"{number} {text}" for number, text in facts if number]
+
+
 def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any]:
     times = utc(layers["time"])
     seconds = times.astype("datetime64[ms]").astype(np.int64) / 1000
@@ -126,7 +136,7 @@ def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any
     numbers = {name: rounded(layers[name].to_numpy(float), digits)
                for name, digits in _DIGITS.items()}  # fmt: skip
     edge = layers["has_edge"].map({True: "found", False: "none"})
-    conventions = sorted({str(one) for one in layers["range_convention"]})
+    conventions = sorted(set(layers["range_convention"].dropna()))
     categories = {
         "layer": category("layer", layers["layer"], LAYERS),
         "edge": category("leading edge", edge, ("found", "none")),
@@ -148,14 +158,14 @@ def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any
 
 
 def _links(column: pd.Series) -> dict[str, Any]:
-    """The links with the most layers by name, the others together."""
-    counts = column.astype(str).value_counts()
+    """The links with the most layers by name, the others together; "unknown" has no name."""
+    links = column.fillna("").replace("", "unknown")
+    counts = links.value_counts()
     names = sorted(counts.index[:_LINKS])
     if len(counts) <= _LINKS:
-        return category("link", column.astype(str), names)
+        return category("link", links, names)
     others = "other links"
-    known = column.astype(str).where(column.astype(str).isin(names), others)
-    return category("link", known, [*names, others])
+    return category("link", links.where(links.isin(names), others), [*names, others])
 
 
 def _pictures(out: str, archive: str, rows: Rows, queue: Queue, options: ReportOptions) -> Pictures:

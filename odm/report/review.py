@@ -118,6 +118,11 @@ def import_review(
 
 def _looked(campaign: Campaign, marks: Marks, against: Campaign | None) -> dict[str, _Looked]:
     """Identity → what the page showed of it; refused where that was another one."""
+    if marks.kind != campaign.card.kind:
+        raise InputError(
+            f"these marks are of {marks.kind}, and {campaign.folder} is a campaign of "
+            f"{campaign.card.kind}: give the one that was reported on"
+        )
     outcomes = campaign.outcomes([*_COLUMNS, "digest"])
     if fingerprint(outcomes) != marks.fingerprint:
         raise InputError(
@@ -128,9 +133,14 @@ def _looked(campaign: Campaign, marks: Marks, against: Campaign | None) -> dict[
     if against is not None or marks.against:
         if against is None:
             raise InputError("these marks compare two campaigns: give the other with --against")
+        if not marks.against:
+            raise InputError("these marks are of one campaign alone: leave --against out")
         beside = against.outcomes([*_COLUMNS, "digest"])
         if fingerprint(beside) != marks.against:
-            raise InputError(f"{against.folder}: these marks were not made beside these outcomes")
+            raise InputError(
+                f"{against.folder}: these marks were not made beside these outcomes; give the "
+                "campaign that the report was written against, as it was then"
+            )
         others = {row["identity"]: row for row in beside.to_pylist()}
     kind = kind_of(campaign.card.kind)
     looked = {}

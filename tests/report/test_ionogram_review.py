@@ -113,6 +113,26 @@ def test_boxes_at_the_borders(tmp_path: Path) -> None:
     assert box[1] == 5.95e6 and box[4] == pytest.approx(30 + 59.5 * 7.5)
 
 
+def test_boxes_keep_their_cells(tmp_path: Path) -> None:
+    """Every drawn cell is read back as that cell, the second ones too, which LabelImg's rule for
+    borders would widen."""
+    campaign = ionogram_campaign(tmp_path)
+    cells = [(0, 1, 58, 59), (1, 3, 57, 59), (38, 40, 0, 2), (39, 40, 59, 60)]
+    drawn = [
+        [5.95e6 + 1e5 * left, 5.95e6 + 1e5 * right, 26.25 + 7.5 * low, 26.25 + 7.5 * high, "F"]
+        for left, right, low, high in cells
+    ]
+    content = exported(campaign, {}, {4: {"mark": "something missed", "boxes": drawn}})
+    path = tmp_path / "marks.json"
+    path.write_text(json.dumps(content))
+    import_review(campaign, read_marks(path), str(tmp_path / "labels"))
+    labels = load_layer_labels(tmp_path / "labels")
+    (stem,) = labels.images
+    opened = open_ionogram(tmp_path / "archive" / f"{stem}.npz")
+    found = physical_boxes(labels.images[stem], opened, IonogramImageSettings())
+    assert [list(box[1:]) for box in found] == [pytest.approx(box[:4]) for box in drawn]
+
+
 def test_beside_another_campaign(tmp_path: Path) -> None:
     """What only the other found counts once it is marked; its marks need it, and no other."""
     campaign = ionogram_campaign(tmp_path)
@@ -136,6 +156,12 @@ def test_beside_another_campaign(tmp_path: Path) -> None:
         import_review(campaign, marks, None)
     with pytest.raises(InputError, match="not made beside these"):
         import_review(campaign, marks, None, against=campaign)
+    path.write_text(json.dumps({**content, "against": ""}))
+    with pytest.raises(InputError, match="leave --against out"):
+        import_review(campaign, read_marks(path), None, against=other)
+    path.write_text(json.dumps({**content, "campaign": "orbits"}))
+    with pytest.raises(InputError, match=r"of orbits, and .* of ionograms"):
+        import_review(campaign, read_marks(path), None)
 
 
 def test_nothing_to_annotate(tmp_path: Path) -> None:

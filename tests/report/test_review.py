@@ -49,6 +49,7 @@ def test_nothing_missed_in_few_leaves_recall_open() -> None:
     many = estimate({"detected": Stratum(100, 100, 20, 0, 20), "clear": Stratum(900, 0, 0, 0, 300)})
     assert few["recall"]["value"] == many["recall"]["value"] == 1
     assert few["recall"]["interval"][0] < 0.6 < 0.85 < many["recall"]["interval"][0]
+    assert few["recall"]["interval"][1] == 1  # the value is never outside of its interval
 
 
 def test_intervals_cover() -> None:
@@ -78,6 +79,14 @@ def test_without_clear_ones_recall_is_unknown() -> None:
     assert answer["recall"]["value"] is None
     assert "clear" in answer["recall"]["why"]
     assert answer["precision"]["value"] == 1
+
+
+def test_none_is_right() -> None:
+    """All of a few are wrong: none may be right, as far as one knows."""
+    answer = estimate({"detected": Stratum(100, 500, 0, 20, 20)})
+    assert answer["precision"]["value"] == 0
+    low, high = answer["precision"]["interval"]
+    assert low == 0 and 0.05 < high < 0.2
 
 
 def exported(campaign: Campaign, **more: Any) -> dict[str, Any]:
