@@ -188,7 +188,7 @@ def test_without_archive(tmp_path: Path) -> None:
 
 
 def bare_campaign(folder: Path, names: Sequence[str], **more: Any) -> Campaign:
-    """Ionograms of these names, without files; F in each unless `more` says otherwise."""
+    """Ionograms of these names, without files; F in each unless ``more`` says otherwise."""
     card = CampaignCard("ionograms", "/nowhere", {"digest": "m" * 64, "architecture": "yolox"})
     opened = open_campaign(folder, card)
     for name in names:
@@ -196,7 +196,8 @@ def bare_campaign(folder: Path, names: Sequence[str], **more: Any) -> Campaign:
         one = Input(key.identity, key.name, f"/nowhere/{name}", name, 9, 5, key_columns(key))
         facts = {"link": key.link, "time": key.time, "range_convention": "backscatter"}
         found = [layer(one, key.time, "F", 200.0, link=key.link)]
-        opened.commit([outcome_table(IONOGRAMS, one, **{"findings": found, "facts": facts} | more)])
+        given = more or {"findings": found, "facts": facts}
+        opened.commit([outcome_table(IONOGRAMS, one, **given)])
     return opened
 
 
@@ -204,7 +205,7 @@ def bare_campaign(folder: Path, names: Sequence[str], **more: Any) -> Campaign:
     ("names", "more", "note"),
     [
         ([], {}, "no outcome yet"),
-        (["a-b_20211101T030000.npz"] * 2, {"reason": "empty"}, "All 1 ionograms"),
+        (["a-b_20211101T030000.npz", "one.npz"], {"reason": "empty"}, "All 2 ionograms"),
         (["a-b_20211101T030000.npz"], {"findings": []}, "Nothing was found in the ionograms"),
         (["one.npz", "two.npz"], {}, "2 ionograms have no time"),
     ],
