@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Sheet = Mapping[str, Any]
+_FEW_DAYS = np.timedelta64(10, "D")
 _STYLE = {"Es": ("#E69F00", "^", "--"), "F": ("#0072B2", "o", "-")}
 
 
@@ -30,8 +31,8 @@ def occurrence(sheet: Sheet) -> Figure:
         facts = sheet["layers"][layer]
         hours = [row for row in facts["by_hour"] if row["of"]]
         _shares(by_hour, layer, np.array([row["value"] for row in hours]) + aside, hours)
-        noon = days + np.timedelta64(round((12 + 24 * aside) * 60), "m")
-        _shares(by_day, layer, noon, facts["by_day"])
+        beside = days.astype("datetime64[m]") + np.timedelta64(round(1440 * aside), "m")
+        _shares(by_day, layer, beside, facts["by_day"])
     by_hour.set_xlim(-0.5, 23.5)
     by_hour.set_xticks(range(0, 24, 3))
     by_hour.set_xlabel("hour, UTC")
@@ -42,8 +43,8 @@ def occurrence(sheet: Sheet) -> Figure:
     )  # fmt: skip
     by_day.set_xlabel("day, UTC")
     if days.size:
-        by_day.set_xlim(days.min() - np.timedelta64(1, "D"), days.max() + np.timedelta64(2, "D"))
-    _dates(by_day, bool(days.size))
+        by_day.set_xlim(days.min() - np.timedelta64(1, "D"), days.max() + np.timedelta64(1, "D"))
+    _dates(by_day, bool(days.size), by_days=bool(np.ptp(days) < _FEW_DAYS) if days.size else False)
     for axes in (by_hour, by_day):
         axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("share of ionograms")
@@ -113,10 +114,10 @@ def comparison(tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> Figur
     return figure
 
 
-def _dates(axes: Axes, some: bool) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+def _dates(axes: Axes, some: bool, *, by_days: bool = False) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DayLocator
 
     if some:
-        locator = AutoDateLocator()
+        locator = DayLocator() if by_days else AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

@@ -19,7 +19,6 @@ from odm.report.pages import (
     Page,
     Rows,
     disagreeing,
-    notes_of,
     page_of,
     rows_of,
     why_no_picture,
@@ -106,16 +105,14 @@ def ionogram_page(
     archive = options.archive or campaign.card.archive
     why = why_no_picture(options, archive)
     drawn = Pictures() if why else _pictures(out, archive, rows, queue, options)
-    notes = notes_of(found, why, drawn.problems, _notes(found, undated))
     return page_of(
         campaign, found, digest, rows, queue,
         against=against,
         columns=_columns(rows.findings, rows.sides),
         line=line,
-        notes=notes,
-        no_picture=why
-        or ("There is no picture of this one: see the notes above." if drawn.problems else ""),
-        pictures={"regions": {}, "orbits": drawn.orbits},
+        why=why,
+        drawn=drawn,
+        others=_notes(found, undated),
         layers=LAYERS,
     )  # fmt: skip
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Layer = Mapping[Any, Any]
-PIXELS = (420, 280)
-_LOWEST_DB, _HIGHEST_DB = -3.0, 25.0
+PIXELS = (360, 240)
+_QUALITY = 60  # noise costs most of the bytes
+_LOWEST_DB, _HIGHEST_DB = 0.0, 25.0
 _MISSING = (150, 150, 150)
 _AXES = {"x": {"scale": 1e-6, "label": "MHz"}, "y": {"label": "km"}}
 
@@ -78,7 +79,7 @@ def whole_ionogram(ionogram: xr.Dataset, layers: Mapping[int, Layer]) -> Crop:
     colours = np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), dtype=np.uint8)
     colours[~np.rot90(known)] = _MISSING
     return Crop(
-        jpeg=jpeg(colours, PIXELS),
+        jpeg=jpeg(colours, PIXELS, _QUALITY),
         box=box,
         latitude=(float("nan"), float("nan")),
         shapes=[_points(_corners(layer, box), box) for layer in layers.values()],

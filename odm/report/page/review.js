@@ -135,8 +135,9 @@ function showCase(place) {
   const boxes = mark.boxes ?? [];
   const facts = pictures().orbits[entry.orbit];
   const drawn = (box) => set({ mark: "something missed", boxes: [...boxes, drawAs ? [...box, drawAs] : box] });
+  const wide = Math.max(240, Math.min(860, byId("case").clientWidth - 56)); // text as large in a narrow window
   const whole = facts
-    ? drawPicture(facts, [860, 330], { label: `the whole ${DATA.input}, findings outlined`, boxes, onbox: drawn })
+    ? drawPicture(facts, [wide, wide < 600 ? 240 : 330], { label: `the whole ${DATA.input}, findings outlined`, boxes, onbox: drawn })
     : element("p", { class: "hint", text: DATA.no_picture });
   const note = element("textarea", { placeholder: `a note on this ${DATA.input}`, "aria-label": `note on this ${DATA.input}`, onchange: (event) => change("inputs", entry.identity, { note: event.target.value }) });
   note.value = mark.note ?? "";
