@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odm.catalog.bootstrap import wilson
+from odm.catalog.campaign import Campaign
 from odm.catalog.context import EDGES, Index, utc
 from odm.catalog.counting import bin_names, binned
 
@@ -20,14 +21,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LAYERS = ("Es", "F")
+"""What detectors of the package look for; a data set may name others."""
 EDGE_VALUES = ("minimum_group_range", "edge_frequency_max")
 """Of a leading edge: smallest group path (km) and highest frequency (Hz)."""
 _OF_BOX = {"minimum_group_range": "range_min", "edge_frequency_max": "frequency_max"}
 """What of a box stands in for each of `EDGE_VALUES`."""
 
 
+def layer_names(*campaigns: Campaign | None) -> tuple[str, ...]:
+    """The layers that campaigns look for."""
+    found = [one.card.settings.get("classes") or LAYERS for one in campaigns if one is not None]
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
 def layer_statistics(
-    layers: pd.DataFrame, searched: pd.DataFrame, indices: Sequence[Index] = ()
+    layers: pd.DataFrame,
+    searched: pd.DataFrame,
+    indices: Sequence[Index] = (),
+    names: Sequence[str] = LAYERS,
 ) -> dict[str, Any]:
     """Occurrence of each layer by hour, day and activity, and how its edge moves.
 
@@ -36,6 +47,7 @@ def layer_statistics(
             edges where there are some.
         searched: a row per ionogram that was searched: ``ionogram_id`` and ``time``.
         indices: of geomagnetic activity.
+        names: of the layers.
 
     Returns:
         ``ionograms``, how many of them are ``without_time``, the ``first`` and ``last`` time, and
@@ -58,7 +70,7 @@ def layer_statistics(
     activity = {one.name: binned(one.at(times), EDGES[one.name]) for one in indices}
     for name, codes in activity.items():
         facts[f"without_{name}"] = int((codes < 0).sum())
-    for layer in LAYERS:
+    for layer in names:
         chosen = layers[layers["layer"] == layer]
         found = searched["ionogram_id"].isin(set(chosen["ionogram_id"])).to_numpy(dtype=bool)
         facts["layers"][layer] = {

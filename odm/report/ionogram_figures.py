@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odm.catalog.ionogram_statistics import LAYERS
 from odm.images.figure import new_figure
 from odm.report.comparison import STYLE as SIDE_STYLE
 from odm.report.sides import SIDES
@@ -19,20 +18,27 @@ if TYPE_CHECKING:
 
 Sheet = Mapping[str, Any]
 _FEW_DAYS = np.timedelta64(10, "D")
-_STYLE = {"Es": ("#E69F00", "^", "--"), "F": ("#0072B2", "o", "-")}
+_STYLES = (
+    ("#E69F00", "^", "--"), ("#0072B2", "o", "-"), ("#009E73", "s", "-."),
+    ("#CC79A7", "D", ":"), ("#56B4E9", "v", "--"), ("#D55E00", "P", "-"),
+)  # fmt: skip
+"""Colour (of Okabe and Ito), marker and line of each layer, by turns."""
 
 
 def occurrence(sheet: Sheet) -> Figure:
     """Share of ionograms with each layer, by hour and by day."""
     figure = new_figure(6.5, 5.6)
     by_hour, by_day = figure.subplots(2, 1)
-    days = np.array([row["value"] for row in sheet["layers"]["F"]["by_day"]], "datetime64[D]")
-    for layer, aside in zip(LAYERS, (-0.12, 0.12), strict=True):  # bars do not hide each other
-        facts = sheet["layers"][layer]
+    days = np.empty(0, "datetime64[D]")
+    number = len(sheet["layers"])
+    for place, (layer, facts) in enumerate(sheet["layers"].items()):
+        aside = 0.24 * ((place + 0.5) / number - 0.5) * 2  # bars do not hide each other
         hours = [row for row in facts["by_hour"] if row["of"]]
-        _shares(by_hour, layer, np.array([row["value"] for row in hours]) + aside, hours)
+        days = np.array([row["value"] for row in facts["by_day"]], "datetime64[D]")
         beside = days.astype("datetime64[m]") + np.timedelta64(round(1440 * aside), "m")
-        _shares(by_day, layer, beside, facts["by_day"])
+        name = (layer, _STYLES[place % len(_STYLES)])
+        _shares(by_hour, name, np.array([row["value"] for row in hours]) + aside, hours)
+        _shares(by_day, name, beside, facts["by_day"])
     by_hour.set_xlim(-0.5, 23.5)
     by_hour.set_xticks(range(0, 24, 3))
     by_hour.set_xlabel("hour, UTC")
@@ -51,17 +57,19 @@ def occurrence(sheet: Sheet) -> Figure:
     return figure
 
 
-def _shares(axes: Axes, layer: str, x: Any, rows: Sequence[Sheet]) -> None:
+def _shares(
+    axes: Axes, name: tuple[str, tuple[str, str, str]], x: Any, rows: Sequence[Sheet]
+) -> None:
     share = np.array([row["share"] for row in rows], dtype=float)
     ends = np.array([row["interval"] for row in rows], dtype=float).reshape(-1, 2).T
-    colour, marker, dash = _STYLE[layer]
+    layer, (colour, marker, dash) = name
     axes.errorbar(
         x, share, np.abs(ends - share), color=colour, marker=marker, ls=dash, ms=4, lw=1.2,
         capsize=2, elinewidth=0.7, label=layer,
     )  # fmt: skip
 
 
-def edges(layers: pd.DataFrame) -> Figure:
+def edges(layers: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Minimum group range and highest frequency over time; hollow where only a box is known."""
     figure = new_figure(7.5, 5.2)
     near, high = figure.subplots(2, 1, sharex=True)
@@ -70,9 +78,9 @@ def edges(layers: pd.DataFrame) -> Figure:
     size = float(np.clip(4000 / max(len(layers), 1), 3, 14))
     for axes, name, scale in ((near, "minimum_group_range", 1), (high, "edge_frequency_max", 1e-6)):
         values = layers[name].to_numpy(dtype=float) * scale
-        for layer in LAYERS:
+        for place, layer in enumerate(names):
             of_layer = (layers["layer"] == layer).to_numpy()
-            colour, marker, _ = _STYLE[layer]
+            colour, marker, _ = _STYLES[place % len(_STYLES)]
             for chosen, fill, what in ((of_layer & has, colour, "edge"),
                                        (of_layer & ~has, "none", "box")):  # fmt: skip
                 if chosen.any():

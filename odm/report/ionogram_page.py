@@ -10,7 +10,6 @@ import numpy as np
 from odm.catalog.campaign import Campaign
 from odm.catalog.context import utc
 from odm.catalog.found import Found
-from odm.catalog.ionogram_statistics import LAYERS
 from odm.report.gather import Pictures
 from odm.report.ionogram_pictures import gather_ionograms
 from odm.report.page_data import category, flag_bits, rounded, side_category
@@ -85,6 +84,7 @@ def ionogram_page(
     *,
     options: ReportOptions,
     line: str,
+    names: Sequence[str],
     against: Against | None = None,
     undated: int = 0,
 ) -> Page:
@@ -97,6 +97,7 @@ def ionogram_page(
         digest: of its outcomes: marks belong to these.
         options: of the report.
         line: the caption.
+        names: of the layers.
         against: the campaign that it is compared with.
         undated: how many of the ionograms that were searched have no time.
     """
@@ -108,12 +109,12 @@ def ionogram_page(
     return page_of(
         campaign, found, digest, rows, queue,
         against=against,
-        columns=_columns(rows.findings, rows.sides),
+        columns=_columns(rows.findings, rows.sides, names),
         line=line,
         why=why,
         drawn=drawn,
         others=_notes(found, undated),
-        layers=LAYERS,
+        layers=names,
     )  # fmt: skip
 
 
@@ -126,7 +127,9 @@ def _notes(found: Found, undated: int) -> list[str]:
     return [f"{number} {text}" for number, text in facts if number]
 
 
-def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any]:
+def _columns(
+    layers: pd.DataFrame, sides: Sequence[int] | None, names: Sequence[str]
+) -> dict[str, Any]:
     times = utc(layers["time"])
     seconds = times.astype("datetime64[ms]").astype(np.int64) / 1000
     seconds[np.isnat(times)] = np.nan
@@ -135,7 +138,7 @@ def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any
     edge = layers["has_edge"].map({True: "found", False: "none"})
     conventions = sorted(set(layers["range_convention"].dropna()))
     categories = {
-        "layer": category("layer", layers["layer"], LAYERS),
+        "layer": category("layer", layers["layer"], names),
         "edge": category("leading edge", edge, ("found", "none")),
         "link": _links(layers["link"]),
         "range_convention": category("ranges", layers["range_convention"], conventions),

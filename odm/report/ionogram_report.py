@@ -15,8 +15,8 @@ from odm.catalog.found import Found
 from odm.catalog.ionogram_kind import IONOGRAMS
 from odm.catalog.ionogram_statistics import (
     EDGE_VALUES,
-    LAYERS,
     edges_or_boxes,
+    layer_names,
     layer_statistics,
 )
 from odm.catalog.outcomes import QUARANTINED
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("identity", "source", "status", "reason", "time", "findings")
 _WHERE = (
-    Where("layer", "layer", LAYERS),
     Where("hour", "hour", edges=np.arange(0, 25, 3.0), unit="h UTC"),
     Where("highest_frequency", "frequency_max", edges=np.arange(0, 34e6, 3e6), unit="MHz",
           scale=1e-6),
@@ -54,6 +53,7 @@ def write_ionogram_report(
         InputError: not ionograms, or no place to write.
     """
     check_kind(IONOGRAMS, campaign, against)
+    names = layer_names(campaign, against)
     folder = str(as_local(out))
     make_folder(folder)
     outcomes = campaign.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
@@ -64,22 +64,26 @@ def write_ionogram_report(
         layers.assign(ionogram_id=found.identities, **_edge_only(layers)),
         searched.rename(columns={"identity": "ionogram_id"}),
         options.indices,
+        names,
     )
     line = caption(campaign, f"{len(searched)} ionograms", against, options.remark)
-    figures = {"occurrence": occurrence(sheet), "edges": edges(layers)} if options.figures else {}
+    figures = {}
+    if options.figures:
+        figures = {"occurrence": occurrence(sheet), "edges": edges(layers, names)}
     compared = None
     if against is not None:
         others = against.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
         other = found_layers(others)
         compared = Against(other, sides_of(found, other), fingerprint(others))
         pair = (found, other)
+        where = (Where("layer", "layer", names), *_WHERE)
         sheet["comparison"] = comparison_sheet(
-            (campaign, against), pair, compared.sides, _WHERE, _shifts(pair, compared.sides)
+            (campaign, against), pair, compared.sides, where, _shifts(pair, compared.sides)
         )
         if options.figures:
             figures["comparison"] = comparison(by_side(pair, compared.sides))
     page = ionogram_page(
-        folder, campaign, found, fingerprint(outcomes), options=options, line=line,
+        folder, campaign, found, fingerprint(outcomes), options=options, line=line, names=names,
         against=compared, undated=sheet["without_time"],
     )  # fmt: skip
     texts = {

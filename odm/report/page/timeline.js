@@ -38,7 +38,7 @@ class Timeline {
     const palette = isDark() ? DARK_PALETTE : PALETTE;
     const axis = { stroke: colourOf("--soft"), grid: { stroke: colourOf("--line"), width: 0.5 }, ticks: { stroke: colourOf("--line") } };
     const points = (colour, size, ring = 0) => ({ paths: () => null, stroke: colour, points: { show: true, size, fill: ring ? "transparent" : colour, stroke: colour, width: ring } });
-    const series = this.groups.values.flatMap((_, code) => this.rings.map((ring) => points(palette[code], N > 4000 ? 3 : 5, ring ? 1 : 0)));
+    const series = this.groups.values.flatMap((_, code) => this.rings.map((ring) => points(palette[code % palette.length], N > 4000 ? 3 : 5, ring ? 1 : 0)));
     for (const panel of this.panels) {
       panel.plot?.destroy();
       panel.plot = new uPlot({
