@@ -323,6 +323,13 @@ def test_ionograms_by_the_minute(browser: Any, tmp_path: Path) -> None:
         assert "ring: no leading edge" in page.inner_text("#timeline-legend")
 
 
+def test_labels_of_counts(browser: Any, year: tuple[Path, pd.DataFrame]) -> None:
+    """Short enough for their room: 10,000 without its first digit is another number."""
+    with Opened(browser, year[0]) as opened:
+        labels = opened.page.evaluate("countLabels(null, [0, 2.5, 40, 1000, 12500, 2e6])")
+        assert labels == ["0", "", "40", "1k", "12.5k", "2M"]
+
+
 def test_two_windows_of_one_page(browser: Any, tmp_path: Path) -> None:
     """What is marked in one window is not lost by marking in another."""
     one = ionogram_campaign(tmp_path)

@@ -57,7 +57,7 @@ class Histogram {
       legend: { show: false },
       cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
       series: [{}, series(colourOf("--faint")), series(colourOf("--bar"))],
-      axes: [{ ...axis, size: 22, ...(this.one.time ? { values: timeLabels, space: 52 } : {}) }, { ...axis, size: 34, space: 22 }],
+      axes: [{ ...axis, size: 22, ...(this.one.time ? { values: timeLabels, space: 52 } : {}) }, { ...axis, size: 34, space: 22, values: countLabels }],
       hooks: { setSelect: [(plot) => this.fromDrag(plot)] },
     }, this.counts(), this.place);
     this.showEnds();

@@ -94,6 +94,10 @@ function timeLabels(_, seconds) {
     return place && clock !== "00:00" ? clock : day.slice(5);
   });
 }
+// Labels of an axis of counts: short, so that none is cut off; there is no half of one.
+function countLabels(_, counts) {
+  return counts.map((value) => !Number.isInteger(value) ? "" : value >= 1e6 ? `${value / 1e6}M` : value >= 1000 ? `${value / 1000}k` : String(value));
+}
 function number(value, digits, scale = 1) {
   return Number.isFinite(value) ? (value * scale).toFixed(digits) : "–";
 }

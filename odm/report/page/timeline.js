@@ -46,7 +46,7 @@ class Timeline {
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
         scales: { x: { time: true } },
         series: [{}, ...series, points(colourOf("--pick"), 12, 2)],
-        axes: [{ ...axis, size: 30, values: timeLabels }, { ...axis, label: panel.spec.label, size: 56 }],
+        axes: [{ ...axis, size: 30, space: 76, values: timeLabels }, { ...axis, label: panel.spec.label, size: 56 }],
       }, this.data(panel), panel.place);
       panel.plot.over.addEventListener("click", (event) => this.pick(panel, event));
     }
