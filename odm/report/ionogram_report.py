@@ -72,16 +72,10 @@ def write_ionogram_report(
         figures = {"occurrence": occurrence(sheet), "edges": edges(layers, names)}
     compared = None
     if against is not None:
-        others = against.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
-        other = found_layers(others)
-        compared = Against(other, sides_of(found, other), fingerprint(others))
-        pair = (found, other)
-        where = (Where("layer", "layer", names), *_WHERE)
-        sheet["comparison"] = comparison_sheet(
-            (campaign, against), pair, compared.sides, where, _shifts(pair, compared.sides)
-        )
+        compared, sheet["comparison"] = _beside(campaign, against, found, names)
         if options.figures:
-            figures["comparison"] = comparison(by_side(pair, compared.sides))
+            tables = by_side((found, compared.found), compared.sides)
+            figures["comparison"] = comparison(tables)
     page = ionogram_page(
         folder, campaign, found, fingerprint(outcomes), options=options, line=line, names=names,
         against=compared, undated=sheet["without_time"],
@@ -116,6 +110,18 @@ def found_layers(outcomes: pa.Table) -> Found:
     layers = edges_or_boxes(frame(found, [field.name for field in IONOGRAMS.finding]))
     layers["hour"] = layers["time"].dt.hour + layers["time"].dt.minute / 60
     return Found(IONOGRAMS, layers, ionograms, owner)
+
+
+def _beside(
+    campaign: Campaign, against: Campaign, found: Found, names: Sequence[str]
+) -> tuple[Against, dict[str, Any]]:
+    """The campaign that this one is compared with, and what changed."""
+    outcomes = against.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
+    other = found_layers(outcomes)
+    pair, sides = (found, other), sides_of(found, other)
+    where = (Where("layer", "layer", names), *_WHERE)
+    sheet = comparison_sheet((campaign, against), pair, sides, where, _shifts(pair, sides))
+    return Against(other, sides, fingerprint(outcomes)), sheet
 
 
 def _edge_only(layers: pd.DataFrame) -> dict[str, Any]:
