@@ -94,7 +94,8 @@ def write_ionogram_report(
     texts[SHEET] = to_json({**about, **sheet})
     files += [SHEET, PROVENANCE]
     days = {"inputs": {end: sheet[end] for end in ("first", "last")}}
-    texts[PROVENANCE] = to_json(provenance(campaign, outcomes, days, files, options.context))
+    joined = options.context | ({"against": compared.fingerprint} if compared else {})
+    texts[PROVENANCE] = to_json(provenance(campaign, outcomes, days, files, joined))
     for name, text in texts.items():
         write_bytes(join(folder, name), text.encode())
     summary = f"{len(layers)} layers in {len(searched)} ionograms"

@@ -50,7 +50,7 @@ def provenance(
         outcomes: its outcomes, with `FINGERPRINT_COLUMNS`.
         sheet: its statistics, for the days covered.
         files: written beside this one.
-        context: name → digest of other files that were joined.
+        context: name → digest of what was joined: files, and the outcomes ``against`` which.
     """
     card, now = campaign.card, datetime.now(UTC)
     days = sheet.get("inputs", {})

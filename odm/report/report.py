@@ -90,7 +90,8 @@ def write_report(
     put("inputs.csv", inputs_csv(outcomes))
     about = {"campaign": campaign.card.to_dict(), "statement": STATEMENT, "notes": page.notes}
     put(SHEET, to_json({**about, **sheet}))
-    origin = provenance(campaign, outcomes, sheet, [*files, PROVENANCE], chosen.context)
+    joined = chosen.context | ({"against": compared.fingerprint} if compared else {})
+    origin = provenance(campaign, outcomes, sheet, [*files, PROVENANCE], joined)
     put(PROVENANCE, to_json(origin))
     found = sheet["regions"]
     summary = f"{found['total']} regions on {found['half_orbits_with_a_region']} half-orbits"

@@ -28,6 +28,7 @@ from odm.images.ionogram import cell_borders
 from odm.report.ionogram_page import _links
 from odm.report.ionogram_pictures import whole_ionogram
 from odm.report.ionogram_report import write_ionogram_report
+from odm.report.provenance import fingerprint
 from odm.report.report_options import ReportOptions
 from tests.ionogram_files import contents, write_npz
 from tests.report.flights import campaign
@@ -172,6 +173,8 @@ def test_comparison(tmp_path: Path) -> None:
     assert by_layer["Es"] == {"value": "Es", "both": 1, "only_a": 0, "only_b": 1}
     assert sum(row["both"] for row in sheet["where"]["hour"]) == 3
     assert (tmp_path / "out" / "comparison.pdf").read_bytes().startswith(b"%PDF")
+    origin = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert origin["odm"]["joined"] == {"against": fingerprint(other.outcomes())}
     data, drawn = (page_data(tmp_path / "out", part) for part in ("data", "pictures"))
     assert data["columns"]["categories"]["side"]["codes"] == [0, 0, 0, 3, 3, 3, 2]
     assert data["columns"]["ids"][-1].endswith("_03") and drawn["orbits"]["1"]["rows"] == [1, 2, 6]

@@ -17,6 +17,7 @@ from odm.archive.errors import InputError
 from odm.catalog.flown import COLUMNS, flown_of
 from odm.cli import app
 from odm.report.html import embedded
+from odm.report.provenance import fingerprint
 from odm.report.queue import review_queue
 from odm.report.report import write_report
 from odm.report.report_options import ReportOptions
@@ -155,6 +156,8 @@ def test_comparison(tmp_path: Path) -> None:
         digest="n" * 64,
     )  # fmt: skip
     sheet = write_report(a, str(tmp_path / "out"), b, QUICK).sheet["comparison"]
+    origin = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert origin["odm"]["joined"] == {"against": fingerprint(b.outcomes())}
     caption = page_data(tmp_path / "out")["caption"]
     assert f"model log {'m' * 12} (A); B is b, model log {'n' * 12}." in caption
     assert {name: sheet["regions"][name] for name in ("both", "only_a", "only_b")} == {

@@ -158,6 +158,21 @@ def test_import(tmp_path: Path) -> None:
     assert drawn.sum() == pytest.approx(first["area_pixels"] + boxed, rel=0.05)
 
 
+def test_what_lies_outside_is_said(tmp_path: Path) -> None:
+    """A box at a time when nothing was measured cannot be drawn, and is not lost silently."""
+    campaign = real_campaign(tmp_path, 2)
+    clear = next(row for row in campaign.outcomes(["findings", "source"]).to_pylist()
+                 if not row["findings"])  # fmt: skip
+    drawn = {"mark": "something missed", "boxes": [[0, 20, 10_000, 12_000]]}
+    path = tmp_path / "marks.json"
+    path.write_text(
+        json.dumps(exported(campaign, inputs=[{"identity": clear["identity"], **drawn}]))
+    )
+    report = import_review(campaign, read_marks(path), str(tmp_path / "out"))
+    assert (report.annotated, report.objects) == (1, 0)
+    assert report.problems == [f"{clear['source']}: a region that lies outside of it is left out"]
+
+
 def test_marks_of_other_outcomes(tmp_path: Path) -> None:
     campaign = real_campaign(tmp_path, 2)
     path = tmp_path / "marks.json"
