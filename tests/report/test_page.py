@@ -20,7 +20,7 @@ from odm.report.report import write_report
 from odm.report.report_options import ReportOptions
 from odm.report.review import import_review
 from tests.report.flights import campaign, outcome, paper_year, real_campaign, region
-from tests.report.test_ionogram_report import bare_campaign, ionogram_campaign
+from tests.report.test_ionogram_report import bare_campaign, ionogram_campaign, other_campaign
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: pip install playwright"
@@ -321,6 +321,35 @@ def test_ionograms_by_the_minute(browser: Any, tmp_path: Path) -> None:
         assert high.input_value() in ("2021-11-01T04:20", "2021-11-01T04:21")
         assert opened.count() == "1 of 6 layers"
         assert "ring: no leading edge" in page.inner_text("#timeline-legend")
+
+
+def test_comparison_of_ionograms(browser: Any, tmp_path: Path) -> None:
+    """What only the other campaign found is named so, drawn so, and asked about in the queue."""
+    one = ionogram_campaign(tmp_path)
+    other = other_campaign(tmp_path, tmp_path / "archive")
+    write_ionogram_report(one, str(tmp_path / "out"), other, QUICK)
+    with Opened(browser, tmp_path / "out", viewport={"width": 1000, "height": 900}) as opened:
+        page = opened.page
+        sides = page.locator("fieldset[data-filter='found by']")
+        assert sides.locator(".number").all_inner_texts() == ["3", "0", "1", "3"]
+        for side in ("both", "not searched by B"):
+            sides.locator(f"input[data-value='{side}']").uncheck()
+        assert opened.count() == "1 of 7 layers"
+        page.locator(".row").first.click()
+        assert page.inner_text("#chosen") == "a-b_20211101_033000_03 (only B)"
+        assert page.locator("#detail polygon.other.picked").count() == 2  # with its halo
+        assert page.locator("#detail svg").bounding_box()["width"] <= 440
+        page.click("#view-review")
+        page.locator("#queue button", has_text="a-b_20211101_033000").click()
+        names = page.locator(".found strong").all_inner_texts()
+        assert [name.endswith("(only B)") for name in names] == [False, False, True]
+        page.locator(".found").last.locator("button[data-mark=right]").click()
+        with page.expect_download() as download:
+            page.click("#export")
+        download.value.save_as(tmp_path / "marks.json")
+    marks = read_marks(tmp_path / "marks.json")
+    assert marks.findings == {"b:a-b_20211101_033000_03": "right"}
+    assert marks.against == fingerprint(other.outcomes())
 
 
 def test_labels_of_counts(browser: Any, year: tuple[Path, pd.DataFrame]) -> None:

@@ -94,6 +94,8 @@ function timeLabels(_, seconds) {
     return place && clock !== "00:00" ? clock : day.slice(5);
   });
 }
+// What a finding is called; two campaigns may call different ones alike.
+const nameOf = (row) => COLUMNS.ids[row] + (COLUMNS.other?.[row] ? " (only B)" : "");
 // Labels of an axis of counts: short, so that none is cut off; there is no half of one.
 function countLabels(_, counts) {
   return counts.map((value) => !Number.isInteger(value) ? "" : value >= 1e6 ? `${value / 1e6}M` : value >= 1000 ? `${value / 1000}k` : String(value));

@@ -120,7 +120,7 @@ function buildReview() {
 function foundLine(row, again) {
   const facts = COLUMNS.shown.table.map((one) => (one.kind ? cell(one, row) : `${one.label} ${cell(one, row)}`)).join(", ");
   return element("div", { class: "found" },
-    element("strong", { text: COLUMNS.ids[row] + (COLUMNS.other?.[row] ? " (only B)" : "") }),
+    element("strong", { text: nameOf(row) }),
     element("span", { class: "hint", text: ` ${facts}` }),
     markButtons(markOfRow(row)?.mark, JUDGEMENTS, (name) => { markFinding(row, name); again(); }));
 }
