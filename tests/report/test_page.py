@@ -352,11 +352,18 @@ def test_comparison_of_ionograms(browser: Any, tmp_path: Path) -> None:
     assert marks.against == fingerprint(other.outcomes())
 
 
-def test_labels_of_counts(browser: Any, year: tuple[Path, pd.DataFrame]) -> None:
-    """Short enough for their room: 10,000 without its first digit is another number."""
+def test_labels_of_axes(browser: Any, year: tuple[Path, pd.DataFrame]) -> None:
+    """Counts fit their room: 10,000 without its first digit is another number. Of times the first
+    has its day, and its hour unless that is 0."""
     with Opened(browser, year[0]) as opened:
         labels = opened.page.evaluate("countLabels(null, [0, 2.5, 40, 1000, 12500, 2e6])")
         assert labels == ["0", "", "40", "1k", "12.5k", "2M"]
+        hours = [f"2021-11-{day:02d}T{hour:02d}:00Z" for day, hour in ((1, 18), (1, 21), (2, 0))]
+        script = "(times) => timeLabels(null, times.map((one) => Date.parse(one) / 1000))"
+        assert opened.page.evaluate(script, hours) == ["11-01 18:00", "21:00", "11-02"]
+        assert opened.page.evaluate(script, hours[2:]) == ["11-02"]
+        days = ["2021-11-02T00:00Z", "2021-11-04T00:00Z"]
+        assert opened.page.evaluate(script, days) == ["2021-11-02", "11-04"]
 
 
 def test_two_windows_of_one_page(browser: Any, tmp_path: Path) -> None:

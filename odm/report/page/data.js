@@ -91,7 +91,8 @@ function timeLabels(_, seconds) {
     const [day, clock] = stamp(value, false).split(" ");
     if (step >= 27 * 86400) return day.slice(0, 7);
     if (step >= 86400) return day.slice(place ? 5 : 0);
-    return place && clock !== "00:00" ? clock : day.slice(5);
+    if (clock === "00:00") return day.slice(5);
+    return place ? clock : `${day.slice(5)} ${clock}`;
   });
 }
 // What a finding is called; two campaigns may call different ones alike.
