@@ -22,6 +22,7 @@ EDGES: dict[str, tuple[float, ...]] = {
 """Bins of each index; Dst in nT."""
 _THREE_HOURLY, _DAILY = 10, 28
 """Columns of the two text files of GFZ with Kp: a line per value, and a line per day."""
+_KP_HOLDS = np.timedelta64(3, "h")
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,16 @@ def read_index(path: object, name: str) -> Index:
     """Read an index over time.
 
     CSV with a header ``time,kp`` (or ``dst``, or ``value``), times UTC; or one of two text files of
-    GFZ Potsdam: "Kp_ap" (year, month, day, hour, its middle, days, their middle, Kp, ap, D), or
-    "Kp_ap_Ap_SN_F107" (year, month, day, days, their middle, Bartels' rotation and day in it, eight
-    Kp, eight ap, ...). Values outside of the index's range are gaps, as -1 and 9999 are.
+    GFZ Potsdam, of whose columns (UT; Kp holds from the beginning of its three hours)
+
+    - ``Kp_ap_since_1932.txt`` has 10: YYYY MM DD hh.h hh._m days days_m Kp ap D;
+    - ``Kp_ap_Ap_SN_F107_since_1932.txt`` has 28: YYYY MM DD days days_m Bsr dB Kp1 ... Kp8
+      ap1 ... ap8 Ap SN F10.7obs F10.7adj D.
+
+    Values outside of the index's range are gaps, as -1 and 9999 are.
+
+    Source: the headers of these files (kp.gfz.de/app/files); Matzka et al. 2021, "Geomagnetic Kp
+    index", GFZ Data Services, doi:10.5880/Kp.0001, and doi:10.1029/2020SW002641.
 
     Raises:
         InputError: no such file, or not of these forms.
@@ -109,7 +117,11 @@ def _gfz(lines: list[str]) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]
         values = np.array([[float(value) for value in row[7:15]] for row in rows])
         return (days[:, None] + hours).astype("datetime64[ns]").ravel(), values.ravel()
     minutes = np.array([round(float(row[3]) * 60) for row in rows]).astype("timedelta64[m]")
-    return (days + minutes).astype("datetime64[ns]"), np.array([float(row[7]) for row in rows])
+    times = (days + minutes).astype("datetime64[ns]")
+    steps = np.diff(np.sort(times))
+    if (steps[steps > np.timedelta64(0)] < _KP_HOLDS).any():  # Hp30 and Hp60 look the same
+        raise ValueError("its values follow each other in less than the three hours of Kp")
+    return times, np.array([float(row[7]) for row in rows])
 
 
 def occurrence(counter: Counter, index: Index) -> dict[str, Any]:

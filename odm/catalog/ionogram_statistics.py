@@ -7,53 +7,83 @@ ionograms as independent: those that follow each other within minutes are not, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from odm.catalog.bootstrap import wilson
-from odm.catalog.context import utc
+from odm.catalog.campaign import Campaign
+from odm.catalog.context import EDGES, Index, utc
+from odm.catalog.counting import bin_names, binned
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LAYERS = ("Es", "F")
+"""What detectors of the package look for; a data set may name others."""
 EDGE_VALUES = ("minimum_group_range", "edge_frequency_max")
 """Of a leading edge: smallest group path (km) and highest frequency (Hz)."""
-_SERIES = ("time", "link", "layer", *EDGE_VALUES, "range_min", "frequency_max", "confidence",
-           "ionogram_id")  # fmt: skip
+_OF_BOX = {"minimum_group_range": "range_min", "edge_frequency_max": "frequency_max"}
+"""What of a box stands in for each of `EDGE_VALUES`."""
 
 
-def layer_statistics(layers: pd.DataFrame, searched: pd.DataFrame) -> dict[str, Any]:
-    """Occurrence of each layer by hour and by day, and how its edge moves.
+def layer_names(*campaigns: Campaign | None) -> tuple[str, ...]:
+    """The layers that campaigns look for."""
+    found = [one.card.settings.get("classes") or LAYERS for one in campaigns if one is not None]
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
+def layer_statistics(
+    layers: pd.DataFrame,
+    searched: pd.DataFrame,
+    indices: Sequence[Index] = (),
+    names: Sequence[str] = LAYERS,
+) -> dict[str, Any]:
+    """Occurrence of each layer by hour, day and activity, and how its edge moves.
 
     Args:
         layers: a row per layer: ``ionogram_id``, ``layer``, ``time`` (UTC), and the columns of
             edges where there are some.
         searched: a row per ionogram that was searched: ``ionogram_id`` and ``time``.
+        indices: of geomagnetic activity.
+        names: of the layers.
 
     Returns:
-        ``ionograms``, the ``first`` and ``last`` time, and per layer ``occurrence``: ionograms that
-        have it, of how many, share and Wilson's interval; the same in ``by_hour`` (UTC) and
-        ``by_day``; and ``edges``: see `_edges`. An ionogram with two layers of a kind counts once.
+        ``ionograms``, how many of them are ``without_time``, the ``first`` and ``last`` time, and
+        per layer ``occurrence``: ionograms that have it, of how many, share and Wilson's interval;
+        the same in ``by_hour`` (UTC), ``by_day`` and ``by_`` each index; and ``edges``: see
+        `_edges`. An ionogram with two layers of a kind counts once; one without a time counts in
+        no hour, day or activity, and is in ``without`` each index, as are those it does not cover.
     """
     times = utc(searched["time"])
     known = ~np.isnat(times)
     facts: dict[str, Any] = {
         "ionograms": len(searched),
+        "without_time": int((~known).sum()),
         "first": str(times[known].min()) if known.any() else None,
         "last": str(times[known].max()) if known.any() else None,
         "layers": {},
     }
     hours = times.astype("datetime64[h]").astype(np.int64) % 24
     days = times.astype("datetime64[D]").astype(str)
-    for layer in LAYERS:
+    activity = {one.name: binned(one.at(times), EDGES[one.name]) for one in indices}
+    for name, codes in activity.items():
+        facts[f"without_{name}"] = int((codes < 0).sum())
+    for layer in names:
         chosen = layers[layers["layer"] == layer]
         found = searched["ionogram_id"].isin(set(chosen["ionogram_id"])).to_numpy(dtype=bool)
         facts["layers"][layer] = {
             "occurrence": _share("all", found),
             "by_hour": [_share(hour, found[known & (hours == hour)]) for hour in range(24)],
             "by_day": [_share(day, found[days == day]) for day in sorted(set(days[known]))],
+            **{
+                f"by_{name}": [
+                    _share(bin_name, found[codes == number])
+                    for number, bin_name in enumerate(bin_names(EDGES[name]))
+                ]
+                for name, codes in activity.items()
+            },
             "edges": _edges(chosen),
         }
     return facts
@@ -81,23 +111,20 @@ def _edges(layers: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def edge_series(layers: pd.DataFrame) -> pd.DataFrame:
-    """Minimum group range and edge over time, a row per layer in order of time.
+def edges_or_boxes(layers: pd.DataFrame) -> pd.DataFrame:
+    """Layers with a value for each of `EDGE_VALUES`, that of the box where no edge was found.
 
     Args:
         layers: with the catalog's columns; those of edges may be missing.
 
     Returns:
-        ``time``, ``link``, ``layer``, ``minimum_group_range`` (km; of the box where no edge was
-        found) and ``edge_frequency_max`` (Hz; the box's likewise), ``has_edge``, ``confidence`` and
-        ``ionogram_id``.
+        The same rows, and ``has_edge``.
     """
-    table = layers.reindex(columns=list(_SERIES))
+    table = layers.reindex(columns=[*dict.fromkeys([*layers.columns, *EDGE_VALUES])])
     table["has_edge"] = table["minimum_group_range"].notna()
-    table["minimum_group_range"] = table["minimum_group_range"].fillna(table["range_min"])
-    table["edge_frequency_max"] = table["edge_frequency_max"].fillna(table["frequency_max"])
-    table = table.drop(columns=["range_min", "frequency_max"])
-    return table.sort_values(["time", "ionogram_id", "layer"]).reset_index(drop=True)
+    for name, of_box in _OF_BOX.items():
+        table[name] = table[name].where(table["has_edge"], table[of_box])
+    return table
 
 
 def _quartiles(values: Any) -> list[float] | None:

@@ -10,7 +10,8 @@ Two programs cannot write one border of an image, and their files are read accor
 - LabelImg writes a left or top edge at 0 as 1, in VOC and in YOLO files alike: 1 is read as 0.
 - LabelMe, in most versions, keeps points at or below W - 1 (H - 1): such a point is read as W (H).
 
-Either way a shape that truly ended there gains one pixel.
+Either way a shape that truly ended there gains one pixel; VOC that this package wrote says so, and
+is taken literally.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -34,10 +36,12 @@ from odm.images.drawing import (
 )
 
 Reader = Callable[[Path, Picture], Drawing]
+EXACT_SOURCE = "odm"
+"""The ``<database>`` of VOC whose edges are literal; LabelImg writes Unknown."""
 
 
 def read_voc(path: Path, picture: Picture) -> Drawing:
-    """Read a Pascal-VOC XML file as LabelImg writes it.
+    """Read a Pascal-VOC XML file as LabelImg writes it, or this package.
 
     Raises:
         AnnotationError: malformed XML, another image or image size, or an object that cannot be.
@@ -58,6 +62,8 @@ def read_voc(path: Path, picture: Picture) -> Drawing:
     if width is not None and height is not None:
         size = (_number(path, "size", "height", height), _number(path, "size", "width", width))
         _check_size(path, size, picture)
+    if root.findtext("source/database") == EXACT_SOURCE:
+        picture = replace(picture, exact_edges=True)
     canvas = Canvas(path, picture)
     for number, element in enumerate(root.iter("object"), start=1):
         label = (element.findtext("name") or "").strip()

@@ -22,6 +22,7 @@ from odm.archive.errors import ArchiveError, InputError
 from odm.archive.files import write_bytes
 from odm.archive.listing import OrbitFile
 from odm.archive.orbits import check_component, read_orbit
+from odm.images.annotation_formats import EXACT_SOURCE
 from odm.images.annotations import Annotations
 from odm.images.drawing import AnnotatedObject, Mask, component_boxes
 from odm.images.geometry import ImageSettings
@@ -159,7 +160,8 @@ def write_truth(folder: Path, truth: Annotations, images: Collection[ExportedIma
     """Write annotations as LabelImg (VOC and YOLO boxes) and LabelMe (polygons) would.
 
     Unlike LabelImg and LabelMe, this writes edges at the image's borders as they are, so a round
-    trip is exact with ``odm label import --exact-edges``. A nucleus with a hole becomes several
+    trip is exact with ``odm label import --exact-edges``, and of VOC, which says whose it is,
+    without. A nucleus with a hole becomes several
     polygons of one ``group_id``.
 
     Args:
@@ -191,6 +193,7 @@ def objects_as_voc(stem: str, shape: tuple[int, int], objects: Iterable[Annotate
     root = Element("annotation")
     SubElement(root, "folder").text = PICTURES
     SubElement(root, "filename").text = f"{stem}.png"
+    SubElement(SubElement(root, "source"), "database").text = EXACT_SOURCE
     size = SubElement(root, "size")
     for name, value in zip(("width", "height", "depth"), (*shape[::-1], 1), strict=True):
         SubElement(size, name).text = str(value)

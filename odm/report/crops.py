@@ -18,7 +18,8 @@ from odm.archive.coordinates import bridged
 from odm.archive.orbits import Orbit, valid_amplitude
 
 Box = tuple[float, float, float, float]
-"""First and last second since 1970 (UTC), lowest and highest frequency in Hz."""
+"""First and last second since 1970 (UTC), lowest and highest frequency in Hz; of an ionogram lowest
+and highest frequency in Hz, shortest and longest range in km."""
 
 CROP_PIXELS = (200, 160)
 WHOLE_PIXELS = (560, 256)
@@ -161,11 +162,11 @@ def seconds_of(time: Any) -> float:
     return float(time.timestamp())
 
 
-def jpeg(picture: NDArray[np.uint8], most: tuple[int, int]) -> bytes:
+def jpeg(picture: NDArray[np.uint8], most: tuple[int, int], quality: int = _QUALITY) -> bytes:
     """A picture (H, W, 3), made smaller where it is larger than ``most`` (width, height)."""
     height, width = picture.shape[:2]
     size = min(width, most[0]), min(height, most[1])
     if size != (width, height):
         resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         picture = np.asarray(resized, dtype=np.uint8)
-    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])

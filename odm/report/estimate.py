@@ -102,4 +102,7 @@ def _answer(
         return {"value": None, "interval": None, "why": "nothing was found, and nothing missed"}
     with np.errstate(invalid="ignore"):
         drawn = drawn_hits / (drawn_hits + drawn_others)
-    return {"value": hits / (hits + others), "interval": interval(drawn), "why": ""}
+    value, ends = hits / (hits + others), interval(drawn)
+    if ends is not None:  # all or nothing: theirs, too, then reaches 1 or 0
+        ends = min(ends[0], value), max(ends[1], value)
+    return {"value": value, "interval": ends, "why": ""}

@@ -23,14 +23,12 @@ class Pictures:
     Attributes:
         regions: row of the page → facts of its picture.
         orbits: index of a half-orbit → facts of the whole picture.
-        problems: why others have none, each reason once.
-        beside: pictures in the folder.
+        problems: why others have none.
     """
 
     regions: dict[int, dict[str, Any]] = field(default_factory=dict)
     orbits: dict[int, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    beside: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,6 @@ def gather(
             crop = pictures.region(one.facts, one.outline)
             beside = place[one.row] >= inside
             name = write_beside(out, one.row, crop) if beside else None
-            found.beside += beside
             found.regions[one.row] = crop.facts(name)
         if orbit in whole:
             found.orbits[orbit] = pictures.whole(whole[orbit]).facts()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odm.catalog.ionogram_statistics import LAYERS
 from odm.images.figure import new_figure
 from odm.report.comparison import STYLE as SIDE_STYLE
 from odm.report.sides import SIDES
@@ -18,20 +17,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Sheet = Mapping[str, Any]
-_STYLE = {"Es": ("#E69F00", "^", "--"), "F": ("#0072B2", "o", "-")}
+_FEW_DAYS = np.timedelta64(10, "D")
+_STYLES = (
+    ("#E69F00", "^", "--"), ("#0072B2", "o", "-"), ("#009E73", "s", "-."),
+    ("#CC79A7", "D", ":"), ("#56B4E9", "v", "--"), ("#D55E00", "P", "-"),
+)  # fmt: skip
+"""Colour (of Okabe and Ito), marker and line of each layer, by turns."""
 
 
 def occurrence(sheet: Sheet) -> Figure:
     """Share of ionograms with each layer, by hour and by day."""
     figure = new_figure(6.5, 5.6)
     by_hour, by_day = figure.subplots(2, 1)
-    days = np.array([row["value"] for row in sheet["layers"]["F"]["by_day"]], "datetime64[D]")
-    for layer, aside in zip(LAYERS, (-0.12, 0.12), strict=True):  # bars do not hide each other
-        facts = sheet["layers"][layer]
+    days = np.empty(0, "datetime64[D]")
+    number = len(sheet["layers"])
+    for place, (layer, facts) in enumerate(sheet["layers"].items()):
+        aside = 0.24 * ((place + 0.5) / number - 0.5) * 2  # bars do not hide each other
         hours = [row for row in facts["by_hour"] if row["of"]]
-        _shares(by_hour, layer, np.array([row["value"] for row in hours]) + aside, hours)
-        noon = days + np.timedelta64(round((12 + 24 * aside) * 60), "m")
-        _shares(by_day, layer, noon, facts["by_day"])
+        days = np.array([row["value"] for row in facts["by_day"]], "datetime64[D]")
+        beside = days.astype("datetime64[m]") + np.timedelta64(round(1440 * aside), "m")
+        name = (layer, _STYLES[place % len(_STYLES)])
+        _shares(by_hour, name, np.array([row["value"] for row in hours]) + aside, hours)
+        _shares(by_day, name, beside, facts["by_day"])
     by_hour.set_xlim(-0.5, 23.5)
     by_hour.set_xticks(range(0, 24, 3))
     by_hour.set_xlabel("hour, UTC")
@@ -42,25 +49,27 @@ def occurrence(sheet: Sheet) -> Figure:
     )  # fmt: skip
     by_day.set_xlabel("day, UTC")
     if days.size:
-        by_day.set_xlim(days.min() - np.timedelta64(1, "D"), days.max() + np.timedelta64(2, "D"))
-    _dates(by_day, bool(days.size))
+        by_day.set_xlim(days.min() - np.timedelta64(1, "D"), days.max() + np.timedelta64(1, "D"))
+    _dates(by_day, bool(days.size), by_days=bool(np.ptp(days) < _FEW_DAYS) if days.size else False)
     for axes in (by_hour, by_day):
         axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("share of ionograms")
     return figure
 
 
-def _shares(axes: Axes, layer: str, x: Any, rows: Sequence[Sheet]) -> None:
+def _shares(
+    axes: Axes, name: tuple[str, tuple[str, str, str]], x: Any, rows: Sequence[Sheet]
+) -> None:
     share = np.array([row["share"] for row in rows], dtype=float)
     ends = np.array([row["interval"] for row in rows], dtype=float).reshape(-1, 2).T
-    colour, marker, dash = _STYLE[layer]
+    layer, (colour, marker, dash) = name
     axes.errorbar(
         x, share, np.abs(ends - share), color=colour, marker=marker, ls=dash, ms=4, lw=1.2,
         capsize=2, elinewidth=0.7, label=layer,
     )  # fmt: skip
 
 
-def edges(layers: pd.DataFrame) -> Figure:
+def edges(layers: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Minimum group range and highest frequency over time; hollow where only a box is known."""
     figure = new_figure(7.5, 5.2)
     near, high = figure.subplots(2, 1, sharex=True)
@@ -69,9 +78,9 @@ def edges(layers: pd.DataFrame) -> Figure:
     size = float(np.clip(4000 / max(len(layers), 1), 3, 14))
     for axes, name, scale in ((near, "minimum_group_range", 1), (high, "edge_frequency_max", 1e-6)):
         values = layers[name].to_numpy(dtype=float) * scale
-        for layer in LAYERS:
+        for place, layer in enumerate(names):
             of_layer = (layers["layer"] == layer).to_numpy()
-            colour, marker, _ = _STYLE[layer]
+            colour, marker, _ = _STYLES[place % len(_STYLES)]
             for chosen, fill, what in ((of_layer & has, colour, "edge"),
                                        (of_layer & ~has, "none", "box")):  # fmt: skip
                 if chosen.any():
@@ -113,10 +122,10 @@ def comparison(tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> Figur
     return figure
 
 
-def _dates(axes: Axes, some: bool) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+def _dates(axes: Axes, some: bool, *, by_days: bool = False) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DayLocator
 
     if some:
-        locator = AutoDateLocator()
+        locator = DayLocator() if by_days else AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

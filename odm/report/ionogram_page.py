@@ -10,7 +10,6 @@ import numpy as np
 from odm.catalog.campaign import Campaign
 from odm.catalog.context import utc
 from odm.catalog.found import Found
-from odm.catalog.ionogram_statistics import LAYERS
 from odm.report.gather import Pictures
 from odm.report.ionogram_pictures import gather_ionograms
 from odm.report.page_data import category, flag_bits, rounded, side_category
@@ -19,7 +18,6 @@ from odm.report.pages import (
     Page,
     Rows,
     disagreeing,
-    notes_of,
     page_of,
     rows_of,
     why_no_picture,
@@ -43,6 +41,8 @@ _SHOWN = {
         {"y": "minimum_group_range", "label": "minimum group range, km"},
         {"y": "edge_frequency_max", "label": "highest frequency, MHz", "scale": 1e-6},
     ],
+    "hollow": {"category": "edge", "value": "none",
+               "label": "no leading edge, its box stands in"},
     "histograms": [
         {"column": "time", "label": "time (UTC)", "bins": 48, "time": True},
         {"column": "hour", "label": "hour (UTC)", "edges": [0, 24, 1]},
@@ -84,7 +84,9 @@ def ionogram_page(
     *,
     options: ReportOptions,
     line: str,
+    names: Sequence[str],
     against: Against | None = None,
+    undated: int = 0,
 ) -> Page:
     """Collect what the page shows, and draw its pictures.
 
@@ -95,40 +97,48 @@ def ionogram_page(
         digest: of its outcomes: marks belong to these.
         options: of the report.
         line: the caption.
+        names: of the layers.
         against: the campaign that it is compared with.
+        undated: how many of the ionograms that were searched have no time.
     """
     rows = rows_of(found, against)
     queue = review_queue(found, disagreeing(found, against), options.each, options.seed)
     archive = options.archive or campaign.card.archive
     why = why_no_picture(options, archive)
     drawn = Pictures() if why else _pictures(out, archive, rows, queue, options)
-    boxes = int((~found.findings["has_edge"].astype(bool)).sum())
-    notes = notes_of(found, why, drawn.problems, [
-        f"{boxes} of {len(found.findings)} layers have no leading edge: their box stands in."
-    ] if boxes else ())  # fmt: skip
     return page_of(
         campaign, found, digest, rows, queue,
         against=against,
-        columns=_columns(rows.findings, rows.sides),
+        columns=_columns(rows.findings, rows.sides, names),
         line=line,
-        notes=notes,
-        no_picture=why
-        or ("There is no picture of this one: see the notes above." if drawn.problems else ""),
-        pictures={"regions": {}, "orbits": drawn.orbits},
-        layers=LAYERS,
+        why=why,
+        drawn=drawn,
+        others=_notes(found, undated),
+        layers=names,
     )  # fmt: skip
 
 
-def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any]:
+def _notes(found: Found, undated: int) -> list[str]:
+    boxes = int((~found.findings["has_edge"]).sum())
+    facts = (
+        (boxes, f"of {len(found.findings)} layers have no leading edge: their box stands in."),
+        (undated, "ionograms have no time: they count in no hour and no day."),
+    )
+    return [f"{number} {text}" for number, text in facts if number]
+
+
+def _columns(
+    layers: pd.DataFrame, sides: Sequence[int] | None, names: Sequence[str]
+) -> dict[str, Any]:
     times = utc(layers["time"])
     seconds = times.astype("datetime64[ms]").astype(np.int64) / 1000
     seconds[np.isnat(times)] = np.nan
     numbers = {name: rounded(layers[name].to_numpy(float), digits)
                for name, digits in _DIGITS.items()}  # fmt: skip
     edge = layers["has_edge"].map({True: "found", False: "none"})
-    conventions = sorted({str(one) for one in layers["range_convention"]})
+    conventions = sorted(set(layers["range_convention"].dropna()))
     categories = {
-        "layer": category("layer", layers["layer"], LAYERS),
+        "layer": category("layer", layers["layer"], names),
         "edge": category("leading edge", edge, ("found", "none")),
         "link": _links(layers["link"]),
         "range_convention": category("ranges", layers["range_convention"], conventions),
@@ -148,14 +158,14 @@ def _columns(layers: pd.DataFrame, sides: Sequence[int] | None) -> dict[str, Any
 
 
 def _links(column: pd.Series) -> dict[str, Any]:
-    """The links with the most layers by name, the others together."""
-    counts = column.astype(str).value_counts()
+    """The links with the most layers by name, the others together; "unknown" has no name."""
+    links = column.fillna("").replace("", "unknown")
+    counts = links.value_counts()
     names = sorted(counts.index[:_LINKS])
     if len(counts) <= _LINKS:
-        return category("link", column.astype(str), names)
+        return category("link", links, names)
     others = "other links"
-    known = column.astype(str).where(column.astype(str).isin(names), others)
-    return category("link", known, [*names, others])
+    return category("link", links.where(links.isin(names), others), [*names, others])
 
 
 def _pictures(out: str, archive: str, rows: Rows, queue: Queue, options: ReportOptions) -> Pictures:

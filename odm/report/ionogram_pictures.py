@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from odm.archive.errors import OdmError
 from odm.archive.files import join
 from odm.archive.ionograms import open_ionogram
 from odm.images.ionogram import cell_borders
 from odm.progress import progress
-from odm.report.crops import Crop, jpeg
+from odm.report.crops import Box, Crop, jpeg
 from odm.report.gather import INSIDE, Pictures, write_beside
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Layer = Mapping[Any, Any]
-PIXELS = (420, 280)
-_LOWEST_DB, _HIGHEST_DB = -3.0, 25.0
+PIXELS = (360, 240)
+_QUALITY = 60  # noise costs most of the bytes
+_LOWEST_DB, _HIGHEST_DB = 0.0, 25.0
 _MISSING = (150, 150, 150)
 _AXES = {"x": {"scale": 1e-6, "label": "MHz"}, "y": {"label": "km"}}
 
@@ -56,7 +58,6 @@ def gather_ionograms(
                 advance(1)
             crop = whole_ionogram(opened, layers)
             name = write_beside(out, number, crop) if place >= inside else None
-            found.beside += name is not None
             found.orbits[number] = {**crop.facts(name), "axes": _AXES, "lat": None}
     return found
 
@@ -68,32 +69,45 @@ def whole_ionogram(ionogram: xr.Dataset, layers: Mapping[int, Layer]) -> Crop:
         ionogram: as `odm.archive.ionograms.open_ionogram` gives it.
         layers: row of the page → row of the catalog.
     """
-    frequency = ionogram["frequency"].values.astype(float)
-    lower, upper = cell_borders(frequency)
-    low, high = cell_borders(ionogram["group_range"].values.astype(float))
-    box = (float(lower[0]), float(upper[-1]), float(low[0]), float(high[-1]))
-    columns = box[0] + (np.arange(PIXELS[0]) + 0.5) / PIXELS[0] * (box[1] - box[0])
-    nearest = np.abs(columns[:, None] - frequency[None, :]).argmin(axis=1)
-    there = (columns >= lower[nearest]) & (columns <= upper[nearest])
-    values = ionogram["snr"].values[nearest].astype(float)
-    known = np.isfinite(values) & there[:, None]
+    column, measured, left, right = _evenly(ionogram["frequency"].values, PIXELS[0])
+    line, heard, low, high = _evenly(ionogram["group_range"].values, PIXELS[1])
+    box = (left, right, low, high)
+    values = ionogram["snr"].values[np.ix_(column, line)].astype(float)
+    known = np.isfinite(values) & measured[:, None] & heard
     level = (np.where(known, values, 0) - _LOWEST_DB) / (_HIGHEST_DB - _LOWEST_DB)
     grey = np.rot90(np.clip(level, 0, 1) * 255).astype(np.uint8)
     colours = np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), dtype=np.uint8)
     colours[~np.rot90(known)] = _MISSING
     return Crop(
-        jpeg=jpeg(colours, PIXELS),
+        jpeg=jpeg(colours, PIXELS, _QUALITY),
         box=box,
         latitude=(float("nan"), float("nan")),
-        shapes=[_points(_corners(layer), box) for layer in layers.values()],
+        shapes=[_points(_corners(layer, box), box) for layer in layers.values()],
         rows=list(layers),
         lines=[_points(_edge(layer), box) for layer in layers.values()],
     )
 
 
-def _corners(layer: Layer) -> list[tuple[float, float]]:
-    left, right = layer["frequency_min"], layer["frequency_max"]
-    near, far = layer["range_min"], layer["range_max"]
+def _evenly(
+    axis: NDArray[Any], least: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_], float, float]:
+    """Cells of an axis, whose steps may differ, by pixels of one size.
+
+    Returns:
+        (P,) the cell of each pixel, (P,) whether it lies in that cell and not in a gap, and the
+        outer borders. P is at least ``least``, and the number of cells.
+    """
+    lower, upper = cell_borders(axis)
+    pixels = max(least, axis.size)
+    middles = lower[0] + (np.arange(pixels) + 0.5) / pixels * (upper[-1] - lower[0])
+    cell = np.clip(np.searchsorted(lower, middles, side="right") - 1, 0, None)
+    return cell, middles <= upper[cell], float(lower[0]), float(upper[-1])
+
+
+def _corners(layer: Layer, box: Box) -> list[tuple[float, float]]:
+    """Of its box, cut at the borders of the picture: a window may be larger than an ionogram."""
+    left, right = np.clip([layer["frequency_min"], layer["frequency_max"]], *box[:2])
+    near, far = np.clip([layer["range_min"], layer["range_max"]], *box[2:])
     return [(left, near), (right, near), (right, far), (left, far)]
 
 
@@ -104,7 +118,7 @@ def _edge(layer: Layer) -> list[tuple[float, float]]:
     return list(zip(edge[0], edge[1], strict=True))
 
 
-def _points(points: Sequence[tuple[float, float]], box: tuple[float, ...]) -> list[int]:
+def _points(points: Sequence[tuple[float, float]], box: Box) -> list[int]:
     x0, x1, y0, y1 = box
     flat = [
         ((x - x0) / (x1 - x0) * 1000, (y1 - y) / (y1 - y0) * 1000)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from odm.archive.errors import InputError
 from odm.archive.files import as_local, join, make_folder, write_bytes
 from odm.catalog.campaign import Campaign
 from odm.catalog.flown import flattened, frame
 from odm.catalog.found import Found
 from odm.catalog.ionogram_kind import IONOGRAMS
-from odm.catalog.ionogram_statistics import EDGE_VALUES, LAYERS, edge_series, layer_statistics
+from odm.catalog.ionogram_statistics import (
+    EDGE_VALUES,
+    edges_or_boxes,
+    layer_names,
+    layer_statistics,
+)
 from odm.catalog.outcomes import QUARANTINED
 from odm.report.captions import STATEMENT, caption
 from odm.report.figures import write_captioned
@@ -23,7 +27,7 @@ from odm.report.ionogram_figures import comparison, edges, occurrence
 from odm.report.ionogram_page import ionogram_page
 from odm.report.pages import Against
 from odm.report.provenance import FINGERPRINT_COLUMNS, fingerprint, inputs_csv, provenance
-from odm.report.report import PAGE, PROVENANCE, SHEET, to_json
+from odm.report.report import PAGE, PROVENANCE, SHEET, check_kind, to_json
 from odm.report.report_options import ReportOptions, Written
 from odm.report.sides import Sides, Where, by_side, comparison_sheet, sides_of
 from odm.report.tables import to_csv
@@ -33,9 +37,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("identity", "source", "status", "reason", "time", "findings")
 _WHERE = (
-    Where("layer", "layer", LAYERS),
     Where("hour", "hour", edges=np.arange(0, 25, 3.0), unit="h UTC"),
-    Where("highest_frequency", "frequency_max", edges=np.arange(0, 31e6, 3e6), unit="MHz",
+    Where("highest_frequency", "frequency_max", edges=np.arange(0, 34e6, 3e6), unit="MHz",
           scale=1e-6),
     Where("nearest_range", "range_min", edges=np.arange(0, 5001, 500.0), unit="km"),
 )  # fmt: skip
@@ -47,13 +50,10 @@ def write_ionogram_report(
     """Write a report into a folder; see `odm.report.report.write_report`.
 
     Raises:
-        InputError: not ionograms, something to join, or no place to write.
+        InputError: not ionograms, or no place to write.
     """
-    if options.indices:
-        raise InputError("--kp and --dst are for half-orbits")
-    for one in (campaign, *([against] if against else [])):
-        if one.card.kind != IONOGRAMS.name:
-            raise InputError(f"{one.folder}: is a campaign of {one.card.kind}, not of ionograms")
+    check_kind(IONOGRAMS, campaign, against)
+    names = layer_names(campaign, against)
     folder = str(as_local(out))
     make_folder(folder)
     outcomes = campaign.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
@@ -63,27 +63,26 @@ def write_ionogram_report(
     sheet = layer_statistics(
         layers.assign(ionogram_id=found.identities, **_edge_only(layers)),
         searched.rename(columns={"identity": "ionogram_id"}),
+        options.indices,
+        names,
     )
     line = caption(campaign, f"{len(searched)} ionograms", against, options.remark)
-    figures = {"occurrence": occurrence(sheet), "edges": edges(layers)} if options.figures else {}
+    figures = {}
+    if options.figures:
+        figures = {"occurrence": occurrence(sheet), "edges": edges(layers, names)}
     compared = None
     if against is not None:
-        others = against.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
-        other = found_layers(others)
-        compared = Against(other, sides_of(found, other), fingerprint(others))
-        pair = (found, other)
-        sheet["comparison"] = comparison_sheet(
-            (campaign, against), pair, compared.sides, _WHERE, _shifts(pair, compared.sides)
-        )
+        compared, sheet["comparison"] = _beside(campaign, against, found, names)
         if options.figures:
-            figures["comparison"] = comparison(by_side(pair, compared.sides))
+            tables = by_side((found, compared.found), compared.sides)
+            figures["comparison"] = comparison(tables)
     page = ionogram_page(
-        folder, campaign, found, fingerprint(outcomes), options=options, line=line,
-        against=compared,
+        folder, campaign, found, fingerprint(outcomes), options=options, line=line, names=names,
+        against=compared, undated=sheet["without_time"],
     )  # fmt: skip
     texts = {
         PAGE: build_page(page.title, page.data, page.pictures),
-        "occurrence.csv": _occurrence_csv(sheet),
+        "occurrence.csv": _occurrence_csv(sheet, [one.name for one in options.indices]),
         "edges.csv": _edges_csv(layers.assign(ionogram_id=found.identities)),
         "inputs.csv": inputs_csv(outcomes),
     }
@@ -95,7 +94,8 @@ def write_ionogram_report(
     texts[SHEET] = to_json({**about, **sheet})
     files += [SHEET, PROVENANCE]
     days = {"inputs": {end: sheet[end] for end in ("first", "last")}}
-    texts[PROVENANCE] = to_json(provenance(campaign, outcomes, days, files, options.context))
+    joined = options.context | ({"against": compared.fingerprint} if compared else {})
+    texts[PROVENANCE] = to_json(provenance(campaign, outcomes, days, files, joined))
     for name, text in texts.items():
         write_bytes(join(folder, name), text.encode())
     summary = f"{len(layers)} layers in {len(searched)} ionograms"
@@ -108,19 +108,26 @@ def found_layers(outcomes: pa.Table) -> Found:
         outcomes = IONOGRAMS.schema.empty_table()
     ionograms = outcomes.select(_COLUMNS[:-1]).to_pandas()
     found, owner = flattened(outcomes["findings"])
-    layers = frame(found, [field.name for field in IONOGRAMS.finding])
-    series = edge_series(layers.assign(ionogram_id=np.arange(len(layers))))
-    by_row = series.set_index("ionogram_id").reindex(np.arange(len(layers)))
-    for name in (*EDGE_VALUES, "has_edge"):
-        layers[name] = by_row[name].to_numpy()
+    layers = edges_or_boxes(frame(found, [field.name for field in IONOGRAMS.finding]))
     layers["hour"] = layers["time"].dt.hour + layers["time"].dt.minute / 60
     return Found(IONOGRAMS, layers, ionograms, owner)
 
 
+def _beside(
+    campaign: Campaign, against: Campaign, found: Found, names: Sequence[str]
+) -> tuple[Against, dict[str, Any]]:
+    """The campaign that this one is compared with, and what changed."""
+    outcomes = against.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
+    other = found_layers(outcomes)
+    pair, sides = (found, other), sides_of(found, other)
+    where = (Where("layer", "layer", names), *_WHERE)
+    sheet = comparison_sheet((campaign, against), pair, sides, where, _shifts(pair, sides))
+    return Against(other, sides, fingerprint(outcomes)), sheet
+
+
 def _edge_only(layers: pd.DataFrame) -> dict[str, Any]:
     """Values of edges, unknown where a box stands in."""
-    has = layers["has_edge"].astype(bool)
-    return {name: layers[name].where(has) for name in EDGE_VALUES}
+    return {name: layers[name].where(layers["has_edge"]) for name in EDGE_VALUES}
 
 
 def _shifts(found: tuple[Found, Found], sides: Sides) -> dict[str, Any]:
@@ -138,17 +145,18 @@ def _shifts(found: tuple[Found, Found], sides: Sides) -> dict[str, Any]:
     return facts
 
 
-def _occurrence_csv(sheet: Mapping[str, Any]) -> str:
+def _occurrence_csv(sheet: Mapping[str, Any], indices: Sequence[str]) -> str:
+    tables = ("by_hour", "by_day", *(f"by_{name}" for name in indices))
     rows = [
         [layer, table, row["value"], row["ionograms"], row["of"], row["share"],
          *(row["interval"] or (None, None))]
         for layer, facts in sheet["layers"].items()
-        for table in ("by_hour", "by_day") for row in facts[table]
+        for table in tables for row in facts[table]
     ]  # fmt: skip
     return to_csv(["layer", "table", "value", "ionograms", "of", "share", "low", "high"], rows)
 
 
 def _edges_csv(layers: pd.DataFrame) -> str:
     names = ["time", "link", "layer", *EDGE_VALUES, "has_edge", "confidence", "ionogram_id"]
-    chosen = layers.sort_values("time")[names]
+    chosen = layers.sort_values("time", kind="stable")[names]
     return to_csv(names, list(chosen.itertuples(index=False, name=None)))

@@ -17,7 +17,6 @@ from odm.report.pages import (
     Page,
     Rows,
     disagreeing,
-    notes_of,
     page_of,
     rows_of,
     why_no_picture,
@@ -58,16 +57,14 @@ def orbit_page(
     archive = options.archive or campaign.card.archive
     why = why_no_picture(options, archive)
     drawn = Pictures() if why else _pictures(out, archive, rows, outlines, queue, options)
-    notes = notes_of(found, why, drawn.problems, _magnetic(flown))
     return page_of(
         campaign, found, digest, rows, queue,
         against=against,
         columns=region_columns(rows.findings, rows.sides),
         line=line,
-        notes=notes,
-        no_picture=why
-        or ("There is no picture of this one: see the notes above." if drawn.problems else ""),
-        pictures={"regions": drawn.regions, "orbits": drawn.orbits},
+        why=why,
+        drawn=drawn,
+        others=_magnetic(flown),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from odm.catalog.campaign import Campaign
 from odm.catalog.found import Found
 from odm.catalog.outcomes import QUARANTINED
 from odm.report.captions import STATEMENT
+from odm.report.gather import Pictures
 from odm.report.queue import Queue
 from odm.report.report_options import ReportOptions
 from odm.report.sides import ONLY_B, Sides
@@ -95,9 +96,9 @@ def page_of(
     against: Against | None,
     columns: Mapping[str, Any],
     line: str,
-    notes: Sequence[str],
-    no_picture: str,
-    pictures: Mapping[str, Any],
+    why: str,
+    drawn: Pictures,
+    others: Sequence[str],
     layers: Sequence[str] = (),
 ) -> Page:
     """The page as the program in it reads it.
@@ -111,25 +112,27 @@ def page_of(
         against: what it is compared with.
         columns: how findings are shown; see `odm.report.page_data.region_columns`.
         line: the caption.
-        notes: what is missing.
-        no_picture: what stands in the place of a picture.
-        pictures: ``regions`` and ``orbits``: of a finding, and of a whole input.
+        why: there is no picture at all; see `why_no_picture`.
+        drawn: the pictures.
+        others: notes of this kind of campaign, for where something was found.
         layers: what a person may draw; of half-orbits there is only one thing.
     """
     name = campaign.folder.resolve().name
     inputs = found.kind.inputs
+    notes = _notes(found, why, drawn.problems, others)
+    see = "There is no picture of this one" + (": see the notes above." if drawn.problems else ".")
     data = {
         "id": digest,
         "kind": found.kind.name,
         "title": f"What the campaign {name} found",
         "caption": line,
         "statement": STATEMENT,
-        "notes": list(notes),
+        "notes": notes,
         "findings": found.kind.findings,
         "inputs": inputs,
         "input": SINGULAR.get(inputs, inputs),
         "layers": list(layers),
-        "no_picture": no_picture or "There is no picture of this one.",
+        "no_picture": why or see,
         "model": campaign.card.model.get("digest", ""),
         "against": "" if against is None else against.fingerprint,
         "columns": {
@@ -146,7 +149,8 @@ def page_of(
         ],
         "strata": dict(queue.population),
     }
-    return Page(f"{name}: report", data, dict(pictures), list(notes))
+    pictures = {"regions": drawn.regions, "orbits": drawn.orbits}
+    return Page(f"{name}: report", data, pictures, notes)
 
 
 def disagreeing(found: Found, against: Against | None) -> list[int]:
@@ -164,17 +168,8 @@ def why_no_picture(options: ReportOptions, archive: str) -> str:
     return ""
 
 
-def notes_of(
-    found: Found, why: str, problems: Sequence[str], others: Sequence[str] = ()
-) -> list[str]:
-    """What a reader should know: what is missing, and why.
-
-    Args:
-        found: the campaign.
-        why: there is no picture.
-        problems: inputs that could not be drawn.
-        others: notes of this kind of campaign, for where something was found.
-    """
+def _notes(found: Found, why: str, problems: Sequence[str], others: Sequence[str]) -> list[str]:
+    """What a reader should know: what is missing, and why."""
     inputs = found.kind.inputs
     total = len(found.inputs)
     bad = int((found.inputs["status"] == QUARANTINED).sum())

@@ -14,6 +14,7 @@ import pyarrow as pa
 import odm
 from odm.catalog.campaign import Campaign
 from odm.report.captions import STATEMENT
+from odm.report.tables import to_csv
 
 SCHEMA = "http://datacite.org/schema/kernel-4"
 PAPERS = {"orbits": "10.3389/fspas.2024.1431273", "ionograms": "10.1051/wujns/2025301069"}
@@ -30,16 +31,9 @@ def fingerprint(outcomes: pa.Table) -> str:
 
 def inputs_csv(outcomes: pa.Table) -> str:
     """A line per input: what it was, and the digest of what came out."""
-    import csv
-    import io
-
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(FINGERPRINT_COLUMNS)
-    if outcomes.num_rows:
-        columns = [outcomes[name].to_pylist() for name in FINGERPRINT_COLUMNS]
-        writer.writerows(zip(*columns, strict=True))
-    return buffer.getvalue()
+    names = FINGERPRINT_COLUMNS if outcomes.num_rows else ()
+    columns = [outcomes[name].to_pylist() for name in names]
+    return to_csv(FINGERPRINT_COLUMNS, list(zip(*columns, strict=True)))
 
 
 def provenance(
@@ -56,7 +50,7 @@ def provenance(
         outcomes: its outcomes, with `FINGERPRINT_COLUMNS`.
         sheet: its statistics, for the days covered.
         files: written beside this one.
-        context: name → digest of other files that were joined.
+        context: name → digest of what was joined: files, and the outcomes ``against`` which.
     """
     card, now = campaign.card, datetime.now(UTC)
     days = sheet.get("inputs", {})

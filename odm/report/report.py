@@ -14,7 +14,7 @@ from odm.archive.files import as_local, join, make_folder, write_bytes
 from odm.catalog.campaign import Campaign
 from odm.catalog.flown import COLUMNS, Flown, flown_of
 from odm.catalog.orbit_kind import ORBITS
-from odm.catalog.outcomes import QUARANTINED
+from odm.catalog.outcomes import QUARANTINED, OutcomeKind
 from odm.catalog.statistics import exposure, orbit_statistics
 from odm.report.captions import STATEMENT, caption
 from odm.report.comparison import comparison_figure, orbit_comparison
@@ -49,9 +49,7 @@ def write_report(
         OdmError: a damaged part.
     """
     chosen = options or ReportOptions()
-    for one in (campaign, *([against] if against else [])):
-        if one.card.kind != ORBITS.name:
-            raise InputError(f"{one.folder}: a report on {one.card.kind} is not made here")
+    check_kind(ORBITS, campaign, against)
     folder = str(as_local(out))
     make_folder(folder)
     outcomes = _read(campaign)
@@ -92,11 +90,27 @@ def write_report(
     put("inputs.csv", inputs_csv(outcomes))
     about = {"campaign": campaign.card.to_dict(), "statement": STATEMENT, "notes": page.notes}
     put(SHEET, to_json({**about, **sheet}))
-    origin = provenance(campaign, outcomes, sheet, [*files, PROVENANCE], chosen.context)
+    joined = chosen.context | ({"against": compared.fingerprint} if compared else {})
+    origin = provenance(campaign, outcomes, sheet, [*files, PROVENANCE], joined)
     put(PROVENANCE, to_json(origin))
     found = sheet["regions"]
     summary = f"{found['total']} regions on {found['half_orbits_with_a_region']} half-orbits"
     return Written(files, page.notes, sheet, summary)
+
+
+def check_kind(kind: OutcomeKind, campaign: Campaign, against: Campaign | None) -> None:
+    """Whether campaigns are of the kind of inputs that a report is made on.
+
+    Raises:
+        InputError: one is not.
+    """
+    if campaign.card.kind != kind.name:
+        raise InputError(f"{campaign.folder}: no report is made on {campaign.card.kind}")
+    if against is not None and against.card.kind != kind.name:
+        raise InputError(
+            f"{against.folder} is a campaign of {against.card.kind}, {campaign.folder} of "
+            f"{kind.name}: only two of one kind can be compared"
+        )
 
 
 def to_json(value: Any) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from odm.archive.errors import InputError, OdmError
+from odm.archive.files import exists
 from odm.catalog.campaign import Campaign
 from odm.catalog.compare import match
 from odm.catalog.found import finding_ids
@@ -110,14 +112,20 @@ def import_review(
         judged = _judged(looked, marks, report)
         if not judged:
             raise OdmError(f"no {words[1]} can be annotated, since none is marked in full")
-        _writer(campaign.card.kind)(
-            judged, archive or campaign.card.archive, out, report, overwrite
-        )  # fmt: skip
+        place = archive or campaign.card.archive
+        if not exists(place):
+            raise InputError(f"{place}: the archive is not there; give --archive where it is now")
+        _writer(campaign, against)(judged, place, out, report, overwrite)
     return report
 
 
 def _looked(campaign: Campaign, marks: Marks, against: Campaign | None) -> dict[str, _Looked]:
     """Identity → what the page showed of it; refused where that was another one."""
+    if marks.kind != campaign.card.kind:
+        raise InputError(
+            f"these marks are of {marks.kind}, and {campaign.folder} is a campaign of "
+            f"{campaign.card.kind}: give the one that was reported on"
+        )
     outcomes = campaign.outcomes([*_COLUMNS, "digest"])
     if fingerprint(outcomes) != marks.fingerprint:
         raise InputError(
@@ -128,9 +136,14 @@ def _looked(campaign: Campaign, marks: Marks, against: Campaign | None) -> dict[
     if against is not None or marks.against:
         if against is None:
             raise InputError("these marks compare two campaigns: give the other with --against")
+        if not marks.against:
+            raise InputError("these marks are of one campaign alone: leave --against out")
         beside = against.outcomes([*_COLUMNS, "digest"])
         if fingerprint(beside) != marks.against:
-            raise InputError(f"{against.folder}: these marks were not made beside these outcomes")
+            raise InputError(
+                f"{against.folder}: these marks were not made beside these outcomes; give the "
+                "campaign that the report was written against, as it was then"
+            )
         others = {row["identity"]: row for row in beside.to_pylist()}
     kind = kind_of(campaign.card.kind)
     looked = {}
@@ -203,9 +216,12 @@ def _judge(seen: _Looked, marks: Marks) -> Judged | None:
     return Judged(seen.row["name"], seen.row["source"], right, drawn)
 
 
-def _writer(kind: str) -> Writer:
+def _writer(campaign: Campaign, against: Campaign | None) -> Writer:
     from odm.catalog.ionogram_kind import IONOGRAMS
+    from odm.catalog.ionogram_statistics import layer_names
     from odm.report.review_boxes import write_layers
     from odm.report.review_masks import write_masks
 
-    return write_layers if kind == IONOGRAMS.name else write_masks
+    if campaign.card.kind == IONOGRAMS.name:
+        return partial(write_layers, layers=layer_names(campaign, against))
+    return write_masks

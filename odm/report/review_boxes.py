@@ -31,9 +31,15 @@ _KIND = "odm review of ionograms"
 
 
 def write_layers(
-    judged: Sequence[Judged], archive: str, out: str, report: ReviewReport, overwrite: bool
+    judged: Sequence[Judged],
+    archive: str,
+    out: str,
+    report: ReviewReport,
+    overwrite: bool,
+    *,
+    layers: Sequence[str] = LAYERS,
 ) -> None:
-    """Write a folder of labels: boxes of what is right, and drawn boxes.
+    """Write a folder of labels: boxes of what is right, and drawn boxes of known ``layers``.
 
     Raises:
         InputError: the folder is in the way.
@@ -50,14 +56,14 @@ def write_layers(
             report.problems.append(str(error))
             continue
         frequency, ranges = (opened[n].values.astype(float) for n in ("frequency", "group_range"))
-        objects = _objects(one, frequency, ranges, report)
+        objects = _objects(one, frequency, ranges, layers, report)
         report.objects += len(objects)
         files[f"{stem}.xml"] = objects_as_voc(stem, (ranges.size, frequency.size), objects)
     report.annotated = len(files)
     if not files:
         raise OdmError(f"no ionogram can be annotated: {report.problems[0]}")
     report.digest = _digest(files)
-    about = {"kind": _KIND, "version": 1, "classes": list(LAYERS), "digest": report.digest,
+    about = {"kind": _KIND, "version": 1, "classes": list(layers), "digest": report.digest,
              "ionograms": sorted(files)}  # fmt: skip
     with new_folder(out, MANIFEST, _earlier(out), overwrite) as folder:
         for name, data in files.items():
@@ -69,6 +75,7 @@ def _objects(
     one: Judged,
     frequency: NDArray[np.float64],
     ranges: NDArray[np.float64],
+    layers: Sequence[str],
     report: ReviewReport,
 ) -> list[AnnotatedObject]:
     boxes = [
@@ -81,8 +88,8 @@ def _objects(
     for layer, across, up in boxes:
         left, right = _pixels(frequency, *across)
         low, high = _pixels(ranges, *up)
-        if layer not in LAYERS or left == right or low == high:
-            what = f"is no {' or '.join(LAYERS)}" if layer not in LAYERS else "lies outside of it"
+        if layer not in layers or left == right or low == high:
+            what = f"is no {' or '.join(layers)}" if layer not in layers else "lies outside of it"
             report.problems.append(f"{one.source}: a box that {what} is left out")
             continue
         box = (left, ranges.size - high, right, ranges.size - low)

@@ -39,7 +39,7 @@ def write_masks(
         except OdmError as error:
             report.problems.append(str(error))
             continue
-        drawing = _drawing(orbit, one)
+        drawing = _drawing(orbit, one, report)
         report.objects += len(drawing.objects)
         drawn[key.stem] = DrawnImage.of(key, drawing)
     report.annotated = len(drawn)
@@ -49,7 +49,7 @@ def write_masks(
         report.digest = write_annotations(folder, SOURCE, CLASSES, drawn, {})
 
 
-def _drawing(orbit: Orbit, one: Judged) -> Drawing:
+def _drawing(orbit: Orbit, one: Judged, report: ReviewReport) -> Drawing:
     """Outlines and boxes as a mask on the axes of the file."""
     mask = np.zeros((orbit.frequency.size, orbit.times.size), np.uint8)
     objects: list[AnnotatedObject] = []
@@ -59,6 +59,7 @@ def _drawing(orbit: Orbit, one: Judged) -> Drawing:
     boxes = [_box_mask(box, seconds, orbit.frequency) for box in one.drawn]
     for area in [*outlines, *boxes]:
         if area is None or not area.any():
+            report.problems.append(f"{one.source}: a region that lies outside of it is left out")
             continue
         mask[area] = 1
         objects += [AnnotatedObject(CLASSES[0], box) for box in component_boxes(area.astype("u1"))]

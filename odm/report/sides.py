@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BOTH, ONLY_A, ONLY_B, UNSEARCHED = range(4)
 SIDES = ("both", "only A", "only B", "not searched by B")
+OUTSIDE = "unknown or outside"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Where:
     scale: float = 1.0
 
     def counts(self, tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-        """A row per value or bin: how many of each table."""
+        """A row per value or bin, and one for what is in none: how many of each table."""
         if self.values:
             names = list(self.values)
             found = [table[self.column].value_counts() for table in tables]
@@ -107,6 +108,10 @@ class Where:
             names = bin_names(edges * self.scale, self.unit)
             codes = [binned(table[self.column], edges) for table in tables]
             numbers = [[int((one == n).sum()) for one in codes] for n in range(len(names))]
+        inside = [sum(row[side] for row in numbers) for side in range(len(tables))]
+        rest = [len(table) - many for table, many in zip(tables, inside, strict=True)]
+        if any(rest):
+            names, numbers = [*names, OUTSIDE], [*numbers, rest]
         sides = ("both", "only_a", "only_b")
         return [
             {"value": name, **dict(zip(sides, row, strict=True))}

@@ -185,6 +185,13 @@ GFZ_DAILY = """# comment
 """
 
 
+# GFZ's half-hourly index, in columns that look like those of Kp.
+HP30 = """# comment
+2021 11 01 00.0 00.25 32811.00000 32811.01042 4.333 32 1
+2021 11 01 00.5 00.75 32811.02083 32811.03125 1.000  4 1
+"""
+
+
 @pytest.mark.parametrize("text", [KP, GFZ, GFZ_DAILY])
 def test_occurrence_by_kp(tmp_path: Path, text: str) -> None:
     """The value at or before a time counts, for as long as it holds; -1 is a gap."""
@@ -204,6 +211,22 @@ def test_occurrence_by_kp(tmp_path: Path, text: str) -> None:
     assert hours["4 to 5"] == pytest.approx(27 * 30 * 2.048 / 3600)
 
 
+def test_kp_of_a_storm(tmp_path: Path) -> None:
+    """Lines as GFZ has them of 13 and 14 March 1989: eight Kp a day from 0 UT, before eight ap."""
+    (tmp_path / "kp.txt").write_text(
+        "#YYY MM DD  days  days_m  Bsr dB    Kp1 ...\n"
+        "1989 03 13 20891 20891.5 2126  3  6.000  7.667  8.667  8.333  8.333  8.333  8.667  9.000"
+        "   80  179  300  236  236  236  300  400   246 210    256.0    253.0 2\n"
+        "1989 03 14 20892 20892.5 2126  4  9.000  7.667  7.667  5.667  5.000  5.333  7.667  7.333"
+        "  400  179  179   67   48   56  179  154   158 235    266.7    263.8 2\n"
+    )
+    index = read_index(tmp_path / "kp.txt", "kp")
+    assert index.values.size == 16 and index.holds == np.timedelta64(3, "h")
+    at = np.array(["1989-03-13T00", "1989-03-13T23:59", "1989-03-14T00", "1989-03-14T09",
+                   "1989-03-15T00"], "datetime64[ns]")  # fmt: skip
+    assert index.at(at)[:4].tolist() == [6, 9, 9, 5.667] and np.isnan(index.at(at)[4])
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [("", "holds no line"), ("when,what\n1,2\n", "the header needs time and kp"),
@@ -211,7 +234,8 @@ def test_occurrence_by_kp(tmp_path: Path, text: str) -> None:
      ("2021 11 01\n", "have 3 values, those of GFZ 10 or 28"),
      ("kp,time\n3,2021-11-01\n4\n", "no list of kp"),
      ("time,kp\n2021-11-01,3\n2021-11-01,4\n", "two values of kp for 2021-11-01"),
-     ("time,kp\n2021-11-01,3\n", "fewer than two")],
+     ("time,kp\n2021-11-01,3\n", "fewer than two"),
+     (HP30, "less than the three hours of Kp")],
 )  # fmt: skip
 def test_bad_index(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "kp.txt").write_text(text)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 from odm.archive.errors import InputError
+from odm.archive.ionogram_keys import IonogramKey
+from odm.archive.ionograms import open_ionogram
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
-from odm.catalog.context import Index
-from odm.catalog.ionogram_kind import IONOGRAMS, list_ionogram_inputs
-from odm.catalog.outcomes import outcome_table
+from odm.catalog.ionogram_kind import IONOGRAMS, key_columns, list_ionogram_inputs
+from odm.catalog.outcomes import Input, outcome_table
 from odm.cli import app
+from odm.images.ionogram import cell_borders
 from odm.report.ionogram_page import _links
+from odm.report.ionogram_pictures import whole_ionogram
 from odm.report.ionogram_report import write_ionogram_report
+from odm.report.provenance import fingerprint
 from odm.report.report_options import ReportOptions
 from tests.ionogram_files import contents, write_npz
 from tests.report.flights import campaign
@@ -165,10 +173,12 @@ def test_comparison(tmp_path: Path) -> None:
     assert by_layer["Es"] == {"value": "Es", "both": 1, "only_a": 0, "only_b": 1}
     assert sum(row["both"] for row in sheet["where"]["hour"]) == 3
     assert (tmp_path / "out" / "comparison.pdf").read_bytes().startswith(b"%PDF")
+    origin = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert origin["odm"]["joined"] == {"against": fingerprint(other.outcomes())}
     data, drawn = (page_data(tmp_path / "out", part) for part in ("data", "pictures"))
     assert data["columns"]["categories"]["side"]["codes"] == [0, 0, 0, 3, 3, 3, 2]
     assert data["columns"]["ids"][-1].endswith("_03") and drawn["orbits"]["1"]["rows"] == [1, 2, 6]
-    with pytest.raises(InputError, match="not of ionograms"):
+    with pytest.raises(InputError, match="only two of one kind can be compared"):
         write_ionogram_report(one, str(tmp_path / "out"), campaign(tmp_path / "o", []), QUICK)
 
 
@@ -180,11 +190,123 @@ def test_without_archive(tmp_path: Path) -> None:
     assert page_data(tmp_path / "out", "pictures") == {"regions": {}, "orbits": {}}
 
 
-def test_empty_and_joined(tmp_path: Path) -> None:
+def bare_campaign(folder: Path, names: Sequence[str], **more: Any) -> Campaign:
+    """Ionograms of these names, without files; F in each unless ``more`` says otherwise."""
     card = CampaignCard("ionograms", "/nowhere", {"digest": "m" * 64, "architecture": "yolox"})
-    one = open_campaign(tmp_path / "campaign", card)
-    written = write_ionogram_report(one, str(tmp_path / "out"), None, ReportOptions())
-    assert "no outcome yet" in written.notes[0]
-    index = Index("kp", np.array([], "datetime64[ns]"), np.array([]), np.timedelta64(3, "h"))
-    with pytest.raises(InputError, match="for half-orbits"):
-        write_ionogram_report(one, str(tmp_path / "out"), None, ReportOptions(indices=[index]))
+    opened = open_campaign(folder, card)
+    for name in names:
+        key = IonogramKey.parse(name)
+        one = Input(key.identity, key.name, f"/nowhere/{name}", name, 9, 5, key_columns(key))
+        facts = {"link": key.link, "time": key.time, "range_convention": "backscatter"}
+        found = [layer(one, key.time, "F", 200.0, link=key.link)]
+        given = more or {"findings": found, "facts": facts}
+        opened.commit([outcome_table(IONOGRAMS, one, **given)])
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "note"),
+    [
+        ([], {}, "no outcome yet"),
+        (["a-b_20211101T030000.npz", "one.npz"], {"reason": "empty"}, "All 2 ionograms"),
+        (["a-b_20211101T030000.npz"], {"findings": []}, "Nothing was found in the ionograms"),
+        (["one.npz", "two.npz"], {}, "2 ionograms have no time"),
+    ],
+)
+def test_says_what_is_missing(
+    tmp_path: Path, names: list[str], more: dict[str, Any], note: str
+) -> None:
+    """Nothing breaks, figures and a comparison included, and the page says it."""
+    one = bare_campaign(tmp_path / "campaign", names, **more)
+    full = bare_campaign(tmp_path / "other", ["a-b_20211101T030000.npz"])
+    for number, against in enumerate((None, one, full)):
+        out = tmp_path / f"out{number}"
+        options = ReportOptions() if against is one else QUICK
+        written = write_ionogram_report(one, str(out), against, options)
+        assert any(note in line for line in written.notes), written.notes
+        assert written.notes == page_data(out)["notes"]
+    for name in ("occurrence", "edges", "comparison"):
+        assert (tmp_path / "out1" / f"{name}.pdf").stat().st_size > 500
+    sheet = write_ionogram_report(full, str(tmp_path / "out3"), one, QUICK).sheet["comparison"]
+    assert sheet["layers"]["both"] == 0
+
+
+def test_names_that_say_nothing(tmp_path: Path) -> None:
+    """Neither link nor time: a box to tick has a name, and no hour is invented."""
+    written = write_ionogram_report(
+        bare_campaign(tmp_path / "campaign", ["one.npz"]), str(tmp_path / "out"), None, QUICK
+    )
+    columns = page_data(tmp_path / "out")["columns"]
+    assert columns["categories"]["link"]["values"] == ["unknown"]
+    assert columns["categories"]["link"]["codes"] == [0]
+    assert columns["numbers"]["time"] == columns["numbers"]["hour"] == [None]
+    assert written.sheet["first"] is None
+    assert len(json.loads((tmp_path / "out" / "provenance.json").read_text())["dates"]) == 1
+
+
+def test_occurrence_by_kp(tmp_path: Path) -> None:
+    """Ionograms at 3:00 and half an hour further each; Kp rises at 4:30."""
+    one = ionogram_campaign(tmp_path)
+    (tmp_path / "kp.csv").write_text("time,kp\n2021-11-01T01:30,2\n2021-11-01T04:30,5\n")
+    result = CliRunner().invoke(
+        app, ["report", str(one.folder), "--out", str(tmp_path / "out"), "--kp",
+              str(tmp_path / "kp.csv"), "--pictures", "0"],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "out" / "occurrence.csv")
+    found = table[(table["table"] == "by_kp") & (table["of"] > 0)]
+    assert found[["layer", "value", "ionograms", "of"]].to_numpy().tolist() == [
+        ["Es", "2 to 3", 1, 3], ["Es", "5 to 6", 1, 2],
+        ["F", "2 to 3", 3, 3], ["F", "5 to 6", 1, 2],
+    ]  # fmt: skip
+    origin = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert len(origin["odm"]["joined"]["kp"]) == 64
+
+
+def test_picture_on_uneven_axes() -> None:
+    """An echo lies where its box is, though ranges have a gap and frequencies widening steps."""
+    frequency = 2e6 * 1.05 ** np.arange(40)
+    ranges = np.concatenate([30 + 7.5 * np.arange(20), 600 + 7.5 * np.arange(40)])
+    snr = np.full((40, 60), -3.0, np.float32)
+    snr[25:30, 40:45] = 25  # 750 to 780 km
+    ionogram = xr.Dataset(
+        {"snr": (("frequency", "group_range"), snr)},
+        coords={"frequency": frequency, "group_range": ranges},
+    )
+    lower, upper = cell_borders(frequency)
+    found = {"frequency_min": lower[25], "frequency_max": upper[29], "range_min": 746.25,
+             "range_max": 783.75}  # fmt: skip
+    crop = whole_ionogram(ionogram, {7: found})
+    picture = cv2.imdecode(np.frombuffer(crop.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    height, width = picture.shape
+    bright = np.argwhere(picture > 180)
+    corners = np.array(crop.shapes[0]).reshape(4, 2) / 1000 * (width, height)
+    assert bright.min(axis=0) == pytest.approx(corners.min(axis=0)[::-1], abs=1.5)
+    assert bright.max(axis=0) + 1 == pytest.approx(corners.max(axis=0)[::-1], abs=1.5)
+    # Nothing is drawn where nothing was measured: between 176.25 and 596.25 km.
+    low, high = crop.box[2:]
+    y = ((high - np.array([590, 180])) / (high - low) * height).astype(int)
+    assert abs(picture[y[0] : y[1]].astype(int) - 150).max() < 12
+
+
+def test_box_beyond_the_ionogram_ends_at_its_border(tmp_path: Path) -> None:
+    one = open_ionogram(write_npz(tmp_path / "a.npz", contents()))
+    found = {"frequency_min": 5e6, "frequency_max": 8e6, "range_min": 400.0, "range_max": 900.0}
+    (shape,) = whole_ionogram(one, {0: found}).shapes
+    left, bottom, right, _, _, top, _, _ = shape
+    assert (left, top) == (0, 0)
+    assert right == pytest.approx((8e6 - 5.95e6) / 4e6 * 1000, abs=1)
+    assert bottom == pytest.approx((476.25 - 400) / 450 * 1000, abs=1)
+
+
+def test_layers_up_to_the_band_edge_are_counted(tmp_path: Path) -> None:
+    """The window of models ends at 30.05 MHz: a layer up to there is in a bin."""
+    one = bare_campaign(tmp_path / "campaign", ["a-b_20211101T030000.npz"])
+    rows = one.outcomes().to_pylist()
+    rows[0]["findings"][0]["frequency_max"] = 30.05e6
+    again = open_campaign(tmp_path / "again", one.card)
+    again.commit([pa.Table.from_pylist(rows, schema=IONOGRAMS.schema)])
+    sheet = write_ionogram_report(again, str(tmp_path / "out"), again, QUICK).sheet
+    rows = {row["value"]: row["both"] for row in sheet["comparison"]["where"]["highest_frequency"]}
+    assert rows["30 to 33 MHz"] == 1 and sum(rows.values()) == 1

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from odm.archive.errors import InputError, OdmError
 from odm.archive.ionograms import open_ionogram
-from odm.catalog.campaign import Campaign
+from odm.catalog.campaign import Campaign, open_campaign
+from odm.catalog.ionogram_kind import IONOGRAMS
 from odm.cli import app
 from odm.images.ionogram import IonogramImageSettings
 from odm.images.layer_labels import load_layer_labels, physical_boxes
+from odm.report.ionogram_report import write_ionogram_report
 from odm.report.marks import read_marks
 from odm.report.provenance import fingerprint
+from odm.report.report_options import ReportOptions
 from odm.report.review import import_review
 from tests.report.test_ionogram_report import ionogram_campaign, other_campaign
+from tests.report.test_report import page_data
 
 ALL_RIGHT = {0: ["right"], 1: ["right", "right"], 2: ["right"], 3: ["right", "right"]}
 
@@ -113,6 +119,54 @@ def test_boxes_at_the_borders(tmp_path: Path) -> None:
     assert box[1] == 5.95e6 and box[4] == pytest.approx(30 + 59.5 * 7.5)
 
 
+def test_other_layers(tmp_path: Path) -> None:
+    """A detector may tell F1 from F2: both are drawn, counted and brought back by name."""
+    plain = ionogram_campaign(tmp_path)
+    rows = plain.outcomes().to_pylist()
+    for row in rows:
+        for finding in row["findings"]:
+            finding["layer"] = "F2" if finding["layer"] == "F" else "F1"
+    card = replace(plain.card, settings={"classes": ["F1", "F2", "Es"]})
+    campaign = open_campaign(tmp_path / "other", card)
+    campaign.commit([pa.Table.from_pylist(rows, schema=IONOGRAMS.schema)])
+    sheet = write_ionogram_report(
+        campaign, str(tmp_path / "out"), None, ReportOptions(pictures=0)
+    ).sheet
+    found = {name: facts["occurrence"]["ionograms"] for name, facts in sheet["layers"].items()}
+    assert found == {"F1": 2, "F2": 4, "Es": 0}
+    data = page_data(tmp_path / "out")
+    assert data["layers"] == ["F1", "F2", "Es"]
+    assert data["columns"]["categories"]["layer"]["codes"] == [1, 1, 0, 1, 1, 0]
+    drawn = {"mark": "something missed", "boxes": [[7e6, 8e6, 100.0, 160.0, "F1"]]}
+    content = exported(campaign, ALL_RIGHT, {1: {"mark": "nothing missed"}, 4: drawn})
+    path = tmp_path / "marks.json"
+    path.write_text(json.dumps(content))
+    report = import_review(campaign, read_marks(path), str(tmp_path / "labels"))
+    assert (report.annotated, report.objects, report.problems) == (2, 3, [])
+    labels = load_layer_labels(tmp_path / "labels", ("Es", "F1", "F2"))
+    assert sorted(one.layers for one in labels.images.values()) == [("F1",), ("F2", "F1")]
+
+
+def test_boxes_keep_their_cells(tmp_path: Path) -> None:
+    """Every drawn cell is read back as that cell, the second ones too, which LabelImg's rule for
+    borders would widen."""
+    campaign = ionogram_campaign(tmp_path)
+    cells = [(0, 1, 58, 59), (1, 3, 57, 59), (38, 40, 0, 2), (39, 40, 59, 60)]
+    drawn = [
+        [5.95e6 + 1e5 * left, 5.95e6 + 1e5 * right, 26.25 + 7.5 * low, 26.25 + 7.5 * high, "F"]
+        for left, right, low, high in cells
+    ]
+    content = exported(campaign, {}, {4: {"mark": "something missed", "boxes": drawn}})
+    path = tmp_path / "marks.json"
+    path.write_text(json.dumps(content))
+    import_review(campaign, read_marks(path), str(tmp_path / "labels"))
+    labels = load_layer_labels(tmp_path / "labels")
+    (stem,) = labels.images
+    opened = open_ionogram(tmp_path / "archive" / f"{stem}.npz")
+    found = physical_boxes(labels.images[stem], opened, IonogramImageSettings())
+    assert [list(box[1:]) for box in found] == [pytest.approx(box[:4]) for box in drawn]
+
+
 def test_beside_another_campaign(tmp_path: Path) -> None:
     """What only the other found counts once it is marked; its marks need it, and no other."""
     campaign = ionogram_campaign(tmp_path)
@@ -136,6 +190,12 @@ def test_beside_another_campaign(tmp_path: Path) -> None:
         import_review(campaign, marks, None)
     with pytest.raises(InputError, match="not made beside these"):
         import_review(campaign, marks, None, against=campaign)
+    path.write_text(json.dumps({**content, "against": ""}))
+    with pytest.raises(InputError, match="leave --against out"):
+        import_review(campaign, read_marks(path), None, against=other)
+    path.write_text(json.dumps({**content, "campaign": "orbits"}))
+    with pytest.raises(InputError, match=r"of orbits, and .* of ionograms"):
+        import_review(campaign, read_marks(path), None)
 
 
 def test_nothing_to_annotate(tmp_path: Path) -> None:
@@ -147,9 +207,14 @@ def test_nothing_to_annotate(tmp_path: Path) -> None:
     ):
         import_review(campaign, read_marks(path), str(tmp_path / "labels"))
     path.write_text(json.dumps(exported(campaign, ALL_RIGHT, {0: {"mark": "nothing missed"}})))
-    with pytest.raises(OdmError, match=r"can be annotated: .*gone"):
+    with pytest.raises(InputError, match=r"gone: the archive is not there; give --archive"):
         import_review(
             campaign, read_marks(path), str(tmp_path / "labels"), archive=str(tmp_path / "gone")
+        )
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OdmError, match=r"can be annotated: .*empty"):
+        import_review(
+            campaign, read_marks(path), str(tmp_path / "labels"), archive=str(tmp_path / "empty")
         )
     assert not (tmp_path / "labels").exists()
     words = import_review(campaign, read_marks(path), None).estimate["recall"]["why"]

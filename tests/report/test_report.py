@@ -17,10 +17,11 @@ from odm.archive.errors import InputError
 from odm.catalog.flown import COLUMNS, flown_of
 from odm.cli import app
 from odm.report.html import embedded
+from odm.report.provenance import fingerprint
 from odm.report.queue import review_queue
 from odm.report.report import write_report
 from odm.report.report_options import ReportOptions
-from odm.report.sides import BOTH, ONLY_A, UNSEARCHED, sides_of
+from odm.report.sides import BOTH, ONLY_A, UNSEARCHED, Where, sides_of
 from odm.report.worldmap import coastlines, miller
 from tests.report.flights import campaign, outcome, real_campaign, region, track
 
@@ -125,8 +126,12 @@ def test_kinds_that_cannot_be_reported(tmp_path: Path) -> None:
     from odm.catalog.campaign import CampaignCard, open_campaign
 
     other = open_campaign(tmp_path / "c", CampaignCard("whistlers", "/a", {"digest": "d"}))
-    with pytest.raises(InputError, match="whistlers"):
+    with pytest.raises(InputError, match="no report is made on whistlers"):
         write_report(other, str(tmp_path / "out"))
+    layers = open_campaign(tmp_path / "d", CampaignCard("ionograms", "/a", {"digest": "d"}))
+    with pytest.raises(InputError, match="only two of one kind can be compared"):
+        write_report(campaign(tmp_path / "e", []), str(tmp_path / "out"), layers)
+    assert not (tmp_path / "out").exists()
 
 
 def test_data_cannot_leave_their_element() -> None:
@@ -151,6 +156,8 @@ def test_comparison(tmp_path: Path) -> None:
         digest="n" * 64,
     )  # fmt: skip
     sheet = write_report(a, str(tmp_path / "out"), b, QUICK).sheet["comparison"]
+    origin = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert origin["odm"]["joined"] == {"against": fingerprint(b.outcomes())}
     caption = page_data(tmp_path / "out")["caption"]
     assert f"model log {'m' * 12} (A); B is b, model log {'n' * 12}." in caption
     assert {name: sheet["regions"][name] for name in ("both", "only_a", "only_b")} == {
@@ -170,6 +177,18 @@ def test_comparison(tmp_path: Path) -> None:
     sides = sides_of(*(flown_of(one.outcomes(COLUMNS)).found for one in (a, b)))
     assert sides.of_a.tolist() == [BOTH, ONLY_A, UNSEARCHED]
     assert sides.disagreeing == {"CSES_01_EFD_3_000020"}
+
+
+def test_what_is_in_no_bin_is_counted_apart() -> None:
+    tables = [pd.DataFrame({"km": values}) for values in ([1.0, 2.0, None], [5.0], [])]
+    rows = Where("range", "km", edges=(0, 2, 4), unit="km").counts(tables)
+    assert rows == [
+        {"value": "0 to 2 km", "both": 1, "only_a": 0, "only_b": 0},
+        {"value": "2 to 4 km", "both": 1, "only_a": 0, "only_b": 0},
+        {"value": "unknown or outside", "both": 1, "only_a": 1, "only_b": 0},
+    ]
+    named = Where("layer", "km", values=("F",)).counts([pd.DataFrame({"km": ["F"]})] * 3)
+    assert named == [{"value": "F", "both": 1, "only_a": 1, "only_b": 1}]
 
 
 def test_queue_covers_every_searched_half_orbit(tmp_path: Path) -> None:

@@ -80,6 +80,19 @@ def test_without_clear_ones_recall_is_unknown() -> None:
     assert answer["precision"]["value"] == 1
 
 
+def test_all_or_nothing_lies_in_its_interval() -> None:
+    """A few of very many, all wrong or none missed: the share may be 0, or 1, as far as one knows.
+
+    Without more, 95 % of the draws leave both ends out.
+    """
+    wrong = estimate({"detected": Stratum(100_000, 100_000, 0, 20, 20)})["precision"]
+    assert wrong["value"] == 0 == wrong["interval"][0] and 0.05 < wrong["interval"][1] < 0.2
+    none = estimate({
+        "detected": Stratum(10, 10, 10, 0, 10), "clear": Stratum(90_000, 0, 0, 0, 30),
+    })["recall"]  # fmt: skip
+    assert none["value"] == 1 == none["interval"][1] and none["interval"][0] < 0.01
+
+
 def exported(campaign: Campaign, **more: Any) -> dict[str, Any]:
     """An export in which every half-orbit of `real_campaign` is in the queue."""
     rows = campaign.outcomes(["findings"]).to_pylist()
@@ -143,6 +156,21 @@ def test_import(tmp_path: Path) -> None:
     assert drawn.shape == (1024, 96)
     boxed = 10 * 82  # 20 s by 2 kHz
     assert drawn.sum() == pytest.approx(first["area_pixels"] + boxed, rel=0.05)
+
+
+def test_what_lies_outside_is_said(tmp_path: Path) -> None:
+    """A box at a time when nothing was measured cannot be drawn, and is not lost silently."""
+    campaign = real_campaign(tmp_path, 2)
+    clear = next(row for row in campaign.outcomes(["findings", "source"]).to_pylist()
+                 if not row["findings"])  # fmt: skip
+    drawn = {"mark": "something missed", "boxes": [[0, 20, 10_000, 12_000]]}
+    path = tmp_path / "marks.json"
+    path.write_text(
+        json.dumps(exported(campaign, inputs=[{"identity": clear["identity"], **drawn}]))
+    )
+    report = import_review(campaign, read_marks(path), str(tmp_path / "out"))
+    assert (report.annotated, report.objects) == (1, 0)
+    assert report.problems == [f"{clear['source']}: a region that lies outside of it is left out"]
 
 
 def test_marks_of_other_outcomes(tmp_path: Path) -> None:

@@ -29,14 +29,15 @@ class Histogram {
     });
     this.middles = Array.from({ length: bins }, (_, number) => (this.edges[number] + step / 2) * this.scale);
     this.own = bit(one.column);
-    const kind = one.time ? "date" : "number";
+    this.clock = one.time && this.edges[bins] - this.edges[0] < 10 * 86400; // days alone are too coarse
+    const kind = this.clock ? "datetime-local" : one.time ? "date" : "number";
     const input = (end) => element("input", {
-      type: kind, step: "any", "data-column": one.column, "data-end": end,
+      type: kind, step: this.clock ? 60 : "any", "data-column": one.column, "data-end": end,
       "aria-label": `${one.label}, ${end}`, placeholder: end, onchange: () => this.fromInputs(),
     });
     [this.low, this.high] = [input("from"), input("to")];
     this.place = element("div");
-    this.box = element("div", { class: "histogram" + (one.time ? " time" : "") },
+    this.box = element("div", { class: "histogram" + (one.time ? " time" : "") + (this.clock ? " clock" : "") },
       element("div", { class: "name" }, element("span", { text: one.label }),
         element("span", { class: "ends" }, this.low, this.high)), this.place);
     parent.append(this.box);
@@ -56,7 +57,7 @@ class Histogram {
       legend: { show: false },
       cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
       series: [{}, series(colourOf("--faint")), series(colourOf("--bar"))],
-      axes: [{ ...axis, size: 22, ...(this.one.time ? { values: timeLabels, space: 52 } : {}) }, { ...axis, size: 34, space: 22 }],
+      axes: [{ ...axis, size: 22, ...(this.one.time ? { values: timeLabels, space: 52 } : {}) }, { ...axis, size: 34, space: 22, values: countLabels }],
       hooks: { setSelect: [(plot) => this.fromDrag(plot)] },
     }, this.counts(), this.place);
     this.showEnds();
@@ -78,11 +79,11 @@ class Histogram {
   ends() {
     const value = (input) => {
       if (input.value === "") return null;
-      const given = this.one.time ? Date.parse(input.value + "T00:00:00Z") / 1000 : Number(input.value) / this.scale;
+      const given = this.one.time ? Date.parse(input.value + (this.clock ? "Z" : "T00:00:00Z")) / 1000 : Number(input.value) / this.scale;
       return Number.isFinite(given) ? given : null;
     };
     const [low, high] = [value(this.low), value(this.high)];
-    return [low, this.one.time && high !== null ? high + 86400 - 0.001 : high];
+    return [low, this.one.time && high !== null ? high + (this.clock ? 60 : 86400) - 0.001 : high];
   }
 
   fromInputs() { rangeFilter(this.one.column, ...this.ends()); this.showEnds(); refresh(); }
@@ -92,7 +93,7 @@ class Histogram {
     const { left, width } = plot.select;
     if (width < 3) { this.clear(); refresh(); return; }
     const [low, high] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
-    const write = (value) => this.one.time ? new Date(value * 1000).toISOString().slice(0, 10) : String(Number(value.toPrecision(4)));
+    const write = (value) => this.one.time ? new Date(value * 1000).toISOString().slice(0, this.clock ? 16 : 10) : String(Number(value.toPrecision(4)));
     [this.low.value, this.high.value] = [write(low), write(high)];
     this.fromInputs();
   }

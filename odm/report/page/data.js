@@ -91,8 +91,15 @@ function timeLabels(_, seconds) {
     const [day, clock] = stamp(value, false).split(" ");
     if (step >= 27 * 86400) return day.slice(0, 7);
     if (step >= 86400) return day.slice(place ? 5 : 0);
-    return place && clock !== "00:00" ? clock : day.slice(5);
+    if (clock === "00:00") return day.slice(5);
+    return place ? clock : `${day.slice(5)} ${clock}`;
   });
+}
+// What a finding is called; two campaigns may call different ones alike.
+const nameOf = (row) => COLUMNS.ids[row] + (COLUMNS.other?.[row] ? " (only B)" : "");
+// Labels of an axis of counts: short, so that none is cut off; there is no half of one.
+function countLabels(_, counts) {
+  return counts.map((value) => !Number.isInteger(value) ? "" : value >= 1e6 ? `${value / 1e6}M` : value >= 1000 ? `${value / 1000}k` : String(value));
 }
 function number(value, digits, scale = 1) {
   return Number.isFinite(value) ? (value * scale).toFixed(digits) : "–";

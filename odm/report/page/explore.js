@@ -107,7 +107,7 @@ function choose(row) {
 
 function pictureOf(row) {
   const facts = pictures().regions[row] ?? pictures().orbits[COLUMNS.orbit[row]];
-  if (facts) return drawPicture(facts, [300, 210], { label: `${COLUMNS.ids[row]}: the finding outlined`, chosen: row });
+  if (facts) return drawPicture(facts, [300, 210], { label: `${nameOf(row)}: the finding outlined`, chosen: row });
   return element("p", { class: "hint", text: DATA.no_picture });
 }
 
@@ -135,7 +135,7 @@ function showDetail() {
   const note = element("textarea", { placeholder: "a note", "aria-label": "note on this finding", onchange: (event) => noteFinding(row, event.target.value) });
   note.value = markOfRow(row)?.note ?? "";
   redraw(byId("detail"),
-    element("h2", { id: "chosen", text: COLUMNS.ids[row] }), pictureOf(row),
+    element("h2", { id: "chosen", text: nameOf(row) }), pictureOf(row),
     markButtons(markOfRow(row)?.mark, ["right", "wrong", "unsure"], (mark) => { markFinding(row, mark); showDetail(); }), note,
     detailList(row));
 }

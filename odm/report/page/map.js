@@ -15,7 +15,7 @@ function buildLegend(parent, values, more) {
     return dot;
   });
   parent.append(more);
-  return () => dots.forEach((dot, place) => { dot.style.background = (isDark() ? DARK_PALETTE : PALETTE)[place]; });
+  return () => dots.forEach((dot, place) => { dot.style.background = (isDark() ? DARK_PALETTE : PALETTE)[place % PALETTE.length]; });
 }
 
 class WorldMap {

@@ -92,7 +92,13 @@ function drawing(box, place, done) {
   const ends = (a, b) => [Math.min(a[0], b[0]), Math.max(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[1], b[1])];
   box.style.touchAction = "none";
   box.style.cursor = "crosshair";
-  box.addEventListener("pointerdown", (event) => { start = at(event); box.setPointerCapture(event.pointerId); });
+  const stop = () => { start = null; rubber?.remove(); };
+  box.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    start = at(event);
+    box.setPointerCapture(event.pointerId);
+  });
+  box.addEventListener("pointercancel", stop);
   box.addEventListener("pointermove", (event) => {
     if (!start) return;
     rubber?.remove();
@@ -102,8 +108,7 @@ function drawing(box, place, done) {
   box.addEventListener("pointerup", (event) => {
     if (!start) return;
     const made = ends(start, at(event));
-    start = null;
-    rubber?.remove();
+    stop();
     const big = made[1] - made[0] > (place.x1 - place.x0) / 200 && made[3] - made[2] > (place.y1 - place.y0) / 200;
     if (big) done(made);
   });

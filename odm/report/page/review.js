@@ -21,15 +21,20 @@ function tidy(facts, names) {
   return known;
 }
 
-function takeMarks(findings, inputs) {
-  for (const [id, facts] of findings) marks.findings[id] = tidy(facts, JUDGEMENTS);
-  for (const [id, facts] of inputs) marks.inputs[id] = tidy(facts, COMPLETE);
+function takeMarks(into, findings, inputs) {
+  for (const [id, facts] of findings) into.findings[id] = tidy(facts, JUDGEMENTS);
+  for (const [id, facts] of inputs) into.inputs[id] = tidy(facts, COMPLETE);
 }
 
-function loadMarks() {
+// What is kept may be newer than what is shown: this page may be open in another window too.
+function takeKept() {
+  if (!keeps) return;
   try {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? "null");
-    if (kept) takeMarks(Object.entries(kept.findings), Object.entries(kept.inputs));
+    if (!kept) return;
+    const taken = { findings: {}, inputs: {} };
+    takeMarks(taken, Object.entries(kept.findings), Object.entries(kept.inputs));
+    marks = taken;
   } catch { keeps = false; }
 }
 
@@ -43,17 +48,25 @@ function keepMarks() {
 const idOf = (row) => (COLUMNS.other?.[row] ? "b:" : "") + COLUMNS.ids[row];
 const markOfRow = (row) => marks.findings[idOf(row)];
 
-function change(of, id, facts) {
-  const now = { ...of[id], ...facts };
-  for (const name of Object.keys(now)) if (now[name] === null || now[name] === "") delete now[name];
-  if (Object.keys(now).length) of[id] = now; else delete of[id];
-  keepMarks();
+function showMarks() {
   whenMarked.forEach((listener) => listener());
   table?.draw();
   showProgress();
 }
-function markFinding(row, mark) { change(marks.findings, idOf(row), { mark: markOfRow(row)?.mark === mark ? null : mark }); }
-function noteFinding(row, note) { change(marks.findings, idOf(row), { note }); }
+
+// Changes what is marked of one thing: `facts` itself, or what it makes of the marks there are.
+function change(kind, id, facts) {
+  takeKept();
+  const of = marks[kind];
+  const now = { ...of[id], ...(typeof facts === "function" ? facts(of[id] ?? {}) : facts) };
+  for (const name of Object.keys(now)) if (now[name] === null || now[name] === "") delete now[name];
+  if (Object.keys(now).length) of[id] = now; else delete of[id];
+  keepMarks();
+  showMarks();
+}
+const toggled = (mark) => (before) => ({ mark: before.mark === mark ? null : mark });
+function markFinding(row, mark) { change("findings", idOf(row), toggled(mark)); }
+function noteFinding(row, note) { change("findings", idOf(row), { note }); }
 
 const QUEUE = DATA.queue;
 const rowsOf = new Map();
@@ -91,6 +104,14 @@ function buildReview() {
     if (event.key === "n") showCase(current + 1);
     if (event.key === "p") showCase(current - 1);
   });
+  window.addEventListener("storage", (event) => {
+    if (event.key !== KEY) return;
+    takeKept();
+    showMarks();
+    if (document.activeElement?.tagName === "TEXTAREA") return; // somebody is writing a note
+    showDetail();
+    if (!byId("review").hidden) showCase(current);
+  });
   keepMarks();
   showProgress();
 }
@@ -99,7 +120,7 @@ function buildReview() {
 function foundLine(row, again) {
   const facts = COLUMNS.shown.table.map((one) => (one.kind ? cell(one, row) : `${one.label} ${cell(one, row)}`)).join(", ");
   return element("div", { class: "found" },
-    element("strong", { text: COLUMNS.ids[row] + (COLUMNS.other?.[row] ? " (only B)" : "") }),
+    element("strong", { text: nameOf(row) }),
     element("span", { class: "hint", text: ` ${facts}` }),
     markButtons(markOfRow(row)?.mark, JUDGEMENTS, (name) => { markFinding(row, name); again(); }));
 }
@@ -110,18 +131,19 @@ function showCase(place) {
   const entry = QUEUE[current];
   const mark = marks.inputs[entry.identity] ?? {};
   const again = () => showCase(current);
-  const set = (facts) => { change(marks.inputs, entry.identity, facts); again(); };
+  const set = (facts) => { change("inputs", entry.identity, facts); again(); };
   const boxes = mark.boxes ?? [];
   const facts = pictures().orbits[entry.orbit];
   const drawn = (box) => set({ mark: "something missed", boxes: [...boxes, drawAs ? [...box, drawAs] : box] });
+  const wide = Math.max(240, Math.min(860, byId("case").clientWidth - 56)); // text as large in a narrow window
   const whole = facts
-    ? drawPicture(facts, [860, 330], { label: `the whole ${DATA.input}, findings outlined`, boxes, onbox: drawn })
+    ? drawPicture(facts, [wide, wide < 600 ? 240 : 330], { label: `the whole ${DATA.input}, findings outlined`, boxes, onbox: drawn })
     : element("p", { class: "hint", text: DATA.no_picture });
-  const note = element("textarea", { placeholder: `a note on this ${DATA.input}`, "aria-label": `note on this ${DATA.input}`, onchange: (event) => change(marks.inputs, entry.identity, { note: event.target.value }) });
+  const note = element("textarea", { placeholder: `a note on this ${DATA.input}`, "aria-label": `note on this ${DATA.input}`, onchange: (event) => change("inputs", entry.identity, { note: event.target.value }) });
   note.value = mark.note ?? "";
   const layers = DATA.layers.length
     ? [element("div", { class: "buttons" }, element("span", { class: "hint", text: "Draw as" }), markButtons(drawAs, DATA.layers, (name) => { drawAs = name; again(); }))] : [];
-  const hint = `Red: what was found${DATA.against ? "; dashed blue: only by B" : ""}. Drag over the picture to draw what was missed.`;
+  const hint = `Red: what was found${DATA.against ? "; dashed blue: only by B" : ""}${DATA.layers.length ? "; light blue line: leading edge" : ""}. Drag over the picture to draw what was missed.`;
   redraw(byId("case"),
     element("h2", { text: `${current + 1} of ${QUEUE.length}: ${DATA.sources[entry.orbit]}` }), whole,
     element("p", { class: "hint", text: hint }), ...layers,
@@ -130,7 +152,7 @@ function showCase(place) {
     element("div", { class: "buttons" },
       element("button", { type: "button", text: "Previous (p)", onclick: () => showCase(current - 1) }),
       element("button", { type: "button", text: "Next (n)", onclick: () => showCase(current + 1) }),
-      ...(boxes.length ? [element("button", { type: "button", text: `Remove the last of ${boxes.length} drawn`, onclick: () => set({ boxes: boxes.length > 1 ? boxes.slice(0, -1) : null }) })] : [])), note);
+      ...(boxes.length ? [element("button", { type: "button", text: `Remove the last of ${boxes.length} drawn`, onclick: () => set(boxes.length > 1 ? { boxes: boxes.slice(0, -1) } : { boxes: null, mark: null }) })] : [])), note);
   showProgress();
 }
 
@@ -155,8 +177,9 @@ async function loadFile(event) {
     if (given.kind !== "odm review" || given.fingerprint !== DATA.id) { say("That file holds marks of another report."); return; }
     const beside = given.against === DATA.against; // what only B found is of another B otherwise
     const own = given.findings.filter((one) => beside || !one.id.startsWith("b:"));
-    takeMarks(own.map((one) => [one.id, one]), given.inputs.map((one) => [one.identity, one]));
-    keepMarks(); whenMarked.forEach((listener) => listener()); table?.draw(); showDetail(); showCase(current);
+    takeKept();
+    takeMarks(marks, own.map((one) => [one.id, one]), given.inputs.map((one) => [one.identity, one]));
+    keepMarks(); showMarks(); showDetail(); showCase(current);
   } catch { say("That file cannot be read as marks."); } finally {
     event.target.value = ""; // so that the same file can be loaded again
   }

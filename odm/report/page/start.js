@@ -25,7 +25,7 @@ function start() {
   byId("caption").textContent = DATA.caption;
   byId("statement").textContent = DATA.statement;
   byId("notes").replaceChildren(...DATA.notes.map((text) => element("p", { text })));
-  loadMarks();
+  takeKept();
   buildCategories();
   buildCharts();
   table = new Table();
