@@ -28,10 +28,14 @@ SPLIT_MHZ = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 """Between the traces."""
 RATIOS_DB = tuple(-float(one) for one in range(1, 17))
 """Of the first trace against the main one."""
-FAINT_DB = -10.5
+FAINT_DB = -10.8
 """A fainter one does not count. In means of dB, in which noise makes faint power fainter."""
+FAINT_AHEAD_KM = 40.0
+"""So far before the main trace it is not the beginning of the same."""
 GAIN = 0.3
 """Share of the misfit by which two rises have to be better than one."""
+EXPECTED_DB, SEEN_DB, UNSEEN = 6.0, 2.0, 0.3
+"""Where the first trace should rise by so much it does by more than this, but for a share."""
 LEAST_DB, LEAST_COLUMNS = 10.0, 15
 """Only columns with so much contrast tell, and so many must."""
 APART_KM = (16.0, 19.0, 23.0, 28.0, 34.0, 41.0, 50.0, 60.0, 72.0, 86.0, 103.0)
@@ -84,16 +88,32 @@ def find_split(
     """
     if mhz.size < LEAST_COLUMNS:
         return None
-    usual, bold = (
-        _split_along(
-            level, smoothed(_main_path(level, path, mhz, gate_km, less), mhz, near), mhz, near,
-            gate_km,
-        )
-        for less in LESS_BEFORE
-    )  # fmt: skip
+
+    def main_line(start: Floats, less: float) -> Floats:
+        return smoothed(_main_path(level, start, mhz, gate_km, less), mhz, near)
+
+    lines = [main_line(path, less) for less in LESS_BEFORE]
+    usual, bold = (_split_along(level, line, mhz, near, gate_km) for line in lines)
+    if not usual and not bold:
+        # From there again: at the highest frequencies it may be farther than it was sought.
+        main = main_line(lines[0], LESS_BEFORE[0])
+        return _without_faint(level, path, main, mhz, near, gate_km)
     if not usual or not bold or max(usual.ratio_db, bold.ratio_db) < FAINT_DB:
         return usual
     return bold if bold.gain > usual.gain and bold.ratio_db >= FAINT_DB else usual
+
+
+def _without_faint(
+    level: Matrix, path: Floats, main: Floats, mhz: Floats, near: Floats, gate_km: float
+) -> Split | None:
+    """The main trace where a path runs along something else that is too faint to count."""
+    x = np.arange(max(round(25 / gate_km), 1))
+    first, second = (nanmean(mean_profile(near, along(level, line, x))) for line in (path, main))
+    faint = ((main - path) * gate_km >= FAINT_AHEAD_KM) & (first - second < FAINT_DB)
+    if faint.sum() < LEAST_COLUMNS:
+        return None
+    line = smoothed(np.where(faint, main, path), mhz, near)
+    return Split(line, np.full(mhz.size, np.inf), 0.0, float("-inf"), 0.0)
 
 
 def _split_along(
@@ -102,7 +122,7 @@ def _split_along(
     """Two traces of which ``line`` is the main one, if there are two."""
     shapes = _bank(round(gate_km, 4))
     profile = mean_profile(near, along(level, line, shapes.x))
-    one, two, contrast = _costs(profile, shapes, gate_km)
+    one, two, contrast, peak = _costs(profile, shapes, gate_km)
     rows = np.arange(mhz.size)
     found: tuple[float, float, float, Floats] | None = None
     for split in SPLIT_MHZ:
@@ -116,6 +136,9 @@ def _split_along(
         gain = 1 - float(double.min()) / max(single, 1e-6)
         if found is None or gain > found[0]:
             ratio = RATIOS_DB[int(double.min(axis=0).argmin())]
+            there = usable & (mhz - split >= mhz[0])
+            if there.any():  # the same rays, which the main trace has a split lower
+                ratio += float(np.mean((peak - np.interp(mhz - split, mhz, peak))[there]))
             found = (gain, split, ratio, apart)
     if found is None or found[0] < GAIN:
         return None
@@ -124,7 +147,19 @@ def _split_along(
         return Split(line, np.full(mhz.size, np.inf), split, ratio, gain)
     ahead = apart >= APART_KM[0]
     first = np.where(ahead, line - apart / gate_km, line)
+    expected = ahead & (contrast + ratio >= EXPECTED_DB)
+    unseen = expected & (_rise(level, first, near, gate_km) < SEEN_DB)
+    if unseen.sum() > UNSEEN * expected.sum():
+        return None
     return Split(first, np.where(ahead, apart, np.inf), split, ratio, gain)
+
+
+def _rise(level: Matrix, line: Floats, near: Floats, gate_km: float) -> Floats:
+    """(F,) dB by which what lies behind a line exceeds what lies before it."""
+    x = np.arange(-round(75 / gate_km), round(20 / gate_km) + 1)
+    profile = mean_profile(near, along(level, line, x))
+    before = np.nan_to_num(nanmean(profile[:, x * gate_km <= -36]))
+    return np.asarray(nanmean(profile[:, x >= 0]) - before)
 
 
 def _main_path(
@@ -180,9 +215,9 @@ def _bank(gate_km: float) -> _Bank:
     return _Bank(x, shapes.astype(np.float32))
 
 
-def _costs(profile: Matrix, shapes: _Bank, gate_km: float) -> tuple[Matrix, Any, Floats]:
+def _costs(profile: Matrix, shapes: _Bank, gate_km: float) -> tuple[Matrix, Any, Floats, Floats]:
     """Least squares of one rise (F, pulses), of two (F, pulses, distances, ratios), and the
-    contrast (F,) in dB."""
+    contrast (F,) and the peak (F,) in dB."""
     km = shapes.x * gate_km
     far, close = nanmean(profile[:, km <= -110]), nanmean(profile[:, (km >= -75) & (km <= -36)])
     base = np.nan_to_num(np.fmin(far, close))
@@ -203,4 +238,4 @@ def _costs(profile: Matrix, shapes: _Bank, gate_km: float) -> tuple[Matrix, Any,
         part = squares[rows, None] - 2 * lifted[rows] @ table.T + weight[rows] @ (table**2).T
         cost[rows] = part.reshape(rows.size, pulses, kinds, shifts).min(axis=3)
     two = cost[:, :, 1:].reshape(-1, pulses, len(APART_KM), len(RATIOS_DB))
-    return cost[:, :, 0], two, contrast.astype(np.float64)
+    return cost[:, :, 0], two, contrast.astype(np.float64), peak.astype(np.float64)

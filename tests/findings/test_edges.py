@@ -259,12 +259,14 @@ def test_a_later_echo_at_lower_frequencies_is_no_part_of_the_edge() -> None:
     assert np.median(np.abs(found.group_range - truth)) < 5
 
 
-def two_traces(ratio_db: float, split_mhz: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
+def two_traces(
+    ratio_db: float, split_mhz: float = 0.4, level_db: float = 28.0, bend: float = 4.0
+) -> tuple[np.ndarray, np.ndarray]:
     """The edge of the ordinary trace, and the power of both: the other one a little higher."""
-    edge = curve(slope=60, bend=4)
+    edge = curve(slope=60, bend=bend)
     ahead = np.interp(FREQUENCY - split_mhz * 1e6, FREQUENCY, edge, left=np.nan)
     ahead[np.isnan(ahead)] = edge[0] - 60 * split_mhz
-    return edge, echo(edge, level_db=28) + echo(ahead, level_db=28 + ratio_db)
+    return edge, echo(edge, level_db=level_db) + echo(ahead, level_db=level_db + ratio_db)
 
 
 @pytest.mark.parametrize(("ratio_db", "ahead"), [(-7.0, True), (-8.5, True), (-13.0, False)])
@@ -273,6 +275,18 @@ def test_the_first_of_two_traces_unless_it_is_faint(ratio_db: float, ahead: bool
     found = one_edge(snr(power, looks=3), power)
     first = np.interp(FREQUENCY - 0.4e6, FREQUENCY, edge)
     error = np.abs(errors(found, first if ahead else edge))[found.frequency > 7e6]
+    assert np.median(error) <= GATE_KM
+    assert (error <= 4 * GATE_KM).mean() > 0.95
+
+
+@pytest.mark.parametrize("ratio_db", [-16.0, -20.0])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_faint_trace_far_ahead_is_not_followed(ratio_db: float, seed: int) -> None:
+    """Strong traces: also the faint one is well above the noise, and 140 km ahead at the end."""
+    edge, power = two_traces(ratio_db, 0.7, level_db=40, bend=5)
+    found = one_edge(snr(power, looks=3, seed=seed), power)
+    error = np.abs(errors(found, edge))
+    assert found.frequency.size >= 0.9 * FREQUENCY.size
     assert np.median(error) <= GATE_KM
     assert (error <= 4 * GATE_KM).mean() > 0.95
 
