@@ -28,8 +28,9 @@ SPLIT_MHZ = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 """Between the traces."""
 RATIOS_DB = tuple(-float(one) for one in range(1, 17))
 """Of the first trace against the main one."""
-FAINT_DB = -10.8
-"""A fainter one does not count. In means of dB, in which noise makes faint power fainter."""
+FAINT_DB, FAINTER_DB_MHZ = -10.4, 3.5
+"""A fainter one does not count: 10 dB of power. In means of dB noise makes faint power fainter, the
+more the farther the traces are apart."""
 FAINT_AHEAD_KM = 40.0
 """So far before the main trace it is not the beginning of the same."""
 GAIN = 0.3
@@ -139,6 +140,7 @@ def _split_along(
             there = usable & (mhz - split >= mhz[0])
             if there.any():  # the same rays, which the main trace has a split lower
                 ratio += float(np.mean((peak - np.interp(mhz - split, mhz, peak))[there]))
+            ratio += FAINTER_DB_MHZ * (split - 0.25)
             found = (gain, split, ratio, apart)
     if found is None or found[0] < GAIN:
         return None
