@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from odm.physics.raytrace import (
     QuasiParabola,
     Rays,
     elevations,
+    group_path,
     minimum_group_path,
     reflection_distance,
     trace,
@@ -56,6 +58,10 @@ LARGEST_ERROR = {"F": (0.8, 30.0), "Es": (1.5, 15.0)}
 """Of critical frequency (MHz) and height (km), by the edge's own errors; with a larger standard
 deviation there is no answer."""
 LARGEST_MISFIT_KM = 60.0
+STEP = 1e-3
+"""Relative, of a value for a derivative."""
+GONE_KM_MHZ = 200.0
+"""By which a frequency that a layer lets through is farther off, the lower its critical one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +157,47 @@ def rays_of(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Rays:
         changes: of `CHANGES`; each ray meets the layer of the place where it turns.
     """
     elevation = elevations(LEAST_RAYS)[None]
+    return trace(mhz[:, None], elevation, _layer_met(values, elevation, changes))
+
+
+def _layer_met(values: Any, elevation: Any, changes: Changes) -> QuasiParabola:
+    """The layer where rays turn; ``values``: three numbers, or arrays that broadcast."""
     critical, height, thickness = values
+    if changes == (0.0, 0.0):
+        return QuasiParabola(critical, height, thickness)
     there = reflection_distance(elevation, height - 0.6 * thickness)
     far = np.minimum(there, FARTHEST_KM) / 1000
-    layer = QuasiParabola(
-        critical * (1 + changes[0] * far), height + changes[1] * far, float(thickness)
-    )
-    return trace(mhz[:, None], elevation, layer)
+    return QuasiParabola(critical * (1 + changes[0] * far), height + changes[1] * far, thickness)
 
 
 def least_path(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Floats:
     """P'(f) in km of a layer, as `rays_of` takes it; one that lets a frequency through has none
     there (NaN)."""
-    rays = rays_of(mhz, values, changes)
-    return np.asarray(minimum_group_path(rays.group_path), np.float64)
+    return np.asarray(minimum_group_path(_paths(mhz, values, changes)), np.float64)
+
+
+def _paths(mhz: Floats, values: Floats, changes: Changes) -> Floats:
+    elevation = elevations(LEAST_RAYS)[None]
+    layer = _layer_met(values, elevation, changes)
+    return np.asarray(group_path(mhz[:, None], elevation, layer), np.float64)
+
+
+def _slopes(mhz: Floats, values: Floats, changes: Changes) -> Floats:
+    """(F, 3) derivatives of `least_path` by the values, NaN where it has none.
+
+    The ray of least path moves with the values, but the path around its least does not depend on
+    it: the three rays around it tell.
+    """
+    paths = np.nan_to_num(_paths(mhz, values, changes), nan=np.inf)
+    best = np.clip(paths.argmin(axis=1), 1, paths.shape[1] - 2)
+    around = best[:, None] + np.arange(-1, 2)
+    elevation = elevations(LEAST_RAYS)[around]
+    steps = STEP * values
+    moved = (values + np.diag(steps)).T[:, :, None, None]  # value, step, F, ray
+    found = group_path(mhz[:, None], elevation, _layer_met(moved, elevation[None], changes))
+    beside = minimum_group_path(found.reshape(-1, 3)).reshape(3, -1)
+    here = minimum_group_path(np.take_along_axis(paths, around, axis=1))
+    return np.asarray((beside - here) / steps[:, None]).T
 
 
 def _fit(
@@ -182,14 +215,23 @@ def _fit(
         # farther its critical frequency.
         gone = np.isnan(model)
         off = (
-            np.where(gone, 500.0 + 200.0 * (high[0] - values[0]), model - path[some]) / sigma[some]
+            np.where(gone, 500.0 + GONE_KM_MHZ * (high[0] - values[0]), model - path[some])
+            / sigma[some]
         )
         return np.concatenate([off, (values - mean) / loose])
 
+    def jacobian(
+        values: Floats, changes: Changes = (0.0, 0.0), some: slice = slice(None)
+    ) -> Floats:
+        slopes = _slopes(mhz[some], values, changes)
+        slopes[np.isnan(slopes).all(axis=1)] = (-GONE_KM_MHZ, 0.0, 0.0)
+        slopes = np.nan_to_num(slopes)  # of a frequency that is gone at the next value
+        return np.concatenate([slopes / sigma[some][:, None], np.diag(1 / loose)])
+
     start = _start(layer, mhz, path, low, high, mean)
     found = least_squares(
-        residuals, start, bounds=(low, high), loss="soft_l1", f_scale=3.0,
-        x_scale=(0.3, 5.0, 5.0), diff_step=1e-3, max_nfev=60,
+        residuals, start, jacobian, bounds=(low, high), loss="soft_l1", f_scale=3.0,
+        x_scale=(0.3, 5.0, 5.0), max_nfev=60,
     )  # fmt: skip
     off = least_path(mhz, found.x) - path
     if not np.isfinite(off).all():
@@ -201,11 +243,16 @@ def _fit(
         return None
     # Where the layer does not fit to within the errors, these were too small.
     worse = max(float(np.mean((off / sigma) ** 2)) * mhz.size / max(mhz.size - 3, 1), 1.0)
-    return found.x, covariance * worse, misfit, _others(residuals, found.x, layer, (low, high))
+    return (
+        found.x,
+        covariance * worse,
+        misfit,
+        _others((residuals, jacobian), found.x, layer, (low, high)),
+    )
 
 
 def _others(
-    residuals: Callable[[Floats, Changes, slice], Floats],
+    functions: tuple[Callable[[Floats, Changes, slice], Floats], ...],
     values: Floats,
     layer: str,
     bounds: tuple[Floats, Floats],
@@ -215,8 +262,8 @@ def _others(
     found = []
     for changes in ((one, 0.0), (-one, 0.0), (0.0, two), (0.0, -two)):
         again = least_squares(
-            residuals, values, bounds=bounds, args=(changes, THIN), loss="soft_l1", f_scale=3.0,
-            x_scale=(0.3, 5.0, 5.0), diff_step=1e-3, max_nfev=25, ftol=1e-4,
+            functions[0], values, functions[1], bounds=bounds, args=(changes, THIN),
+            loss="soft_l1", f_scale=3.0, x_scale=(0.3, 5.0, 5.0), max_nfev=25, ftol=1e-4,
         )  # fmt: skip
         found.append((changes, again.x))
     return found
@@ -226,19 +273,18 @@ def _start(
     layer: str, mhz: Floats, path: Floats, low: Floats, high: Floats, mean: Floats
 ) -> Floats:
     """The best of a few layers on a coarse grid."""
-    best, least = mean, np.inf
     some = np.linspace(0, mhz.size - 1, 9).round().astype(int)
     heights = (250.0, 300.0, 350.0) if layer == "F" else (100.0, 112.0, 125.0)
-    for critical in np.linspace(low[0] + 0.5, high[0] - 0.5, 16):
-        for height in heights:
-            values = np.array([critical, height, mean[2]])
-            off = least_path(mhz[some], values) - path[some]
-            gone = float(np.isnan(off).mean())
-            if gone > 0.5:
-                continue
-            cost = float(np.nanmean(np.abs(off))) + 2000 * gone
-            if cost < least:
-                best, least = values, cost
+    tried = np.array(
+        [(c, h, mean[2]) for c in np.linspace(low[0] + 0.5, high[0] - 0.5, 16) for h in heights]
+    )
+    paths = _paths(mhz[some], tried.T[:, :, None, None], (0.0, 0.0))
+    found = minimum_group_path(paths.reshape(-1, LEAST_RAYS)).reshape(len(tried), -1)
+    off = np.abs(found - path[some])
+    gone = np.isnan(off).mean(axis=1)
+    cost = np.nan_to_num(off).sum(axis=1) / np.maximum((~np.isnan(off)).sum(axis=1), 1)
+    cost = np.where(gone > 0.5, np.inf, cost + 2000 * gone)
+    best = tried[cost.argmin()] if np.isfinite(cost).any() else mean
     return np.asarray(np.clip(best, low + 1e-3, high - 1e-3))
 
 

@@ -48,32 +48,63 @@ def trace(frequency: Any, elevation: Any, layer: QuasiParabola) -> Rays:
         elevation: at the ground, radians, above 0 and up to pi/2; broadcasts with ``frequency``.
         layer: the layer; below its base there is free space.
     """
+    ray = _within(frequency, elevation, layer)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        root_c = np.sqrt(ray.c)
+        angle = (
+            np.arccos(EARTH_RADIUS_KM / ray.base * ray.cos_beta)
+            - np.asarray(elevation)
+            - EARTH_RADIUS_KM * ray.cos_beta / (2 * root_c)
+            * np.log(
+                ray.inside
+                / (4 * ray.c * (ray.sin_gamma + root_c / ray.base + ray.b / (2 * root_c)) ** 2)
+            )
+        )  # fmt: skip
+    return Rays(_group_path(ray), 2 * EARTH_RADIUS_KM * angle)
+
+
+def group_path(frequency: Any, elevation: Any, layer: QuasiParabola) -> Floats:
+    """The group path of `trace` alone, in half the time."""
+    return _group_path(_within(frequency, elevation, layer))
+
+
+class _Ray(NamedTuple):
+    """What both integrals have: a, b, c of the radicand; ``inside``: its discriminant."""
+
+    cos_beta: Any
+    sin_beta: Any
+    sin_gamma: Any
+    base: Any
+    a: Any
+    b: Any
+    c: Any
+    inside: Any
+
+
+def _within(frequency: Any, elevation: Any, layer: QuasiParabola) -> _Ray:
     earth = EARTH_RADIUS_KM
     ratio2 = (np.asarray(frequency) / layer.critical_frequency) ** 2
     peak = earth + np.asarray(layer.peak_height)
     base = peak - layer.semi_thickness
     cos_beta, sin_beta = np.cos(elevation), np.sin(elevation)
-    cos_gamma = earth / base * cos_beta  # gamma: the ray against the horizontal at the base
-    sin_gamma = np.sqrt(1 - cos_gamma**2)
+    sin_gamma = np.sqrt(1 - (earth / base * cos_beta) ** 2)  # against the horizontal at the base
     steep = base**2 / (ratio2 * layer.semi_thickness**2)
     a = 1 - 1 / ratio2 + steep
     b = -2 * peak * steep
     c = peak**2 * steep - (earth * cos_beta) ** 2
     inside = b**2 - 4 * a * c  # below 0 the wave is nowhere turned back
+    inside = np.where(inside > 0, inside, np.nan)
+    return _Ray(cos_beta, sin_beta, sin_gamma, base, a, b, c, inside)
+
+
+def _group_path(ray: _Ray) -> Floats:
+    base, a, b = ray.base, ray.a, ray.b
     with np.errstate(invalid="ignore", divide="ignore"):
-        inside = np.where(inside > 0, inside, np.nan)
-        root_c, root_a = np.sqrt(c), np.sqrt(a)
-        angle = (
-            np.arccos(cos_gamma)
-            - np.asarray(elevation)
-            - earth * cos_beta / (2 * root_c)
-            * np.log(inside / (4 * c * (sin_gamma + root_c / base + b / (2 * root_c)) ** 2))
-        )  # fmt: skip
-        within = -base * sin_gamma - b / (4 * root_a) * np.log(
-            inside / (2 * a * base + b + 2 * base * root_a * sin_gamma) ** 2
+        root_a = np.sqrt(a)
+        within = -base * ray.sin_gamma - b / (4 * root_a) * np.log(
+            ray.inside / (2 * a * base + b + 2 * base * root_a * ray.sin_gamma) ** 2
         )
-        group_path = 2 * (base * sin_gamma - earth * sin_beta + within / a)
-    return Rays(group_path, 2 * earth * angle)
+        return np.asarray(2 * (base * ray.sin_gamma - EARTH_RADIUS_KM * ray.sin_beta + within / a))
 
 
 def elevations(number: int, lowest_deg: float = 0.3, highest_deg: float = 89.5) -> Floats:
