@@ -72,6 +72,10 @@ MODEL_SHARE = 0.75
 """Of the CPUs, where the model runs on them; the rest reads and finishes."""
 
 
+SHARES_OF_LITTLE = 4
+"""Tasks that share less than a CPU: two cores read and finish two each, whatever takes longer."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """How the work is spread over the cluster.
@@ -138,7 +142,7 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
         model_cpus=model_cpus,
         model_gpus=gpus,
         threads=threads,
-        task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / 2, 3),
+        task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / SHARES_OF_LITTLE, 3),
         # A process of its own starts for each of them, which on a few cores costs more than it
         # brings; of a cluster that others may join it is not known how many fit.
         readers=workers.readers or (cpus if cluster.started else None),
