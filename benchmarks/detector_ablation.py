@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, report
+from common import report
 from simulated_ionograms import scored_set, training_set
 
 from odm.archive.files import write_bytes
@@ -137,7 +137,7 @@ def _show(options: argparse.Namespace) -> None:
         print(f"no cell of this budget in {options.work}")
         return
     report("detector_ablation", rows, epochs=options.epochs, ionograms=options.ionograms,
-           size=options.size, results=str(RESULTS.name))  # fmt: skip
+           size=options.size)  # fmt: skip
 
 
 if __name__ == "__main__":

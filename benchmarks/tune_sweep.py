@@ -81,6 +81,9 @@ def main() -> None:
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder.path / "report", kept, ignore=shutil.ignore_patterns("*.html"))
     shutil.copy(folder.journal, kept / folder.journal.name)
+    for name in ("best.yaml", "summary.json"):  # they name the data set: not by this machine's path
+        text = (kept / name).read_text()
+        (kept / name).write_text(text.replace(str(options.work), "runs/tune"))
     rows = [
         {name: "" if value is None else _short(value) for name, value in row.items()}
         for row in found.rows()
