@@ -2,7 +2,7 @@
 
     python benchmarks/edges.py --ionograms 200 [--model DETECTOR] [--segmenter SEGMENTER]
 
-Tuned on the ionograms of seeds 71 to 73; scored on another. Simulated data only.
+Tuned on the ionograms of seeds 71 to 73, 404, 505, 606, 707 and 808; scored on another. Simulated data only.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def main() -> None:
     chief = scored["path segments"]
     folder: Path = options.out
     folder.mkdir(parents=True, exist_ok=True)
-    about = f"{SIMULATED_DATA} Seed {options.seed}, {len(cases)} ionograms; tuned on 71 to 73."
+    about = f"{SIMULATED_DATA} Seed {options.seed}, {len(cases)} ionograms; tuned on others."
     if options.brief:
         by_snr, by_share = (bands(chief, *of) for of in (SNR_BANDS, SHARE_BANDS))
         report("edges_brief", rows, about=about, by_snr=by_snr, by_share=by_share)
