@@ -217,7 +217,10 @@ def _followed(jobs: Jobs, name: str) -> int:
         lines = [line for line in job.message.splitlines() if line.strip()]
         _say(f"job {name} failed: {lines[0] if lines else 'Ray does not say why'}")
     elif job.exit_code == 127:
-        _say("the cluster's head has no odm command: install it there")
+        _say(
+            "the cluster's head found no odm command: install it there, or start Ray with the "
+            "environment that has it on its PATH"
+        )
     elif job.status != "SUCCEEDED":
         _say(f"job {name} {job.status.lower()}, exit code {job.code}")
     return job.code

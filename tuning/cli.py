@@ -191,7 +191,7 @@ def thresholds(
         lambda sweep: SweepFolder.of(sweep, out, name),
         seed=seed,
         engine=engine,
-        meter=progress,
+        meter=lambda what, total: progress(what, total, "inputs"),
         say=_say,
     )
     if save and found.gains:
