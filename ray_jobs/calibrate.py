@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import pickle
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from odm.reprocess.readers import Task
 from odm.reprocess.stages import Draft, Result, Stages
 from ray_jobs.cluster import connect, data_settings
 from ray_jobs.estimate import Rates
+from ray_jobs.quiet import dropped
 from ray_jobs.reprocess import BLOCK_BYTES, absolute, begin, per_task, plan_layout
 from ray_jobs.samples import told
 
@@ -189,7 +191,9 @@ def task_seconds(size: int, tasks: int = 100) -> float:
             pass
         return time.process_time() - began
 
-    with data_settings(enable_progress_bars=False, print_on_execution_start=False):
+    quiet = {"enable_progress_bars": False, "print_on_execution_start": False}
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    with dropped(), data_settings(**quiet):
         run(10)
         few, many = run(20), run(20 + tasks)
     return max(1e-6, (many - few) / (TASKS * tasks))

@@ -26,8 +26,13 @@ Dashboard = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="As odm submit and odm jobs list say.")]
 
-submit_app = typer.Typer()
-jobs_app = typer.Typer(no_args_is_help=True, help="Jobs on a cluster: list, status, logs, stop.")
+submit_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+jobs_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # would take [default: ...] for markup
+    help="Jobs on a cluster: list, status, logs, stop.",
+)
 
 
 @submit_app.command(
@@ -195,7 +200,8 @@ def check_command(words: list[str]) -> list[str]:
     if parsed.params.get("address"):
         raise InputError("a job runs on the cluster that it is submitted to: give --address first")
     source = parsed.get_parameter_source("space")
-    if source is not None and source.name == "DEFAULT":
+    default = source is not None and source.name == "DEFAULT"
+    if default and parsed.params["space"].exists():
         return [*words, "--space", str(parsed.params["space"])]
     return words
 
@@ -211,7 +217,10 @@ def _followed(jobs: Jobs, name: str) -> int:
         lines = [line for line in job.message.splitlines() if line.strip()]
         _say(f"job {name} failed: {lines[0] if lines else 'Ray does not say why'}")
     elif job.exit_code == 127:
-        _say("the cluster's head has no odm command: install it there")
+        _say(
+            "the cluster's head found no odm command: install it there, or start Ray with the "
+            "environment that has it on its PATH"
+        )
     elif job.status != "SUCCEEDED":
         _say(f"job {name} {job.status.lower()}, exit code {job.code}")
     return job.code

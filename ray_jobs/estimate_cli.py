@@ -13,7 +13,7 @@ from odm.archive.errors import InputError
 if TYPE_CHECKING:
     from ray_jobs.estimate import Estimate, Rates
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()

@@ -36,7 +36,7 @@ JUNK = (
 )  # fmt: skip
 DATA = (
     "*.h5", "*.hdf5", "*.npz", "*.npy", "*.ngi", "*.parquet", "*.zip", "*.tar", "*.gz", "*.bz2",
-    "*.xz", "*.pt", "*.pth", "*.onnx", "campaign.json",
+    "*.xz", "*.pt", "*.pth", "*.onnx", "campaign.json", "last.safetensors", "best.safetensors",
 )  # fmt: skip
 """What the machines of a cluster find in their shared storage."""
 

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from tuning.folder import SweepFolder
     from tuning.spaces import Task
 
-app = typer.Typer(no_args_is_help=True, help="Search hyperparameters, and report what was found.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # would take [default: ...] for markup
+    help="Search hyperparameters, and report what was found.",
+)
 
 Overrides = Annotated[
     list[str] | None,
@@ -66,11 +71,20 @@ Wait = Annotated[
     float, typer.Option(help="Seconds that a trial waits for room before the sweep ends.", min=1)
 ]
 SWEEPS = Path("sweeps")
+SPACES = {
+    task: Path(f"configs/space_{task}.yaml") for task in ("segmenter", "detector", "thresholds")
+}
 
 
 @app.callback()
 def _group() -> None:
     pass
+
+
+def _own(space: Path, task: str) -> Path:
+    """The space; elsewhere than in a checkout the default is that of the code's own checkout."""
+    there = Path(__file__).resolve().parents[1] / space
+    return there if space == SPACES[task] and not space.exists() and there.exists() else space
 
 
 def _search(task: Task, example: str) -> None:
@@ -80,7 +94,7 @@ def _search(task: Task, example: str) -> None:
     def command(
         overrides: Overrides = None,
         data: Data = DATA,
-        space: SpaceFile = Path(f"configs/space_{task}.yaml"),
+        space: SpaceFile = SPACES[task],
         trials: Trials = 20,
         name: Name = None,
         out: Out = SWEEPS,
@@ -110,7 +124,7 @@ def _search(task: Task, example: str) -> None:
         sweep, dataset = plan_sweep(
             task,
             read_settings(config, overrides or [], SETTINGS[task]),
-            read_space(space, task),
+            read_space(_own(space, task), task),
             data,
             objectives=tuple(objective or ()),
             rule=Rule(scheduler, grace, reduction),
@@ -143,7 +157,7 @@ _search(
 def thresholds(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped model by its name.")],
     data: Data = DATA,
-    space: SpaceFile = Path("configs/space_thresholds.yaml"),
+    space: SpaceFile = SPACES["thresholds"],
     trials: Trials = 100,
     name: Name = None,
     out: Out = SWEEPS,
@@ -172,12 +186,12 @@ def thresholds(
     place, found = search_thresholds(
         folder,
         data,
-        read_space(space, "thresholds"),
+        read_space(_own(space, "thresholds"), "thresholds"),
         trials,
         lambda sweep: SweepFolder.of(sweep, out, name),
         seed=seed,
         engine=engine,
-        meter=progress,
+        meter=lambda what, total: progress(what, total, "inputs"),
         say=_say,
     )
     if save and found.gains:

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optuna.trial import TrialState
+
 from odm.images.figure import new_figure, write_figure
 from tuning.findings import HINT, Found, best_so_far, curves
 from tuning.spaces import Choices
@@ -24,7 +26,8 @@ CAPTIONS = {
     HISTORY: "Every trial, and the best so far; beside it the first objective by epoch.",
     IMPORTANCE: "How much each parameter decides whether a trial is among the best quarter "
     f"(PED-ANOVA); shares of 1. Of fewer than {HINT} trials it is a hint.",
-    PARALLEL: "A line a trial through its values; the colour is the first objective.",
+    PARALLEL: "A line a trial through its values; the colour is the first objective, grey what was "
+    "stopped early.",
     SEEDS: "The best few trained again with other seeds: points are seeds, bars the standard "
     "deviation between them.",
     PARETO: "The first two objectives; the line joins the trials that no other one beats in all.",
@@ -54,6 +57,9 @@ def _history(found: Found) -> Any:
     axes: Any = figure.subplots(1, 2 if learnt else 1, squeeze=False)[0]
     ended = {one.number: one.values[0] for one in found.best}
     axes[0].plot(list(ended), list(ended.values()), "o", ms=4, color="tab:blue", label="a trial")
+    left = {number: curve[-1][1] for number, curve in learnt.items() if number not in ended}
+    if left:
+        axes[0].plot(list(left), list(left.values()), "x", ms=4, color="0.6", label="did not end")
     steps = best_so_far(found)
     if steps:
         numbers, best = zip(*steps, strict=True)
@@ -67,6 +73,8 @@ def _history(found: Found) -> Any:
         axes[1].plot(epochs, values, marker="." if ended_here else "x", ms=4, **style)
     if learnt:
         axes[1].set(xlabel="epoch (crosses: stopped or failed)", ylabel=found.first.name)
+    for one in axes:
+        one.xaxis.get_major_locator().set_params(integer=True)
     _grid(*axes)
     return figure
 
@@ -93,6 +101,10 @@ def _parallel(found: Found) -> Any:
     axes = figure.subplots()
     values = [one.values[0] for one in found.best]
     low, high = min(values), max(values)
+    for one in found.trials:
+        if one.state == TrialState.PRUNED:
+            heights = [_height(found, name, one.params[name]) for name in names]
+            axes.plot(range(len(names)), heights, color="0.85", lw=0.8)
     for one in reversed(found.best):  # the best is drawn last, on top
         share = (one.values[0] - low) / (high - low) if high > low else 0.5
         share = share if found.first.maximised else 1 - share

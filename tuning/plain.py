@@ -31,7 +31,7 @@ def run_plain(ledger: Ledger, total: int, run: Run, board: Board | None = None) 
             # Whatever it is, the next values may do better; an interrupt is none of it.
             ledger.fail(asked.number, reason_of(error))
             if board is not None:
-                board.say(f"trial {asked.number} failed: {reason_of(error)}")
+                board.failed(asked.number, reason_of(error))
         else:
             ledger.finish(asked.number, outcome.facts, stopped=outcome.stopped)
         if board is not None:

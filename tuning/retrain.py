@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from odm.archive.errors import InputError
 from odm.models.base import find_device
 from odm.training.launch import Launch
 from tuning.findings import read_sweep
@@ -45,11 +46,12 @@ def retrain_best(
         A row for each seed: seed, the sweep's first objective on validation, and the model folder.
 
     Raises:
-        TuningError: no trial has come to its end, or thresholds were searched.
+        InputError: thresholds were searched.
+        TuningError: no trial has come to its end.
     """
     found = read_sweep(folder)
     if found.sweep.task == "thresholds":
-        raise TuningError(f"{folder.path}: searched thresholds; there is nothing to train")
+        raise InputError(f"{folder.path}: searched thresholds; there is nothing to train")
     if not found.best:
         raise TuningError(f"{folder.path}: no trial has come to its end yet")
     settings = best_settings(found, epochs or found.sweep.full_epochs)

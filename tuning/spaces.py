@@ -216,12 +216,23 @@ class Space:
         Raises:
             InputError: one cannot be; the message names the parameter and the value.
         """
+        _check_options(self.task, base)
         for name, domain in self.domains.items():
             for value in domain.ends:
                 try:
-                    settings_of(self.task, base, {name: self._typed(name, value)})
+                    settings = settings_of(self.task, base, {name: self._typed(name, value)})
+                    _check_options(self.task, settings)
                 except InputError as error:
                     raise InputError(f"{name} = {value}: {error}") from None
+
+    def some(self, base: TaskSettings) -> TaskSettings:
+        """Settings with one of the models that are searched."""
+        values = {
+            name: self._typed(name, domain.ends[0])
+            for name, domain in self.domains.items()
+            if PARAMETERS[self.task][name].key.startswith("model.")
+        }
+        return settings_of(self.task, base, values)
 
     def _typed(self, name: str, value: Value) -> Value:
         whole = PARAMETERS[self.task][name].whole
@@ -288,7 +299,8 @@ def _impossible(parameter: Parameter, domain: Range | Choices, name: str) -> str
     for value in domain.ends:
         if parameter.known is not None:
             if value not in parameter.known or isinstance(value, bool):
-                return f"{value!r} is none of {', '.join(map(str, parameter.known))}"
+                hint = ' (in YAML off without quotes is false: write "off")' * (value is False)
+                return f"{value!r} is none of {', '.join(map(str, parameter.known))}{hint}"
             continue
         if value is None:
             continue
@@ -328,6 +340,13 @@ def settings_of(task: Task, base: TaskSettings, values: Values) -> TaskSettings:
     if size is not None and crop is not None:
         changes["data.crop"] = [min(side, size) for side in crop]
     return changed(base, changes)
+
+
+def _check_options(task: str, settings: TaskSettings) -> None:
+    from odm.models import detector, segmenters
+
+    resolve: Any = (segmenters if task == "segmenter" else detector).resolve_options
+    resolve(settings.model.architecture, **settings.model.options)
 
 
 def _setting(name: str, value: Any) -> Any:

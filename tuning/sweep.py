@@ -19,7 +19,7 @@ from tuning.objectives import objectives_of
 from tuning.spaces import IMAGE_SIZE, Space, Task
 from tuning.stopping import Rule
 from tuning.study import CUTS, Asked, Ledger
-from tuning.trial import Job
+from tuning.trial import Job, module_of
 
 BEST_FEW = 3
 """So many of the best are repeated with other seeds."""
@@ -100,6 +100,7 @@ def plan_sweep(
         TrainingError: the data set has nothing to learn from.
     """
     space.check(base)
+    module_of(task).build_model(space.some(base))  # an encoder that there is not fails every trial
     dataset = open_dataset(task, data)
     for part in ("train", "validation"):
         dataset.samples(part)
@@ -157,7 +158,7 @@ def run_sweep(
         orphans = ledger.adopt_orphans(CUTS if where.local else None)
         before = ledger.counts().finished
         if before or orphans:
-            say(f"going on: {before} trials are finished, {orphans} were cut off and begin again")
+            say(f"going on: trials finished {before}, cut off and begun again {orphans}")
         job = make_job(folder, sweep, dataset)
         with _Machinery(job, where) as machinery:
             machinery.run(ledger, trials, "sweep")

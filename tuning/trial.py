@@ -66,10 +66,8 @@ class Job:
 
     @property
     def module(self) -> ModuleType:
-        """Of the task: `odm.training.segmenter` or `odm.training.detector`."""
-        from odm.training import detector, segmenter
-
-        return segmenter if self.task == "segmenter" else detector
+        """Of the task."""
+        return module_of(self.task)
 
     @property
     def work(self) -> ScoredWork:
@@ -101,6 +99,13 @@ class Job:
         settings = self.settings_of(asked.values)
         plan = getattr(self.module, f"plan_{self.task}")
         return plan(settings, dataset, self.folder_of(asked.folder))
+
+
+def module_of(task: Task) -> ModuleType:
+    """`odm.training.segmenter` or `odm.training.detector`."""
+    from odm.training import detector, segmenter
+
+    return segmenter if task == "segmenter" else detector
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ class _Watch(tune.Callback):
     def fail(self, number: int, reason: str) -> None:
         """Close a trial that gave nothing."""
         self.ledger.fail(number, reason)
-        self.board.say(f"trial {number} failed: {reason}")
+        self.board.failed(number, reason)
 
 
 class _Stopper(tune.Stopper):

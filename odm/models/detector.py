@@ -161,9 +161,14 @@ def create_detector(name: str, **options: Any) -> Detector:
         InputError: for an unknown name or option (naming the nearest), or a value that does not
             fit; or the package `yolox` is missing.
     """
+    return Detector(name, resolve_options(name, **options))
+
+
+def resolve_options(name: str, **options: Any) -> DetectorOptions:
+    """The options of a detector, checked without building it; see `create_detector`."""
     if name not in SIZES:
         raise InputError(f"Detector: {unknown('architecture', name, SIZES)}")
-    return Detector(name, parse_options(DetectorOptions, name, options))
+    return parse_options(DetectorOptions, name, options)
 
 
 def _build(size: Size, options: DetectorOptions) -> tuple[nn.Module, Any]:

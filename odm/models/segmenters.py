@@ -138,10 +138,18 @@ def create_segmenter(name: str, **options: Any) -> Segmenter:
 
 def create_model(name: str, **options: Any) -> SegmentationModel:
     """As `create_segmenter`, for the learned ones only, whose type this gives."""
+    resolved = resolve_options(name, **options)
+    if isinstance(resolved, OdmUnetOptions):
+        return OdmUnet(resolved, name)
+    return SmpSegmenter(name, resolved)
+
+
+def resolve_options(name: str, **options: Any) -> OdmUnetOptions | RivalOptions:
+    """The options of a learned one, checked without building it; see `create_segmenter`."""
     if name in ODM_UNETS:
-        return OdmUnet(parse_options(ODM_UNETS[name], name, options), name)
+        return parse_options(ODM_UNETS[name], name, options)
     if name in RIVALS:
-        return SmpSegmenter(name, parse_options(RIVALS[name].options, name, options))
+        return parse_options(RIVALS[name].options, name, options)
     if name in CLASSICAL:
         raise InputError(f"{name} is a method without learning: it has nothing to train.")
     raise InputError(f"Segmenter: {unknown('architecture', name, available_segmenters())}")

@@ -108,7 +108,9 @@ def test_no_reader_is_timed_on_what_it_has_just_read(tmp_path: Path) -> None:
     assert len(read) == len(set(read)) == 3 and len(found.answers) == 2
 
 
-def test_rates_are_measured_on_a_cluster(tmp_path: Path, cluster: Cluster) -> None:
+def test_rates_are_measured_on_a_cluster(
+    tmp_path: Path, cluster: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
     small.write_archive(tmp_path / "archive", 6, bad=True)
     small.write_model(tmp_path / "model")
     order = small.order(tmp_path)
@@ -120,3 +122,5 @@ def test_rates_are_measured_on_a_cluster(tmp_path: Path, cluster: Cluster) -> No
     # At least the Z spectra of a file are read: rows of 1024 numbers of 8 bytes.
     assert rates.input_bytes > 0.5 * small.ROWS * 1024 * 8 / 2
     assert estimate(rates, 1000, Size(cpus=2)).hours > 0
+    said = capfd.readouterr().err
+    assert "MapWorker" not in said and "execution finished" not in said and "WARNING" not in said

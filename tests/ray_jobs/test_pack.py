@@ -27,6 +27,7 @@ FILES = {
     "odm/__pycache__/work.pyc": "junk",
     "data/CSES_01.h5": "data",
     "campaign/outcomes/part.parquet": "data",
+    "runs/a/checkpoints/last.safetensors": "what going on needs",
 }
 
 

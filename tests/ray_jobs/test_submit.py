@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from odm.archive.errors import InputError
 from ray_jobs.cli import check_command, jobs_app, submit_app
 from ray_jobs.cluster import import_ray
+from ray_jobs.estimate_cli import app as estimate_app
 from ray_jobs.jobs import Job, Jobs, _Lines, dashboard_address
 from ray_jobs.pack import Package
 from ray_jobs.room import ClusterError
@@ -114,6 +116,22 @@ def test_what_the_command_would_refuse_is_refused_here() -> None:
     for words in (["reprocess", "orbts"], ["reprocess", "orbits", "a", "b", "--limt", "3"]):
         with pytest.raises(typer.TyperException):  # a usage error, told as any
             check_command(words)
+
+
+@pytest.mark.parametrize("app", [submit_app, jobs_app, estimate_app])
+def test_help_is_as_of_the_other_commands(app: typer.Typer) -> None:
+    """Rich takes square brackets for markup, and leaves the defaults out."""
+    words = ["list"] if app is jobs_app else []
+    shown = CliRunner().invoke(app, [*words, "--help"]).stdout
+    assert "[default: " in shown
+    assert "--install-completion" not in CliRunner().invoke(app, ["--help"]).stdout
+
+
+def test_a_space_that_is_not_here_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert check_command(["tune", "segmenter"]) == ["tune", "segmenter"]
 
 
 def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from tests.tuning.sweeps import settings
 from tuning.findings import FEWEST, read_sweep
 from tuning.folder import Sweep, SweepFolder
 from tuning.objectives import objectives_of
+from tuning.pictures import _history, _parallel
 from tuning.report import text, write_report
 from tuning.spaces import make_space
 from tuning.study import Ledger
@@ -67,6 +68,21 @@ def test_nothing_is_said_of_few_trials_or_of_trials_that_are_alike(tmp_path: Pat
     assert f"(of {FEWEST} trials: a hint)" in text(read_sweep(folder))
     folder, _ = told(tmp_path / "alike", FEWEST, flat=True)
     assert read_sweep(folder).importance == {}
+
+
+def test_trials_that_were_stopped_are_drawn(tmp_path: Path) -> None:
+    folder, ledger = told(tmp_path, 3)
+    for value in (0.1, 0.2):
+        number = ledger.ask().number
+        ledger.report(number, 1, value)
+        ledger.finish(number, {"region_f1": value, "epochs": 1}, stopped=True)
+    history, parallel = (draw(read_sweep(folder)) for draw in (_history, _parallel))
+    lines = {line.get_label(): line for line in history.axes[0].lines}
+    assert list(lines["did not end"].get_xdata()) == [3, 4]
+    assert list(lines["did not end"].get_ydata()) == [0.1, 0.2]
+    history.axes[0].set_xlim(0, 1)  # no half trials, however few there are
+    assert all(float(tick).is_integer() for tick in history.axes[0].get_xticks())
+    assert sum(line.get_color() == "0.85" for line in parallel.axes[0].lines) == 2
 
 
 def test_noise_beside_differences(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from optuna.distributions import (
 
 from odm.archive.errors import InputError
 from odm.training.box_settings import DetectorSettings
-from odm.training.settings import TrainSettings
+from odm.training.settings import TrainSettings, read_settings
 from tuning.objectives import objectives_of
 from tuning.spaces import (
     PARAMETERS,
@@ -49,7 +49,7 @@ def test_the_spaces_that_come_with_it(task: Task) -> None:
         ({"odconv": {"choices": []}}, "odconv: the range is empty"),
         ({"odconv": {"choices": ["all", "all"]}}, "one of them is there twice"),
         ({"odconv": {"choices": ["al"]}}, "odconv: 'al' is none of none, depthwise"),
-        ({"sdi_levels": {"choices": [False]}}, "sdi_levels: False is none of off, 4-32, all"),
+        ({"sdi_levels": {"choices": [False]}}, 'False is none of off, 4-32, all .*write "off"'),
         ({"odconv_kernels": {"low": 1, "high": 4}}, "odconv_kernels: give choices, such as 1, 2"),
         ({"image_size": {"low": 256, "high": 512}}, "image_size: give choices"),
         ({"image_size": {"choices": [250]}}, "image_size: 250 is no multiple of 32"),
@@ -82,6 +82,19 @@ def test_a_value_that_the_settings_refuse_is_found_before_a_trial() -> None:
     space = make_space("segmenter", {"learning_rate": {"low": 0.0, "high": 1.0}})
     with pytest.raises(InputError, match=r"learning_rate = 0.0: .*greater than 0"):
         space.check(TrainSettings())
+
+
+def test_a_model_that_does_not_have_it_is_found_before_a_trial() -> None:
+    space = make_space("segmenter", {"sdi_channels": {"choices": [16, 32]}})
+    unet = read_settings(None, ["model.architecture=unet"], TrainSettings)
+    with pytest.raises(InputError, match="sdi_channels = 16: unet: unknown option 'sdi_channels'"):
+        space.check(unet)
+    misspelt = read_settings(None, ["model.options={odconf: none}"], TrainSettings)
+    with pytest.raises(InputError, match=r"^odm_unet: unknown option 'odconf'; did you mean"):
+        space.check(misspelt)
+    wrong = read_settings(None, ["model.options={depth: 3}"], DetectorSettings)
+    with pytest.raises(InputError, match="yolox_nano: unknown option 'depth'"):
+        make_space("detector", {"mosaic": {"low": 0, "high": 1}}).check(wrong)
 
 
 def test_distributions() -> None:

@@ -21,10 +21,12 @@ from odm.archive.samples import Dataset
 from odm.training import segmenter
 from odm.training.settings import read_settings
 from tests.tuning.sweeps import LOCAL, kill_when, settings, space, sweep, tried
+from tuning.cli import SPACES, _own
 from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
 from tuning.report import text, write_report
 from tuning.retrain import retrain_best
+from tuning.spaces import read_space
 from tuning.stopping import Rule
 from tuning.study import Ledger, TuningError
 from tuning.sweep import Where, run_sweep
@@ -247,6 +249,37 @@ def test_the_command_is_found() -> None:
     assert EntryPoint("tune", points["tune"], "odm.commands").load() is app
 
 
+def test_an_encoder_that_there_is_not_is_found_before_a_trial(
+    dataset: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="mobilenetv3_smal_050"):
+        sweep(dataset, tmp_path, 2, LOCAL, "model.options={encoder: tu-mobilenetv3_smal_050}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_space_that_comes_with_it_is_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = _own(SPACES["thresholds"], "thresholds")
+    assert read_space(path, "thresholds").domains
+    mine = Path("configs/mine.yaml")
+    assert _own(mine, "thresholds") == mine
+
+
+@pytest.mark.parametrize("words", [["segmenter"], ["report"], ["retrain"]])
+def test_help_says_the_defaults(words: list[str]) -> None:
+    """Rich takes square brackets for markup, and leaves them out."""
+    from typer.testing import CliRunner
+
+    from tuning.cli import app
+
+    shown = CliRunner().invoke(app, [*words, "--help"]).stdout
+    assert "[default: " in shown
+    assert ("by its content]" in shown) == (words == ["segmenter"])
+    assert "--install-completion" not in CliRunner().invoke(app, ["--help"]).stdout
+
+
 def test_the_command(dataset: Path, tmp_path: Path) -> None:
     """From the command line, with a space in YAML."""
     from typer.testing import CliRunner
@@ -266,7 +299,7 @@ def test_the_command(dataset: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     content = json.loads(done.stdout)
     assert (content["done"], content["best"]["trial"]) == (1, 0)
-    assert "sweep: 1 of 1 trials done, 0 running, 0 stopped, 0 failed, best" in done.stderr
+    assert "sweep: 1 of 1 trials: 1 done, 0 stopped, 0 failed, 0 running, best" in done.stderr
     assert SweepFolder(tmp_path / "sweeps" / "small").read().full_epochs == 3
     wrong = CliRunner().invoke(app, [*command, "--objective", "region_f2"])
     assert isinstance(wrong.exception, InputError)

@@ -22,6 +22,7 @@ from odm.models.folder import save_model
 from odm.models.segmenters import create_model
 from odm.simulate.ionograms import simulate_ionograms
 from tuning.folder import Sweep, SweepFolder
+from tuning.retrain import retrain_best
 from tuning.spaces import make_space
 from tuning.study import TuningError
 from tuning.thresholds import RegionMaps, save_thresholds, search_thresholds
@@ -58,6 +59,8 @@ def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
         return SweepFolder.of(sweep, tmp_path, "x")
 
     place, found = search_thresholds(model, dataset, SPACE, 8, place_of, engine="eager")
+    with pytest.raises(InputError, match="searched thresholds; there is nothing to train"):
+        retrain_best(place, 1)
     assert set(place.read().space.domains) == {"probability", "hysteresis"}
     assert found.thresholds["minimum_area"] == 50
     assert 0.3 <= found.thresholds["threshold"] <= 0.9
