@@ -130,6 +130,8 @@ def import_ray() -> Any:
 def _before_import(address: str | None) -> Any:
     """Ray reads these when it is first imported."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    # A thread of Ray's that outlives `connect` would else start another Ray by what it asks.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     path = os.environ.get("RAY_AUTH_TOKEN_PATH")
     token = os.environ.get("RAY_AUTH_TOKEN") or path
     if path and not os.environ.get("RAY_AUTH_TOKEN"):
