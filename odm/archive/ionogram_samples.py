@@ -252,11 +252,11 @@ class IonogramDataset:
     def warnings(self) -> list[str]:
         """What a person should know before training on it."""
         split = self.config.split
-        wanted: set[str | None] = {
-            "groups": {name for name in PARTS if getattr(split, name)},
-            "time": set(PARTS),
-            "whole": {split.part},
-        }[split.by]
+        wanted: set[str | None] = set(PARTS)
+        if split.by == "groups":
+            wanted = {name for name in PARTS if getattr(split, name)}
+        elif split.by == "whole":
+            wanted = {split.part}
         there = {sample.part for sample in self.all_samples}
         found = [
             f"nothing is for {part}{self._remedy()}"
