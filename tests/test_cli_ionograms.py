@@ -94,3 +94,70 @@ def test_a_picture_becomes_a_file(
     fails(capsys, 2, *command, tmp_path / "a.png", *options, says="ends in .npz")
     fails(capsys, 2, *command, out, *options, "--time", "noon", says="time 'noon' is no date")
     fails(capsys, 2, *command, out, *options, "--convention", "up", says="convention 'up'")
+    # Another colour scale, or axes in another unit, are no ionogram; what was there stays.
+    before = out.read_bytes()
+    fails(capsys, 2, *command, out, *options, "--colours", "jet", says="--bar")
+    fails(capsys, 2, *command, out, *options, "--frequency", 0, 24900, says="--frequency in MHz")
+    fails(capsys, 2, *command, out, *options, "--frequency", 9, 3, says="9 to 3 MHz")
+    assert out.read_bytes() == before
+
+
+def simulated(folder: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A simulation of two ionograms; its first file."""
+    options = ("--count", 2, "--seed", 3, "--kind", "mixed", "--workers", 1)
+    assert run(capsys, "simulate", "ionograms", folder, *options)[0] == 0
+    return folder / "SIM3_20220815_000000.npz"
+
+
+def test_nothing_is_true_of_a_file_that_was_not_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "archive"
+    file = simulated(archive, capsys)
+    other = write_npz(archive / "OWN_20230101_000000.npz", contents())
+    code, text, _ = run(capsys, "inspect", other, "--no-picture")
+    assert code == 0
+    assert "truth" not in text
+    command = ("inspect", other, "--no-picture", "--annotations", archive)
+    fails(capsys, 2, *command, says="does not label OWN_20230101_000000.npz")
+    # A damaged neighbour keeps nobody from looking at a file, unless it is asked for.
+    (archive / "simulation.json").write_text("{")
+    code, text, _ = run(capsys, "inspect", file, "--no-picture")
+    assert code == 0
+    assert "truth" not in text
+    command = ("inspect", file, "--no-picture", "--annotations", archive)
+    fails(capsys, 1, *command, says="simulation.json: cannot be understood")
+
+
+def test_inspect_shows_what_people_drew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_npz(tmp_path / "a.npz", contents())
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "a.txt").write_text("1 0.5 0.5 0.5 0.5")
+    picture = tmp_path / "a.png"
+    command = ("inspect", file, "--annotations", labels, "--picture", picture, "--json")
+    code, text, _ = run(capsys, *command)
+    assert code == 0
+    facts = json.loads(text)
+    (low, high), (near, far) = facts["frequency_range_mhz"], facts["range_km"]
+    layer = facts["annotated"][0]
+    assert layer["layer"] == "F"
+    assert np.diff(layer["frequency_mhz"])[0] == pytest.approx((high - low) / 2, rel=0.1)
+    assert np.diff(layer["range_km"])[0] == pytest.approx((far - near) / 2, rel=0.1)
+    assert "edge_points_seen" not in layer
+    fails(capsys, 2, "inspect", file, "--model", "x", says="--edge")
+
+
+def test_data_sets_say_what_they_lack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, out = tmp_path / "archive", tmp_path / "dataset.yaml"
+    simulated(archive, capsys)
+    code, _, err = run(capsys, "dataset", "ionograms", archive, "--out", out)
+    assert code == 0
+    assert "nothing is for validation" in err
+    assert "--group-hours" in err
+    fails(capsys, 2, "dataset", "ionograms", archive, "--annotations", out, says="COCO .json")
+    fails(capsys, 2, "evaluate", "log", out, says="is a data set of ionograms")
+    truth = archive / "truth.parquet"
+    truth.write_bytes(truth.read_bytes()[:3000])
+    again = ("dataset", "ionograms", archive, "--out", tmp_path / "b.yaml")
+    fails(capsys, 1, *again, says="damaged table of truth")

@@ -29,6 +29,15 @@ def read_config(path: object, model: type[Model]) -> Model:
     Raises:
         InputError: no such file, not YAML, or a setting that cannot be; the message names it.
     """
+    return parse_config(read_yaml(path), model, path)
+
+
+def read_yaml(path: object) -> Any:
+    """The plain values of a YAML file.
+
+    Raises:
+        InputError: no such file, or not YAML.
+    """
     import yaml
 
     try:
@@ -38,13 +47,12 @@ def read_config(path: object, model: type[Model]) -> Model:
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not a text file (UTF-8)") from None
     try:
-        content = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise InputError(f"{path}: not valid YAML: {problem}{where}") from None
-    return parse_config(content, model, path)
 
 
 def parse_config(content: object, model: type[Model], where: object) -> Model:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from odm.archive.config import Settings, check_keys, parse_config
+from odm.archive.config import Settings, check_keys, parse_config, read_yaml
 from odm.archive.errors import InputError
-from odm.archive.files import read_bytes, write_bytes
+from odm.archive.files import write_bytes
 from odm.archive.ionogram_keys import IonogramKey
 from odm.archive.ionograms import IonogramListing, list_ionograms, open_ionogram
 from odm.archive.samples import placed, seen_from
@@ -201,7 +201,7 @@ class IonogramDataset:
             raise InputError(
                 f"{path}: is a data set of half-orbits; one of ionograms says kind: {KIND}"
             )
-        return cls(parse_config(_content(path), IonogramDatasetConfig, path), Path(path).parent)
+        return cls(parse_config(read_yaml(path), IonogramDatasetConfig, path), Path(path).parent)
 
     @property
     def settings(self) -> IonogramImageSettings:
@@ -236,8 +236,37 @@ class IonogramDataset:
             raise InputError(f"part {part!r} of a data set: give {', '.join(PARTS)}")
         chosen = [sample for sample in self.all_samples if sample.part == part]
         if not chosen:
-            raise InputError(f"the data set has no labelled ionogram for {part}")
+            raise InputError(f"the data set has no labelled ionogram for {part}{self._remedy()}")
         return chosen
+
+    def _remedy(self) -> str:
+        """What may fill an empty part."""
+        split = self.config.split
+        if split.by != "groups":
+            return ""
+        hint = ": give another --seed"
+        if split.group_hours:
+            hint += f", or groups shorter than {split.group_hours:g} hours (--group-hours)"
+        return f"{hint}, to odm dataset ionograms"
+
+    def warnings(self) -> list[str]:
+        """What a person should know before training on it."""
+        split = self.config.split
+        wanted: set[str | None] = set(PARTS)
+        if split.by == "groups":
+            wanted = {name for name in PARTS if getattr(split, name)}
+        elif split.by == "whole":
+            wanted = {split.part}
+        there = {sample.part for sample in self.all_samples}
+        found = [
+            f"nothing is for {part}{self._remedy()}"
+            for part in PARTS
+            if part in wanted and part not in there
+        ]
+        absent = len(self.annotations.images) - len(self.all_samples)
+        if absent:
+            found.append(f"{absent} labelled ionograms are not in the archive (by exact name)")
+        return found
 
     @cached_property
     def digest(self) -> str:
@@ -348,18 +377,5 @@ def create_ionogram_dataset(path: str | Path, config: IonogramDatasetConfig) -> 
 
 def is_ionogram_dataset(path: str | Path) -> bool:
     """Whether a ``dataset.yaml`` says that it is of ionograms."""
-    content = _content(path)
+    content = read_yaml(path)
     return isinstance(content, dict) and content.get("kind") == KIND
-
-
-def _content(path: str | Path) -> object:
-    import yaml
-
-    from odm.archive.errors import ArchiveError
-
-    try:
-        return yaml.safe_load(read_bytes(path))
-    except ArchiveError as error:
-        raise InputError(str(error)) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise InputError(f"{path}: not valid YAML") from None

@@ -94,7 +94,7 @@ def open_ionogram(path: object) -> xr.Dataset:
         # The bytes are all here, so it is no fault of a store; the libraries that read these
         # formats raise nearly anything on damaged ones.
         raise ArchiveError(path, f"damaged file ({first_line(error)})") from None
-    return _dataset(path, _checked(path, found))
+    return _dataset(path, check_ionogram(path, found))
 
 
 def is_ionogram(path: object) -> bool:
@@ -143,7 +143,7 @@ def _read(path: object, data: bytes) -> Ionogram:
     )
 
 
-def _checked(path: object, found: Ionogram) -> Ionogram:
+def check_ionogram(path: object, found: Ionogram) -> Ionogram:
     """The ionogram with rising axes in float64 and its SNR in float32.
 
     Raises:

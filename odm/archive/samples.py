@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
-from odm.archive.config import Settings, check_keys, read_config
+from odm.archive.config import Settings, check_keys, parse_config, read_yaml
 from odm.archive.coordinates import month_season
 from odm.archive.errors import InputError
 from odm.archive.files import is_uri, write_bytes
@@ -139,9 +139,16 @@ class Dataset:
         """Read ``dataset.yaml``.
 
         Raises:
-            InputError: a setting that cannot be, or no archive or annotations there.
+            InputError: a setting that cannot be, no archive or annotations there, or a data set
+                of ionograms.
         """
-        return cls(read_config(path, DatasetConfig), Path(path).parent)
+        content = read_yaml(path)
+        if isinstance(content, dict) and content.get("kind") == "ionograms":
+            raise InputError(
+                f"{path}: is a data set of ionograms; this needs one of half-orbits "
+                "(odm dataset create)"
+            )
+        return cls(parse_config(content, DatasetConfig, path), Path(path).parent)
 
     @property
     def settings(self) -> ImageSettings:

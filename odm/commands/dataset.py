@@ -176,7 +176,7 @@ def show(
 def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
     import json
 
-    parts = dataset.table()
+    parts, warnings = dataset.table(), dataset.warnings()
     facts = {
         "digest": dataset.digest,
         "archive": dataset.archive,
@@ -184,6 +184,7 @@ def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
         "labelled": len(dataset.all_samples),
         "annotations_from": dataset.annotations.source,
         "parts": parts,
+        "warnings": warnings,
     }
     if as_json:
         print(json.dumps(facts, indent=2))
@@ -191,6 +192,8 @@ def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
     print(f"{facts['labelled']} labelled of {facts['ionograms']} ionograms in {facts['archive']}")
     for row in [list(parts[0]), *(list(part.values()) for part in parts)]:
         print("  ".join(f"{text!s:<15}" for text in row).rstrip().replace("_", " "))
+    for warning in warnings:
+        typer.echo(f"note: {warning}", err=True)
     print(f"digest {facts['digest']}")
 
 

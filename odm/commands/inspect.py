@@ -58,12 +58,14 @@ def inspect(
 
         if edge not in (None, "path", "feng"):
             raise InputError(f"--edge {edge}: give path or feng")
+        if model is not None and edge is None:
+            raise InputError(f"--model {model}: finds layers for --edge; give that too")
         where = "" if no_picture else picture
         facts, target = inspect_ionogram(file, where, annotations, edge, model)
         _show(facts | ({"picture": target} if target else {}), json_)
         return
-    if edge is not None:
-        raise InputError(f"{file} is a half-orbit: leading edges are of ionograms")
+    if edge is not None or model is not None:
+        raise InputError(f"{file} is a half-orbit: --edge and --model are for ionograms")
     orbit = read_orbit(file, component)
     facts = describe(orbit, component)
     masks, source, name = _outlines(orbit, file, annotations)

@@ -27,7 +27,7 @@ def inspect_ionogram(
     Args:
         file: the ionogram.
         picture: where the picture goes; "" for none; None for a name of its own.
-        annotations: simulated archive with its layers; its own folder if None.
+        annotations: simulated archive with its layers, or labels; its own folder if None.
         edge: ``path`` or ``feng``: layers are found, with their leading edges; None: they are not.
         model: folder of the detector or pipeline for that; the package's own if None.
     """
@@ -35,11 +35,11 @@ def inspect_ionogram(
     from odm.archive.ionograms import open_ionogram
 
     ionogram = open_ionogram(file)
-    layers, source = _layers(file, ionogram, annotations)
+    layers, source, name = _layers(file, ionogram, annotations)
     facts = describe_ionogram(ionogram)
     if source:
-        facts["truth"] = [describe_layer(layer) for layer in layers] or "no layer"
-        facts["truth_from"] = source
+        facts[name] = [describe_layer(layer) for layer in layers] or "no layer"
+        facts[f"{name}_from"] = source
     if edge is not None:
         rows = _found(ionogram, edge, model)
         facts["found"] = [describe_found(row) for row in rows] or "no layer"
@@ -51,7 +51,7 @@ def inspect_ionogram(
     from odm.images.ionogram_picture import draw_ionogram
 
     target = picture or inspected(IonogramKey.of_name(file).stem)
-    draw_ionogram(target, ionogram, layers=layers, layers_name="truth" if source else "found")
+    draw_ionogram(target, ionogram, layers=layers, layers_name=name or "found")
     return facts, target
 
 
@@ -98,11 +98,13 @@ def describe_layer(layer: KnownLayer) -> dict[str, Any]:
     seen = layer.edge_snr >= SEEN_DB
     facts: dict[str, Any] = {
         "layer": layer.layer,
-        "kind": layer.kind,
+        **({"kind": layer.kind} if layer.kind else {}),
         "frequency_mhz": [round(value / 1e6, 2) for value in layer.frequency],
         "range_km": [round(value, 1) for value in layer.group_range],
-        "edge_points_seen": int(seen.sum()),
     }
+    if not layer.edge_frequency.size:  # boxes that people drew have none
+        return facts
+    facts["edge_points_seen"] = int(seen.sum())
     if seen.any():
         mhz, km = layer.edge_frequency[seen] / 1e6, layer.edge_group_range[seen]
         facts["edge_mhz"] = [round(float(mhz[i]), 2) for i in (0, -1)]
@@ -158,14 +160,31 @@ def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> list[dict[str,
 
 def _layers(
     file: str, ionogram: xr.Dataset, annotations: str | None
-) -> tuple[list[KnownLayer], str]:
+) -> tuple[list[KnownLayer], str, str]:
+    """What is known of this file, the folder that is from ("" for none), and what to call it."""
+    from odm.archive.errors import InputError, OdmError
     from odm.archive.files import local_path
-    from odm.images.ionogram_layers import is_layer_truth, read_layers
+    from odm.images.ionogram_layers import drawn_layer, is_layer_truth, read_layers
+    from odm.images.layer_labels import SIMULATED, load_layer_labels, physical_boxes
 
-    folder = annotations
+    stem, folder = Path(file).stem, annotations
     if folder is None:
         local = local_path(file)
         if local is None or not is_layer_truth(local.parent):
-            return [], ""
+            return [], "", ""
         folder = str(local.parent)
-    return read_layers(folder).get(Path(file).stem, []), folder
+    try:
+        labels = load_layer_labels(folder)
+    except OdmError:
+        if annotations is not None:
+            raise
+        return [], "", ""  # a file can be shown though what lies beside it is damaged
+    if stem not in labels.images:
+        # Beside a simulation, or labelled by nobody: that is not "no layer".
+        if annotations is not None:
+            raise InputError(f"{annotations}: does not label {Path(file).name}")
+        return [], "", ""
+    if labels.source == SIMULATED:
+        return read_layers(folder).get(stem, []), folder, "truth"
+    boxes = physical_boxes(labels.images[stem], ionogram)
+    return [drawn_layer(*box) for box in boxes], folder, "annotated"

@@ -10,6 +10,8 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="Ionograms that exist only as pictures.")
 
 Four = tuple[float, float, float, float]
+MOST_UNREAD = 0.5
+"""Share of the pixels without a colour of the scale, above which the scale is another one."""
 
 
 @app.callback()
@@ -53,9 +55,9 @@ def from_picture(
     """
     import numpy as np
 
-    from odm.archive.errors import InputError
+    from odm.archive.errors import ArchiveError, InputError
     from odm.archive.ionogram_matrix import write_matrix
-    from odm.archive.ionograms import CONVENTIONS, open_ionogram
+    from odm.archive.ionograms import CONVENTIONS, Ionogram, check_ionogram, open_ionogram
     from odm.commands.inspect_ionogram import describe_ionogram
     from odm.images.digitise import PlotScale, digitise_plot
 
@@ -78,8 +80,16 @@ def from_picture(
             cells=cells,
         ),
     )
-    if np.isnan(plot.snr).all():
-        raise InputError(f"{picture}: no pixel of the data area has a colour of the scale")
+    if plot.unread_share > MOST_UNREAD:
+        raise InputError(
+            f"{picture}: {100 * plot.unread_share:.1f} % of the data area has no colour of the "
+            "scale; give the colour map it was drawn with (--colours), or its own bar (--bar)"
+        )
+    try:  # before an older file is written over
+        axes = (plot.frequency, plot.group_range)
+        check_ionogram(out, Ionogram(plot.snr, *axes, convention, np.datetime64("NaT"), "", "", {}))
+    except ArchiveError as error:
+        raise InputError(f"{error} (--frequency in MHz, --range in km)") from None
     write_matrix(
         out,
         plot.snr,

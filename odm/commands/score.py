@@ -172,12 +172,16 @@ def _say(written: list[str], aside: bool) -> None:
 def _folder(truth: str) -> str:
     """The folder that a table of truth lies in: masks and the table of confusers are beside it."""
     from odm.archive.errors import InputError
+    from odm.archive.files import exists
 
     if not truth.endswith(".parquet"):
         return truth
     folder, slash, name = truth.rpartition("/")
-    if name != TRUTH:
-        raise InputError(f"{truth}: give the {TRUTH} of a simulated archive, or a folder of labels")
+    if name != TRUTH or not exists(truth):
+        there = "" if exists(truth) else "is not there; "
+        raise InputError(
+            f"{truth}: {there}give the {TRUTH} of a simulated archive, or a folder of labels"
+        )
     return folder if slash else "."
 
 

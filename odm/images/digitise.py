@@ -63,9 +63,14 @@ def digitise_plot(path: object, scale: PlotScale) -> DigitisedPlot:
         InputError: an area outside the picture, or a scale that cannot be meant.
     """
     picture = _picture(path)
-    for name, (low, high) in (("frequency", scale.frequency), ("range", scale.group_range)):
+    for name, (low, high), unit, unit_name in (
+        ("frequency", scale.frequency, 1e6, "MHz"),
+        ("range", scale.group_range, 1.0, "km"),
+    ):
         if not low < high:
-            raise InputError(f"{name} {low:g} to {high:g}: give the lower one first")
+            raise InputError(
+                f"{name} {low / unit:g} to {high / unit:g} {unit_name}: give the lower one first"
+            )
     if scale.snr[0] == scale.snr[1]:
         raise InputError(f"SNR {scale.snr[0]:g} to {scale.snr[1]:g}: give two different values")
     left, top, right, bottom = _whole_pixels(path, picture, scale.area, "data area")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import InputError
+from odm.archive.errors import AnnotationError, InputError
 from odm.archive.files import read_bytes
 
 TRUTH = "truth.parquet"
@@ -65,15 +65,33 @@ def read_layers(folder: str | Path) -> dict[str, list[KnownLayer]]:
     Raises:
         InputError: the folder holds no such table.
     """
-    import pyarrow.parquet as pq
-
     if not is_layer_truth(folder):
         raise InputError(f"{folder}: holds no {TRUTH} of ionograms")
-    rows = pq.read_table(io.BytesIO(read_bytes(Path(folder) / TRUTH))).to_pylist()
+    rows = read_truth(Path(folder) / TRUTH)
     known: dict[str, list[KnownLayer]] = {}
     for row in rows:
         known.setdefault(row["ionogram_id"], []).append(_layer(Path(folder), row))
     return known
+
+
+def read_truth(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """The rows of a ``truth.parquet``.
+
+    Raises:
+        AnnotationError: it is damaged, or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(read_bytes(path)), columns=columns)
+    except (OSError, pa.ArrowException):
+        raise AnnotationError(path, "", "damaged table of truth; simulate again") from None
+    lacking = sorted(set(columns or ()) - set(table.column_names))
+    if lacking:
+        raise AnnotationError(path, "", f"has no column {lacking[0]}")
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 def _layer(folder: Path, row: Mapping[str, Any]) -> KnownLayer:
@@ -91,6 +109,12 @@ def _layer(folder: Path, row: Mapping[str, Any]) -> KnownLayer:
         kind=row.get("layer_kind") or "",
         ray_model=row.get("ray_model") or "",
     )
+
+
+def drawn_layer(layer: str, low: float, high: float, near: float, far: float) -> KnownLayer:
+    """A box that a person drew (Hz, km), which says nothing of an edge."""
+    none = np.empty(0)
+    return KnownLayer(layer, (low, high), (near, far), none, none, none)
 
 
 def mask_png(mask: NDArray[np.bool_]) -> bytes:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 COLOURS = "inferno"
 LAYER_COLOURS = {"Es": "lime", "F": "cyan"}
 SEEN_DB = 6.0
+KNOWN = ("truth", "annotated")
+"""Names of what is not found by a model."""
 _RANGE_NAMES = {
     "backscatter": "group range, km",
     "vertical": "virtual height, km",
@@ -39,8 +41,8 @@ def draw_ionogram(
     Args:
         path: the picture.
         ionogram: as `odm.archive.ionograms.open_ionogram` gives it.
-        layers: drawn as boxes, outlines and leading edges; a true edge is dotted where its SNR is
-            below 6 dB, a found one red.
+        layers: drawn as boxes, outlines and leading edges. What is known: dashed boxes and white
+            edges, dotted where their SNR is below 6 dB. What was found: whole boxes, red edges.
         layers_name: what they are, for the legend.
         limits: of the colours, dB; -3 to a high percentile, at most 40, if None.
         title: instead of link and time.
@@ -89,7 +91,9 @@ def _draw_layer(
     colour = LAYER_COLOURS.get(layer.layer, "white")
     (left, right), (bottom, top) = np.array(layer.frequency) / 1e6, layer.group_range
     box = Rectangle((left, bottom), right - left, top - bottom, fill=False, ec=colour, lw=1.0)
-    name = "found" if layer.found and layers_name == "truth" else layers_name
+    if not layer.found:
+        box.set_linestyle("--")
+    name = "found" if layer.found and layers_name in KNOWN else layers_name
     box.set_label(f"{name}: {layer.kind or layer.layer}")
     axes.add_patch(box)
     if layer.mask_path is not None and layer.mask_path.is_file():

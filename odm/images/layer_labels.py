@@ -28,6 +28,7 @@ from odm.images.annotation_formats import read_voc, read_yolo
 from odm.images.coco import Shares, is_coco, read_coco
 from odm.images.drawing import AnnotatedObject, Picture
 from odm.images.ionogram import IonogramImageSettings, cell_borders
+from odm.images.ionogram_layers import read_truth
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,6 +102,11 @@ def load_layer_labels(place: str | Path, classes: tuple[str, ...] = LAYERS) -> L
     """
     path = Path(place)
     if path.is_file():
+        if path.suffix != ".json":
+            raise InputError(
+                f"{place}: a file of labels is a COCO .json; give the folder of LabelImg .xml, of "
+                "YOLO .txt or of a simulation"
+            )
         return _checked(LayerLabels(path, "coco", _coco(path), classes))
     if not path.is_dir():
         raise InputError(f"{place}: no such folder of labels")
@@ -147,17 +153,18 @@ def boxes_on_image(
 def physical_boxes(
     labelled: LabelledIonogram,
     ionogram: xr.Dataset,
-    settings: IonogramImageSettings,
+    settings: IonogramImageSettings | None = None,
     drawn_on: DrawnOn = "ionogram",
 ) -> list[Physical]:
-    """The boxes in Hz and km, from border to border of their outermost values."""
+    """The boxes in Hz and km, from border to border of their outermost values; the settings are
+    those of the window, where boxes were drawn on one."""
     frequency = np.asarray(ionogram["frequency"].values, np.float64)
     group_range = np.asarray(ionogram["group_range"].values, np.float64)
     found: list[Physical] = []
     for name, low, high, near, far in labelled.centres:
         found.append((name, *_outer(frequency, low, high), *_outer(group_range, near, far)))
     for name, left, top, right, bottom in labelled.shares:
-        if drawn_on == "window":
+        if drawn_on == "window" and settings is not None:
             pixels = np.array([left, top, right, bottom]) * np.tile(
                 [settings.width, settings.height], 2
             )
@@ -185,18 +192,18 @@ def _at_shares(axis: NDArray[np.float64], shares: list[float]) -> tuple[float, f
 
 
 def _simulated(folder: Path, classes: tuple[str, ...]) -> dict[str, LabelledIonogram]:
-    import pyarrow.parquet as pq
-
-    manifest = json.loads((folder / SIMULATION).read_text())
+    keys = simulated_keys(folder)
     path = folder / TRUTH
-    if not path.is_file() or "ionogram" not in str(manifest.get("what", "")):
+    if keys is None or not path.is_file():
         raise InputError(f"{folder}: no finished simulation of ionograms")
     columns = ["source", "layer", "frequency_min", "frequency_max", "range_min", "range_max"]
-    boxes: dict[str, list[Physical]] = {Path(name).stem: [] for name in manifest["keys"]}
+    boxes: dict[str, list[Physical]] = {Path(name).stem: [] for name in keys}
     models: dict[str, str] = {}
     masks: dict[str, list[tuple[str, str]]] = {}
-    for row in pq.read_table(path, columns=[*columns, "ray_model", "mask"]).to_pylist():
+    for row in read_truth(path, [*columns, "ray_model", "mask"]):
         stem = Path(row["source"]).stem
+        if stem not in boxes:
+            raise AnnotationError(path, stem, f"is not in {SIMULATION}")
         if row["layer"] not in classes:
             raise AnnotationError(path, stem, f"unknown class {row['layer']}")
         low, high, near, far = (row[name] for name in columns[2:])
@@ -211,6 +218,24 @@ def _simulated(folder: Path, classes: tuple[str, ...]) -> dict[str, LabelledIono
         )
         for stem, found in boxes.items()
     }
+
+
+def simulated_keys(folder: Path) -> list[str] | None:
+    """Names of the files of a simulation of ionograms; None for what is none.
+
+    Raises:
+        AnnotationError: its ``simulation.json`` cannot be read.
+    """
+    path = folder / SIMULATION
+    if not path.is_file():
+        return None
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if "ionogram" not in str(manifest.get("what", "")):
+            return None
+        return [str(name) for name in manifest["keys"]]
+    except (ValueError, AttributeError, LookupError, TypeError):
+        raise AnnotationError(path, "", "cannot be understood; simulate again") from None
 
 
 def _coco(path: Path) -> dict[str, LabelledIonogram]:

@@ -71,5 +71,8 @@ class DetectorSettings(TaskSettings):
             ("loss.l1_epochs", self.loss.l1_epochs),
         ):
             if last > self.schedule.epochs:
-                raise ValueError(f"{name} are {last} of {self.schedule.epochs} epochs")
+                raise ValueError(
+                    f"{name} = {last} is more than schedule.epochs = {self.schedule.epochs}: "
+                    "set both"
+                )
         return self

@@ -88,7 +88,7 @@ def plan_detector(
     training, validation = (
         labelled(opened.samples, part, "has_layer", "layer") for part in ("train", "validation")
     )
-    settings, card, notes = settings_of_init(settings, init, opened.settings.to_dict())
+    settings, card, notes = settings_of_init(settings, init, opened.settings.to_dict(), "detector")
     settings = _with_classes(settings, opened.config.classes)
     model = build_model(settings)
     if card is not None:

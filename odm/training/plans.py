@@ -80,7 +80,7 @@ def with_all_options(settings: S, model: ImageModel) -> S:
 
 
 def settings_of_init(
-    settings: S, init: str | None, images: Mapping[str, Any]
+    settings: S, init: str | None, images: Mapping[str, Any], kind: str
 ) -> tuple[S, ModelCard | None, tuple[str, ...]]:
     """Settings for fine-tuning, if there is a model to fine-tune.
 
@@ -88,16 +88,21 @@ def settings_of_init(
         settings: as given.
         init: its folder; None for a new model.
         images: settings of the data set's images.
+        kind: ``segmenter`` or ``detector``, what is trained.
 
     Returns:
         The settings with its model, its card, and what the user should know.
 
     Raises:
-        InputError: ``init`` is no model folder.
+        InputError: ``init`` is no model folder, or one of another kind.
     """
     if init is None:
         return settings, None, ()
     card = read_model_card(init)
+    if card.architecture["kind"] != kind:
+        raise InputError(
+            f"{init} is a {card.architecture['kind']}: a {kind} cannot be fine-tuned from it"
+        )
     notes: tuple[str, ...] = ()
     if dict(card.image) != images:
         notes = (f"{init} was trained on images with other settings than the data set's",)

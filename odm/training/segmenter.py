@@ -94,7 +94,7 @@ def plan_segmenter(
         labelled(opened.samples, part, has, what) for part in ("train", "validation")
     )
     _check_masks(opened, [*training, *validation])
-    settings, card, notes = settings_of_init(settings, init, opened.settings.to_dict())
+    settings, card, notes = settings_of_init(settings, init, opened.settings.to_dict(), "segmenter")
     model = build_model(settings)
     check_classes(model, opened.annotations.classes)
     if card is not None:

@@ -153,7 +153,10 @@ class ScheduleSettings(Settings):
             raise ValueError("every phase but the last needs its number of epochs")
         given = sum(phase.epochs or 0 for phase in (*first, last))
         if last.epochs is not None and given != self.epochs:
-            raise ValueError(f"the phases have {given} epochs of {self.epochs}")
+            raise ValueError(
+                f"the phases have {given} epochs of {self.epochs}; a last one without epochs takes "
+                "what is left"
+            )
         if given >= self.epochs and last.epochs is None:
             raise ValueError(f"the phases leave no epoch of {self.epochs} to the last one")
         return self

@@ -23,6 +23,7 @@ from odm.findings.evaluate_layers import evaluate_detector, save_detector
 from odm.findings.layers import LayerFinder
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model, read_model_card
+from odm.models.shipped import shipped_model
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector
 from odm.training.errors import TrainingError
@@ -107,7 +108,9 @@ def test_bad_input_is_a_sentence(trained: dict[str, Any], folder: Path, tmp_path
         planned("model.architecture=yolox_tini")
     with pytest.raises(InputError, match=r"did you mean data\.mosaic"):
         planned("data.mosaik=1")
-    with pytest.raises(InputError, match=r"plain_epochs are 3 of 2 epochs"):
+    with pytest.raises(
+        InputError, match=r"plain_epochs = 3 is more than schedule.epochs = 2: set both"
+    ):
         planned("data.plain_epochs=3")
     with pytest.raises(TrainingError, match="another architecture, yolox_nano"):
         planned("model.architecture=yolox_tiny", init=trained["model"])
@@ -121,6 +124,8 @@ def test_bad_input_is_a_sentence(trained: dict[str, Any], folder: Path, tmp_path
     content["annotations"] = str(folder / "archive" / "labels.json")
     whole = tmp_path / "whole.yaml"
     whole.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="is a segmenter: a detector cannot be"):
+        planned(init=str(shipped_model()))
     with pytest.raises(TrainingError, match="no labelled ionogram for validation"):
         planned(data=whole)
 
