@@ -103,7 +103,7 @@ def by_segments(
     removed = (segments > 0) & ~mine
     columns = np.flatnonzero(mine.any(axis=1))
     if mine.sum() < LEAST_VALUES or columns.size < LEAST_COLUMNS:
-        return Isolated(removed, np.zeros_like(mine), "few values" if mine.any() else "no layer")
+        return Isolated(removed, np.zeros_like(mine), "few values" if mine.any() else "no segment")
     gate_km = float(np.median(np.diff(group_range)))
     first = mine[columns].argmax(axis=1)
     # Where another layer lies in front, this one's border is not seen: neighbours tell of it.

@@ -75,8 +75,8 @@ class LayerEdge:
         group_range: (N,) km, P'(f).
         sigma: (N,) km, one standard deviation.
         confidence: (N,) 0 to 1, chance that it lies within four range steps of the truth.
-        flags: what is to be known of it: ``no layer``, ``few values``, ``no rise``, ``short``,
-            ``outside window``, ``interference``, ``gaps``, ``cut by another layer``,
+        flags: what is to be known of it: ``no layer``, ``no segment``, ``few values``, ``no rise``,
+            ``short``, ``outside window``, ``interference``, ``gaps``, ``cut by another layer``,
             ``under another layer``, ``pieces left out``.
     """
 

@@ -310,7 +310,7 @@ def _ground(
     for changes, other in others:
         off = _landing(mhz, other, edge.group_range, changes) - base
         variance = variance + 0.5 * np.nan_to_num(off) ** 2
-    return base, np.sqrt(variance)
+    return np.maximum(base, 0.0), np.sqrt(variance)
 
 
 def _landing(
