@@ -143,20 +143,23 @@ def _runner(order: Order, run: Any) -> Row:
 
 def _ray(order: Order) -> tuple[Row, str]:
     """Its row, and what Ray says of spilling."""
+    import ray
     from ray._private.internal_api import memory_summary
 
-    from ray_jobs.cluster import connect
     from ray_jobs.reprocess import run_on_ray
 
     said: list[str] = []
+    inputs = len(order.listing.inputs)
 
     def run(*arguments: Any) -> Iterator[Any]:
-        with connect(object_store_bytes=STORE_MB * 1_000_000) as cluster:
-            yield from run_on_ray(*arguments)
-            text = memory_summary(address=cluster.address, stats_only=True)
-            said.extend(line for line in text.splitlines() if "pill" in line)
+        for number, result in enumerate(run_on_ray(*arguments), 1):
+            if number == min(inputs, order.wish.limit or inputs):  # while Ray is still there
+                address = ray.get_runtime_context().gcs_address
+                text = memory_summary(address=address, stats_only=True)
+                said.extend(line for line in text.splitlines() if "pill" in line)
+            yield result
 
-    row = _runner(replace(order, workers=Workers()), run)
+    row = _runner(replace(order, workers=Workers(object_store_mb=STORE_MB)), run)
     return row, "; ".join(said) or "nothing"
 
 
