@@ -240,4 +240,6 @@ def _costs(profile: Matrix, shapes: _Bank, gate_km: float) -> tuple[Matrix, Any,
         part = squares[rows, None] - 2 * lifted[rows] @ table.T + weight[rows] @ (table**2).T
         cost[rows] = part.reshape(rows.size, pulses, kinds, shifts).min(axis=3)
     two = cost[:, :, 1:].reshape(-1, pulses, len(APART_KM), len(RATIOS_DB))
-    return cost[:, :, 0], two, contrast.astype(np.float64), peak.astype(np.float64)
+    # Where nothing was measured behind the line there is no power.
+    peak = np.maximum(peak, 0).astype(np.float64)
+    return cost[:, :, 0], two, contrast.astype(np.float64), peak
