@@ -149,18 +149,21 @@ def _ray(order: Order) -> tuple[Row, str]:
     from ray_jobs.reprocess import run_on_ray
 
     said: list[str] = []
+    asked = False
     inputs = len(order.listing.inputs)
 
     def run(*arguments: Any) -> Iterator[Any]:
+        nonlocal asked
         for number, result in enumerate(run_on_ray(*arguments), 1):
             if number == min(inputs, order.wish.limit or inputs):  # while Ray is still there
                 address = ray.get_runtime_context().gcs_address
                 text = memory_summary(address=address, stats_only=True)
+                asked = True
                 said.extend(line for line in text.splitlines() if "pill" in line)
             yield result
 
     row = _runner(replace(order, workers=Workers(object_store_mb=STORE_MB)), run)
-    return row, "; ".join(said) or "nothing"
+    return row, "; ".join(said) or ("nothing" if asked else "not asked")
 
 
 def _row(name: str, first_s: float, seconds: float, number: int) -> Row:

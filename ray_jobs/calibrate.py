@@ -192,10 +192,15 @@ def task_seconds(size: int, tasks: int = 100) -> float:
         return time.process_time() - began
 
     quiet = {"enable_progress_bars": False, "print_on_execution_start": False}
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    with dropped(), data_settings(**quiet):
-        run(10)
-        few, many = run(20), run(20 + tasks)
+    logger = logging.getLogger("ray.data")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with dropped(), data_settings(**quiet):
+            run(10)
+            few, many = run(20), run(20 + tasks)
+    finally:
+        logger.setLevel(before)
     return max(1e-6, (many - few) / (TASKS * tasks))
 
 

@@ -124,6 +124,7 @@ def _split_along(
     shapes = _bank(round(gate_km, 4))
     profile = mean_profile(near, along(level, line, shapes.x))
     one, two, contrast, peak = _costs(profile, shapes, gate_km)
+    known = np.isfinite(peak)
     rows = np.arange(mhz.size)
     found: tuple[float, float, float, Floats] | None = None
     for split in SPLIT_MHZ:
@@ -137,9 +138,10 @@ def _split_along(
         gain = 1 - float(double.min()) / max(single, 1e-6)
         if found is None or gain > found[0]:
             ratio = RATIOS_DB[int(double.min(axis=0).argmin())]
-            there = usable & (mhz - split >= mhz[0])
+            there = usable & known & (mhz - split >= mhz[0])
             if there.any():  # the same rays, which the main trace has a split lower
-                ratio += float(np.mean((peak - np.interp(mhz - split, mhz, peak))[there]))
+                lower = np.interp(mhz - split, mhz[known], peak[known])
+                ratio += float(np.mean((peak - lower)[there]))
             ratio += FAINTER_DB_MHZ * (split - 0.25)
             found = (gain, split, ratio, apart)
     if found is None or found[0] < GAIN:
@@ -219,7 +221,7 @@ def _bank(gate_km: float) -> _Bank:
 
 def _costs(profile: Matrix, shapes: _Bank, gate_km: float) -> tuple[Matrix, Any, Floats, Floats]:
     """Least squares of one rise (F, pulses), of two (F, pulses, distances, ratios), and the
-    contrast (F,) and the peak (F,) in dB."""
+    contrast (F,) and the peak (F,) in dB, NaN where none was measured."""
     km = shapes.x * gate_km
     far, close = nanmean(profile[:, km <= -110]), nanmean(profile[:, (km >= -75) & (km <= -36)])
     base = np.nan_to_num(np.fmin(far, close))
@@ -240,6 +242,5 @@ def _costs(profile: Matrix, shapes: _Bank, gate_km: float) -> tuple[Matrix, Any,
         part = squares[rows, None] - 2 * lifted[rows] @ table.T + weight[rows] @ (table**2).T
         cost[rows] = part.reshape(rows.size, pulses, kinds, shifts).min(axis=3)
     two = cost[:, :, 1:].reshape(-1, pulses, len(APART_KM), len(RATIOS_DB))
-    # Where nothing was measured behind the line there is no power.
-    peak = np.maximum(peak, 0).astype(np.float64)
-    return cost[:, :, 0], two, contrast.astype(np.float64), peak
+    peak = np.where(np.isfinite(behind).any(axis=1), peak, np.nan)
+    return cost[:, :, 0], two, contrast.astype(np.float64), peak.astype(np.float64)
