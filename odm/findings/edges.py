@@ -23,6 +23,7 @@ from odm.findings.edge_level import level_db
 from odm.findings.edge_path import best_path, evidence
 from odm.findings.edge_refine import refine
 from odm.findings.edge_shape import ONSETS
+from odm.findings.edge_under import unseen
 from odm.findings.layers import Layer
 
 if TYPE_CHECKING:
@@ -320,6 +321,16 @@ def _checked(
     asked = alone.allowed.any(axis=1)
     if (ready.disturbed & asked).sum() > 0.3 * asked.sum():
         flags.append(INTERFERENCE)
+    under = np.zeros_like(there)
+    if alone.covered is not None:
+        under = there & alone.covered[np.arange(gate.size), np.maximum(gate - 2, 0)]
+    if under.any():
+        flags.append(UNDER)
+        kept = np.flatnonzero(there)
+        hidden = unseen(
+            ready.level[kept], edge[kept], under[kept], ready.frequency[kept] / 1e6, ready.gate_km
+        )
+        there[kept[hidden]] = False
     if there.sum() < settings.least_columns:
         return _empty(layer, *flags, SHORT if there.any() else NO_RISE)
     kept = np.flatnonzero(there)
@@ -328,13 +339,9 @@ def _checked(
     step = ready.gate_km
     sigma_km = np.hypot(SIGMA_SCALE[layer] * sigma[kept] * step, SYSTEMATIC_KM[layer])
     sure = 1 / (1 + np.exp(-(contrast[kept] - 4.0) / 2.0))
-    if alone.covered is not None:
-        under = alone.covered[kept, np.maximum(gate[kept] - 2, 0)]
-        if under.any():
-            flags.append(UNDER)
-        # Within the echo of another layer its grain may pass for an edge.
-        sigma_km = np.where(under, UNDER_SIGMA * sigma_km, sigma_km)
-        sure = np.where(under, UNDER_SURE * sure, sure)
+    # Within the echo of another layer its grain may pass for an edge.
+    sigma_km = np.where(under[kept], UNDER_SIGMA * sigma_km, sigma_km)
+    sure = np.where(under[kept], UNDER_SURE * sure, sure)
     confidence = np.round(np.clip(sure * np.exp(-0.5 * (sigma_km / (4 * step)) ** 2), 0, 1), 3)
     return LayerEdge(
         layer,
