@@ -19,7 +19,7 @@ BEHIND_KM, BEFORE_KM = 25.0, (-60.0, -12.0)
 """Over which the rise is taken, from the edge."""
 SMOOTH_MHZ = 0.5
 """Half-width of the triangle over which columns are averaged."""
-LEAST_DB = 1.5
+LEAST_DB = 2.0
 """A smaller rise is not seen."""
 BRIDGED_MHZ = 0.6
 """Across a wider gap nothing goes on."""

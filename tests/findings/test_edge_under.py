@@ -1,0 +1,89 @@
+"""An edge that another layer lies upon: what is seen of it is kept, what is not is left out."""
+
+import numpy as np
+import pytest
+
+from odm.findings.edge_under import unseen
+from odm.findings.edges import EdgeSettings, matrix_edges
+from odm.findings.layers import Layer
+from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr
+
+GATE = 5.0
+MHZ = np.arange(6.0, 16.0, 0.1)
+PLACE = np.full(MHZ.size, 60.0)
+
+
+def level(seen: np.ndarray, height: float = 6.0) -> np.ndarray:
+    """(N, 120) clutter of 12 dB, upon which the edge at gate 60 rises where it is ``seen``."""
+    rng = np.random.default_rng(4)
+    values = 12 + rng.normal(0, 1.5, (MHZ.size, 120))
+    values[seen, 60:] += height
+    return values.astype(np.float32)
+
+
+def test_goes_on_from_the_open_while_a_rise_is_seen() -> None:
+    covered = MHZ < 12  # open above
+    found = unseen(level(MHZ > 9), PLACE, covered, MHZ, GATE)
+    assert not found[MHZ > 9.2].any()
+    assert found[MHZ < 8.8].all()
+
+
+def test_open_on_both_sides() -> None:
+    covered = (MHZ > 8) & (MHZ < 14)
+    found = unseen(level((MHZ < 9) | (MHZ > 12)), PLACE, covered, MHZ, GATE)
+    assert not found[(MHZ < 8.8) | (MHZ > 12.2)].any()
+    assert found[(MHZ > 9.2) & (MHZ < 11.8)].all()
+
+
+def test_an_island_that_nothing_leads_to_is_left_out() -> None:
+    covered = MHZ < 12
+    seen = (MHZ > 10) | (MHZ < 8)
+    assert unseen(level(seen), PLACE, covered, MHZ, GATE)[MHZ < 9.7].all()
+
+
+def test_without_an_open_end_there_is_none() -> None:
+    assert unseen(level(MHZ > 0), PLACE, np.ones(MHZ.size, bool), MHZ, GATE).all()
+
+
+@pytest.mark.parametrize(("gap", "kept"), [(0.5, True), (1.5, False)])
+def test_gaps(gap: float, kept: bool) -> None:
+    there = (MHZ > 11) | (MHZ < 11 - gap + 0.05)
+    mhz = MHZ[there]
+    found = unseen(level(MHZ > 0)[there], PLACE[there], mhz < 12, mhz, GATE)
+    assert not found[mhz > 11].any()
+    assert (~found[mhz < 10]).all() == kept and found[mhz < 9].all() != kept
+
+
+def test_open_edges_stay_whatever_they_are() -> None:
+    nothing = np.full((MHZ.size, 120), np.nan, np.float32)
+    assert not unseen(nothing, PLACE, np.zeros(MHZ.size, bool), MHZ, GATE).any()
+    covered = MHZ < 12
+    found = unseen(nothing, PLACE, covered, MHZ, GATE)
+    np.testing.assert_array_equal(found, covered)
+
+
+def test_edge_hidden_by_a_stronger_layer_ends_where_it_is_lost() -> None:
+    """An F trace under a thick, 25 dB stronger sporadic E at low frequencies."""
+    edge = curve()
+    own = echo(edge)
+    front = np.full(FREQUENCY.size, float(np.nanmin(edge)) - 150.0)
+    border = FREQUENCY[FREQUENCY.size // 2]
+    front[border <= FREQUENCY] = np.nan
+    other = np.where(
+        (RANGES[None] >= np.nan_to_num(front, nan=1e9)[:, None])
+        & (RANGES[None] <= np.nan_to_num(front, nan=-1e9)[:, None] + 900),
+        10**3.8,
+        0.0,
+    )
+    segments = np.where(own > 2, 2, 0).astype(np.uint8)
+    segments[other > 0] = 1
+    layers = [layer_of("F", own), Layer("Es", 1.0, FREQUENCY[0], border, 100.0, 2000.0)]
+    found, _ = matrix_edges(
+        snr(own + other, looks=2), FREQUENCY, RANGES, layers, EdgeSettings("path", "segments"),
+        segments=segments,
+    )  # fmt: skip
+    assert "under another layer" in found.flags or found.frequency.min() >= border - 0.2e6
+    open_ = found.frequency >= border + 0.3e6
+    assert open_.sum() >= 0.9 * (FREQUENCY >= border + 0.3e6).sum()
+    truth = np.interp(found.frequency, FREQUENCY, edge)
+    assert (np.abs(found.group_range - truth) <= 4 * GATE_KM).mean() > 0.95
