@@ -21,6 +21,7 @@ from odm.findings.edge_feng import feng
 from odm.findings.edge_isolate import CLASSES, Isolated, by_boxes, by_segments, raw
 from odm.findings.edge_level import level_db
 from odm.findings.edge_path import best_path, evidence
+from odm.findings.edge_pieces import strays, without_specks
 from odm.findings.edge_refine import refine
 from odm.findings.edge_shape import ONSETS
 from odm.findings.edge_under import unseen
@@ -313,8 +314,8 @@ def _checked(
         flags.append(OUTSIDE)
     if cut.any():
         flags.append(CUT)
-    there = _without_specks(there & ~beyond & ~cut, ready.frequency)
-    stray = _stray(there, edge * ready.gate_km)
+    there = without_specks(there & ~beyond & ~cut, ready.frequency)
+    stray = strays(there, edge * ready.gate_km)
     if stray.any():
         flags.append(STRAY)
         there &= ~stray
@@ -362,42 +363,3 @@ CUT_KM, CUT_SHARE = 75.0, 0.2
 """An edge with more of the range before it cut out is not known to be one."""
 UNDER_SIGMA, UNDER_SURE = 3.0, 0.5
 """Factors of error and confidence there."""
-JUMP_KM, PIECE_COLUMNS = 75.0, 3
-"""An edge in pieces is one where its height jumps, or where so many columns are missing."""
-STRAY_KM = 100.0
-"""A piece that lies so much farther than one of higher frequencies is a later echo, as behind the
-box of another layer: edges rise, up to ripples."""
-_SPECK = 3
-"""Columns; a shorter stretch between gaps is no part of an edge."""
-
-
-def _without_specks(there: NDArray[np.bool_], frequency: Floats) -> NDArray[np.bool_]:
-    borders = np.diff(np.concatenate([[0], there.astype(np.int8), [0]]))
-    starts, ends = np.flatnonzero(borders == 1), np.flatnonzero(borders == -1)
-    kept = np.zeros_like(there)
-    usual = float(np.median(np.diff(frequency)))
-    for start, end in zip(starts, ends, strict=True):
-        around = there[max(start - 6, 0) : end + 6].sum()
-        if end - start >= _SPECK or around >= 6 or usual > 0.5e6:
-            kept[start:end] = True
-    return kept
-
-
-def _stray(there: NDArray[np.bool_], edge_km: Floats) -> NDArray[np.bool_]:
-    """Points (F,) of pieces that do not go on with the longest one: beyond it at lower frequencies,
-    or before it at higher ones."""
-    kept = np.flatnonzero(there)
-    found = np.zeros_like(there)
-    if kept.size < 2:
-        return found
-    jumps = np.abs(np.diff(edge_km[kept])) > JUMP_KM
-    pieces = np.split(kept, np.flatnonzero(jumps | (np.diff(kept) > PIECE_COLUMNS)) + 1)
-    longest = max(range(len(pieces)), key=lambda number: pieces[number].size)
-    main = edge_km[pieces[longest]]
-    for number, piece in enumerate(pieces):
-        middle = float(np.median(edge_km[piece]))
-        if number < longest:
-            found[piece] = middle > main[0] + STRAY_KM
-        elif number > longest:
-            found[piece] = middle < main[-1] - STRAY_KM
-    return found
