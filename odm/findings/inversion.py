@@ -51,14 +51,14 @@ FARTHEST_KM = 2200.0
 """Beyond it they do not go on."""
 LEAST_POINTS, LEAST_SPAN_MHZ = 12, 1.5
 MOST_POINTS = 40
-LEAST_RAYS = 110
+LEAST_RAYS, FINER_RAYS = 110, 15
 TAIL_MHZ = 1.2
 """An edge's error is shared by its neighbours within so much."""
 LARGEST_ERROR = {"F": (0.8, 30.0), "Es": (1.5, 15.0)}
 """Of critical frequency (MHz) and height (km), by the edge's own errors; with a larger standard
 deviation there is no answer."""
 LARGEST_MISFIT_KM = 60.0
-STEP = 1e-3
+STEP = 1e-6
 """Relative, of a value for a derivative."""
 GONE_KM_MHZ = 200.0
 """By which a frequency that a layer lets through is farther off, the lower its critical one."""
@@ -173,31 +173,52 @@ def _layer_met(values: Any, elevation: Any, changes: Changes) -> QuasiParabola:
 def least_path(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Floats:
     """P'(f) in km of a layer, as `rays_of` takes it; one that lets a frequency through has none
     there (NaN)."""
-    return np.asarray(minimum_group_path(_paths(mhz, values, changes)), np.float64)
+    return _least(mhz, values, changes)[0]
 
 
-def _paths(mhz: Floats, values: Floats, changes: Changes) -> Floats:
-    elevation = elevations(LEAST_RAYS)[None]
-    layer = _layer_met(values, elevation, changes)
-    return np.asarray(group_path(mhz[:, None], elevation, layer), np.float64)
+def _paths(mhz: Floats, elevation: Floats, values: Any, changes: Changes) -> Floats:
+    return np.asarray(group_path(mhz, elevation, _layer_met(values, elevation, changes)))
+
+
+def _least(mhz: Floats, values: Floats, changes: Changes) -> tuple[Floats, Floats]:
+    """The least path (F,) in km, and the elevation (F,) of its ray in radians.
+
+    The last rays that a thin layer turns back lie within a degree: the grid finds the place, and a
+    finer one there the least.
+    """
+    rows = np.arange(mhz.size)
+    elevation = elevations(LEAST_RAYS)
+    paths = _paths(mhz[:, None], elevation[None], values, changes)
+    best = np.nan_to_num(paths, nan=np.inf).argmin(axis=1)
+    low, high = elevation[np.maximum(best - 1, 0)], elevation[np.minimum(best + 1, LEAST_RAYS - 1)]
+    finer = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, FINER_RAYS)
+    paths = _paths(mhz[:, None], finer, values, changes)
+    path = np.nan_to_num(paths, nan=np.inf)
+    best = np.clip(path.argmin(axis=1), 1, FINER_RAYS - 2)
+    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = before + after - 2 * here
+        inner = np.isfinite(bend) & (bend > 0) & (here <= np.minimum(before, after))
+        share = np.where(inner, 0.5 * (before - after) / bend, 0.0)
+    at = np.where(inner, best, path.argmin(axis=1))
+    return (
+        np.asarray(minimum_group_path(paths), np.float64),
+        finer[rows, at] + share * (finer[rows, 1] - finer[rows, 0]),
+    )
 
 
 def _slopes(mhz: Floats, values: Floats, changes: Changes) -> Floats:
     """(F, 3) derivatives of `least_path` by the values, NaN where it has none.
 
     The ray of least path moves with the values, but the path around its least does not depend on
-    it: the three rays around it tell.
+    it: that ray alone tells.
     """
-    paths = np.nan_to_num(_paths(mhz, values, changes), nan=np.inf)
-    best = np.clip(paths.argmin(axis=1), 1, paths.shape[1] - 2)
-    around = best[:, None] + np.arange(-1, 2)
-    elevation = elevations(LEAST_RAYS)[around]
+    path, elevation = _least(mhz, values, changes)
     steps = STEP * values
-    moved = (values + np.diag(steps)).T[:, :, None, None]  # value, step, F, ray
-    found = group_path(mhz[:, None], elevation, _layer_met(moved, elevation[None], changes))
-    beside = minimum_group_path(found.reshape(-1, 3)).reshape(3, -1)
-    here = minimum_group_path(np.take_along_axis(paths, around, axis=1))
-    return np.asarray((beside - here) / steps[:, None]).T
+    moved = values + np.diag(steps) * np.array([1.0, -1.0])[:, None, None]  # side, value
+    found = _paths(mhz, elevation, np.moveaxis(moved, 2, 0)[..., None], changes)
+    slopes = (found[0] - found[1]) / (2 * steps[:, None])
+    return np.where(np.isnan(path), np.nan, slopes).T
 
 
 def _fit(
@@ -278,7 +299,9 @@ def _start(
     tried = np.array(
         [(c, h, mean[2]) for c in np.linspace(low[0] + 0.5, high[0] - 0.5, 16) for h in heights]
     )
-    paths = _paths(mhz[some], tried.T[:, :, None, None], (0.0, 0.0))
+    paths = _paths(
+        mhz[some][:, None], elevations(LEAST_RAYS)[None], tried.T[:, :, None, None], (0.0, 0.0)
+    )
     found = minimum_group_path(paths.reshape(-1, LEAST_RAYS)).reshape(len(tried), -1)
     off = np.abs(found - path[some])
     gone = np.isnan(off).mean(axis=1)
