@@ -51,13 +51,15 @@ FARTHEST_KM = 2200.0
 """Beyond it they do not go on."""
 LEAST_POINTS, LEAST_SPAN_MHZ = 12, 1.5
 MOST_POINTS = 40
-LEAST_RAYS, FINER_RAYS = 110, 15
+LEAST_RAYS, FINER_RAYS = 110, 9
 TAIL_MHZ = 1.2
 """An edge's error is shared by its neighbours within so much."""
 LARGEST_ERROR = {"F": (0.8, 30.0), "Es": (1.5, 15.0)}
 """Of critical frequency (MHz) and height (km), by the edge's own errors; with a larger standard
 deviation there is no answer."""
 LARGEST_MISFIT_KM = 60.0
+ROBUST = 3.0
+"""Standard deviations from which an error counts as that, not as its square."""
 STEP = 1e-6
 """Relative, of a value for a derivative."""
 GONE_KM_MHZ = 200.0
@@ -176,35 +178,37 @@ def least_path(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Fl
     return _least(mhz, values, changes)[0]
 
 
-def _paths(mhz: Floats, elevation: Floats, values: Any, changes: Changes) -> Floats:
-    return np.asarray(group_path(mhz, elevation, _layer_met(values, elevation, changes)))
+def _paths(mhz: Floats, elevation: Any, values: Any, changes: Changes) -> Floats:
+    return np.asarray(
+        group_path(mhz, elevation, _layer_met(values, elevation, changes)), np.float64
+    )
 
 
 def _least(mhz: Floats, values: Floats, changes: Changes) -> tuple[Floats, Floats]:
     """The least path (F,) in km, and the elevation (F,) of its ray in radians.
 
-    The last rays that a thin layer turns back lie within a degree: the grid finds the place, and a
-    finer one there the least.
+    The last rays that a thin layer turns back lie within a degree: the grid finds the place, and
+    finer ones there the least.
     """
     rows = np.arange(mhz.size)
-    elevation = elevations(LEAST_RAYS)
-    paths = _paths(mhz[:, None], elevation[None], values, changes)
-    best = np.nan_to_num(paths, nan=np.inf).argmin(axis=1)
-    low, high = elevation[np.maximum(best - 1, 0)], elevation[np.minimum(best + 1, LEAST_RAYS - 1)]
-    finer = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, FINER_RAYS)
-    paths = _paths(mhz[:, None], finer, values, changes)
-    path = np.nan_to_num(paths, nan=np.inf)
-    best = np.clip(path.argmin(axis=1), 1, FINER_RAYS - 2)
-    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
+    grid = elevations(LEAST_RAYS)[None]
+    for finer in (True, True, False):
+        paths = _paths(mhz[:, None], grid, values, changes)
+        filled = np.nan_to_num(paths, nan=np.inf)
+        best = filled.argmin(axis=1)
+        if finer:
+            last = grid.shape[1] - 1
+            wide = np.broadcast_to(grid, paths.shape)
+            low, high = wide[rows, np.maximum(best - 1, 0)], wide[rows, np.minimum(best + 1, last)]
+            grid = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, FINER_RAYS)
+    inner = np.clip(best, 1, FINER_RAYS - 2)
+    before, here, after = (filled[rows, inner + step] for step in (-1, 0, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         bend = before + after - 2 * here
-        inner = np.isfinite(bend) & (bend > 0) & (here <= np.minimum(before, after))
-        share = np.where(inner, 0.5 * (before - after) / bend, 0.0)
-    at = np.where(inner, best, path.argmin(axis=1))
-    return (
-        np.asarray(minimum_group_path(paths), np.float64),
-        finer[rows, at] + share * (finer[rows, 1] - finer[rows, 0]),
-    )
+        usable = (best == inner) & np.isfinite(bend) & (bend > 0)
+        share = np.where(usable, 0.5 * (before - after) / bend, 0.0)
+    elevation = grid[rows, best] + share * (grid[:, 1] - grid[:, 0])
+    return np.asarray(minimum_group_path(paths), np.float64), elevation
 
 
 def _slopes(mhz: Floats, values: Floats, changes: Changes) -> Floats:
@@ -251,19 +255,24 @@ def _fit(
 
     start = _start(layer, mhz, path, low, high, mean)
     found = least_squares(
-        residuals, start, jacobian, bounds=(low, high), loss="soft_l1", f_scale=3.0,
+        residuals, start, jacobian, bounds=(low, high), loss="soft_l1", f_scale=ROBUST,
         x_scale=(0.3, 5.0, 5.0), max_nfev=60,
     )  # fmt: skip
     off = least_path(mhz, found.x) - path
     if not np.isfinite(off).all():
         return None
     misfit = float(np.sqrt(np.mean(off**2)))
+    # What is far off counts as little as it did for the fit, and where the layer does not fit to
+    # within the errors, these were too small.
+    slopes, far = jacobian(found.x), residuals(found.x)
+    weight = 1 / np.sqrt(1 + (far / ROBUST) ** 2)
+    information = slopes.T @ (weight[:, None] * slopes)
     try:
-        covariance = np.linalg.inv(found.jac.T @ found.jac)
+        covariance = np.asarray(np.linalg.inv(information), np.float64)
     except np.linalg.LinAlgError:
         return None
-    # Where the layer does not fit to within the errors, these were too small.
-    worse = max(float(np.mean((off / sigma) ** 2)) * mhz.size / max(mhz.size - 3, 1), 1.0)
+    data = slice(mhz.size)
+    worse = max(float(np.sum(weight[data] * far[data] ** 2)) / max(mhz.size - 3, 1), 1.0)
     return (
         found.x,
         covariance * worse,
@@ -284,7 +293,7 @@ def _others(
     for changes in ((one, 0.0), (-one, 0.0), (0.0, two), (0.0, -two)):
         again = least_squares(
             functions[0], values, functions[1], bounds=bounds, args=(changes, THIN),
-            loss="soft_l1", f_scale=3.0, x_scale=(0.3, 5.0, 5.0), max_nfev=25, ftol=1e-4,
+            loss="soft_l1", f_scale=ROBUST, x_scale=(0.3, 5.0, 5.0), max_nfev=25, ftol=1e-4,
         )  # fmt: skip
         found.append((changes, again.x))
     return found
