@@ -71,7 +71,6 @@ STORAGE = "storage"
 MODEL_SHARE = 0.75
 """Of the CPUs, where the model runs on them; the rest reads and finishes."""
 
-
 SHARES_OF_LITTLE = 4
 """Tasks that share less than a CPU: two cores read and finish two each, whatever takes longer."""
 
@@ -103,12 +102,18 @@ class Layout:
     cpus: int = field(default=1, compare=False)
 
 
-def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
+def plan_layout(cluster: Cluster, workers: Workers, device: str, *, grows: bool = False) -> Layout:
     """Sensible numbers for a cluster.
 
     A GPU gets an actor, and all other CPUs read for it. Without one, an actor gets four cores of
     a machine, or all of a smaller one; its threads are as many, and a quarter of them is left to
     reading and finishing, which take about as much of the time.
+
+    Args:
+        cluster: connected.
+        workers: what the user has asked for.
+        device: of the model: ``auto``, ``cpu`` or a GPU.
+        grows: whether an autoscaler can bring more CPUs than the cluster has.
 
     Raises:
         OdmError: the cluster has too little, or a GPU is asked for and there is none.
@@ -137,16 +142,17 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str) -> Layout:
     # Machines that join later can take more copies than there is room for now.
     most = models if cluster.started or workers.models else 8 * models
     left = cpus - models * model_cpus
+    # A process of its own starts for each task, which on a few cores costs more than it brings; of
+    # a larger cluster that others may join it is not known how many fit.
+    fixed = cluster.started or (left < 1 and not grows)
     return Layout(
         models=(models, most),
         model_cpus=model_cpus,
         model_gpus=gpus,
         threads=threads,
         task_cpus=1.0 if left >= 4 else 0.5 if left >= 1 else round(left / SHARES_OF_LITTLE, 3),
-        # A process of its own starts for each of them, which on a few cores costs more than it
-        # brings; of a cluster that others may join it is not known how many fit.
-        readers=workers.readers or (cpus if cluster.started else None),
-        finishers=cpus if cluster.started else None,
+        readers=workers.readers or (cpus if fixed else None),
+        finishers=cpus if fixed else None,
         near_storage=STORAGE in cluster.resources,
         cpus=cpus,
     )
@@ -175,12 +181,15 @@ def run_on_ray(
     """
     if not inputs:
         return
+    from ray_jobs.nodes import growable
+
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     waiting("starting Ray")
     with dropped(), connect(workers.address, object_store_bytes=store) as cluster:
         model = absolute(model)
         begin(cluster, model, inputs, workers)
-        layout = plan_layout(cluster, workers, model.device)
+        grows = not cluster.started and growable().get("CPU", 0.0) > cluster.cpus
+        layout = plan_layout(cluster, workers, model.device, grows=grows)
         on_gpu = layout.model_gpus > 0
         model = replace(
             model,

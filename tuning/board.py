@@ -12,7 +12,7 @@ from tuning.study import Ledger
 
 LINE_EVERY_S = 30.0
 LEAST_S = 1.0
-"""Between two plain lines: thresholds are tried in milliseconds."""
+"""Between two lines: thresholds are tried in milliseconds."""
 
 
 class Board:
@@ -66,8 +66,9 @@ class Board:
         self._width = len(line)
 
     def tick(self) -> None:
-        """Show it if that was long ago."""
-        if time.monotonic() - self._shown >= (1.0 if self._on_terminal else LINE_EVERY_S):
+        """Show it if that was long ago, or if there is something new that came too soon."""
+        soon = self._on_terminal or self._pending
+        if time.monotonic() - self._shown >= (LEAST_S if soon else LINE_EVERY_S):
             self.show()
 
     def failed(self, number: int, reason: str) -> None:

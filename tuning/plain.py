@@ -23,10 +23,16 @@ def run_plain(ledger: Ledger, total: int, run: Run, board: Board | None = None) 
         run: ``run(asked, tell)``: one trial.
         board: shows how far it has come.
     """
+
+    def tell(number: int, epoch: int, value: float) -> bool:
+        if board is not None:  # a long trial may come after one that ended too soon to be shown
+            board.tick()
+        return ledger.report(number, epoch, value)
+
     while ledger.counts().finished < total:
         asked = ledger.ask()
         try:
-            outcome = run(asked, partial(ledger.report, asked.number))
+            outcome = run(asked, partial(tell, asked.number))
         except Exception as error:
             # Whatever it is, the next values may do better; an interrupt is none of it.
             ledger.fail(asked.number, reason_of(error))

@@ -9,7 +9,7 @@ parameters:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -225,14 +225,19 @@ class Space:
                 except InputError as error:
                     raise InputError(f"{name} = {value}: {error}") from None
 
-    def some(self, base: TaskSettings) -> TaskSettings:
-        """Settings with one of the models that are searched."""
-        values = {
-            name: self._typed(name, domain.ends[0])
+    def models(self, base: TaskSettings) -> Iterator[tuple[str, TaskSettings]]:
+        """Settings of the models that are searched: first values alone, then each other value with
+        the first ones of the other parameters; each named by what it differs in."""
+        searched = {
+            name: [self._typed(name, value) for value in domain.ends]
             for name, domain in self.domains.items()
             if PARAMETERS[self.task][name].key.startswith("model.")
         }
-        return settings_of(self.task, base, values)
+        first = {name: values[0] for name, values in searched.items()}
+        yield "", settings_of(self.task, base, first)
+        for name, values in searched.items():
+            for value in values[1:]:
+                yield f"{name} = {value}", settings_of(self.task, base, {**first, name: value})
 
     def _typed(self, name: str, value: Value) -> Value:
         whole = PARAMETERS[self.task][name].whole

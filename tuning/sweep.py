@@ -19,7 +19,7 @@ from tuning.objectives import objectives_of
 from tuning.spaces import IMAGE_SIZE, Space, Task
 from tuning.stopping import Rule
 from tuning.study import CUTS, Asked, Ledger
-from tuning.trial import Job, module_of
+from tuning.trial import Job, module_of, reason_of
 
 BEST_FEW = 3
 """So many of the best are repeated with other seeds."""
@@ -96,11 +96,11 @@ def plan_sweep(
         The sweep, and the opened data set.
 
     Raises:
-        InputError: something that cannot be meant.
+        InputError: something that cannot be meant, or a model that cannot be built.
         TrainingError: the data set has nothing to learn from.
     """
     space.check(base)
-    module_of(task).build_model(space.some(base))  # an encoder that there is not fails every trial
+    _check_models(task, base, space)
     dataset = open_dataset(task, data)
     for part in ("train", "validation"):
         dataset.samples(part)
@@ -117,6 +117,18 @@ def plan_sweep(
         annotations_from=dataset.annotations.source,
     )
     return sweep, dataset
+
+
+def _check_models(task: Task, base: TaskSettings, space: Space) -> None:
+    """Build each model once, a third of a second each: one that cannot be built would fail in some
+    trial, hours later."""
+    for what, settings in space.models(base):
+        try:
+            module_of(task).build_model(settings)
+        except (InputError, RuntimeError, ValueError, MemoryError) as error:
+            if isinstance(error, InputError) and not what:
+                raise
+            raise InputError(f"{what or 'the model'}: {reason_of(error)}") from None
 
 
 def run_sweep(

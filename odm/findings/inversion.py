@@ -51,14 +51,16 @@ FARTHEST_KM = 2200.0
 """Beyond it they do not go on."""
 LEAST_POINTS, LEAST_SPAN_MHZ = 12, 1.5
 MOST_POINTS = 40
-LEAST_RAYS = 110
+LEAST_RAYS, FINER_RAYS = 110, 9
 TAIL_MHZ = 1.2
 """An edge's error is shared by its neighbours within so much."""
 LARGEST_ERROR = {"F": (0.8, 30.0), "Es": (1.5, 15.0)}
 """Of critical frequency (MHz) and height (km), by the edge's own errors; with a larger standard
 deviation there is no answer."""
 LARGEST_MISFIT_KM = 60.0
-STEP = 1e-3
+ROBUST = 3.0
+"""Standard deviations from which an error counts as that, not as its square."""
+STEP = 1e-6
 """Relative, of a value for a derivative."""
 GONE_KM_MHZ = 200.0
 """By which a frequency that a layer lets through is farther off, the lower its critical one."""
@@ -173,31 +175,54 @@ def _layer_met(values: Any, elevation: Any, changes: Changes) -> QuasiParabola:
 def least_path(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Floats:
     """P'(f) in km of a layer, as `rays_of` takes it; one that lets a frequency through has none
     there (NaN)."""
-    return np.asarray(minimum_group_path(_paths(mhz, values, changes)), np.float64)
+    return _least(mhz, values, changes)[0]
 
 
-def _paths(mhz: Floats, values: Floats, changes: Changes) -> Floats:
-    elevation = elevations(LEAST_RAYS)[None]
-    layer = _layer_met(values, elevation, changes)
-    return np.asarray(group_path(mhz[:, None], elevation, layer), np.float64)
+def _paths(mhz: Floats, elevation: Any, values: Any, changes: Changes) -> Floats:
+    return np.asarray(
+        group_path(mhz, elevation, _layer_met(values, elevation, changes)), np.float64
+    )
+
+
+def _least(mhz: Floats, values: Floats, changes: Changes) -> tuple[Floats, Floats]:
+    """The least path (F,) in km, and the elevation (F,) of its ray in radians.
+
+    The last rays that a thin layer turns back lie within a degree: the grid finds the place, and
+    finer ones there the least.
+    """
+    rows = np.arange(mhz.size)
+    grid = elevations(LEAST_RAYS)[None]
+    for finer in (True, True, False):
+        paths = _paths(mhz[:, None], grid, values, changes)
+        filled = np.nan_to_num(paths, nan=np.inf)
+        best = filled.argmin(axis=1)
+        if finer:
+            last = grid.shape[1] - 1
+            wide = np.broadcast_to(grid, paths.shape)
+            low, high = wide[rows, np.maximum(best - 1, 0)], wide[rows, np.minimum(best + 1, last)]
+            grid = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, FINER_RAYS)
+    inner = np.clip(best, 1, FINER_RAYS - 2)
+    before, here, after = (filled[rows, inner + step] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = before + after - 2 * here
+        usable = (best == inner) & np.isfinite(bend) & (bend > 0)
+        share = np.where(usable, 0.5 * (before - after) / bend, 0.0)
+    elevation = grid[rows, best] + share * (grid[:, 1] - grid[:, 0])
+    return np.asarray(minimum_group_path(paths), np.float64), elevation
 
 
 def _slopes(mhz: Floats, values: Floats, changes: Changes) -> Floats:
     """(F, 3) derivatives of `least_path` by the values, NaN where it has none.
 
     The ray of least path moves with the values, but the path around its least does not depend on
-    it: the three rays around it tell.
+    it: that ray alone tells.
     """
-    paths = np.nan_to_num(_paths(mhz, values, changes), nan=np.inf)
-    best = np.clip(paths.argmin(axis=1), 1, paths.shape[1] - 2)
-    around = best[:, None] + np.arange(-1, 2)
-    elevation = elevations(LEAST_RAYS)[around]
+    path, elevation = _least(mhz, values, changes)
     steps = STEP * values
-    moved = (values + np.diag(steps)).T[:, :, None, None]  # value, step, F, ray
-    found = group_path(mhz[:, None], elevation, _layer_met(moved, elevation[None], changes))
-    beside = minimum_group_path(found.reshape(-1, 3)).reshape(3, -1)
-    here = minimum_group_path(np.take_along_axis(paths, around, axis=1))
-    return np.asarray((beside - here) / steps[:, None]).T
+    moved = values + np.diag(steps) * np.array([1.0, -1.0])[:, None, None]  # side, value
+    found = _paths(mhz, elevation, np.moveaxis(moved, 2, 0)[..., None], changes)
+    slopes = (found[0] - found[1]) / (2 * steps[:, None])
+    return np.where(np.isnan(path), np.nan, slopes).T
 
 
 def _fit(
@@ -230,19 +255,24 @@ def _fit(
 
     start = _start(layer, mhz, path, low, high, mean)
     found = least_squares(
-        residuals, start, jacobian, bounds=(low, high), loss="soft_l1", f_scale=3.0,
+        residuals, start, jacobian, bounds=(low, high), loss="soft_l1", f_scale=ROBUST,
         x_scale=(0.3, 5.0, 5.0), max_nfev=60,
     )  # fmt: skip
     off = least_path(mhz, found.x) - path
     if not np.isfinite(off).all():
         return None
     misfit = float(np.sqrt(np.mean(off**2)))
+    # What is far off counts as little as it did for the fit, and where the layer does not fit to
+    # within the errors, these were too small.
+    slopes, far = jacobian(found.x), residuals(found.x)
+    weight = 1 / np.sqrt(1 + (far / ROBUST) ** 2)
+    information = slopes.T @ (weight[:, None] * slopes)
     try:
-        covariance = np.linalg.inv(found.jac.T @ found.jac)
+        covariance = np.asarray(np.linalg.inv(information), np.float64)
     except np.linalg.LinAlgError:
         return None
-    # Where the layer does not fit to within the errors, these were too small.
-    worse = max(float(np.mean((off / sigma) ** 2)) * mhz.size / max(mhz.size - 3, 1), 1.0)
+    data = slice(mhz.size)
+    worse = max(float(np.sum(weight[data] * far[data] ** 2)) / max(mhz.size - 3, 1), 1.0)
     return (
         found.x,
         covariance * worse,
@@ -263,7 +293,7 @@ def _others(
     for changes in ((one, 0.0), (-one, 0.0), (0.0, two), (0.0, -two)):
         again = least_squares(
             functions[0], values, functions[1], bounds=bounds, args=(changes, THIN),
-            loss="soft_l1", f_scale=3.0, x_scale=(0.3, 5.0, 5.0), max_nfev=25, ftol=1e-4,
+            loss="soft_l1", f_scale=ROBUST, x_scale=(0.3, 5.0, 5.0), max_nfev=25, ftol=1e-4,
         )  # fmt: skip
         found.append((changes, again.x))
     return found
@@ -278,7 +308,9 @@ def _start(
     tried = np.array(
         [(c, h, mean[2]) for c in np.linspace(low[0] + 0.5, high[0] - 0.5, 16) for h in heights]
     )
-    paths = _paths(mhz[some], tried.T[:, :, None, None], (0.0, 0.0))
+    paths = _paths(
+        mhz[some][:, None], elevations(LEAST_RAYS)[None], tried.T[:, :, None, None], (0.0, 0.0)
+    )
     found = minimum_group_path(paths.reshape(-1, LEAST_RAYS)).reshape(len(tried), -1)
     off = np.abs(found - path[some])
     gone = np.isnan(off).mean(axis=1)

@@ -122,6 +122,19 @@ def test_layouts_of_ones_own() -> None:
     assert growing.readers is growing.finishers is None
 
 
+def test_a_few_cpus_that_are_there_are_not_given_more_processes_than_they_take() -> None:
+    joined = plan_layout(Machines(2, 0, started=False), Workers(), "auto")
+    own = plan_layout(Machines(2, 0), Workers(), "auto")
+    assert joined == replace(own, models=(1, 8))
+    assert (joined.readers, joined.finishers) == (2, 2)
+    mine = plan_layout(Machines(2, 0, started=False), Workers(readers=1), "auto")
+    assert (mine.readers, mine.finishers) == (1, 2)
+    # Where an autoscaler brings machines, and where there are many, it is not known how many fit.
+    growing = plan_layout(Machines(2, 0, started=False), Workers(), "auto", grows=True)
+    many = plan_layout(Machines(4, 0, started=False), Workers(), "auto")
+    assert growing.readers is growing.finishers is many.readers is many.finishers is None
+
+
 def test_models_leave_memory_to_those_that_read() -> None:
     """On 32 CPUs eight models would fit by their cores, and by their memory fill it."""
     machines = [{"CPU": 32.0, "memory": 10.6e9}]

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from optuna.distributions import IntDistribution
 
+from tuning import board as boards
 from tuning.board import Board
 from tuning.objectives import objectives_of
 from tuning.plain import run_plain
 from tuning.study import Asked, Ledger
-from tuning.trial import Outcome
+from tuning.trial import Outcome, Tell
 
 WIDE = IntDistribution(0, 100)
 
@@ -35,6 +36,42 @@ def test_fast_trials_are_not_a_line_each(
         "sweep: 40 of 40 trials: 40 done, 0 stopped, 0 failed, 0 running, "
         "best region_f1 0.5 (trial 0)"
     )
+
+
+def test_what_came_too_soon_is_shown_before_a_wait(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = ledger_of(tmp_path)
+    board = Board(ledger, 3)
+    monkeypatch.setattr(boards, "LEAST_S", 60.0)
+    ledger.finish(ledger.ask().number, {"region_f1": 0.5}, stopped=False)
+    board.show()
+    board.tick()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(boards, "LEAST_S", 0.0)  # time enough has passed
+    board.tick()
+    assert capsys.readouterr().err.startswith("sweep: 1 of 3 trials: 1 done")
+    board.tick()  # nothing is new, and that was not long ago
+    board.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_long_trial_shows_what_a_short_one_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = ledger_of(tmp_path)
+    monkeypatch.setattr(boards, "LEAST_S", 60.0)
+
+    def run(asked: Asked, tell: Tell) -> Outcome:
+        if asked.number == 1:
+            assert capsys.readouterr().err == ""
+            monkeypatch.setattr(boards, "LEAST_S", 0.0)
+            tell(1, 0.4)
+            assert capsys.readouterr().err.startswith("sweep: 1 of 2 trials: 1 done")
+        return Outcome({"region_f1": 0.5}, False)
+
+    with closing(Board(ledger, 2)) as board:
+        run_plain(ledger, 2, run, board)
 
 
 def test_repeated_trials_are_called_by_what_they_repeat(

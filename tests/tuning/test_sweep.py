@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -254,6 +255,31 @@ def test_an_encoder_that_there_is_not_is_found_before_a_trial(
 ) -> None:
     with pytest.raises(InputError, match="mobilenetv3_smal_050"):
         sweep(dataset, tmp_path, 2, LOCAL, "model.options={encoder: tu-mobilenetv3_smal_050}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "encoder", "sentence"),
+    [
+        # The second choice alone cannot be built: the encoder pads as TensorFlow does.
+        (
+            {"odconv_kernels": {"choices": [1, 2]}, "odconv": {"choices": ["none", "depthwise"]}},
+            "tu-tf_mobilenetv3_small_minimal_100",
+            "^odconv = depthwise: .*which ODConv cannot replace",
+        ),
+        (
+            {"sdi_channels": {"low": 8, "high": 10**9}},
+            "tu-mobilenetv3_small_050",
+            "^sdi_channels = 1000000000: ",
+        ),
+    ],
+)
+def test_a_later_choice_that_cannot_be_built_is_found_before_a_trial(
+    dataset: Path, tmp_path: Path, parameters: dict[str, Any], encoder: str, sentence: str
+) -> None:
+    option = f"model.options={{encoder: {encoder}, sdi_strides: [4]}}"
+    with pytest.raises(InputError, match=sentence):
+        sweep(dataset, tmp_path, 2, LOCAL, option, searched=space(**parameters))
     assert not list(tmp_path.iterdir())
 
 
