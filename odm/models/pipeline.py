@@ -79,6 +79,30 @@ def read_cards(folder: object) -> dict[str, ModelCard]:
     return cards
 
 
+def member_of_kind(folder: object, kind: str) -> str:
+    """The folder of the only member of a kind; of a folder that is no pipeline, itself.
+
+    Args:
+        folder: of a model or of a pipeline.
+        kind: ``segmenter`` or ``detector``.
+
+    Raises:
+        InputError: a pipeline holds none of that kind, or several; the sentence names the folders.
+    """
+    if not is_pipeline(folder):
+        return str(folder)
+    content = _read_pipeline(folder)
+    cards = read_cards(folder)
+    places = {role: _member(folder, role, content) for role in cards}
+    found = [place for role, place in places.items() if cards[role].architecture["kind"] == kind]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{folder} holds {len(found)} {kind}s: give {' or '.join(found)}")
+    held = [f"{places[role]} (a {card.architecture['kind']})" for role, card in cards.items()]
+    raise InputError(f"{folder} holds no {kind}: only {' and '.join(held)}")
+
+
 def load_pipeline(folder: object, *, device: str = "cpu") -> Pipeline:
     """Load every member of a pipeline folder.
 
