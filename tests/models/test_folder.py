@@ -17,6 +17,7 @@ from odm.models.classical import Canny
 from odm.models.folder import load_model, save_model
 from odm.models.pipeline import load_pipeline, member_of_kind, read_digest, save_pipeline
 from odm.models.segmenters import create_model, create_segmenter
+from odm.models.shipped import shipped_model
 
 IMAGE = {"mode": "native", "height": 1024, "width": 1088, "minimum": -9.0, "maximum": -5.5}
 THRESHOLDS = {"region": 0.5, "minimum_area": 40}
@@ -297,6 +298,8 @@ def test_pipeline(model, folder: Path, tmp_path: Path) -> None:
 def test_the_member_of_a_kind(folder: Path, tmp_path: Path) -> None:
     save_model(tmp_path / "edges", create_segmenter("canny"), image={}, thresholds={})
     assert member_of_kind(folder, "detector") == str(folder)  # whose card says what it is
+    own = shipped_model("pipeline")  # it has its members beside it
+    assert member_of_kind(own, "detector") == str(shipped_model("detector"))
     one = tmp_path / "one"
     save_pipeline(one, {"masks": folder})
     assert member_of_kind(one, "segmenter") == str(one / "masks")
