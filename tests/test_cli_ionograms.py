@@ -79,7 +79,7 @@ def test_a_picture_becomes_a_file(
     out = tmp_path / "plot.npz"
     code, text, _ = run(capsys, "ionogram", "from-picture", tmp_path / "plot.png", out, *options)
     assert code == 0
-    assert "48 frequencies by 60 ranges" in text
+    assert "48 frequencies by 60 ranges; no ground; 0.2 % of the pixels have no colour" in text
     ds = odm.open_ionogram(out)
     assert np.abs(ds.snr.values - snr).max() < 1
     assert ds.attrs["range_convention"] == "oblique"
@@ -100,6 +100,31 @@ def test_a_picture_becomes_a_file(
     fails(capsys, 2, *command, out, *options, "--frequency", 0, 24900, says="--frequency in MHz")
     fails(capsys, 2, *command, out, *options, "--frequency", 9, 3, says="9 to 3 MHz")
     assert out.read_bytes() == before
+
+
+def test_a_picture_on_a_ground(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not measured is left out and told; another colour map is refused all the same."""
+    snr, scale = plotted(tmp_path / "plot.png", least=5.0)
+    out = tmp_path / "plot.npz"
+    command = (
+        "ionogram", "from-picture", tmp_path / "plot.png", out, "--area", *scale.area,
+        "--frequency", 2, 26, "--range", 100, 3100, "--snr", -3, 30, "--cells", 48, 60,
+    )  # fmt: skip
+    fails(capsys, 2, *command, "--colours", "viridis", says="of the drawn pixels have no colour")
+    fails(capsys, 2, *command, "--colours", "hot", says="--ground #ffffff if nothing was measured")
+    inferno = (*command, "--colours", "inferno")
+    fails(capsys, 2, *inferno, "--ground", "none", says="colour of its axes")
+    fails(capsys, 2, *inferno, "--ground", "pure", says="ground 'pure' is no colour")
+    assert not out.exists()
+    code, text, _ = run(capsys, *inferno)
+    assert code == 0
+    share = 100 * np.isnan(snr).mean()
+    assert f"; {share:.0f}." in text or f"; {share - 1:.0f}." in text
+    assert "% is ground (#ffffff); 0." in text
+    assert "% of the drawn pixels have no colour of the scale" in text
+    found = odm.open_ionogram(out).snr.values
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(snr))
+    assert np.nanmax(np.abs(found - snr)) < 1
 
 
 def simulated(folder: Path, capsys: pytest.CaptureFixture[str]) -> Path:

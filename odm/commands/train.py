@@ -30,7 +30,11 @@ Config = Annotated[
 ]
 Out = Annotated[str, typer.Option(help="Folder of runs, which all machines of a cluster share.")]
 Init = Annotated[
-    str | None, typer.Option(help="Folder, or name, of a model to fine-tune.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Folder, or name, of a model (or of a pipeline that holds one) to fine-tune.",
+        show_default=False,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 DATA = Path("dataset.yaml")
@@ -72,7 +76,7 @@ def segmenter(
     run = _chosen("segmenter", launch, local=local)
     from odm.training.segmenter import plan_segmenter, samples_of
 
-    plan = plan_segmenter(settings, data, _runs(out), _model(init))
+    plan = plan_segmenter(settings, data, _runs(out), _model(init, "segmenter"))
     _tell(plan, samples_of(plan).replace("_", "-"))
     names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
     _show(plan, *run(plan), names=names, as_json=json_)
@@ -108,7 +112,7 @@ def detector(
     run = _chosen("detector", launch, local=local)
     from odm.training.detector import plan_detector
 
-    plan = plan_detector(settings, data, _runs(out), _model(init))
+    plan = plan_detector(settings, data, _runs(out), _model(init, "detector"))
     _tell(plan, "ionograms")
     _show(plan, *run(plan), names=("ap", "ap50", "ap25"), as_json=json_)
 
@@ -131,10 +135,12 @@ def _runs(out: str) -> Path:
     return folder
 
 
-def _model(init: str | None) -> str | None:
+def _model(init: str | None, kind: str) -> str | None:
+    """The folder of the model to fine-tune: of a pipeline, its member of that kind."""
+    from odm.models.pipeline import member_of_kind
     from odm.models.shipped import model_folder
 
-    return None if init is None else model_folder(init)
+    return None if init is None else member_of_kind(model_folder(init), kind)
 
 
 def _chosen(task: str, launch: Launch, *, local: bool) -> Any:

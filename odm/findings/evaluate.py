@@ -24,7 +24,7 @@ from odm.findings.methods import Method, differing_images, open_method
 from odm.findings.regions import RegionSettings
 from odm.findings.score_archive import Progress, score_archive
 from odm.findings.score_sheet import ScoreSheet
-from odm.findings.thresholds import fit_thresholds
+from odm.findings.thresholds import fit_thresholds, warn_of_few
 from odm.findings.truth import Truth, simulation_seed
 from odm.images.geometry import ImageSettings
 
@@ -160,8 +160,12 @@ def evaluate_model(
             shared = source.shared(scored)
             words = source.words + (f", {shared} of them are scored" if shared else "")
             calibration = bench.calibrate(source, words, calibration, fresh, fit, overlap)
-            if fit and not calibration.facts["regions"]["f1"]:
+            facts = calibration.facts
+            if fit and not facts["regions"]["f1"]:
                 notes.append("no thresholds find a true region: they stay what they were")
+            elif fit:
+                nuclei, number = facts["regions"]["nuclei"], facts["half_orbits"]
+                notes += warn_of_few(nuclei, "regions", number, "half-orbits")
             if shared:
                 notes.append(
                     f"calibrated on {shared} of the very half-orbits that are scored, which "

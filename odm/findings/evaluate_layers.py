@@ -23,6 +23,7 @@ from odm.findings.layer_scores import ScoredIonogram, fit_boxes, layer_sheet
 from odm.findings.layer_sheet import LayerExample, LayerSheet
 from odm.findings.layers import LayerFinder
 from odm.findings.score_sheet import plain
+from odm.findings.thresholds import warn_of_few
 from odm.findings.truth import simulation_seed
 from odm.images.layer_labels import SIMULATED
 from odm.statement import SIMULATED_DATA
@@ -122,6 +123,8 @@ def evaluate_detector(
         facts = {"data": other.digest, "part": source, "ionograms": len(found)}
         facts |= {"simulation_seed": simulation_seed(other)}
         facts |= {"temperature": temperature, "threshold": threshold}
+        layers = sum(len(one.truth) for one in found)
+        notes += warn_of_few(layers, "layers", len(found), "ionograms")
         if places[0] & places[1]:
             notes.append("calibrated on the very ionograms that are scored")
     return bench.evaluation(part, scored, settings, fitted_on, facts, notes)

@@ -23,6 +23,27 @@ LOW_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """From which probability regions may grow; the threshold itself is any level above."""
 
 
+FEW = 30
+"""True regions or layers, below which chance moves thresholds more than the model does."""
+
+
+def warn_of_few(positives: int, findings: str, number: int, inputs: str) -> list[str]:
+    """A sentence on thresholds that were fitted on little, if they were.
+
+    Args:
+        positives: true findings there.
+        findings: what they are called.
+        number: inputs that they are in, or might be.
+        inputs: what those are called.
+    """
+    if positives >= FEW:
+        return []
+    return [
+        f"thresholds were fitted on few true {findings} ({positives}; {inputs}: {number}): below "
+        f"{FEW} they follow chance, and others would give other thresholds"
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class FittedThresholds:
     """What `fit_thresholds` found.

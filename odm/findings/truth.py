@@ -161,13 +161,16 @@ def _rows_by_file(path: str, columns: tuple[str, ...]) -> dict[str, list[dict[st
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(io.BytesIO(read_bytes(path)), columns=["source", *columns])
-    except (pa.ArrowInvalid, KeyError) as error:
+    wanted = ["source", *columns]
+    try:  # the schema first: a reader's own words on what is missing are no sentence
+        file = pq.ParquetFile(io.BytesIO(read_bytes(path)))
+        missing = sorted(set(wanted) - set(file.schema_arrow.names))
+        if missing:
+            what = "columns" if len(missing) > 1 else "column"
+            raise InputError(f"{path}: not a table of truth, it has no {what} {', '.join(missing)}")
+        table = file.read(columns=wanted)
+    except pa.ArrowInvalid as error:
         raise InputError(f"{path}: not a table of truth ({error})") from None
-    missing = {"source", *columns} - set(table.column_names)
-    if missing:
-        raise InputError(f"{path}: not a table of truth, it has no column {min(missing)}")
     for number, one in enumerate(table.schema):
         if pa.types.is_timestamp(one.type):
             stamps = table.column(number).cast(pa.timestamp("ns", tz="UTC")).cast(pa.int64())

@@ -1,7 +1,8 @@
 """A plotted ionogram (PNG or JPEG) back to a matrix: cut to its data area, colours to SNR.
 
-Where a colour cannot be one of the scale (a line, a letter, a logo) there is no value. What was
-drawn in the first or last colour was that, or beyond.
+Where a colour cannot be one of the scale (a line, a letter, a logo), and on the ground that was
+left in the colour of the axes, there is no value. What was drawn in the first or last colour was
+that, or beyond.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from odm.archive.errors import ArchiveError, InputError
 from odm.archive.files import read_bytes
+from odm.images.plot_ground import AUTO, find_ground, is_ground, to_hex, unread_share
 
 Area = tuple[float, float, float, float]
 """Left, top, right and bottom border in pixels; the picture's own are 0, 0, width, height."""
@@ -34,6 +36,8 @@ class PlotScale:
         colours: a matplotlib colour map by name, or the area of the plot's own colour bar: first
             colour at the bottom, or on the left of a bar that is wider than high.
         cells: numbers of frequencies and ranges that were drawn; a value per pixel if None.
+        ground: colour of the axes where nothing was drawn, as matplotlib writes it; ``auto`` for
+            a flat white or grey that is none of the scale, ``none`` if all was drawn.
     """
 
     area: Area
@@ -42,16 +46,20 @@ class PlotScale:
     snr: tuple[float, float]
     colours: str | Area = "viridis"
     cells: tuple[int, int] | None = None
+    ground: str = AUTO
 
 
 @dataclass(frozen=True, slots=True)
 class DigitisedPlot:
-    """``snr``: (F, R) dB, NaN where no colour could be read; ``frequency``: Hz;
-    ``group_range``: km; ``unread_share``: of the pixels."""
+    """``snr``: (F, R) dB, NaN on the ground and where no colour could be read; ``frequency``: Hz;
+    ``group_range``: km; ``ground``: its colour, empty where there is none; ``ground_share``: of
+    the pixels; ``unread_share``: of the others, but those that touch the ground."""
 
     snr: NDArray[np.float32]
     frequency: NDArray[np.float64]
     group_range: NDArray[np.float64]
+    ground: str
+    ground_share: float
     unread_share: float
 
 
@@ -74,21 +82,37 @@ def digitise_plot(path: object, scale: PlotScale) -> DigitisedPlot:
     if scale.snr[0] == scale.snr[1]:
         raise InputError(f"SNR {scale.snr[0]:g} to {scale.snr[1]:g}: give two different values")
     left, top, right, bottom = _whole_pixels(path, picture, scale.area, "data area")
-    level, distance = _levels(picture[top:bottom, left:right], _colours(path, picture, scale))
+    pixels, colours = picture[top:bottom, left:right], _colours(path, picture, scale)
+    level, distance = _levels(pixels, colours)
     snr = scale.snr[0] + level * (scale.snr[1] - scale.snr[0])
     snr[distance > FARTHEST_COLOUR] = np.nan
-    unread = float(np.isnan(snr).mean())
-    upright = np.ascontiguousarray(snr[::-1].T)  # frequency, then range rising
+    weakest = colours[0 if scale.snr[0] < scale.snr[1] else -1]
+    colour = find_ground(pixels, distance, scale.ground, weakest)
+    ground = np.zeros(snr.shape, dtype=bool)
+    if colour is not None:
+        ground = is_ground(pixels, distance, colour, FARTHEST_COLOUR)
+    unread = unread_share(np.isnan(snr), ground)
+    snr[ground] = np.nan
     # Borders of the whole pixels that were taken, in the plot's own scale.
     frequency = _ends(scale.frequency, scale.area[0], scale.area[2], left, right)
     high, low = _ends(scale.group_range[::-1], scale.area[1], scale.area[3], top, bottom)
     cells = scale.cells or (right - left, bottom - top)
+    values = _averaged(_upright(snr), cells)
+    # A stray pixel of another colour makes no value of a cell that is ground.
+    values[_averaged(_upright(ground.astype(np.float64)), cells) > 0.5] = np.nan
     return DigitisedPlot(
-        snr=_averaged(upright, cells).astype(np.float32),
+        snr=values.astype(np.float32),
         frequency=_centres(*frequency, cells[0]),
         group_range=_centres(low, high, cells[1]),
+        ground="" if colour is None else to_hex(colour),
+        ground_share=float(ground.mean()),
         unread_share=unread,
     )
+
+
+def _upright(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows of a picture as frequency, then range rising."""
+    return np.ascontiguousarray(rows[::-1].T)
 
 
 def _picture(path: object) -> NDArray[np.uint8]:

@@ -18,6 +18,8 @@ from odm.archive.files import read_bytes
 TRUTH = "truth.parquet"
 CLASSES = ("Es", "F")
 """A class's index is its place here."""
+NEEDED = ("ionogram_id", "layer", "frequency_min", "frequency_max", "range_min", "range_max")
+"""Columns of a `KnownLayer`; it can do without the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def read_layers(folder: str | Path) -> dict[str, list[KnownLayer]]:
 
 
 def read_truth(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
-    """The rows of a ``truth.parquet``.
+    """The rows of a ``truth.parquet``; all its columns where none are named.
 
     Raises:
         AnnotationError: it is damaged, or lacks a column.
@@ -83,13 +85,15 @@ def read_truth(path: Path, columns: list[str] | None = None) -> list[dict[str, A
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(io.BytesIO(read_bytes(path)), columns=columns)
+    try:  # the schema first: a reader calls what it was not given damaged
+        file = pq.ParquetFile(io.BytesIO(read_bytes(path)))
+        lacking = sorted(set(columns or NEEDED) - set(file.schema_arrow.names))
+        if lacking:
+            what = "columns" if len(lacking) > 1 else "column"
+            raise AnnotationError(path, "", f"has no {what} {', '.join(lacking)}")
+        table = file.read(columns=columns)
     except (OSError, pa.ArrowException):
         raise AnnotationError(path, "", "damaged table of truth; simulate again") from None
-    lacking = sorted(set(columns or ()) - set(table.column_names))
-    if lacking:
-        raise AnnotationError(path, "", f"has no column {lacking[0]}")
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 

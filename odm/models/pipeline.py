@@ -4,12 +4,13 @@ pipeline.json             role to digest, and to its folder from here where that
 <role>/                   a model folder
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from odm.archive.errors import InputError
-from odm.archive.files import exists, join, read_bytes, write_bytes
+from odm.archive.files import exists, join, local_path, read_bytes, write_bytes
 from odm.models.card import CARD, FORMAT, ModelCard, digest_of, read_json, read_model_card, to_json
 from odm.models.folder import LoadedModel, load_model
 
@@ -77,6 +78,35 @@ def read_cards(folder: object) -> dict[str, ModelCard]:
         if cards[role].digest != digest:
             raise InputError(f"{folder}: its {role} is not the one that it was made of")
     return cards
+
+
+def member_of_kind(folder: object, kind: str) -> str:
+    """The folder of the only member of a kind; of a folder that is no pipeline, itself.
+
+    Args:
+        folder: of a model or of a pipeline.
+        kind: ``segmenter`` or ``detector``.
+
+    Raises:
+        InputError: a pipeline holds none of that kind, or several; the sentence names the folders.
+    """
+    if not is_pipeline(folder):
+        return str(folder)
+    content = _read_pipeline(folder)
+    cards = read_cards(folder)
+    places = {role: _shortest(_member(folder, role, content)) for role in cards}
+    found = [place for role, place in places.items() if cards[role].architecture["kind"] == kind]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{folder} holds {len(found)} {kind}s: give {' or '.join(found)}")
+    held = [f"{places[role]} (a {card.architecture['kind']})" for role, card in cards.items()]
+    raise InputError(f"{folder} holds no {kind}: only {' and '.join(held)}")
+
+
+def _shortest(folder: str) -> str:
+    """Without the way back that the package's own pipelines take."""
+    return folder if local_path(folder) is None else os.path.normpath(folder)
 
 
 def load_pipeline(folder: object, *, device: str = "cpu") -> Pipeline:

@@ -21,13 +21,14 @@ from odm.catalog.ionogram_statistics import (
 )
 from odm.catalog.outcomes import QUARANTINED
 from odm.report.captions import STATEMENT, caption
+from odm.report.earlier import PAGE, PROVENANCE, earlier_report, pictures_in
 from odm.report.figures import write_captioned
 from odm.report.html import build_page
 from odm.report.ionogram_figures import comparison, edges, occurrence
 from odm.report.ionogram_page import ionogram_page
 from odm.report.pages import Against
 from odm.report.provenance import FINGERPRINT_COLUMNS, fingerprint, inputs_csv, provenance
-from odm.report.report import PAGE, PROVENANCE, SHEET, check_kind, to_json
+from odm.report.report import SHEET, check_kind, to_json
 from odm.report.report_options import ReportOptions, Written
 from odm.report.sides import Sides, Where, by_side, comparison_sheet, sides_of
 from odm.report.tables import to_csv
@@ -56,6 +57,7 @@ def write_ionogram_report(
     names = layer_names(campaign, against)
     folder = str(as_local(out))
     make_folder(folder)
+    earlier = earlier_report(folder)
     outcomes = campaign.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
     found = found_layers(outcomes)
     layers, ionograms = found.findings, found.inputs
@@ -98,8 +100,9 @@ def write_ionogram_report(
     texts[PROVENANCE] = to_json(provenance(campaign, outcomes, days, files, joined))
     for name, text in texts.items():
         write_bytes(join(folder, name), text.encode())
+    removed = earlier.remove_all_but([*files, *pictures_in(texts[PAGE])])
     summary = f"{len(layers)} layers in {len(searched)} ionograms"
-    return Written(files, page.notes, sheet, summary)
+    return Written(files, [*page.notes, *removed], sheet, summary)
 
 
 def found_layers(outcomes: pa.Table) -> Found:

@@ -18,6 +18,7 @@ from odm.catalog.outcomes import QUARANTINED, OutcomeKind
 from odm.catalog.statistics import exposure, orbit_statistics
 from odm.report.captions import STATEMENT, caption
 from odm.report.comparison import comparison_figure, orbit_comparison
+from odm.report.earlier import PAGE, PROVENANCE, earlier_report, pictures_in
 from odm.report.figures import draw_figures, write_captioned
 from odm.report.html import build_page
 from odm.report.orbit_page import orbit_page
@@ -27,7 +28,7 @@ from odm.report.report_options import ReportOptions, Written
 from odm.report.sides import sides_of
 from odm.report.tables import counts_csv, rates_csv, to_csv
 
-PAGE, SHEET, PROVENANCE = "index.html", "report.json", "provenance.json"
+SHEET = "report.json"
 
 
 def write_report(
@@ -40,7 +41,7 @@ def write_report(
 
     Args:
         campaign: reported on.
-        out: local folder; files of an earlier report there are replaced.
+        out: local folder; files of an earlier report there are replaced, or removed.
         against: another campaign, to compare with.
         options: how.
 
@@ -52,6 +53,7 @@ def write_report(
     check_kind(ORBITS, campaign, against)
     folder = str(as_local(out))
     make_folder(folder)
+    earlier = earlier_report(folder)
     outcomes = _read(campaign)
     flown = flown_of(outcomes)
     sheet = orbit_statistics(flown, chosen.indices, chosen.resamples)
@@ -76,7 +78,8 @@ def write_report(
         folder, campaign, flown, fingerprint(outcomes), options=chosen, line=line, other=other,
         against=compared,
     )  # fmt: skip
-    put(PAGE, build_page(page.title, page.data, page.pictures))
+    text = build_page(page.title, page.data, page.pictures)
+    put(PAGE, text)
     if chosen.figures:
         names = draw_figures(folder, flown, sheet, line)
         if other is not None and compared is not None:
@@ -95,7 +98,8 @@ def write_report(
     put(PROVENANCE, to_json(origin))
     found = sheet["regions"]
     summary = f"{found['total']} regions on {found['half_orbits_with_a_region']} half-orbits"
-    return Written(files, page.notes, sheet, summary)
+    removed = earlier.remove_all_but([*files, *pictures_in(text)])
+    return Written(files, [*page.notes, *removed], sheet, summary)
 
 
 def check_kind(kind: OutcomeKind, campaign: Campaign, against: Campaign | None) -> None:

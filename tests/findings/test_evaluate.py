@@ -21,7 +21,7 @@ from odm.findings.predictor import Predictor
 from odm.findings.regions import RegionSettings
 from odm.findings.save_evaluation import save_evaluation
 from odm.findings.score_archive import score_archive
-from odm.findings.thresholds import fit_thresholds
+from odm.findings.thresholds import FEW, fit_thresholds, warn_of_few
 from odm.findings.truth import Truth, simulation_seed
 from odm.images.geometry import ImageSettings
 from odm.models.base import SegmentationModel
@@ -135,6 +135,18 @@ def test_what_is_scored_is_the_part(dataset: Dataset, bright: Evaluation) -> Non
     assert "simulated" in bright.sheet.caveat
     paths = {sample.path for sample in dataset.samples("test")}
     assert bright.examples and {one.path for one in bright.examples} <= paths
+
+
+def test_thresholds_of_few_regions_are_warned_of(dataset: Dataset, bright: Evaluation) -> None:
+    nuclei = bright.calibration.facts["regions"]["nuclei"]
+    number = len(dataset.samples("validation"))
+    assert 0 < nuclei < FEW
+    (note,) = (note for note in bright.notes if "follow chance" in note)
+    assert f"few true regions ({nuclei}; half-orbits: {number})" in note
+    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
+    plain = evaluate_model(method, dataset, running=EAGER, resamples=0)
+    assert not any("follow chance" in note for note in plain.notes)
+    assert warn_of_few(FEW, "regions", 9, "half-orbits") == []
 
 
 def test_thresholds_are_the_best_of_validation(dataset: Dataset, bright: Evaluation) -> None:

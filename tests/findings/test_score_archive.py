@@ -328,3 +328,15 @@ def test_bad_input(archive: Path, native: ImageSettings, tmp_path: Path) -> None
     unknown = Truth(type(strange.annotations)(tmp_path, "simulation", {}))
     with pytest.raises(InputError, match="labelled"):
         score_archive(lambda images: images, archive, native, truth=unknown, entries=entries)
+
+
+def test_a_truth_without_its_columns_is_told(archive: Path, tmp_path: Path) -> None:
+    import shutil
+
+    import pyarrow.parquet as pq
+
+    copy = shutil.copytree(archive, tmp_path / "copy")
+    table = pq.read_table(archive / "truth.parquet")
+    pq.write_table(table.drop_columns(["contrast_db"]), copy / "truth.parquet")
+    with pytest.raises(InputError, match=r"table of truth, it has no column contrast_db$"):
+        Truth.load(str(copy))

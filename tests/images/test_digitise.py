@@ -17,14 +17,24 @@ from tests.real import real_file
 CELLS = (48, 60)
 
 
-def plotted(path: Path, colours: str = "inferno", **save: object) -> tuple[np.ndarray, PlotScale]:
-    """Draw a matrix with axes, title and colour bar; the values, and how to read them back."""
+def plotted(
+    path: Path,
+    colours: str = "inferno",
+    least: float = -np.inf,
+    ground: str = "white",
+    **save: object,
+) -> tuple[np.ndarray, PlotScale]:
+    """Draw a matrix with axes, title and colour bar; the values, and how to read them back.
+
+    Values below ``least`` are NaN: ``ground``, the colour of the axes, is left there.
+    """
     rng = np.random.default_rng(4)
     f, r = np.meshgrid(np.linspace(0, 1, CELLS[0]), np.linspace(0, 1, CELLS[1]), indexing="ij")
     snr = 26 * np.exp(-(((r - 0.2 - 0.6 * f**2) / 0.06) ** 2)) + rng.uniform(-2, 2, CELLS)
+    snr[snr < least] = np.nan
     figure = Figure(figsize=(9, 7), dpi=100)
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = figure.add_subplot(facecolor=ground)
     mesh = axes.pcolormesh(
         np.linspace(2, 26, CELLS[0] + 1), np.linspace(100, 3100, CELLS[1] + 1), snr.T,
         vmin=-3, vmax=30, cmap=colours,

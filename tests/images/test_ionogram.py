@@ -146,6 +146,26 @@ def test_a_real_vertical_ionogram_has_its_place_in_the_window() -> None:
     assert np.median(image[image > 0]) < 60
 
 
+def test_a_truth_without_its_columns_is_told(tmp_path: Path) -> None:
+    """A column that is missing is no damage: it is named, whoever asked for it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from odm.archive.errors import AnnotationError
+    from odm.images.ionogram_layers import read_layers, read_truth
+
+    path = tmp_path / "truth.parquet"
+    pq.write_table(pa.table({"ionogram_id": ["a"], "layer": ["F"], "range_min": [200.0]}), path)
+    assert read_truth(path, ["layer"]) == [{"layer": "F"}]
+    with pytest.raises(AnnotationError, match=r"has no column mask$"):
+        read_truth(path, ["layer", "mask"])
+    with pytest.raises(AnnotationError, match="no columns frequency_max, frequency_min, range_max"):
+        read_layers(tmp_path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(AnnotationError, match="damaged table of truth"):
+        read_truth(path, ["layer", "mask"])
+
+
 def test_known_layers_are_drawn(tmp_path: Path) -> None:
     import cv2
 

@@ -15,8 +15,9 @@ from odm.archive.errors import InputError
 from odm.models.card import digest_of, read_model_card
 from odm.models.classical import Canny
 from odm.models.folder import load_model, save_model
-from odm.models.pipeline import load_pipeline, read_digest, save_pipeline
+from odm.models.pipeline import load_pipeline, member_of_kind, read_digest, save_pipeline
 from odm.models.segmenters import create_model, create_segmenter
+from odm.models.shipped import shipped_model
 
 IMAGE = {"mode": "native", "height": 1024, "width": 1088, "minimum": -9.0, "maximum": -5.5}
 THRESHOLDS = {"region": 0.5, "minimum_area": 40}
@@ -292,6 +293,22 @@ def test_pipeline(model, folder: Path, tmp_path: Path) -> None:
         load_pipeline(folder)
     with pytest.raises(InputError, match="at least one"):
         save_pipeline(tmp_path / "none", {})
+
+
+def test_the_member_of_a_kind(folder: Path, tmp_path: Path) -> None:
+    save_model(tmp_path / "edges", create_segmenter("canny"), image={}, thresholds={})
+    assert member_of_kind(folder, "detector") == str(folder)  # whose card says what it is
+    own = shipped_model("pipeline")  # it has its members beside it
+    assert member_of_kind(own, "detector") == str(shipped_model("detector"))
+    one = tmp_path / "one"
+    save_pipeline(one, {"masks": folder})
+    assert member_of_kind(one, "segmenter") == str(one / "masks")
+    with pytest.raises(InputError, match=r"one holds no detector: only .*masks \(a segmenter\)$"):
+        member_of_kind(one, "detector")
+    two = tmp_path / "two"
+    save_pipeline(two, {"masks": folder, "edges": tmp_path / "edges"})
+    with pytest.raises(InputError, match=r"two holds 2 segmenters: give .*edges or .*masks$"):
+        member_of_kind(two, "segmenter")
 
 
 def test_reading_a_card_imports_no_torch(folder: Path) -> None:

@@ -103,19 +103,22 @@ def test_import(tmp_path: Path) -> None:
     assert json.loads(made.stdout)["labelled"] == 3
 
 
-def test_boxes_at_the_borders(tmp_path: Path) -> None:
-    """A box that reaches beyond the ionogram ends at its borders, and is read back so."""
+def drawn_and_read(tmp_path: Path, boxes: list[list[Any]]) -> list[Any]:
+    """Boxes drawn in the clear ionogram of a campaign, as its labels give them back."""
     campaign = ionogram_campaign(tmp_path)
-    content = exported(
-        campaign, {}, {4: {"mark": "something missed", "boxes": [[0, 7e6, 400.0, 900.0, "F"]]}}
-    )
+    content = exported(campaign, {}, {4: {"mark": "something missed", "boxes": boxes}})
     path = tmp_path / "marks.json"
     path.write_text(json.dumps(content))
     import_review(campaign, read_marks(path), str(tmp_path / "labels"))
     labels = load_layer_labels(tmp_path / "labels")
     (stem,) = labels.images
     opened = open_ionogram(tmp_path / "archive" / f"{stem}.npz")
-    (box,) = physical_boxes(labels.images[stem], opened, IonogramImageSettings())
+    return list(physical_boxes(labels.images[stem], opened, IonogramImageSettings()))
+
+
+def test_boxes_at_the_borders(tmp_path: Path) -> None:
+    """A box that reaches beyond the ionogram ends at its borders, and is read back so."""
+    (box,) = drawn_and_read(tmp_path, [[0, 7e6, 400.0, 900.0, "F"]])
     assert box[1] == 5.95e6 and box[4] == pytest.approx(30 + 59.5 * 7.5)
 
 
@@ -150,20 +153,12 @@ def test_other_layers(tmp_path: Path) -> None:
 def test_boxes_keep_their_cells(tmp_path: Path) -> None:
     """Every drawn cell is read back as that cell, the second ones too, which LabelImg's rule for
     borders would widen."""
-    campaign = ionogram_campaign(tmp_path)
     cells = [(0, 1, 58, 59), (1, 3, 57, 59), (38, 40, 0, 2), (39, 40, 59, 60)]
     drawn = [
         [5.95e6 + 1e5 * left, 5.95e6 + 1e5 * right, 26.25 + 7.5 * low, 26.25 + 7.5 * high, "F"]
         for left, right, low, high in cells
     ]
-    content = exported(campaign, {}, {4: {"mark": "something missed", "boxes": drawn}})
-    path = tmp_path / "marks.json"
-    path.write_text(json.dumps(content))
-    import_review(campaign, read_marks(path), str(tmp_path / "labels"))
-    labels = load_layer_labels(tmp_path / "labels")
-    (stem,) = labels.images
-    opened = open_ionogram(tmp_path / "archive" / f"{stem}.npz")
-    found = physical_boxes(labels.images[stem], opened, IonogramImageSettings())
+    found = drawn_and_read(tmp_path, drawn)
     assert [list(box[1:]) for box in found] == [pytest.approx(box[:4]) for box in drawn]
 
 

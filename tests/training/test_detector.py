@@ -23,6 +23,7 @@ from odm.findings.evaluate_layers import evaluate_detector, save_detector
 from odm.findings.layers import LayerFinder
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model, read_model_card
+from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector
@@ -87,10 +88,13 @@ def test_a_run_and_its_model(trained: dict[str, Any], folder: Path) -> None:
 
 
 def test_fine_tuning_starts_from_the_model(trained: dict[str, Any], folder: Path) -> None:
+    """Which is named by a pipeline that holds it, too."""
+    both = folder / "both"
+    save_pipeline(both, {"finder": trained["model"], "segmenter": shipped_model()})
     few = ["data.batch_size=4", "schedule.epochs=1", "optimiser.learning_rate=1e-9"]
     few += ["schedule.minimum=0", "runtime.device=cpu", "optimiser.weight_decay=0"]
     out = folder / "tuned"
-    done = call(folder, "--out", out, "--init", trained["model"], "--json", *few)
+    done = call(folder, "--out", out, "--init", str(both), "--json", *few)
     before = load_model(trained["model"]).model.state_dict()
     after = load_model(json.loads(done.stdout)["model"]).model
     for name, value in after.named_parameters():
@@ -137,6 +141,9 @@ def test_evaluated_and_saved(trained: dict[str, Any], folder: Path, tmp_path: Pa
     done = evaluate_detector(model, data, running=running)
     assert done.sheet.counts["ionograms"] == len(data.samples("test"))
     assert done.fitted_on.startswith("validation of") and done.examples
+    layers = sum(len(sample.labelled.layers) for sample in data.samples("validation"))
+    few = f"few true layers ({layers}; ionograms: {len(data.samples('validation'))})"
+    assert any(few in note for note in done.notes)
     digest = read_model_card(model).digest
     card = save_detector(model, done)
     assert card.digest != digest or done.settings.to_dict() == card.thresholds
@@ -151,6 +158,7 @@ def test_evaluated_and_saved(trained: dict[str, Any], folder: Path, tmp_path: Pa
     again = evaluate_detector(model, data, running=running)
     card = save_detector(copy, replace(other, part="test"))
     assert [one["part"] for one in card.metrics["scores"]] == ["validation", "test"]
+    assert not any("few true layers" in note for note in again.notes)
     assert again.fitted_on == "the model folder" and again.settings == done.settings
     out = tmp_path / "scores"
     words = [
