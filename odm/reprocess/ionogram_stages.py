@@ -7,6 +7,7 @@ from typing import Any
 
 from odm.archive.errors import ArchiveError
 from odm.archive.ionograms import open_ionogram
+from odm.blas import one_thread
 from odm.catalog.ionogram_kind import IONOGRAMS
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
 from odm.findings.edge_rows import edge_rows, edges_found
@@ -77,8 +78,9 @@ class IonogramStages:
         if rows and self.edges is not None:
             # The file once more: an ionogram is larger than its image, and would travel twice.
             ionogram = open_ionogram(one.path)
-            found = edges_found(ionogram, seen.layers, self.edges, seen.segments, self.image)
-            edges = edge_rows(found, with_inversion=self.invert)
+            with one_thread():
+                found = edges_found(ionogram, seen.layers, self.edges, seen.segments, self.image)
+                edges = edge_rows(found, with_inversion=self.invert)
             rows = [row | edge for row, edge in zip(rows, edges, strict=True)]
         outcome = outcome_table(
             self.kind, one, findings=rows, shares=draft.shares, facts=facts.columns()
