@@ -2,8 +2,8 @@
 
     python benchmarks/edges.py --ionograms 200 [--model DETECTOR] [--segmenter SEGMENTER]
 
-Tuned on the ionograms of seeds 71 to 73, 404, 505, 606, 707 and 808; scored on another. Simulated
-data only.
+Tuned on the ionograms of seeds 71 to 73, 404, 505, 606, 707, 808 and 901 to 904; scored on another.
+Simulated data only.
 """
 
 from __future__ import annotations

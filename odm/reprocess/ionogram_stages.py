@@ -36,6 +36,11 @@ class IonogramStages:
     invert: bool = False
     kind: OutcomeKind = IONOGRAMS
 
+    @property
+    def finishing_leads(self) -> bool:
+        """Edges are ten times the work of boxes."""
+        return self.edges is not None
+
     def read(self, one: Input) -> Draft | Result:
         """See `Stages`."""
         found: Draft | Result = guarded(self.kind, one, lambda: self._read(one))

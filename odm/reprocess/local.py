@@ -24,13 +24,18 @@ from odm.reprocess.stages import Draft, Result, Stages, quarantined
 Stop = Callable[[], bool]
 """Whether no more inputs are to be taken."""
 
+MOST_READERS = 16
 READ_AHEAD = 3
 """Batches that may wait for the model or for a reading process: what bounds the memory."""
 
 
-def default_readers() -> int:
-    """One reading process for three cores: reading takes a tenth of a model's time on a CPU."""
-    return max(1, cores() // 3)
+def default_readers(stages: Stages) -> int:
+    """One reading process for three cores: reading takes a tenth of a model's time on a CPU.
+
+    Where finishing is the work, which these processes do too, one for each core, up to what one
+    model can keep busy.
+    """
+    return min(cores(), MOST_READERS) if stages.finishing_leads else max(1, cores() // 3)
 
 
 def run_local(
@@ -56,7 +61,7 @@ def run_local(
         return
     suspects: list[Death] = []
     with Readers(
-        stages, workers.readers or default_readers()
+        stages, workers.readers or default_readers(stages)
     ) as pool:  # they start while the model loads
         waiting("loading model")
         predict = load_predictor(model, workers.threads)

@@ -78,6 +78,11 @@ class Stages(Protocol):
         """Of its inputs."""
         ...
 
+    @property
+    def finishing_leads(self) -> bool:
+        """Whether finishing takes more of a core than reading and the model on a CPU together."""
+        ...
+
     def read(self, one: Input) -> Draft | Result:
         """The image of an input, or what became of it."""
         ...
@@ -111,6 +116,7 @@ class OrbitStages:
     regions: RegionSettings
     model: str
     kind: OutcomeKind = ORBITS
+    finishing_leads: bool = False
 
     def read(self, one: Input) -> Draft | Result:
         """See `Stages`."""

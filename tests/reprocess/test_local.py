@@ -21,9 +21,14 @@ from odm.archive.errors import InputError, OdmError, TransientError
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.catalog.selection import Wish
+from odm.findings.edges import EdgeSettings
+from odm.findings.regions import RegionSettings
+from odm.images.geometry import ImageSettings
+from odm.images.ionogram import IonogramImageSettings
 from odm.reprocess.drive import check, reprocess
-from odm.reprocess.local import run_local
-from odm.reprocess.stages import quarantined
+from odm.reprocess.ionogram_stages import IonogramStages
+from odm.reprocess.local import default_readers, run_local
+from odm.reprocess.stages import OrbitStages, quarantined
 from tests.lookalike import renamed
 from tests.reprocess import small
 
@@ -363,3 +368,15 @@ def test_a_campaign_says_what_it_waits_for_and_exports_once(
     # And one that is done says nothing at all.
     small.run(tmp_path, "second", engine="openvino")
     assert capsys.readouterr().err == ""
+
+
+def test_as_many_processes_as_the_work_after_the_model_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Edges are found after the model, and take ten times as long."""
+    orbits = OrbitStages(ImageSettings(-6.0, 0.0), RegionSettings(), "none")
+    boxes = IonogramStages(IonogramImageSettings(), "none")
+    edges = IonogramStages(IonogramImageSettings(), "none", EdgeSettings())
+    for cores, wanted in ((1, (1, 1, 1)), (2, (1, 1, 2)), (6, (2, 2, 6)), (64, (21, 21, 16))):
+        monkeypatch.setattr("odm.reprocess.local.cores", lambda cores=cores: cores)
+        assert tuple(map(default_readers, (orbits, boxes, edges))) == wanted
