@@ -17,8 +17,9 @@ from scipy import ndimage
 from odm.blas import one_thread
 from odm.findings.edge_scores import EdgeErrors, summary
 from odm.findings.edges import EdgeSettings, matrix_edges
-from odm.findings.inversion import ground_of_least, invert
+from odm.findings.inversion import invert
 from odm.findings.layers import Layer
+from odm.physics.raytrace import ground_of_least
 from odm.simulate.backscatter import FREQUENCY_MHZ, layer_rays
 
 BEST = EdgeSettings("path", "segments")

@@ -15,8 +15,8 @@ import numpy as np
 from common import report
 
 from odm.findings.edges import LayerEdge
-from odm.findings.inversion import ground_of_least, invert
-from odm.physics.raytrace import minimum_group_path
+from odm.findings.inversion import invert
+from odm.physics.raytrace import ground_of_least, minimum_group_path
 from odm.simulate.backscatter import FREQUENCY_MHZ, layer_rays
 from odm.simulate.ionogram_scene import draw_scene
 from odm.statement import SIMULATED_DATA

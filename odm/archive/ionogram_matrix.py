@@ -28,6 +28,8 @@ from odm.archive.orbit_h5 import dataset, text_attribute, values
 
 AXES = ("frequency", "group_range")
 _NAT = np.datetime64("NaT", "ns")
+LEAST_SECONDS_DIGITS = 9
+"""Text of fewer digits is no count of seconds since 1970, but perhaps a year or a day."""
 _UNREADABLE = (
     ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -156,6 +158,8 @@ def _time(path: object, value: NDArray[Any] | None) -> np.datetime64:
     if value.dtype.kind == "M":
         return value.ravel()[0].astype("datetime64[ns]")
     text = _text(value)
+    if value.dtype.kind not in "iuf" and text.isdecimal() and len(text) < LEAST_SECONDS_DIGITS:
+        raise ArchiveError(path, f"time {text!r} may be a date or seconds: write 2022-08-15T00:30")
     try:
         return np.datetime64(round(float(text) * 1e3), "ms").astype("datetime64[ns]")
     except (ValueError, OverflowError):

@@ -37,12 +37,14 @@ class Isolated:
         allowed: where the edge may be; nowhere if there is no layer.
         flag: why it is nowhere, else "".
         covered: where another layer's segment lies, removed or not.
+        behind: (F,) in which columns the layer begins where another one ends.
     """
 
     removed: Mask
     allowed: Mask
     flag: str = ""
     covered: Mask | None = None
+    behind: Mask | None = None
 
 
 def inside_box(layer: Layer, frequency: NDArray[Any], group_range: NDArray[Any]) -> Mask:
@@ -113,6 +115,8 @@ def by_segments(
     seen = ~covered if (~covered).sum() >= LEAST_COLUMNS else np.ones_like(covered)
     line = ndimage.median_filter(first[seen].astype(np.float64), 5, mode="nearest")
     everywhere = np.arange(frequency.size)
+    behind = np.zeros(frequency.size, bool)
+    behind[columns] = covered
     border = np.interp(everywhere, columns[seen], line)
     near = np.abs(everywhere[:, None] - columns[None]).min(axis=1) <= BRIDGED_COLUMNS
     near &= (everywhere >= columns[0] - 1) & (everywhere <= columns[-1] + 1)
@@ -121,7 +125,7 @@ def by_segments(
         gates <= border[:, None] + BEHIND_MASK_KM / gate_km
     )
     # Around the border nothing is cut: a cut would look like an edge.
-    return Isolated(removed & ~allowed, allowed & near[:, None], covered=removed)
+    return Isolated(removed & ~allowed, allowed & near[:, None], covered=removed, behind=behind)
 
 
 def raw(frequency: NDArray[Any], group_range: NDArray[Any]) -> Isolated:

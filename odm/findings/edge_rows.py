@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.findings.edge_isolate import CLASSES
-from odm.findings.edges import CONVENTION, EdgeSettings, LayerEdge, edges_of, even_ranges
+from odm.findings.edge_ranges import COARSEST_KM, even_ranges, range_step
+from odm.findings.edges import CONVENTION, EdgeSettings, LayerEdge, edges_of
 from odm.findings.inversion import Inverted, invert
 from odm.findings.layers import Layer
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas
@@ -17,7 +18,8 @@ from odm.images.ionogram import IonogramImageSettings, mask_from_canvas
 if TYPE_CHECKING:
     import xarray as xr
 
-OTHER_CONVENTION, UNEVEN, OTHER_LAYER = "other convention", "uneven ranges", "other layer"
+OTHER_CONVENTION, OTHER_LAYER = "other convention", "other layer"
+UNEVEN, COARSE = "uneven ranges", "coarse ranges"
 NOT_ASKED = "not asked for"
 
 
@@ -42,6 +44,8 @@ def edges_found(
         flag = OTHER_CONVENTION
     elif not even_ranges(ionogram["group_range"].values):
         flag = UNEVEN
+    elif range_step(ionogram["group_range"].values) > COARSEST_KM:
+        flag = COARSE
     if flag:
         return [_without(layer, flag) for layer in layers]
     known = [number for number, layer in enumerate(layers) if layer.layer in CLASSES]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_opening
 
 from odm.findings.edge_profile import along, mean_profile, nanmean, triangle
 
@@ -21,8 +22,10 @@ SMOOTH_MHZ = 0.5
 """Half-width of the triangle over which columns are averaged."""
 LEAST_DB = 2.0
 """A smaller rise is not seen."""
-BRIDGED_MHZ = 0.6
-"""Across a wider gap nothing goes on."""
+BRIDGED_MHZ, BRIDGED_STEPS = 0.6, 1.5
+"""Across a wider gap than this, or than so many usual steps, nothing goes on."""
+LEAST_OPEN = 3
+"""Columns; a shorter stretch, such as a hole in another layer's segment, is no open one."""
 
 
 def unseen(
@@ -45,10 +48,11 @@ def unseen(
     before = nanmean(profile[:, (km >= BEFORE_KM[0]) & (km <= BEFORE_KM[1])])
     with np.errstate(invalid="ignore"):
         rises = nanmean(profile[:, km >= 0]) - before >= LEAST_DB
-    kept = ~covered
+    widest = max(BRIDGED_MHZ, BRIDGED_STEPS * float(np.median(np.diff(mhz)))) if mhz.size > 1 else 0
+    kept = binary_opening(~covered, np.ones(LEAST_OPEN))
     for way in (slice(None), slice(None, None, -1)):
-        open_, seen, at = ~covered[way], rises[way], mhz[way]
-        follows = np.concatenate([[False], np.abs(np.diff(at)) <= BRIDGED_MHZ])
+        open_, seen, at = kept[way].copy(), rises[way], mhz[way]
+        follows = np.concatenate([[False], np.abs(np.diff(at)) <= widest])
         goes_on = False
         for number in range(open_.size):
             goes_on = bool(open_[number] or (goes_on and follows[number] and seen[number]))

@@ -22,6 +22,7 @@ from odm.findings.edge_isolate import CLASSES, Isolated, by_boxes, by_segments, 
 from odm.findings.edge_level import level_db
 from odm.findings.edge_path import best_path, evidence
 from odm.findings.edge_pieces import strays, without_specks
+from odm.findings.edge_ranges import COARSEST_KM, even_ranges, not_too_fine, range_step
 from odm.findings.edge_refine import refine
 from odm.findings.edge_shape import ONSETS
 from odm.findings.edge_under import unseen
@@ -38,6 +39,7 @@ CONVENTION = "backscatter"
 """Only there is a range the group path of one hop, and its least the leading edge."""
 NO_LAYER, OUTSIDE, INTERFERENCE = "no layer", "outside window", "interference"
 UNDER = "under another layer"
+NO_VALUES = "not measured"
 NO_RISE, CUT, GAPS, SHORT = "no rise", "cut by another layer", "gaps", "short"
 STRAY = "pieces left out"
 
@@ -77,9 +79,9 @@ class LayerEdge:
         group_range: (N,) km, P'(f).
         sigma: (N,) km, one standard deviation.
         confidence: (N,) 0 to 1, chance that it lies within four range steps of the truth.
-        flags: what is to be known of it: ``no layer``, ``no segment``, ``few values``, ``no rise``,
-            ``short``, ``outside window``, ``interference``, ``gaps``, ``cut by another layer``,
-            ``under another layer``, ``pieces left out``.
+        flags: what is to be known of it: ``no layer``, ``not measured``, ``no segment``,
+            ``few values``, ``no rise``, ``short``, ``outside window``, ``interference``, ``gaps``,
+            ``cut by another layer``, ``under another layer``, ``pieces left out``.
     """
 
     layer: str
@@ -163,6 +165,8 @@ def matrix_edges(
         raise InputError(f"an SNR of {snr.shape} does not fit axes of {wanted}")
     if not even_ranges(group_range):
         raise InputError("leading edges need ranges in even steps")
+    if range_step(group_range) > COARSEST_KM:
+        raise InputError(f"leading edges need ranges in steps of at most {COARSEST_KM:g} km")
     if settings.layers == "segments" and (segments is None or segments.shape != snr.shape):
         given = "none" if segments is None else f"some of {segments.shape}"
         raise InputError(f"edges by segments need segments of {snr.shape}, and there are {given}")
@@ -178,13 +182,14 @@ def matrix_edges(
         segments = None if segments is None else segments[:, ::-1]
     if not (np.diff(frequency) > 0).all():
         raise InputError("leading edges need frequencies that rise, or fall, from one to the next")
+    group_range, snr, segments = not_too_fine(group_range, snr, segments)
     level, disturbed = level_db(np.where(np.isfinite(snr), snr, np.nan))
     ready = _Ready(
         level,
         disturbed,
         np.asarray(frequency, np.float64),
         np.asarray(group_range, np.float64),
-        float(group_range[1] - group_range[0]),
+        range_step(group_range),
     )
     if settings.layers == "raw":
         return _raw_edges(ready, layers, settings)
@@ -198,12 +203,6 @@ def matrix_edges(
         # A single layer after isolation, as the paper has it.
         found.append(_edge(ready, layer.layer, alone, settings, upper=False))
     return found
-
-
-def even_ranges(group_range: NDArray[Any]) -> bool:
-    """Whether ranges (R,) have even steps, as edges need them."""
-    steps = np.diff(group_range)
-    return bool(steps.size and np.ptp(steps) <= 0.01 * abs(float(steps[0])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +256,7 @@ def _edge(
     measured = np.asarray(np.isfinite(ready.level).any(axis=1))
     allowed = alone.allowed & measured[:, None]
     if alone.flag or not allowed.any():
-        return _empty(layer, alone.flag or NO_LAYER)
+        return _empty(layer, alone.flag or (NO_VALUES if alone.allowed.any() else NO_LAYER))
     level = ready.level
     if alone.removed.any():
         level = np.where(alone.removed, np.float32(np.nan), level)
@@ -314,17 +313,11 @@ def _checked(
         flags.append(OUTSIDE)
     if cut.any():
         flags.append(CUT)
-    there = without_specks(there & ~beyond & ~cut, ready.frequency)
-    stray = strays(there, edge * ready.gate_km)
-    if stray.any():
-        flags.append(STRAY)
-        there &= ~stray
-    asked = alone.allowed.any(axis=1)
-    if (ready.disturbed & asked).sum() > 0.3 * asked.sum():
-        flags.append(INTERFERENCE)
+    there = there & ~beyond & ~cut
     under = np.zeros_like(there)
-    if alone.covered is not None:
-        under = there & alone.covered[np.arange(gate.size), np.maximum(gate - 2, 0)]
+    if alone.covered is not None and alone.behind is not None:
+        before = np.maximum(gate - max(round(UNDER_KM / ready.gate_km), 1), 0)
+        under = there & (alone.covered[np.arange(gate.size), before] | alone.behind)
     if under.any():
         flags.append(UNDER)
         kept = np.flatnonzero(there)
@@ -332,6 +325,14 @@ def _checked(
             ready.level[kept], edge[kept], under[kept], ready.frequency[kept] / 1e6, ready.gate_km
         )
         there[kept[hidden]] = False
+    there = without_specks(there, ready.frequency)
+    stray = strays(there, edge * ready.gate_km)
+    if stray.any():
+        flags.append(STRAY)
+        there &= ~stray
+    asked = alone.allowed.any(axis=1)
+    if (ready.disturbed & asked).sum() > 0.3 * asked.sum():
+        flags.append(INTERFERENCE)
     if there.sum() < settings.least_columns:
         return _empty(layer, *flags, SHORT if there.any() else NO_RISE)
     kept = np.flatnonzero(there)
@@ -347,7 +348,7 @@ def _checked(
     return LayerEdge(
         layer,
         ready.frequency[kept],
-        ready.group_range[0] + edge[kept] * step,
+        np.interp(edge[kept], np.arange(last + 1), ready.group_range),
         sigma_km,
         np.asarray(confidence, np.float64),
         tuple(flags),
@@ -361,5 +362,7 @@ SYSTEMATIC_KM = {"F": 3.5, "Es": 7.0}
 ionograms of seeds 71 to 73 lie within."""
 CUT_KM, CUT_SHARE = 75.0, 0.2
 """An edge with more of the range before it cut out is not known to be one."""
+UNDER_KM = 12.0
+"""Another layer so far before an edge lies upon it."""
 UNDER_SIGMA, UNDER_SURE = 3.0, 0.5
 """Factors of error and confidence there."""

@@ -150,18 +150,6 @@ def invert(edge: LayerEdge) -> Inverted:
     )
 
 
-def rays_of(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Rays:
-    """Rays (F, E) of a layer: critical frequency in MHz, height and thickness in km.
-
-    Args:
-        mhz: (F,) frequencies.
-        values: of the layer at the sounder.
-        changes: of `CHANGES`; each ray meets the layer of the place where it turns.
-    """
-    elevation = elevations(LEAST_RAYS)[None]
-    return trace(mhz[:, None], elevation, _layer_met(values, elevation, changes))
-
-
 def _layer_met(values: Any, elevation: Any, changes: Changes) -> QuasiParabola:
     """The layer where rays turn; ``values``: three numbers, or arrays that broadcast."""
     critical, height, thickness = values
@@ -172,9 +160,21 @@ def _layer_met(values: Any, elevation: Any, changes: Changes) -> QuasiParabola:
     return QuasiParabola(critical * (1 + changes[0] * far), height + changes[1] * far, thickness)
 
 
+def least_rays(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Rays:
+    """The rays (F,) of least group path through a layer; NaN where it lets a frequency through.
+
+    Args:
+        mhz: (F,) frequencies.
+        values: of the layer at the sounder: critical frequency in MHz, height and thickness in km.
+        changes: of `CHANGES`; each ray meets the layer of the place where it turns.
+    """
+    path, elevation = _least(mhz, values, changes)
+    ground = trace(mhz, elevation, _layer_met(values, elevation, changes)).ground_range
+    return Rays(path, np.where(np.isnan(path), np.nan, ground))
+
+
 def least_path(mhz: Floats, values: Floats, changes: Changes = (0.0, 0.0)) -> Floats:
-    """P'(f) in km of a layer, as `rays_of` takes it; one that lets a frequency through has none
-    there (NaN)."""
+    """P'(f) in km: the group paths of `least_rays`."""
     return _least(mhz, values, changes)[0]
 
 
@@ -353,29 +353,8 @@ def _landing(
     A path is longer than its ground range by the way up and down, which the layer tells well; the
     path itself is measured.
     """
-    rays = rays_of(mhz, values, changes)
-    beyond = measured - minimum_group_path(rays.group_path)
-    return np.asarray(ground_of_least(rays) + beyond, np.float64)
-
-
-def ground_of_least(rays: Rays) -> Floats:
-    """(F,) ground range in km of the ray of least group path, of rays (F, E) in order of elevation.
-
-    Around its least the path hardly depends on the elevation, and the ground range does: the least
-    is taken between the grid's rays.
-    """
-    path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
-    best = np.clip(path.argmin(axis=1), 1, path.shape[1] - 2)
-    rows = np.arange(path.shape[0])
-    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bend = before + after - 2 * here
-        usable = np.isfinite(bend) & (bend > 0)
-        step = np.where(usable, np.clip(0.5 * (before - after) / bend, -1, 1), 0.0)
-    towards = np.where(step < 0, best - 1, best + 1)
-    ground = rays.ground_range[rows, best]
-    beside = rays.ground_range[rows, towards]
-    return np.asarray(np.where(usable, ground + np.abs(step) * (beside - ground), ground))
+    rays = least_rays(mhz, values, changes)
+    return np.asarray(rays.ground_range + measured - rays.group_path, np.float64)
 
 
 def _refused(edge: LayerEdge, reason: str) -> Inverted:

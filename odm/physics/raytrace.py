@@ -132,6 +132,26 @@ def minimum_group_path(group_path: Floats) -> Floats:
     return np.where(np.isfinite(here), lowest, np.nan)
 
 
+def ground_of_least(rays: Rays) -> Floats:
+    """(F,) ground range in km of the ray of least group path, of rays (F, E) in order of elevation.
+
+    Around its least the path hardly depends on the elevation, and the ground range does: the least
+    is taken between the grid's rays.
+    """
+    path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
+    best = np.clip(path.argmin(axis=1), 1, path.shape[1] - 2)
+    rows = np.arange(path.shape[0])
+    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = before + after - 2 * here
+        usable = np.isfinite(bend) & (bend > 0)
+        step = np.where(usable, np.clip(0.5 * (before - after) / bend, -1, 1), 0.0)
+    towards = np.where(step < 0, best - 1, best + 1)
+    ground = rays.ground_range[rows, best]
+    beside = rays.ground_range[rows, towards]
+    return np.asarray(np.where(usable, ground + np.abs(step) * (beside - ground), ground))
+
+
 def reflection_distance(elevation: Any, height_km: Any) -> Floats:
     """Ground distance (km) below the point where a straight ray reaches ``height_km``."""
     earth = EARTH_RADIUS_KM

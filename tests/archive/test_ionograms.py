@@ -162,6 +162,7 @@ BAD: dict[str, tuple[dict[str, np.ndarray], dict[str, object], str]] = {
     "NaN in an axis": (change(group_range=np.full(60, np.nan)), {}, "group_range does not rise"),
     "convention": (change(), {"range_convention": "slant"}, "range_convention 'slant'"),
     "time": (change(), {"time": "yesterday"}, "no date"),
+    "a day's digits": (change(), {"time": "20220815"}, "may be a date or seconds"),
 }  # fmt: skip
 
 

@@ -3,8 +3,14 @@ import pytest
 
 from odm.findings import inversion
 from odm.findings.edges import LayerEdge
-from odm.findings.inversion import CHANGES, ground_of_least, invert, least_path, rays_of
-from odm.physics.raytrace import QuasiParabola, elevations, minimum_group_path, trace
+from odm.findings.inversion import CHANGES, invert, least_path, least_rays
+from odm.physics.raytrace import (
+    QuasiParabola,
+    elevations,
+    ground_of_least,
+    minimum_group_path,
+    trace,
+)
 
 
 def edge_of(
@@ -108,8 +114,8 @@ def test_a_layer_that_changes_with_distance_lies_within_the_errors(
 ) -> None:
     """One edge does not tell such changes: what they move the result by has to be in its errors."""
     mhz, values = np.arange(8, 22, 0.1), np.array([8.0, 300.0, 100.0])
-    rays = rays_of(mhz, values, changes)
-    path = minimum_group_path(rays.group_path)
+    rays = least_rays(mhz, values, changes)
+    path = rays.group_path
     there = np.isfinite(path) & (path < 3500)
     sigma = np.full(there.sum(), 4.0)
     found = invert(LayerEdge("F", mhz[there] * 1e6, path[there], sigma, np.ones(there.sum())))
@@ -117,5 +123,22 @@ def test_a_layer_that_changes_with_distance_lies_within_the_errors(
     assert abs(found.critical_frequency / 1e6 - 8.0) > 0.1
     assert abs(found.critical_frequency - 8e6) < 2 * found.sigmas[0]
     assert abs(found.peak_height - 300) < 2 * found.sigmas[1]
-    off = np.abs(found.ground_range - ground_of_least(rays)[there])
+    off = np.abs(found.ground_range - rays.ground_range[there])
     assert (off < 2 * found.ground_range_sigma).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    "values", [(8.0, 300.0, 100.0), (6.0, 110.0, 5.0), (9.0, 105.0, 2.0), (12.0, 350.0, 60.0)]
+)
+def test_least_rays_are_those_of_a_grid_without_end(values: tuple[float, ...]) -> None:
+    mhz = np.arange(6.0, 30.0, 0.5)
+    found = least_rays(mhz, np.array(values))
+    fine = trace(mhz[:, None], elevations(12000)[None], QuasiParabola(*values))
+    there = np.isfinite(found.group_path)
+    # The highest frequency may have a ray between those of one grid and none in the other.
+    assert abs(int(there.sum()) - int(np.isfinite(minimum_group_path(fine.group_path)).sum())) <= 1
+    both = there & np.isfinite(minimum_group_path(fine.group_path))
+    path, ground = minimum_group_path(fine.group_path), ground_of_least(fine)
+    assert np.abs(found.group_path - path)[both].max() < 0.1
+    inner = both & (mhz < mhz[both][-1])
+    assert np.abs(found.ground_range - ground)[inner].max() < 1.0
