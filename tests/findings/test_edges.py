@@ -244,8 +244,8 @@ def test_gates_too_coarse_to_see_a_rise_in() -> None:
 
 
 def test_the_side_of_another_box_of_the_class_is_no_edge() -> None:
-    """Two sporadic E layers, boxes that overlap: the farther begins within the nearer one's box, and
-    what it has behind that box must not pass for its beginning."""
+    """Two sporadic E layers, boxes that overlap: the farther begins within the nearer one's box,
+    and what it has behind that box must not pass for its beginning."""
     near, far, later = (np.full(FREQUENCY.size, km) for km in (400.0, 700.0, 1020.0))
     near = near + 20 * (FREQUENCY / 1e6 - 6)
     there = (FREQUENCY >= 11e6)[:, None]
@@ -260,3 +260,149 @@ def test_the_side_of_another_box_of_the_class_is_no_edge() -> None:
         segments=np.where(power > 2, 1, 0).astype(np.uint8),
     )  # fmt: skip
     assert not found or np.abs(found.group_range - 700).max() < 60
+
+
+def ionogram(convention: str) -> xr.Dataset:
+    power = echo(curve())
+    return xr.Dataset(
+        {"snr": (("frequency", "group_range"), snr(power))},
+        coords={"frequency": FREQUENCY, "group_range": RANGES},
+        attrs={"range_convention": convention},
+    )
+
+
+def test_only_backscatter_ranges() -> None:
+    layers = [layer_of("F", echo(curve()))]
+    (found,) = edges_of(ionogram("backscatter"), layers)
+    assert np.abs(errors(found, curve())).max() <= HALF
+    assert found.frequency_max == FREQUENCY[-1]
+    assert found.minimum_group_range == pytest.approx(600, abs=HALF)
+    for convention in ("vertical", "oblique"):
+        with pytest.raises(InputError, match=f"backscatter, and these are {convention}"):
+            edges_of(ionogram(convention), layers)
+
+
+def test_wrong_use() -> None:
+    layers = [layer_of("F", echo(curve()))]
+    values = snr(echo(curve()))
+    with pytest.raises(InputError, match="edge 'best' is none of path, feng"):
+        EdgeSettings("best")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="layers 'polygons' is none of raw, boxes, segments"):
+        EdgeSettings("path", "polygons")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="need segments of"):
+        matrix_edges(values, FREQUENCY, RANGES, layers, EdgeSettings("path", "segments"))
+    with pytest.raises(InputError, match="a layer 'G' is none of Es, F"):
+        matrix_edges(values, FREQUENCY, RANGES, [Layer("G", 1.0, 6e6, 9e6, 1.0, 2.0)])
+    with pytest.raises(InputError, match="even steps"):
+        matrix_edges(values, FREQUENCY, RANGES**1.1, layers)
+
+
+def test_a_later_echo_at_lower_frequencies_is_no_part_of_the_edge() -> None:
+    """As behind the box of a layer in front, where the second hop is the first that is left."""
+    edge = curve()
+    early = np.arange(FREQUENCY.size) < 25
+    power = echo(np.where(early, edge + 500, edge))
+    power[25:29] = 0
+    (found,) = matrix_edges(snr(power, 8), FREQUENCY, RANGES, [layer_of("F", power)])
+    assert "pieces left out" in found.flags
+    assert found.frequency[0] > FREQUENCY[24]
+    truth = np.interp(found.frequency, FREQUENCY, edge)
+    assert np.median(np.abs(found.group_range - truth)) < 5
+
+
+def two_traces(
+    ratio_db: float, split_mhz: float = 0.4, level_db: float = 28.0, bend: float = 4.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The edge of the ordinary trace, and the power of both: the other one a little higher."""
+    edge = curve(slope=60, bend=bend)
+    ahead = np.interp(FREQUENCY - split_mhz * 1e6, FREQUENCY, edge, left=np.nan)
+    ahead[np.isnan(ahead)] = edge[0] - 60 * split_mhz
+    return edge, echo(edge, level_db=level_db) + echo(ahead, level_db=level_db + ratio_db)
+
+
+@pytest.mark.parametrize(("ratio_db", "ahead"), [(-7.0, True), (-8.5, True), (-13.0, False)])
+def test_the_first_of_two_traces_unless_it_is_faint(ratio_db: float, ahead: bool) -> None:
+    edge, power = two_traces(ratio_db)
+    found = one_edge(snr(power, looks=3), power)
+    first = np.interp(FREQUENCY - 0.4e6, FREQUENCY, edge)
+    error = np.abs(errors(found, first if ahead else edge))[found.frequency > 7e6]
+    assert np.median(error) <= GATE_KM
+    assert (error <= 4 * GATE_KM).mean() > 0.95
+
+
+@pytest.mark.parametrize("ratio_db", [-16.0, -20.0])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_faint_trace_far_ahead_is_not_followed(ratio_db: float, seed: int) -> None:
+    """Strong traces: also the faint one is well above the noise, and 140 km ahead at the end."""
+    edge, power = two_traces(ratio_db, 0.7, level_db=40, bend=5)
+    found = one_edge(snr(power, looks=3, seed=seed), power)
+    error = np.abs(errors(found, edge))
+    assert found.frequency.size >= 0.9 * FREQUENCY.size
+    assert np.median(error) <= GATE_KM
+    assert (error <= 4 * GATE_KM).mean() > 0.95
+
+
+def test_a_soft_beginning_of_an_f_layer() -> None:
+    """Close to overhead the antenna lets the power grow over many gates."""
+    truth = curve(slope=30, bend=1)
+    power = echo(truth, power=1.0, level_db=28)
+    error = np.abs(errors(one_edge(snr(power, looks=4), power), truth))
+    assert np.median(error) <= 3 * GATE_KM  # a caustic's shape alone would be ten off
+
+
+def test_axes_that_fall_and_values_that_are_not_finite() -> None:
+    truth = curve()
+    power = echo(truth)
+    values = snr(power, looks=4)
+    layers = [layer_of("F", power)]
+    segments = np.where(power > 2, 2, 0).astype(np.uint8)
+    settings = EdgeSettings("path", "segments")
+    (usual,) = matrix_edges(values, FREQUENCY, RANGES, layers, settings, segments=segments)
+    for way in ((slice(None, None, -1), slice(None)), (slice(None), slice(None, None, -1))):
+        (found,) = matrix_edges(
+            values[way], FREQUENCY[way[0]], RANGES[way[1]], layers, settings, segments=segments[way]
+        )
+        assert np.array_equal(found.frequency, usual.frequency)
+        assert np.allclose(found.group_range, usual.group_range)
+    values[50:53] = -np.inf
+    values[60] = np.inf
+    (found,) = matrix_edges(values, FREQUENCY, RANGES, layers, settings, segments=segments)
+    assert not np.isin(FREQUENCY[[50, 51, 52, 60]], found.frequency).any()
+    assert np.median(np.abs(errors(found, truth))) <= GATE_KM
+
+
+def test_few_or_uneven_frequencies() -> None:
+    truth = curve()
+    power = echo(truth)
+    values, layers = snr(power, looks=4), [layer_of("F", power)]
+    for method, isolate in ALL:
+        settings = EdgeSettings(method, isolate)
+        segments = np.where(power > 2, 2, 0).astype(np.uint8)
+        for few in (1, 2, 5):
+            (found,) = matrix_edges(
+                values[:few], FREQUENCY[:few], RANGES, layers, settings, segments=segments[:few]
+            )
+            assert not found and found.flags
+    some = np.unique(np.geomspace(1, FREQUENCY.size, 90).astype(int)) - 1  # closer at the low end
+    (found,) = matrix_edges(values[some], FREQUENCY[some], RANGES, layers)
+    assert found.frequency.size > 0.8 * some.size
+    assert np.median(np.abs(errors(found, truth))) <= GATE_KM
+    with pytest.raises(InputError, match="frequencies that rise"):
+        matrix_edges(values, np.roll(FREQUENCY, 1), RANGES, layers)
+    with pytest.raises(InputError, match="does not fit axes"):
+        matrix_edges(values.T, FREQUENCY, RANGES, layers)
+
+
+@pytest.mark.parametrize("name", ["Es", "F"])
+@pytest.mark.parametrize("looks", [1, 4])
+def test_noise_alone_gives_no_edge(name: str, looks: int) -> None:
+    """A detector or a segmenter may err: nothing but speckle is there."""
+    for seed in range(6):
+        values = snr(np.zeros((FREQUENCY.size, RANGES.size)), looks=looks, seed=seed)
+        box = Layer(name, 0.9, 8e6, 18e6, 500.0, 2000.0)
+        segments = np.where(np.abs(RANGES - 900) < 150, 1 if name == "Es" else 2, 0)
+        segments = np.repeat(segments[None], FREQUENCY.size, axis=0).astype(np.uint8)
+        for isolate in ("raw", "boxes", "segments"):
+            settings = EdgeSettings("path", isolate)
+            (found,) = matrix_edges(values, FREQUENCY, RANGES, [box], settings, segments=segments)
+            assert not found and found.flags
