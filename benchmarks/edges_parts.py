@@ -163,18 +163,21 @@ def continuity(cases: Sequence[Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def other_sounder(
+def against(
     cases: Sequence[Any], score: Callable[..., list[EdgeErrors]], chief: Sequence[EdgeErrors]
 ) -> list[dict[str, Any]]:
-    """The best method on the second ray model with another noise, against the table's error."""
+    """The best method on other ionograms, against the table's errors."""
     edges = [errors for case in cases for errors in score(case, BEST)]
     rows = []
     for layer in ("F", "Es"):
         here = summary([one for one in edges if one.about["layer"] == layer])
         there = summary([one for one in chief if one.about["layer"] == layer])
         if "median_km" in here and "median_km" in there:
-            ratio = round(here["median_km"] / there["median_km"], 2)
-            rows.append({"layer": layer, "median_ratio": ratio} | here)
+            ratios = {
+                f"{what}_ratio": round(here[f"{what}_km"] / there[f"{what}_km"], 2)
+                for what in ("median", "mean", "p95")
+            }
+            rows.append({"layer": layer} | ratios | here)
     return rows
 
 

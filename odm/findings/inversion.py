@@ -341,7 +341,9 @@ def _ground(
     variance = np.maximum(layers, 0) + edge.sigma**2
     for changes, other in others:
         off = _landing(mhz, other, edge.group_range, changes) - base
-        variance = variance + 0.5 * np.nan_to_num(off) ** 2
+        known = np.abs(off[np.isfinite(off)])
+        # Where that layer lets a frequency through it is off by no less than elsewhere.
+        variance = variance + 0.5 * np.nan_to_num(off, nan=float(known.max(initial=0.0))) ** 2
     return np.maximum(base, 0.0), np.sqrt(variance)
 
 

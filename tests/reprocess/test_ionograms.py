@@ -82,7 +82,7 @@ def test_killed_and_resumed_it_gives_the_same_catalog(done: Path) -> None:
     process.wait()
     killed, clean = load_campaign(done / "killed"), load_campaign(done / "campaign")
     committed = killed.outcomes().num_rows
-    assert 4 <= committed <= 12
+    assert 4 <= committed < 12
     summary = small.run(done, "killed", batch=3)
     assert (summary.done, summary.pending) == (12 - committed, 0)
     assert same(killed.outcomes(), clean.outcomes())
