@@ -41,10 +41,13 @@ def inspect_ionogram(
         facts[name] = [describe_layer(layer) for layer in layers] or "no layer"
         facts[f"{name}_from"] = source
     if edge is not None:
-        rows = _found(ionogram, edge, model)
-        facts["found"] = [describe_found(row) for row in rows] or "no layer"
+        from odm.findings.edges import CONVENTION
         from odm.findings.layer_picture import found_layer
 
+        rows, reason = _found(ionogram, edge, model)
+        facts["found"] = [describe_found(row) for row in rows] or reason or "no layer"
+        if (convention := ionogram.attrs["range_convention"]) != CONVENTION:
+            facts["edges"] = f"none: they need {CONVENTION} ranges, and these are {convention}"
         layers = [*layers, *(found_layer(row) for row in rows)]
     if picture == "":
         return facts, None
@@ -139,23 +142,28 @@ def describe_found(row: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> list[dict[str, Any]]:
-    """Layers as a campaign finds them, with their edges."""
+def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dict[str, Any]], str]:
+    """Layers as a campaign finds them, with their edges; or why it would not look for any."""
     from odm.findings.edge_rows import edge_rows, edges_found
+    from odm.findings.layer_rows import facts_of
     from odm.images.ionogram import ionogram_image
+    from odm.reprocess.ionogram_stages import nothing_to_see
     from odm.reprocess.layer_models import find_layer_models
     from odm.reprocess.model import load_predictor
 
     models = find_layer_models(model, edge=edge, batch=1, engine="eager", device="cpu")
     assert models.edges is not None
     image = ionogram_image(ionogram, models.image)
+    if not image.any():
+        return [], nothing_to_see(facts_of(ionogram), models.image)
     (seen,) = load_predictor(models.settings)(image[None])
     edges = edges_found(ionogram, seen.layers, models.edges, seen.segments, models.image)
     names = ("layer", "confidence", "frequency_min", "frequency_max", "range_min", "range_max")
-    return [
+    rows = [
         {name: getattr(layer, name) for name in names} | columns
         for layer, columns in zip(seen.layers, edge_rows(edges), strict=True)
     ]
+    return rows, ""
 
 
 def _layers(

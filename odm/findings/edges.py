@@ -26,6 +26,7 @@ from odm.findings.edge_ranges import COARSEST_KM, even_ranges, not_too_fine, ran
 from odm.findings.edge_refine import refine
 from odm.findings.edge_shape import ONSETS
 from odm.findings.edge_under import unseen
+from odm.findings.edge_window import at_all_frequencies, not_measured_before
 from odm.findings.layers import Layer
 
 if TYPE_CHECKING:
@@ -302,6 +303,8 @@ def _checked(
     last = ready.group_range.size - 1
     gate = np.clip(np.nan_to_num(np.rint(edge)), 0, last).astype(np.intp)
     beyond = there & ((edge > last - 3) | (edge < 0))
+    blind = there & ~beyond & not_measured_before(ready.level, edge, ready.gate_km)
+    fixed = there & at_all_frequencies(ready.level, edge, ready.gate_km)
     # Behind a place that was cut out, the first that is left would pass for an edge.
     cut = np.zeros(edge.size, bool)
     if settings.layers == "boxes" and alone.removed.any():
@@ -311,9 +314,11 @@ def _checked(
         cut = there & ~beyond & (gone > CUT_SHARE)
     if beyond.any():
         flags.append(OUTSIDE)
+    if blind.any():
+        flags.append(NO_VALUES)
     if cut.any():
         flags.append(CUT)
-    there = there & ~beyond & ~cut
+    there = there & ~beyond & ~blind & ~cut & ~fixed
     under = np.zeros_like(there)
     if alone.covered is not None and alone.behind is not None:
         before = np.maximum(gate - max(round(UNDER_KM / ready.gate_km), 1), 0)
@@ -331,7 +336,7 @@ def _checked(
         flags.append(STRAY)
         there &= ~stray
     asked = alone.allowed.any(axis=1)
-    if (ready.disturbed & asked).sum() > 0.3 * asked.sum():
+    if fixed.any() or (ready.disturbed & asked).sum() > 0.3 * asked.sum():
         flags.append(INTERFERENCE)
     if there.sum() < settings.least_columns:
         return _empty(layer, *flags, SHORT if there.any() else NO_RISE)

@@ -301,6 +301,9 @@ class _Onnx:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
+        options.log_severity_level = (
+            3  # errors: what it cannot fold beforehand is no user's concern
+        )
         self.session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from odm.archive.errors import ArchiveError
 from odm.archive.ionograms import open_ionogram
 from odm.blas import one_thread
@@ -50,7 +52,7 @@ class IonogramStages:
         ionogram = open_ionogram(one.path)
         image = ionogram_image(ionogram, self.image)
         if not image.any():
-            raise ArchiveError(one.path, _outside(facts_of(ionogram), self.image))
+            raise ArchiveError(one.path, nothing_to_see(facts_of(ionogram), self.image))
         low, high = clipped_share(image)
         shares = {
             "valid_share": float((image > 0).mean()),
@@ -93,12 +95,18 @@ class IonogramStages:
         return Result(one, outcome)
 
 
-def _outside(facts: IonogramFacts, window: IonogramImageSettings) -> str:
+def nothing_to_see(facts: IonogramFacts, window: IonogramImageSettings) -> str:
     """Why the model has nothing to look at: "clear" would not be true."""
-    frequency, group_range = facts.frequency / 1e6, facts.group_range
+    frequency, group_range = np.sort(facts.frequency / 1e6), np.sort(facts.group_range)
+    low, high = window.frequency_min / 1e6, window.frequency_max / 1e6
+    overlap = frequency[0] <= high and low <= frequency[-1]
+    if overlap and group_range[0] <= window.range_max and window.range_min <= group_range[-1]:
+        return (
+            "no value within the model's window: what was measured there is NaN, or off the scale"
+        )
     return (
         f"outside the model's window: it has {frequency[0]:g} to {frequency[-1]:g} MHz and "
         f"{group_range[0]:g} to {group_range[-1]:g} km, the window "
-        f"{window.frequency_min / 1e6:g} to {window.frequency_max / 1e6:g} MHz and "
+        f"{low:g} to {high:g} MHz and "
         f"{window.range_min:g} to {window.range_max:g} km"
     )

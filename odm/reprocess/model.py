@@ -220,9 +220,16 @@ def loading(settings: ModelSettings) -> str:
     form = EXPORTED.get(engine)
     if form is None or settings.exports is None:
         return "loading model"
+    from odm.models.pipeline import is_pipeline, read_cards
+
+    digests = [settings.digest]
+    if is_pipeline(settings.folder):  # each of its models is kept under its own
+        digests = [card.digest for card in read_cards(settings.folder).values()]
     name, suffix = form
-    kept = Path(settings.exports).glob(f"{settings.digest[:16]}-*{suffix}")
-    return "loading model" if any(kept) else f"loading model and exporting it to {name}"
+    exports = Path(settings.exports)
+    if all(any(exports.glob(f"{digest[:16]}-*{suffix}")) for digest in digests):
+        return "loading model"
+    return f"loading model and exporting it to {name}"
 
 
 def find_model(folder: str | Path | None, kind: str, **how: Any) -> tuple[str, ModelCard]:

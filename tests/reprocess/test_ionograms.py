@@ -215,3 +215,34 @@ def test_what_the_window_does_not_show_is_not_clear(done: Path, tmp_path: Path) 
     small.run(tmp_path)
     (row,) = load_campaign(tmp_path / "campaign").outcomes(["reason"]).to_pylist()
     assert "outside the model's window: it has 1 to 4 MHz" in row["reason"]
+
+
+def test_why_the_model_has_nothing_to_look_at() -> None:
+    import numpy as np
+
+    from odm.findings.layer_rows import IonogramFacts
+    from odm.images.ionogram import IonogramImageSettings
+    from odm.reprocess.ionogram_stages import nothing_to_see
+
+    def says(mhz: tuple[float, float], km: tuple[float, float]) -> str:
+        axes = (np.array(mhz) * 1e6, np.array(km))
+        facts = IonogramFacts("X", None, "backscatter", *axes, np.zeros(2))
+        return nothing_to_see(facts, IonogramImageSettings())
+
+    for mhz in ((7.0, 20.0), (20.0, 7.0)):
+        assert says(mhz, (0.0, 4000.0)).startswith("no value within the model's window")
+    assert says((46.0, 70.0), (0.0, 4000.0)).startswith("outside the model's window: it has 46 to")
+    assert says((7.0, 20.0), (9000.0, 9500.0)).startswith("outside the model's window")
+
+
+def test_exports_of_a_pipeline_are_kept_by_its_members(tmp_path: Path) -> None:
+    from odm.models.pipeline import read_cards
+    from odm.models.shipped import shipped_model
+    from odm.reprocess.model import ModelSettings, loading
+
+    folder = str(shipped_model("pipeline"))
+    settings = ModelSettings(folder, "cc", engine="onnx", device="cpu", exports=str(tmp_path))
+    for card in read_cards(folder).values():
+        assert loading(settings) == "loading model and exporting it to ONNX"
+        (tmp_path / f"{card.digest[:16]}-any.onnx").touch()
+    assert loading(settings) == "loading model"
