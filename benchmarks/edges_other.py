@@ -79,12 +79,12 @@ def _elevations() -> Floats:
 
 
 def _group_paths(critical: float, base: float, half_km: float) -> Floats:
-    """(F, B) km: virtual height at the equivalent vertical frequency over the sine of elevation."""
+    """(F, B) km, both legs: virtual height at the equivalent frequency over the sine, twice."""
     sine = np.sin(_elevations())[None]
     share = FREQUENCY_MHZ[:, None] * sine / critical
     with np.errstate(invalid="ignore", divide="ignore"):
         height = base + half_km / 2 * share * np.log((1 + share) / (1 - share))
-    return np.where(share < 1, height / sine, np.nan)
+    return np.where(share < 1, 2 * height / sine, np.nan)
 
 
 def _power(paths: Floats) -> Floats:

@@ -69,3 +69,14 @@ def test_a_disturbed_range_leaves_the_edge_beside_it() -> None:
     found = found_in(values, RANGES, "path", "boxes")
     assert np.median(np.abs(found.group_range - np.interp(found.frequency, FREQUENCY, TRUTH))) < 5
     assert found.frequency.size >= 0.8 * FREQUENCY.size
+
+
+def test_the_top_of_an_edge_that_all_frequencies_have() -> None:
+    """A short sweep: where its highest frequencies begin, all lower ones have an echo, too."""
+    some = FREQUENCY <= 12e6
+    power = echo(TRUTH, length_km=900.0)[some]
+    box = Layer("F", 0.9, FREQUENCY[0], 12e6, 500.0, 2500.0)
+    (found,) = matrix_edges(
+        snr(power, looks=4), FREQUENCY[some], RANGES, [box], EdgeSettings("path", "boxes")
+    )
+    assert found.frequency.size >= 0.97 * some.sum() and "interference" not in found.flags
