@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edge_profile import CEILING_DB, FLOOR_DB, along
+from odm.findings.edge_profile import CEILING_DB, FLOOR_DB
 
 Mask = NDArray[np.bool_]
 
@@ -19,6 +19,8 @@ EVERYWHERE = 15
 """Percentile over the frequencies: a rise of it is there at nearly all."""
 EVERYWHERE_DB = 4.0
 BEHIND_KM = 25.0
+LEAST_COLUMNS = 10
+"""Of fewer frequencies nothing is said."""
 
 
 def not_measured_before(level: NDArray[Any], edge: NDArray[Any], gate_km: float) -> Mask:
@@ -29,25 +31,23 @@ def not_measured_before(level: NDArray[Any], edge: NDArray[Any], gate_km: float)
         edge: (F,) gates (real), NaN where there is none.
         gate_km: range step.
     """
-    first = round(BEFORE_KM[0] / gate_km)
-    x = np.arange(min(first, -1), min(round(BEFORE_KM[1] / gate_km), -1) + 1)
-    before = along(level, np.nan_to_num(edge), x)
-    return np.asarray(np.isfinite(before).mean(axis=1) < MEASURED_SHARE) & np.isfinite(edge)
+    first, last = (min(round(km / gate_km), -1) for km in BEFORE_KM)
+    at = np.rint(np.nan_to_num(edge)).astype(np.intp)[:, None] + np.arange(first, last + 1)
+    inside = (at >= 0) & (at < level.shape[1])
+    values = np.take_along_axis(level, at.clip(0, level.shape[1] - 1), axis=1)
+    known = (inside & np.isfinite(values)).mean(axis=1)
+    return np.asarray(known < MEASURED_SHARE) & np.isfinite(edge)
 
 
-def at_all_frequencies(level: NDArray[Any], edge: NDArray[Any], gate_km: float) -> Mask:
-    """Where (F,) the rise of an edge is one that nearly all frequencies have at that range.
-
-    The delays of a layer change with frequency; those of the sounder's own disturbances do not.
-    """
+def common_rise(level: NDArray[Any], gate_km: float) -> NDArray[np.float64]:
+    """The rise (R,) in dB at each gate that nearly all frequencies have; 0 of too few of them."""
     measured = np.isfinite(level).any(axis=1)
-    found = np.isfinite(edge)
-    if measured.sum() < 10 or not found.any():
-        return np.zeros_like(found)
+    gates = level.shape[1]
+    if measured.sum() < LEAST_COLUMNS:
+        return np.zeros(gates)
     part = np.nan_to_num(level[measured], nan=FLOOR_DB).clip(FLOOR_DB, CEILING_DB)
-    behind, before = max(round(BEHIND_KM / gate_km), 1), max(round(-BEFORE_KM[0] / gate_km), 1)
+    behind, before = _reach(gate_km)
     sums = np.cumsum(np.pad(part, ((0, 0), (1, 0))), axis=1)
-    gates = part.shape[1]
     at = np.arange(gates)
 
     def mean(low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
@@ -55,7 +55,28 @@ def at_all_frequencies(level: NDArray[Any], edge: NDArray[Any], gate_km: float) 
         return np.asarray((sums[:, high] - sums[:, low]) / np.maximum(high - low, 1))
 
     rises = mean(at, at + behind) - mean(at - before, at)
-    rise = np.percentile(rises, EVERYWHERE, axis=0)  # of each frequency's own
-    gate = np.clip(np.rint(np.nan_to_num(edge)), 0, gates - 1).astype(np.intp)
-    near = np.clip(gate[:, None] + np.arange(-(behind // 2), behind // 2 + 1), 0, gates - 1)
-    return np.asarray(rise[near].max(axis=1) >= EVERYWHERE_DB) & found
+    return np.asarray(np.percentile(rises, EVERYWHERE, axis=0), np.float64)
+
+
+def at_all_frequencies(
+    rise: NDArray[np.float64], edge: NDArray[Any], gate_km: float
+) -> NDArray[np.bool_]:
+    """Where (F,) the rise of an edge is one that nearly all frequencies have at that range.
+
+    The delays of a layer change with frequency; those of the sounder's own disturbances do not.
+
+    Args:
+        rise: of `common_rise`.
+        edge: (F,) gates (real), NaN where there is none.
+        gate_km: range step.
+    """
+    behind, _ = _reach(gate_km)
+    last = rise.size - 1
+    gate = np.rint(np.nan_to_num(edge)).clip(0, last).astype(np.intp)
+    near = (gate[:, None] + np.arange(-(behind // 2), behind // 2 + 1)).clip(0, last)
+    return np.asarray(rise[near].max(axis=1) >= EVERYWHERE_DB) & np.isfinite(edge)
+
+
+def _reach(gate_km: float) -> tuple[int, int]:
+    """Gates behind and before."""
+    return max(round(BEHIND_KM / gate_km), 1), max(round(-BEFORE_KM[0] / gate_km), 1)

@@ -26,7 +26,7 @@ from odm.findings.edge_ranges import COARSEST_KM, even_ranges, not_too_fine, ran
 from odm.findings.edge_refine import refine
 from odm.findings.edge_shape import ONSETS
 from odm.findings.edge_under import unseen
-from odm.findings.edge_window import at_all_frequencies, not_measured_before
+from odm.findings.edge_window import at_all_frequencies, common_rise, not_measured_before
 from odm.findings.layers import Layer
 
 if TYPE_CHECKING:
@@ -185,12 +185,14 @@ def matrix_edges(
         raise InputError("leading edges need frequencies that rise, or fall, from one to the next")
     group_range, snr, segments = not_too_fine(group_range, snr, segments)
     level, disturbed = level_db(np.where(np.isfinite(snr), snr, np.nan))
+    gate_km = range_step(group_range)
     ready = _Ready(
         level,
         disturbed,
         np.asarray(frequency, np.float64),
         np.asarray(group_range, np.float64),
-        range_step(group_range),
+        gate_km,
+        common_rise(level, gate_km),
     )
     if settings.layers == "raw":
         return _raw_edges(ready, layers, settings)
@@ -213,6 +215,7 @@ class _Ready:
     frequency: Floats
     group_range: Floats
     gate_km: float
+    common: Floats
 
 
 def _empty(layer: str, *flags: str) -> LayerEdge:
@@ -304,7 +307,7 @@ def _checked(
     gate = np.clip(np.nan_to_num(np.rint(edge)), 0, last).astype(np.intp)
     beyond = there & ((edge > last - 3) | (edge < 0))
     blind = there & ~beyond & not_measured_before(ready.level, edge, ready.gate_km)
-    fixed = there & at_all_frequencies(ready.level, edge, ready.gate_km)
+    fixed = there & ~beyond & ~blind & at_all_frequencies(ready.common, edge, ready.gate_km)
     # Behind a place that was cut out, the first that is left would pass for an edge.
     cut = np.zeros(edge.size, bool)
     if settings.layers == "boxes" and alone.removed.any():

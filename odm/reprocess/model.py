@@ -223,8 +223,10 @@ def loading(settings: ModelSettings) -> str:
     from odm.models.pipeline import is_pipeline, read_cards
 
     digests = [settings.digest]
-    if is_pipeline(settings.folder):  # each of its models is kept under its own
-        digests = [card.digest for card in read_cards(settings.folder).values()]
+    if is_pipeline(settings.folder):  # each of its models that is used is kept under its own
+        cards = read_cards(settings.folder)
+        used = cards if settings.segments else ["detector"]
+        digests = [cards[role].digest for role in used]
     name, suffix = form
     exports = Path(settings.exports)
     if all(any(exports.glob(f"{digest[:16]}-*{suffix}")) for digest in digests):

@@ -236,13 +236,22 @@ def test_why_the_model_has_nothing_to_look_at() -> None:
 
 
 def test_exports_of_a_pipeline_are_kept_by_its_members(tmp_path: Path) -> None:
+    from dataclasses import replace
+
     from odm.models.pipeline import read_cards
     from odm.models.shipped import shipped_model
     from odm.reprocess.model import ModelSettings, loading
 
     folder = str(shipped_model("pipeline"))
-    settings = ModelSettings(folder, "cc", engine="onnx", device="cpu", exports=str(tmp_path))
-    for card in read_cards(folder).values():
-        assert loading(settings) == "loading model and exporting it to ONNX"
-        (tmp_path / f"{card.digest[:16]}-any.onnx").touch()
-    assert loading(settings) == "loading model"
+    both = ModelSettings(
+        folder, "cc", engine="onnx", device="cpu", exports=str(tmp_path), segments=True
+    )
+    boxes = replace(both, segments=False)
+    cards = read_cards(folder)
+    assert set(cards) == {"detector", "segmenter"}
+    exporting = "loading model and exporting it to ONNX"
+    assert loading(both) == loading(boxes) == exporting
+    (tmp_path / f"{cards['detector'].digest[:16]}-any.onnx").touch()
+    assert (loading(both), loading(boxes)) == (exporting, "loading model")
+    (tmp_path / f"{cards['segmenter'].digest[:16]}-any.onnx").touch()
+    assert loading(both) == loading(boxes) == "loading model"
