@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from odm.findings.edges import LayerEdge
 from odm.findings.layers import Layer
 
 FREQUENCY = np.round(np.arange(6.0, 20.01, 0.1), 1) * 1e6
@@ -50,3 +51,8 @@ def layer_of(name: str, power: np.ndarray) -> Layer:
     seen = power > 2
     f, g = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     return Layer(name, 1.0, FREQUENCY[f[0]], FREQUENCY[f[-1]], RANGES[g[0]], RANGES[g[-1]])
+
+
+def errors(found: LayerEdge, truth: np.ndarray) -> np.ndarray:
+    """km of an edge off the truth (F,), at its own frequencies."""
+    return found.group_range - np.interp(found.frequency, FREQUENCY, truth)
