@@ -16,15 +16,15 @@ from pathlib import Path
 import cv2
 from common import RESULTS, report
 
-from odm.archive.listing import list_orbits
-from odm.findings.predictor import Predictor
+from odm.archive.orbit.listing import list_orbits
 from odm.findings.regions import RegionSettings
-from odm.findings.score_archive import Example, score_archive
-from odm.findings.score_pictures import write_pictures
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits
-from odm.models.classical import create_classical
-from odm.simulate.archive import simulate_orbits
+from odm.models.networks.classical import create_classical
+from odm.models.predictor import Predictor
+from odm.scoring.score_archive import Example, score_archive
+from odm.scoring.score_pictures import write_pictures
+from odm.simulate.orbit.archive import simulate_orbits
 
 EVERY = 61
 """Half-orbits apart: a few dozen then span many 5-day cycles and both directions."""

@@ -25,13 +25,13 @@ from models import counts
 from numpy.typing import NDArray
 from simulated import SCORED_SEED, SIZE, TRAINING_SEED, scored_set, training_set
 
-from odm.archive.files import write_bytes
-from odm.archive.samples import Dataset
 from odm.catalog.bootstrap import block_weights, interval
-from odm.findings.evaluate import Evaluation, evaluate_model
-from odm.images.mask_shapes import MaskKind
-from odm.models.segmenters import create_model
-from odm.progress import progress
+from odm.core.files import write_bytes
+from odm.core.progress import progress
+from odm.datasets.orbit import Dataset
+from odm.images.masks import MaskKind
+from odm.models.networks.segmenters import create_model
+from odm.scoring.evaluate import Evaluation, evaluate_model
 from odm.training.segmenter import plan_segmenter, train_here
 from odm.training.settings import TrainSettings, read_settings
 

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--no-training", action="store_true")
     options = parser.parse_args()
-    from odm.simulate.archive import simulate_orbits
+    from odm.simulate.orbit.archive import simulate_orbits
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -93,10 +93,10 @@ def cluster(nodes: int) -> Iterator[str]:
 
 def campaign(folder: Path, name: str, address: str) -> dict[str, Any]:
     """Seconds of a campaign, and its rate once it runs."""
-    from odm.reprocess.drive import reprocess
+    from odm.reprocess.driver import reprocess
     from odm.reprocess.model import Workers
     from odm.reprocess.orbits import orbit_order
-    from ray_jobs.reprocess import run_on_ray
+    from ray_jobs.reprocessing.runner import run_on_ray
 
     workers = Workers(models=1, threads=1, address=address)
     order = orbit_order(
@@ -113,14 +113,14 @@ def campaign(folder: Path, name: str, address: str) -> dict[str, Any]:
 
 def training(folder: Path, out: str, address: str) -> dict[str, Any]:
     """Seconds of a training on two workers, and of one of its steps; the losses."""
-    from odm.archive.samples import DatasetConfig, create_dataset
-    from odm.archive.splits import SplitRule
+    from odm.datasets.orbit import DatasetConfig, create_dataset
+    from odm.datasets.splits import SplitRule
     from odm.images.geometry import ImageSettings
     from odm.training.events import read_events
     from odm.training.launch import Launch
     from odm.training.segmenter import plan_segmenter
     from odm.training.settings import read_settings
-    from ray_jobs.train import train_segmenter
+    from ray_jobs.training.train import train_segmenter
 
     dataset = folder / "dataset.yaml"
     if not dataset.exists():

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from odm.archive.files import write_bytes
+from odm.core.files import write_bytes
 
 RESULTS = Path(__file__).parent / "results"
 UNSTEADY = 0.25

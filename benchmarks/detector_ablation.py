@@ -20,9 +20,9 @@ from typing import Any
 from common import report
 from simulated_ionograms import scored_set, training_set
 
-from odm.archive.files import write_bytes
-from odm.findings.evaluate import Running
-from odm.findings.evaluate_layers import evaluate_detector
+from odm.core.files import write_bytes
+from odm.scoring.evaluate import Running
+from odm.scoring.evaluate_layers import evaluate_detector
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector, train_here
 from odm.training.settings import read_settings

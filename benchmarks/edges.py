@@ -23,12 +23,12 @@ from edges_other import ionograms
 from edges_parts import against, by_overlap, continuity, ground_truth, inversion_rows, rates
 from numpy.typing import NDArray
 
-from odm.findings.edge_scores import EdgeErrors, edge_errors, summary, where
-from odm.findings.edges import EdgeSettings, matrix_edges
+from odm.core.statement import SIMULATED_DATA
+from odm.findings.edges.find import EdgeSettings, matrix_edges
 from odm.findings.layers import Layer
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas, mask_to_canvas
-from odm.simulate.ionogram import IonogramRecipe, SimulatedIonogram, simulate_ionogram
-from odm.statement import SIMULATED_DATA
+from odm.scoring.edges import EdgeErrors, edge_errors, summary, where
+from odm.simulate.ionogram.ionogram import IonogramRecipe, SimulatedIonogram, simulate_ionogram
 
 SEED = 303
 COMBINATIONS = [(m, i) for m in ("feng", "path") for i in ("raw", "boxes", "segments")]
@@ -283,7 +283,7 @@ def predicted(
 
 def pictures(cases: Sequence[Case], edges: Sequence[EdgeErrors], folder: Path) -> None:
     """The best, the median and the worst case, with truth and edge."""
-    from odm.images.figure import new_figure, write_figure
+    from odm.images.pictures.figure import new_figure, write_figure
 
     named = {case.one.stem: case for case in cases}
     some = [one for one in edges if np.isfinite(one.error).sum() >= 40]

@@ -12,7 +12,7 @@ from odm.findings.layers import Layer, LayerFinder
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas, snr_image
 
 if TYPE_CHECKING:
-    from odm.simulate.ionogram import SimulatedIonogram
+    from odm.simulate.ionogram.ionogram import SimulatedIonogram
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +60,7 @@ def predicted_segments(folder: str, one: SimulatedIonogram) -> NDArray[np.uint8]
     """(F, R) class of each value."""
     import torch
 
-    from odm.models.base import to_input
+    from odm.models.networks.base import to_input
 
     model, settings = _segmenter(folder)
     image = snr_image(one.snr, one.frequency, one.group_range, settings)

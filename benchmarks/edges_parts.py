@@ -14,13 +14,13 @@ from edges_models import overlap
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from odm.blas import one_thread
-from odm.findings.edge_scores import EdgeErrors, summary
-from odm.findings.edges import EdgeSettings, matrix_edges
+from odm.core.threads import one_thread
+from odm.findings.edges.find import EdgeSettings, matrix_edges
 from odm.findings.inversion import invert
 from odm.findings.layers import Layer
 from odm.physics.raytrace import ground_of_least
-from odm.simulate.backscatter import FREQUENCY_MHZ, layer_rays
+from odm.scoring.edges import EdgeErrors, summary
+from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, layer_rays
 
 BEST = EdgeSettings("path", "segments")
 GOOD_KM = 10.0

@@ -26,16 +26,16 @@ import torch
 from common import mark, report, steadied
 from torch import Tensor
 
-from odm.findings.engines import (
+from odm.models.engines import (
     Run,
     Size,
     build_engine,
     example_input,
     missing_packages,
 )
-from odm.models.base import SegmentationModel, foreground
-from odm.models.odconv import TEMPERATURE_START, set_temperature
-from odm.models.segmenters import create_model
+from odm.models.networks.base import SegmentationModel, foreground
+from odm.models.networks.odconv import TEMPERATURE_START, set_temperature
+from odm.models.networks.segmenters import create_model
 
 GOAL = 1.8
 PLAIN = "eager contiguous"

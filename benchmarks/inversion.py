@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from common import report
 
-from odm.findings.edges import LayerEdge
+from odm.core.statement import SIMULATED_DATA
+from odm.findings.edges.find import LayerEdge
 from odm.findings.inversion import invert
 from odm.physics.raytrace import ground_of_least, minimum_group_path
-from odm.simulate.backscatter import FREQUENCY_MHZ, layer_rays
-from odm.simulate.ionogram_scene import draw_scene
-from odm.statement import SIMULATED_DATA
+from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, layer_rays
+from odm.simulate.ionogram.scene import draw_scene
 
 EVEN = {"gradient": 0.0, "tilt_km": 0.0, "wave": 0.0, "wave_height_km": 0.0}
 FARTHEST_KM = 3500.0

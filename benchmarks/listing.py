@@ -14,7 +14,7 @@ from pathlib import Path
 
 from common import report
 
-from odm.archive.listing import list_orbits
+from odm.archive.orbit.listing import list_orbits
 
 NUMBER = 100_000
 

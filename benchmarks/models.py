@@ -22,10 +22,10 @@ import torch
 from common import RESULTS, machine, mark, steadied
 from torch.utils.flop_counter import FlopCounterMode
 
-from odm.archive.files import write_bytes
-from odm.models.odconv import ODConv2d
-from odm.models.odconv_paths import supported_paths
-from odm.models.segmenters import available_segmenters, create_model
+from odm.core.files import write_bytes
+from odm.models.networks.odconv import ODConv2d
+from odm.models.networks.odconv_paths import supported_paths
+from odm.models.networks.segmenters import available_segmenters, create_model
 
 ENCODER = "tu-mobilenetv3_large_100"
 QUICK = ("odm_unet", "odm_unet_small", "unet_same_encoder")

@@ -11,10 +11,10 @@ import torch
 from common import report
 
 from odm.catalog.selection import Wish
-from odm.reprocess.drive import Order, reprocess
-from odm.reprocess.local import finishing_tasks, run_local
+from odm.reprocess.driver import Order, reprocess
 from odm.reprocess.model import Workers, cores, load_predictor
-from odm.reprocess.stages import Draft
+from odm.reprocess.runners.local import finishing_tasks, run_local
+from odm.reprocess.stages.orbit import Draft
 
 STORE_MB = 500
 STAGE_INPUTS = 24
@@ -146,7 +146,7 @@ def _ray(order: Order) -> tuple[Row, str]:
     import ray
     from ray._private.internal_api import memory_summary
 
-    from ray_jobs.reprocess import run_on_ray
+    from ray_jobs.reprocessing.runner import run_on_ray
 
     said: list[str] = []
     asked = False

@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 from common import report, spread
 
-from odm.archive.samples import DatasetConfig, create_dataset
-from odm.archive.splits import SplitRule
 from odm.catalog.bootstrap import block_weights, interval
-from odm.images.augment import make_policy
+from odm.datasets.orbit import DatasetConfig, create_dataset
+from odm.datasets.splits import SplitRule
+from odm.images.augmentation import make_policy
 from odm.images.geometry import ImageSettings
-from odm.simulate.archive import simulate_orbits
+from odm.simulate.orbit.archive import simulate_orbits
 from odm.training import segmenter
 from odm.training.events import listeners
 from odm.training.feed import DatasetSource, ThreadFeed
@@ -106,7 +106,7 @@ def as_rank(dataset: Path, out: Path, steps: int) -> None:
 
 def by_ray(dataset: Path, out: Path, steps: int) -> dict[str, Any]:
     """One round on workers of Ray Train."""
-    from ray_jobs.train import Task, read_masks, train_on_ray
+    from ray_jobs.training.train import Task, read_masks, train_on_ray
 
     read_s = 0.0
 
@@ -241,7 +241,7 @@ def main() -> None:
     if args.rank:
         as_rank(Path(args.rank[0]), Path(args.rank[1]), int(args.rank[2]))
         return
-    from ray_jobs.cluster import connect
+    from ray_jobs.cluster.connection import connect
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

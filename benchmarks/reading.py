@@ -14,10 +14,10 @@ import cv2
 import h5py
 from common import interleaved, report, spread
 
-from odm.archive.orbits import open_orbit, read_orbit, read_spectrum
+from odm.archive.orbit.reader import open_orbit, read_orbit, read_spectrum
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import read_image
-from odm.simulate.archive import simulate_orbits
+from odm.simulate.orbit.archive import simulate_orbits
 
 NATIVE = ImageSettings(-9.0, -6.0)
 RESIZED = ImageSettings(-9.0, -6.0, mode="resized", height=512, width=512)

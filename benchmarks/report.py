@@ -20,14 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from common import report
 
-from odm.archive.orbits import read_orbit, valid_amplitude
+from odm.archive.orbit.reader import read_orbit, valid_amplitude
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
-from odm.catalog.orbit_kind import ORBITS, decimated_track, list_orbit_inputs
+from odm.catalog.kinds.orbit import ORBITS, decimated_track, list_orbit_inputs
 from odm.catalog.outcomes import Input
-from odm.report.crops import OrbitPictures
-from odm.report.report import write_report
-from odm.report.report_options import ReportOptions
-from odm.simulate.archive import simulate_orbits
+from odm.report.orbit.crops import OrbitPictures
+from odm.report.orbit.report import write_report
+from odm.report.shared.options import ReportOptions
+from odm.simulate.orbit.archive import simulate_orbits
 
 SIZES = (500, 5000, 50_000)
 PER_HALF_ORBIT = 453 / 402  # as in the paper's year

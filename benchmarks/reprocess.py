@@ -29,17 +29,17 @@ import numpy as np
 import torch
 from pipelines import device_of, report_pipeline, runners, stage_times, timed
 
-from odm.archive.listing import list_orbits
+from odm.archive.orbit.listing import list_orbits
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits, to_image
-from odm.models.base import to_input
 from odm.models.folder import load_model, save_model
-from odm.models.segmenters import create_segmenter
+from odm.models.networks.base import to_input
+from odm.models.networks.segmenters import create_segmenter
 from odm.models.shipped import model_folder, shipped_model
-from odm.reprocess.drive import Order
+from odm.reprocess.driver import Order
 from odm.reprocess.model import cores
 from odm.reprocess.orbits import orbit_order
-from odm.simulate.archive import simulate_orbits
+from odm.simulate.orbit.archive import simulate_orbits
 
 
 def main() -> None:

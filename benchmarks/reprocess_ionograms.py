@@ -30,19 +30,19 @@ import torch
 from pipelines import device_of, drafts_of, report_pipeline, runners, stage_times, timed
 from simulated_ionograms import SIZE
 
-from odm.findings.engines import ENGINES, choose_engine, missing_packages
+from odm.core.progress import progress
 from odm.findings.layers import LayerFinder
 from odm.images.ionogram import IonogramImageSettings
-from odm.models.base import to_input
 from odm.models.boxes import BoxSettings, pick_boxes
-from odm.models.detector import create_detector
+from odm.models.engines import ENGINES, choose_engine, missing_packages
 from odm.models.folder import load_model, save_model
+from odm.models.networks.base import to_input
+from odm.models.networks.detector import create_detector
 from odm.models.shipped import SHIPPED, shipped_model
-from odm.progress import progress
-from odm.reprocess.drive import Order
+from odm.reprocess.driver import Order
 from odm.reprocess.ionograms import ionogram_order
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, cores
-from odm.simulate.ionograms import simulate_ionograms
+from odm.simulate.ionogram.archive import simulate_ionograms
 
 DIFFERENT = 40
 SEED = 9

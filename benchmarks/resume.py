@@ -20,11 +20,11 @@ from typing import Any
 import pyarrow as pa
 from common import report
 
-from odm.archive.listing import list_orbits
+from odm.archive.orbit.listing import list_orbits
 from odm.catalog.campaign import CampaignCard, open_campaign
-from odm.catalog.orbit_kind import ORBITS, list_orbit_inputs
+from odm.catalog.kinds.orbit import ORBITS, list_orbit_inputs
 from odm.catalog.outcomes import outcome_table
-from odm.simulate.groundtrack import first_half, following
+from odm.simulate.orbit.groundtrack import first_half, following
 
 SCAN = """
 import json, resource, sys, time
@@ -32,7 +32,7 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" else None)
 began = time.monotonic()
 from odm.catalog.campaign import load_campaign
-from odm.catalog.orbit_kind import list_orbit_inputs
+from odm.catalog.kinds.orbit import list_orbit_inputs
 from odm.catalog.selection import LEDGER_COLUMNS, Wish, select
 campaign = load_campaign(sys.argv[1])
 listing = list_orbit_inputs(campaign.card.archive)
@@ -72,7 +72,7 @@ def _names(archive: Path, number: int) -> None:
     """Empty files with the names of half-orbits: a listing looks no further."""
     from datetime import datetime
 
-    from odm.archive.keys import OrbitKey
+    from odm.archive.orbit.key import OrbitKey
 
     archive.mkdir()
     start = datetime(2018, 8, 1)

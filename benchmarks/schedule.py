@@ -182,8 +182,8 @@ class _Run:
 
 def measure_tasks() -> float:
     """CPU seconds of the driver for a task of Ray Data, in a pipeline of three empty stages."""
-    from ray_jobs.calibrate import task_seconds
-    from ray_jobs.cluster import connect
+    from ray_jobs.cluster.connection import connect
+    from ray_jobs.reprocessing.calibrate import task_seconds
 
     with connect("local", num_cpus=2, object_store_bytes=300_000_000):
         return task_seconds(TASK, 400)
@@ -192,12 +192,12 @@ def measure_tasks() -> float:
 def measure_outcomes() -> tuple[float, float]:
     """CPU seconds of the driver for an outcome, of half-orbits with regions and without: each sent
     alone, as it once was, and in blocks of a batch."""
-    from odm.catalog.orbit_kind import list_orbit_inputs
+    from odm.catalog.kinds.orbit import list_orbit_inputs
     from odm.findings.regions import RegionSettings
     from odm.images.geometry import ImageSettings
-    from odm.reprocess.stages import Draft, OrbitStages
-    from odm.simulate.archive import simulate_orbits
-    from ray_jobs.calibrate import driver_seconds
+    from odm.reprocess.stages.orbit import Draft, OrbitStages
+    from odm.simulate.orbit.archive import simulate_orbits
+    from ray_jobs.reprocessing.calibrate import driver_seconds
 
     stages = OrbitStages(ImageSettings(-8, -2, "resized", 256, 256), RegionSettings(), "0" * 64)
     with tempfile.TemporaryDirectory() as folder:

@@ -19,13 +19,13 @@ from typing import Any
 from common import RESULTS, report
 from simulated import HELD_OUT, SCORED_SEED, TRAINING_SEED, scored_set, shifted_sets, training_set
 
-from odm.findings.evaluate import Evaluation, evaluate_model
-from odm.findings.methods import Method, open_method
-from odm.findings.save_evaluation import save_evaluation
-from odm.findings.score_pictures import write_pictures
+from odm.core.progress import progress
 from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
-from odm.progress import progress
+from odm.scoring.evaluate import Evaluation, evaluate_model
+from odm.scoring.methods import Method, open_method
+from odm.scoring.save_evaluation import save_evaluation
+from odm.scoring.score_pictures import write_pictures
 from odm.training.segmenter import plan_segmenter, train_here
 from odm.training.settings import read_settings
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from simulated_ionograms import TRAINING_SEED, scored_set, training_set
 
-from odm.findings.evaluate import Running
-from odm.findings.evaluate_layers import evaluate_detector, save_detector
-from odm.findings.layer_sheet import write_sheet
 from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
+from odm.scoring.evaluate import Running
+from odm.scoring.evaluate_layers import evaluate_detector, save_detector
+from odm.scoring.layer_sheet import write_sheet
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector, train_here
 from odm.training.settings import read_settings

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from odm.archive.samples import Dataset, DatasetConfig, create_dataset
-from odm.archive.splits import SplitRule
+from odm.core.progress import progress
+from odm.datasets.orbit import Dataset, DatasetConfig, create_dataset
+from odm.datasets.splits import SplitRule
 from odm.images.geometry import ImageSettings
-from odm.images.mask_shapes import MaskKind
+from odm.images.masks import MaskKind
 from odm.images.spectrogram import estimate_limits
-from odm.progress import progress
-from odm.simulate.archive import simulate_orbits
 from odm.simulate.folder import MANIFEST
+from odm.simulate.orbit.archive import simulate_orbits
 
 HELD_OUT = {"background": ["disturbed"], "shape": ["ring"], "confuser": ["band_stack"]}
 TRAINING_SEED, SCORED_SEED = 101, 202

@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from odm.archive.ionogram_samples import (
+from odm.core.progress import progress
+from odm.datasets.ionogram import (
     IonogramDatasetConfig,
     IonogramSplit,
     create_ionogram_dataset,
 )
 from odm.images.ionogram import IonogramImageSettings
-from odm.progress import progress
-from odm.simulate.ionograms import simulate_ionograms
+from odm.simulate.ionogram.archive import simulate_ionograms
 
 TRAINING_SEED, SCORED_SEED = 301, 302
 SIZE = 256

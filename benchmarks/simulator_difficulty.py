@@ -1,6 +1,6 @@
 """Is the simulator too easy? And how fast is it?
 
-1. A method without learning (`odm.models.blob`), its settings tuned on the half-orbits of one
+1. A method without learning (`odm.models.networks.blob`), its settings tuned on half-orbits of one
    seed and scored on those of another: region F1 at IoU >= 0.25. Goal: at most 0.7.
 2. Nuclei against almost-nuclei by coordinates alone (frequency, latitude, dip angle, local time,
    season): cross-validated AUC of nearest neighbours and of a quadratic logistic regression. Goal:
@@ -27,10 +27,10 @@ import numpy as np
 from common import report
 from scipy.spatial import cKDTree
 
-from odm.models.blob import BlobSettings, blob_response, regions_of
-from odm.simulate import groundtrack
-from odm.simulate.archive import simulate_orbits
-from odm.simulate.vlf import BINS, FAMILIES, Recipe, simulate_half_orbit
+from odm.models.networks.blob import BlobSettings, blob_response, regions_of
+from odm.simulate.orbit import groundtrack
+from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.half_orbit import BINS, FAMILIES, Recipe, simulate_half_orbit
 
 START = datetime(2021, 11, 1)
 EVERY = 37  # half-orbits apart: spreads few of them over seasons and longitudes

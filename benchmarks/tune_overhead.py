@@ -21,12 +21,12 @@ import torch
 from common import report
 from simulated import training_set
 
-from odm.archive.samples import Dataset
+from odm.datasets.orbit import Dataset
 from odm.training import segmenter
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
 from tuning.folder import SweepFolder
-from tuning.plain import sources_here
+from tuning.runners.local import sources_here
 from tuning.spaces import make_space
 from tuning.stopping import Rule
 from tuning.study import Asked

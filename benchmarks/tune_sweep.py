@@ -19,7 +19,7 @@ from pathlib import Path
 from common import RESULTS, report
 from simulated import TRAINING_SEED, training_set
 
-from odm.archive.samples import Dataset, create_dataset
+from odm.datasets.orbit import Dataset, create_dataset
 from odm.training.settings import read_settings
 from tuning.findings import read_sweep
 from tuning.folder import SweepFolder

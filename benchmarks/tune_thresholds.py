@@ -19,16 +19,16 @@ from common import report
 from numpy.typing import NDArray
 from simulated import HELD_OUT, SCORED_SEED, scored_set, training_set
 
-from odm.archive.samples import Dataset, create_dataset
-from odm.archive.splits import SplitRule
 from odm.catalog.bootstrap import block_weights, interval
-from odm.findings.methods import open_method
-from odm.findings.predictor import Predictor
+from odm.core.progress import progress
+from odm.datasets.orbit import Dataset, create_dataset
+from odm.datasets.splits import SplitRule
 from odm.findings.regions import RegionSettings
-from odm.findings.score_archive import score_archive
-from odm.findings.truth import Truth
 from odm.models import shipped
-from odm.progress import progress
+from odm.models.predictor import Predictor
+from odm.scoring.methods import open_method
+from odm.scoring.score_archive import score_archive
+from odm.scoring.truth import Truth
 from tuning.folder import SweepFolder
 from tuning.spaces import read_space
 from tuning.thresholds import search_thresholds

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from odm.archive.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
+from odm.core.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
 
 if TYPE_CHECKING:
-    from odm.archive.ionogram_keys import IonogramKey
-    from odm.archive.ionograms import list_ionograms, open_ionogram
-    from odm.archive.keys import OrbitKey
-    from odm.archive.listing import list_orbits
-    from odm.archive.orbits import open_orbit, read_orbit
+    from odm.archive.ionogram.key import IonogramKey
+    from odm.archive.ionogram.reader import list_ionograms, open_ionogram
+    from odm.archive.orbit.key import OrbitKey
+    from odm.archive.orbit.listing import list_orbits
+    from odm.archive.orbit.reader import open_orbit, read_orbit
 
 __version__ = "0.1.0"
 
@@ -32,13 +32,13 @@ __all__ = [
 
 # Read on first use, so that ``import odm`` and ``odm --help`` cost next to nothing.
 _HOMES = {
-    "IonogramKey": "odm.archive.ionogram_keys",
-    "list_ionograms": "odm.archive.ionograms",
-    "open_ionogram": "odm.archive.ionograms",
-    "OrbitKey": "odm.archive.keys",
-    "list_orbits": "odm.archive.listing",
-    "open_orbit": "odm.archive.orbits",
-    "read_orbit": "odm.archive.orbits",
+    "IonogramKey": "odm.archive.ionogram.key",
+    "list_ionograms": "odm.archive.ionogram.reader",
+    "open_ionogram": "odm.archive.ionogram.reader",
+    "OrbitKey": "odm.archive.orbit.key",
+    "list_orbits": "odm.archive.orbit.listing",
+    "open_orbit": "odm.archive.orbit.reader",
+    "read_orbit": "odm.archive.orbit.reader",
 }
 
 

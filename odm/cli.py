@@ -17,7 +17,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from odm.archive.errors import InputError, OdmError
 from odm.commands import campaign, dataset, ionogram, label, reprocess, review, simulate, train
 from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
@@ -25,6 +24,7 @@ from odm.commands.inspect import inspect
 from odm.commands.pipeline import pipeline
 from odm.commands.report import report
 from odm.commands.score import score
+from odm.core.errors import InputError, OdmError
 
 ENTRY_POINTS = "odm.commands"
 

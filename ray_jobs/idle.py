@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from odm.archive.errors import OdmError
+from odm.core.errors import OdmError
 
 
 def wait_until_idle(
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
 
     def busy() -> bool:
-        from ray_jobs.jobs import Jobs
+        from ray_jobs.jobs.client import Jobs
 
         return any(not job.is_over for job in Jobs(options.address).everything())
 

@@ -57,7 +57,7 @@ def drain(address: str, node: str, until: datetime) -> bool:
     Returns:
         Whether Ray agrees.
     """
-    from ray_jobs.cluster import import_ray
+    from ray_jobs.cluster.connection import import_ray
 
     import_ray()
     import ray._raylet as raylet
@@ -99,7 +99,7 @@ def main() -> None:
     print(f"this machine is taken away in {left:.0f} s", flush=True)
     address = options.address
     if not address:
-        from ray_jobs.cluster import import_ray
+        from ray_jobs.cluster.connection import import_ray
 
         import_ray()
         import ray._private.services as services

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from odm.archive.samples import DatasetConfig, create_dataset
-from odm.archive.splits import SplitRule
+from odm.datasets.orbit import DatasetConfig, create_dataset
+from odm.datasets.splits import SplitRule
 from odm.images.geometry import ImageSettings
-from odm.simulate.archive import simulate_orbits
+from odm.simulate.orbit.archive import simulate_orbits
 
 
 def make_archive(folder: Path) -> Path:

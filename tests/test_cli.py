@@ -150,7 +150,7 @@ def test_commands_of_other_packages_are_found_and_imported_only_when_asked_for(
 
 
 def test_the_archive_report_names_what_was_passed_over(tmp_path: Path) -> None:
-    from odm.archive.listing import list_orbits
+    from odm.archive.orbit.listing import list_orbits
 
     write(tmp_path, contents(rows=2))
     write(tmp_path, contents(rows=2), name=renamed(17538, suffix="001"))

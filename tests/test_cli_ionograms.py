@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import odm
-from tests.images.test_digitise import plotted
+from tests.datasets.test_digitise import plotted
 from tests.ionogram_files import VIPIR, contents, write_npz, write_vipir
 from tests.real import real_file
 from tests.test_cli import fails, run

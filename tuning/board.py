@@ -7,7 +7,7 @@ import time
 
 from optuna.trial import FrozenTrial
 
-from odm.progress import duration
+from odm.core.progress import duration
 from tuning.study import Ledger
 
 LINE_EVERY_S = 30.0

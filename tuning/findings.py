@@ -14,7 +14,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from odm.archive.errors import OdmError
+from odm.core.errors import OdmError
 from tuning.folder import Sweep, SweepFolder
 from tuning.objectives import Objective
 from tuning.study import Counts, curve_of, is_orphan, open_study, quiet, ranked

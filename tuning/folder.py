@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from odm.archive.errors import InputError
-from odm.archive.files import make_folder, write_bytes
+from odm.core.errors import InputError
+from odm.core.files import make_folder, write_bytes
 from odm.training.settings import TaskSettings
 from tuning.objectives import Objective, objectives_of
 from tuning.spaces import SETTINGS, Space, Task, make_space

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from odm.archive.config import unknown_key
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
+from odm.core.settings import unknown_key
 from tuning.spaces import Task
 
 REGION_F1 = "region_f1"

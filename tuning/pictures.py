@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from odm.images.figure import new_figure, write_figure
+from odm.images.pictures.figure import new_figure, write_figure
 from tuning.findings import HINT, Found, best_so_far, curves
 from tuning.spaces import Choices
 

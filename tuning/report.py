@@ -13,9 +13,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from odm.archive.files import make_folder, write_bytes
-from odm.images.annotations import SIMULATED
-from odm.statement import SIMULATED_DATA
+from odm.core.files import make_folder, write_bytes
+from odm.core.statement import SIMULATED_DATA
+from odm.datasets.labels.masks import SIMULATED
 from odm.training.settings import TaskSettings
 from tuning.findings import HINT, Found, read_sweep
 from tuning.folder import SweepFolder

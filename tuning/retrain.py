@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from odm.archive.errors import InputError
-from odm.models.base import find_device
+from odm.core.errors import InputError
+from odm.models.networks.base import find_device
 from odm.training.launch import Launch
 from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
@@ -79,7 +79,7 @@ def retrain_best(
 def _train(job: Job, plan: Any, launch: Launch | None) -> Any:
     if launch is None:
         return job.module.train_here(plan)
-    from ray_jobs.train import train_detector, train_segmenter
+    from ray_jobs.training.train import train_detector, train_segmenter
 
     return (train_segmenter if job.task == "segmenter" else train_detector)(plan, launch)
 

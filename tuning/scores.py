@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from odm.findings.regions import RegionSettings, regions_from_mask
-from odm.findings.thresholds import ThresholdFit
 from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, ImageGeometry, ImageSettings
+from odm.scoring.thresholds import ThresholdFit
 from odm.training.checkpoints import below, load_weights
 from odm.training.feed import Source
 from odm.training.loop import Listener, Report, Result
@@ -21,7 +21,7 @@ from odm.training.ranks import Ranks
 from tuning.objectives import REGION_F1
 
 if TYPE_CHECKING:
-    from odm.models.base import ImageModel, SegmentationModel
+    from odm.models.networks.base import ImageModel, SegmentationModel
 
 LOWS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Low thresholds that are tried: `odm evaluate` tries more, and fits a temperature first."""
@@ -100,7 +100,7 @@ def region_f1(model: SegmentationModel, source: Source, batch: int, device: torc
     Returns:
         F1 at IoU 0.25; 0 where nothing is found.
     """
-    from odm.findings.predictor import Predictor
+    from odm.models.predictor import Predictor
 
     predict = Predictor(model, batch=batch, engine="eager", device=str(device))
     fit: ThresholdFit | None = None

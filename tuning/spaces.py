@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
-from odm.archive.config import Settings, check_keys, parse_config, read_config
-from odm.archive.errors import InputError
-from odm.models.detector import SIZES
-from odm.models.odm_unet import SDI_LEVELS
+from odm.core.errors import InputError
+from odm.core.settings import Settings, check_keys, parse_config, read_config
+from odm.models.networks.detector import SIZES
+from odm.models.networks.odm_unet import SDI_LEVELS
 from odm.training.box_settings import DetectorSettings
 from odm.training.settings import MULTIPLE, TaskSettings, TrainSettings, changed
 
@@ -348,7 +348,7 @@ def settings_of(task: Task, base: TaskSettings, values: Values) -> TaskSettings:
 
 
 def _check_options(task: str, settings: TaskSettings) -> None:
-    from odm.models import detector, segmenters
+    from odm.models.networks import detector, segmenters
 
     resolve: Any = (segmenters if task == "segmenter" else detector).resolve_options
     resolve(settings.model.architecture, **settings.model.options)

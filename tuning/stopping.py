@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 
 Curve = Mapping[int, float]
 RULES = ("asha", "median", "none")

@@ -31,8 +31,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from odm.archive.errors import OdmError
-from odm.archive.files import make_folder
+from odm.core.errors import OdmError
+from odm.core.files import make_folder
 from tuning.objectives import Objective
 from tuning.stopping import Curve, Rule
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from optuna.distributions import IntDistribution
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.training.launch import Launch
 from odm.training.settings import TaskSettings
 from tuning.board import Board
@@ -251,7 +251,7 @@ class _Machinery:
             self._inner(ledger, job, total, board)
 
     def _begin_here(self) -> Callable[..., None]:
-        from tuning.plain import run_here, sources_here
+        from tuning.runners.local import run_here, sources_here
 
         sources = sources_here(self.job, self._plans())
         return lambda ledger, job, total, board: run_here(ledger, job, total, sources, board)
@@ -259,8 +259,8 @@ class _Machinery:
     def _begin_on_ray(self) -> Callable[..., None]:
         from contextlib import ExitStack
 
-        from tuning.connect import connected, held_samples
-        from tuning.tuner import run_on_ray
+        from tuning.runners.connect import connected, held_samples
+        from tuning.runners.ray import run_on_ray
 
         stack = ExitStack()
         self._close = stack.close
@@ -288,8 +288,8 @@ def open_dataset(task: Task, data: Path) -> Any:
     Raises:
         InputError: it is of the other kind, or cannot be read.
     """
-    from odm.archive.ionogram_samples import IonogramDataset, is_ionogram_dataset
-    from odm.archive.samples import Dataset
+    from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
+    from odm.datasets.orbit import Dataset
 
     if task == "detector":
         return IonogramDataset.load(data)
@@ -302,8 +302,8 @@ def open_dataset(task: Task, data: Path) -> Any:
 
 def _resized(folder: SweepFolder, sweep: Sweep, dataset: Any, size: int) -> Any:
     """The data set with images of another size."""
-    from odm.archive.ionogram_samples import create_ionogram_dataset
-    from odm.archive.samples import create_dataset
+    from odm.datasets.ionogram import create_ionogram_dataset
+    from odm.datasets.orbit import create_dataset
 
     path = folder.path / "datasets" / f"{size}.yaml"
     image = replace(dataset.settings, height=size, width=size)

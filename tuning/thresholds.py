@@ -15,22 +15,23 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from odm.archive.errors import InputError
-from odm.archive.ionogram_samples import IonogramDataset, load_ionogram_sample
-from odm.archive.samples import Dataset
-from odm.findings.evaluate import CALIBRATION, Meter
+from odm.core.errors import InputError
+from odm.datasets.ionogram import IonogramDataset, load_ionogram_sample
+from odm.datasets.orbit import Dataset
 from odm.findings.layers import DETECTOR, LayerFinder
-from odm.findings.matching import OVERLAPS, Mask, match_regions, overlap_matrix
-from odm.findings.methods import open_method
+from odm.findings.outlines import Mask
 from odm.findings.regions import TEMPERATURE, RegionSettings, find_regions
-from odm.findings.save_evaluation import SCORES
-from odm.findings.score_archive import predict_entries
-from odm.findings.truth import Truth
 from odm.images.geometry import ImageGeometry
 from odm.models.card import ModelCard, read_model_card
+from odm.scoring.evaluate import CALIBRATION, Meter
+from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
+from odm.scoring.methods import open_method
+from odm.scoring.save_evaluation import SCORES
+from odm.scoring.score_archive import predict_entries
+from odm.scoring.truth import Truth
 from tuning.board import Board
 from tuning.folder import Sweep, SweepFolder
-from tuning.plain import run_plain
+from tuning.runners.local import run_plain
 from tuning.spaces import Space
 from tuning.stopping import Rule
 from tuning.study import CUTS, Asked, Ledger
@@ -80,7 +81,7 @@ class RegionMaps:
         folder: of the model.
         dataset: whose validation part is used.
         batch: images at once.
-        engine: see `odm.findings.engines`.
+        engine: see `odm.models.engines`.
         meter: shows progress.
     """
 
@@ -95,7 +96,7 @@ class RegionMaps:
         engine: str = "auto",
         meter: Meter | None = None,
     ) -> None:
-        from odm.findings.predictor import Predictor
+        from odm.models.predictor import Predictor
 
         method = open_method(folder)
         assert method.image is not None
@@ -156,7 +157,7 @@ class BoxOutputs:
         folder: of the model.
         dataset: whose validation part is used.
         batch: images at once.
-        engine: see `odm.findings.engines`.
+        engine: see `odm.models.engines`.
         meter: shows progress.
     """
 
@@ -198,8 +199,8 @@ class BoxOutputs:
 
     def score(self, thresholds: Mapping[str, Any]) -> dict[str, float]:
         """See `Cached.score`; boxes match at IoU 0.5, and F1 is the mean over the classes."""
-        from odm.findings.box_scores import BoxCounts
         from odm.models.boxes import BoxSettings, pick_boxes
+        from odm.scoring.box_scores import BoxCounts
 
         settings = BoxSettings.from_dict(thresholds)
         counts = BoxCounts(self.classes, (BOX_OVERLAP,))
@@ -276,7 +277,7 @@ def search_thresholds(
         trials: in all.
         folder: gives the place of a sweep.
         seed: of the search.
-        engine: of the model; see `odm.findings.engines`.
+        engine: of the model; see `odm.models.engines`.
         meter: shows the progress of predictions.
         say: hears what the user should know.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from odm.archive.errors import OdmError
+from odm.core.errors import OdmError
 from odm.training.errors import TrainingError
 from odm.training.loop import Report, Result
 from odm.training.plans import AnyPlan
@@ -28,7 +28,7 @@ from tuning.study import Asked
 if TYPE_CHECKING:
     from odm.training.feed import Source
     from odm.training.launch import Launch
-    from ray_jobs.launch import Placement
+    from ray_jobs.training.launch import Placement
 
 LOCK_PATIENCE_S = 60.0
 """For the worker of a killed sweep, which Ray has not yet ended, to leave the trial's folder."""
@@ -192,7 +192,7 @@ def _lock(plan: AnyPlan, stack: ExitStack) -> None:
 
 
 def _device(plan: AnyPlan) -> Any:
-    from odm.models.base import find_device
+    from odm.models.networks.base import find_device
 
     return find_device(plan.settings.runtime.device)
 
@@ -227,7 +227,7 @@ def _on_workers(
 ) -> Result:
     """Train on workers of Ray Train."""
     from odm.training.launch import Launch
-    from ray_jobs.launch import run_workers
+    from ray_jobs.training.launch import run_workers
 
     return run_workers(
         plan,

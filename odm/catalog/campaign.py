@@ -20,12 +20,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from odm.archive.errors import InputError, OdmError
-from odm.archive.faults import first_line
-from odm.archive.files import as_local, exists, is_uri, make_folder, read_bytes, write_bytes
 from odm.catalog.lock import CampaignLock
 from odm.catalog.outcomes import UNION_COLUMNS
 from odm.catalog.parts import list_parts, read_outcomes, write_part
+from odm.core.errors import InputError, OdmError
+from odm.core.faults import first_line
+from odm.core.files import as_local, exists, is_uri, make_folder, read_bytes, write_bytes
 
 FORMAT = 1
 RESULT_VERSION = 4

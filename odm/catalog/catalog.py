@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from odm.archive.errors import InputError
-from odm.archive.files import local_path, make_folder, without_options, write_bytes, write_table
 from odm.catalog.campaign import Campaign, check_one_model
 from odm.catalog.outcomes import DETECTED, OutcomeKind, union
 from odm.catalog.tables import catalog_metadata
-from odm.statement import SIMULATED_DATA
+from odm.core.errors import InputError
+from odm.core.files import local_path, make_folder, without_options, write_bytes, write_table
+from odm.core.statement import SIMULATED_DATA
 
 FORMATS = (".parquet", ".csv")
 

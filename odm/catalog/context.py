@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import ArchiveError, InputError
-from odm.archive.files import read_bytes
 from odm.catalog.counting import Counter, bin_names, binned
+from odm.core.errors import ArchiveError, InputError
+from odm.core.files import read_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from odm.archive.coordinates import local_season, local_time, month_season
-from odm.archive.keys import ORBITS_PER_CYCLE
+from odm.archive.orbit.key import ORBITS_PER_CYCLE
 from odm.catalog.found import Found
 from odm.catalog.outcomes import QUARANTINED
+from odm.physics.coordinates import local_season, local_time, month_season
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ class Flown:
     @property
     def found(self) -> Found:
         """Regions and half-orbits alone."""
-        from odm.catalog.orbit_kind import ORBITS
+        from odm.catalog.kinds.orbit import ORBITS
 
         owner = self.regions["orbit"].to_numpy(dtype=np.intp)
         return Found(ORBITS, self.regions, self.orbits, owner)
@@ -75,7 +75,7 @@ def flown_of(outcomes: pa.Table) -> Flown:
     """
     import pandas as pd
 
-    from odm.catalog.orbit_kind import ORBITS
+    from odm.catalog.kinds.orbit import ORBITS
 
     if not outcomes.num_rows:
         outcomes = ORBITS.schema.empty_table()

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from odm.archive.errors import OdmError
-from odm.archive.faults import first_line
-from odm.archive.files import make_folder
+from odm.core.errors import OdmError
+from odm.core.faults import first_line
+from odm.core.files import make_folder
 
 
 class CampaignLock:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from odm.archive.keys import ORBITS_PER_CYCLE
+from odm.archive.orbit.key import ORBITS_PER_CYCLE
 from odm.catalog.bootstrap import wilson
 from odm.catalog.flown import Flown
 

@@ -14,9 +14,10 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from odm.archive.errors import OdmError
-from odm.archive.faults import first_line, translated
-from odm.archive.files import (
+from odm.catalog.outcomes import UNION_COLUMNS, union
+from odm.core.errors import OdmError
+from odm.core.faults import first_line, translated
+from odm.core.files import (
     join,
     list_files,
     local_path,
@@ -24,7 +25,6 @@ from odm.archive.files import (
     without_options,
     write_bytes,
 )
-from odm.catalog.outcomes import UNION_COLUMNS, union
 
 PREFIX, SUFFIX = "part-", ".parquet"
 ROWS_PER_COMPACT_PART = 10_000

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from odm.archive.errors import InputError
-from odm.archive.files import without_options
 from odm.catalog.outcomes import QUARANTINED, STATUSES, UNION_COLUMNS, Input
+from odm.core.errors import InputError
+from odm.core.files import without_options
 
 LEDGER_COLUMNS = (*UNION_COLUMNS, "name", "size", "modified_ns")
 """All that a resuming driver reads of what is done."""

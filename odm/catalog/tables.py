@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from odm.archive.files import read_bytes, write_table
+from odm.core.files import read_bytes, write_table
 
 if TYPE_CHECKING:
     import geopandas as gpd

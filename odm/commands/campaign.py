@@ -29,11 +29,11 @@ def status(
 
     import pyarrow.compute as pc
 
-    from odm.archive.errors import OdmError
     from odm.catalog.campaign import load_campaign
     from odm.catalog.kinds import kind_of, list_inputs
     from odm.catalog.outcomes import QUARANTINED
     from odm.catalog.selection import status_counts
+    from odm.core.errors import OdmError
 
     one = load_campaign(campaign)
     kind = kind_of(one.card.kind)
@@ -109,9 +109,9 @@ def diff(
     """
     import json
 
-    from odm.archive.errors import InputError
     from odm.catalog.campaign import load_campaign
     from odm.catalog.compare import compare
+    from odm.core.errors import InputError
 
     one, other = load_campaign(a), load_campaign(b)
     if one.card.kind != other.card.kind:

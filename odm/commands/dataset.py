@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from odm.archive.ionogram_samples import IonogramDataset
-    from odm.archive.samples import Dataset, DatasetConfig
+    from odm.datasets.ionogram import IonogramDataset
+    from odm.datasets.orbit import Dataset, DatasetConfig
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: archive, annotations, images, split.")
 
@@ -58,10 +58,10 @@ def create(
 
     Example: odm dataset create archive --annotations annotated --out dataset.yaml
     """
-    from odm.archive.config import parse_config
-    from odm.archive.errors import InputError
-    from odm.archive.orbits import check_component
-    from odm.archive.samples import DatasetConfig, create_dataset
+    from odm.archive.orbit.reader import check_component
+    from odm.core.errors import InputError
+    from odm.core.settings import parse_config
+    from odm.datasets.orbit import DatasetConfig, create_dataset
 
     if out.exists() and not overwrite:
         raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
@@ -130,9 +130,9 @@ def ionograms(
 
     Example: odm dataset ionograms archive --group-hours 0 --out dataset.yaml
     """
-    from odm.archive.config import parse_config
-    from odm.archive.errors import InputError
-    from odm.archive.ionogram_samples import IonogramDatasetConfig, create_ionogram_dataset
+    from odm.core.errors import InputError
+    from odm.core.settings import parse_config
+    from odm.datasets.ionogram import IonogramDatasetConfig, create_ionogram_dataset
 
     if out.exists() and not overwrite:
         raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
@@ -164,8 +164,8 @@ def show(
 
     Example: odm dataset show dataset.yaml
     """
-    from odm.archive.ionogram_samples import IonogramDataset, is_ionogram_dataset
-    from odm.archive.samples import Dataset
+    from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
+    from odm.datasets.orbit import Dataset
 
     if is_ionogram_dataset(dataset):
         _show_ionograms(IonogramDataset.load(dataset), json_)
@@ -199,7 +199,7 @@ def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
 
 def _training_limits(config: DatasetConfig, component: str) -> tuple[float, float]:
     """Image limits from what is for training alone; from everything where that is nothing."""
-    from odm.archive.samples import Dataset
+    from odm.datasets.orbit import Dataset
     from odm.images.spectrogram import estimate_limits
 
     dataset = Dataset(config)
@@ -216,7 +216,7 @@ def _training_limits(config: DatasetConfig, component: str) -> tuple[float, floa
 def _show(dataset: Dataset, as_json: bool) -> None:
     import json
 
-    from odm.archive.samples import describe
+    from odm.datasets.orbit import describe
 
     facts = describe(dataset)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 
 
 def parse_date(text: str) -> datetime:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from odm.findings.cases import Example
-    from odm.findings.evaluate_layers import LayerEvaluation
-    from odm.findings.score_sheet import ScoreSheet
+    from odm.scoring.cases import Example
+    from odm.scoring.evaluate_layers import LayerEvaluation
+    from odm.scoring.score_sheet import ScoreSheet
 
 
 SEGMENTERS_ONLY = ("flip", "overlap", "resamples")
@@ -74,13 +74,13 @@ def evaluate(
 
     Example: odm evaluate runs/odm_unet-0123456789ab/model dataset.yaml --out scores
     """
-    from odm.archive.errors import InputError
-    from odm.findings.evaluate import Running, evaluate_model
-    from odm.findings.evaluate_layers import evaluate_detector
-    from odm.findings.methods import open_method
-    from odm.findings.save_evaluation import save_evaluation
+    from odm.core.errors import InputError
+    from odm.core.progress import progress
     from odm.models.shipped import model_folder, own_folder
-    from odm.progress import progress
+    from odm.scoring.evaluate import Running, evaluate_model
+    from odm.scoring.evaluate_layers import evaluate_detector
+    from odm.scoring.methods import open_method
+    from odm.scoring.save_evaluation import save_evaluation
 
     model = own_folder(model) if save else model_folder(model)
     if _is_detector(model):
@@ -132,7 +132,7 @@ def evaluate(
 
 
 def _is_detector(model: str) -> bool:
-    from odm.archive.files import exists, join
+    from odm.core.files import exists, join
     from odm.models.card import CARD, read_model_card
 
     return exists(join(model, CARD)) and read_model_card(model).architecture["kind"] == "detector"
@@ -141,8 +141,8 @@ def _is_detector(model: str) -> bool:
 def _finish_detector(
     model: str, done: LayerEvaluation, out: Path | None, save: bool, json_: bool
 ) -> None:
-    from odm.findings.evaluate_layers import save_detector
-    from odm.findings.layer_sheet import write_sheet
+    from odm.scoring.evaluate_layers import save_detector
+    from odm.scoring.layer_sheet import write_sheet
 
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)
@@ -157,8 +157,8 @@ def _finish_detector(
 
 
 def _write(folder: Path, sheet: ScoreSheet, examples: list[Example]) -> list[str]:
-    from odm.archive.files import join, write_bytes
-    from odm.findings.score_pictures import write_pictures
+    from odm.core.files import join, write_bytes
+    from odm.scoring.score_pictures import write_pictures
 
     written = [join(folder, "sheet.json"), join(folder, "sheet.txt")]
     sheet.write_json(written[0])

@@ -55,8 +55,8 @@ def draw(kind: OutcomeKind, wanted: Sequence[Wanted], folder: str) -> list[str]:
     Returns:
         The pictures.
     """
-    from odm.archive.errors import OdmError
-    from odm.archive.files import join
+    from odm.core.errors import OdmError
+    from odm.core.files import join
 
     drawn: list[str] = []
     for one in wanted:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from odm.archive.orbits import Orbit
+    from odm.archive.orbit.reader import Orbit
 
 
 def inspect(
@@ -45,10 +45,10 @@ def inspect(
 
     Example: odm inspect archive/CSES_01_EFD_3_L02_A1_175381_20210401_012158_20210401_015642_000.h5
     """
-    from odm.archive.errors import InputError
-    from odm.archive.files import without_options
-    from odm.archive.ionograms import is_ionogram
-    from odm.archive.orbits import check_component, read_orbit
+    from odm.archive.ionogram.reader import is_ionogram
+    from odm.archive.orbit.reader import check_component, read_orbit
+    from odm.core.errors import InputError
+    from odm.core.files import without_options
 
     component = check_component(component)
     if picture is not None and (no_picture or not picture.endswith(".png")):
@@ -74,7 +74,7 @@ def inspect(
         facts[f"{name}_from"] = source
     if not no_picture:
         from odm.commands.inspect_ionogram import inspected
-        from odm.images.picture import draw_orbit
+        from odm.images.pictures.orbit import draw_orbit
 
         stem = orbit.key.stem if orbit.key else Path(without_options(file)).stem
         target = picture or inspected(stem)
@@ -174,9 +174,9 @@ def _outlines(
 ) -> tuple[list[NDArray[np.bool_]], str, str]:
     """Masks of what is known of this file, the folder they are from ("" for none), and their name:
     the truth of a simulated archive, or annotated."""
-    from odm.archive.errors import InputError
-    from odm.archive.files import local_path
-    from odm.images.annotations import SIMULATED, is_annotated_folder, load_annotations
+    from odm.core.errors import InputError
+    from odm.core.files import local_path
+    from odm.datasets.labels.masks import SIMULATED, is_annotated_folder, load_annotations
 
     folder = annotations
     if folder is None:

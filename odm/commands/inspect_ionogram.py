@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
-    from odm.images.ionogram_layers import KnownLayer
+    from odm.images.layer_truth import KnownLayer
 
 SEEN_DB = 6.0
 
@@ -31,8 +31,8 @@ def inspect_ionogram(
         edge: ``path`` or ``feng``: layers are found, with their leading edges; None: they are not.
         model: folder of the detector or pipeline for that; the package's own if None.
     """
-    from odm.archive.ionogram_keys import IonogramKey
-    from odm.archive.ionograms import open_ionogram
+    from odm.archive.ionogram.key import IonogramKey
+    from odm.archive.ionogram.reader import open_ionogram
 
     ionogram = open_ionogram(file)
     layers, source, name = _layers(file, ionogram, annotations)
@@ -41,7 +41,7 @@ def inspect_ionogram(
         facts[name] = [describe_layer(layer) for layer in layers] or "no layer"
         facts[f"{name}_from"] = source
     if edge is not None:
-        from odm.findings.edges import CONVENTION
+        from odm.findings.edges.find import CONVENTION
         from odm.findings.layer_picture import found_layer
 
         rows, reason = _found(ionogram, edge, model)
@@ -51,7 +51,7 @@ def inspect_ionogram(
         layers = [*layers, *(found_layer(row) for row in rows)]
     if picture == "":
         return facts, None
-    from odm.images.ionogram_picture import draw_ionogram
+    from odm.images.pictures.ionogram import draw_ionogram
 
     target = picture or inspected(IonogramKey.of_name(file).stem)
     draw_ionogram(target, ionogram, layers=layers, layers_name=name or "found")
@@ -144,12 +144,12 @@ def describe_found(row: dict[str, Any]) -> dict[str, Any]:
 
 def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dict[str, Any]], str]:
     """Layers as a campaign finds them, with their edges; or why it would not look for any."""
-    from odm.findings.edge_rows import edge_rows, edges_found
+    from odm.findings.edges.rows import edge_rows, edges_found
     from odm.findings.layer_rows import facts_of
     from odm.images.ionogram import ionogram_image
-    from odm.reprocess.ionogram_stages import nothing_to_see
     from odm.reprocess.layer_models import find_layer_models
     from odm.reprocess.model import load_predictor
+    from odm.reprocess.stages.ionogram import nothing_to_see
 
     models = find_layer_models(model, edge=edge, batch=1, engine="eager", device="cpu")
     assert models.edges is not None
@@ -170,10 +170,10 @@ def _layers(
     file: str, ionogram: xr.Dataset, annotations: str | None
 ) -> tuple[list[KnownLayer], str, str]:
     """What is known of this file, the folder that is from ("" for none), and what to call it."""
-    from odm.archive.errors import InputError, OdmError
-    from odm.archive.files import local_path
-    from odm.images.ionogram_layers import drawn_layer, is_layer_truth, read_layers
-    from odm.images.layer_labels import SIMULATED, load_layer_labels, physical_boxes
+    from odm.core.errors import InputError, OdmError
+    from odm.core.files import local_path
+    from odm.datasets.labels.layers import SIMULATED, load_layer_labels, physical_boxes
+    from odm.images.layer_truth import drawn_layer, is_layer_truth, read_layers
 
     stem, folder = Path(file).stem, annotations
     if folder is None:

@@ -65,11 +65,11 @@ def from_picture(
     """
     import numpy as np
 
-    from odm.archive.errors import ArchiveError, InputError
-    from odm.archive.ionogram_matrix import write_matrix
-    from odm.archive.ionograms import CONVENTIONS, Ionogram, check_ionogram, open_ionogram
+    from odm.archive.ionogram.matrix import write_matrix
+    from odm.archive.ionogram.reader import CONVENTIONS, Ionogram, check_ionogram, open_ionogram
     from odm.commands.inspect_ionogram import describe_ionogram
-    from odm.images.digitise import PlotScale, digitise_plot
+    from odm.core.errors import ArchiveError, InputError
+    from odm.datasets.labels.digitise import PlotScale, digitise_plot
 
     if convention not in CONVENTIONS:
         raise InputError(f"convention {convention!r} is none of {', '.join(CONVENTIONS)}")

@@ -45,11 +45,11 @@ def export(
     """
     import json
 
-    from odm.archive.listing import list_orbits
+    from odm.archive.orbit.listing import list_orbits
     from odm.commands.dates import parse_date
-    from odm.images.annotations import load_annotations
-    from odm.images.label_export import export_pictures, select_orbits
-    from odm.progress import progress
+    from odm.core.progress import progress
+    from odm.datasets.labels.export import export_pictures, select_orbits
+    from odm.datasets.labels.masks import load_annotations
 
     truth = load_annotations(with_truth) if with_truth else None
     entries = select_orbits(
@@ -107,7 +107,7 @@ def import_(
     import json
     from dataclasses import asdict
 
-    from odm.images.label_import import import_annotations
+    from odm.datasets.labels.importing import import_annotations
 
     report = import_annotations(
         export, annotations, out, format_, unlabelled, exact_edges, overwrite
@@ -134,8 +134,8 @@ def agreement(
     """
     import json
 
-    from odm.images.agreement import compare
-    from odm.images.annotations import load_annotations
+    from odm.datasets.labels.agreement import compare
+    from odm.datasets.labels.masks import load_annotations
 
     result = compare(load_annotations(first), load_annotations(second))
     if json_:
@@ -149,7 +149,7 @@ def agreement(
 
 
 def _names(path: Path | None) -> list[str]:
-    from odm.archive.errors import InputError
+    from odm.core.errors import InputError
 
     if path is None:
         return []

@@ -23,7 +23,7 @@ def pipeline(
     """
     import json
 
-    from odm.archive.errors import InputError
+    from odm.core.errors import InputError
     from odm.models.card import read_model_card
     from odm.models.pipeline import save_pipeline
     from odm.models.shipped import model_folder

@@ -48,11 +48,11 @@ def report(
     Example: odm report campaign --out report --kp kp.csv
     """
     from odm.catalog.campaign import load_campaign
-    from odm.catalog.ionogram_kind import IONOGRAMS
     from odm.catalog.kinds import kind_of
-    from odm.report.ionogram_report import write_ionogram_report
-    from odm.report.report import to_json, write_report
-    from odm.report.report_options import ReportOptions
+    from odm.catalog.kinds.ionogram import IONOGRAMS
+    from odm.report.ionogram.report import write_ionogram_report
+    from odm.report.orbit.report import to_json, write_report
+    from odm.report.shared.options import ReportOptions
 
     opened = load_campaign(campaign)
     other = None if against is None else load_campaign(against)
@@ -91,8 +91,8 @@ def _context(paths: dict[str, str | None]) -> tuple[list[Index], dict[str, str]]
     """Indices of activity, and the digests of their files."""
     import hashlib
 
-    from odm.archive.files import read_bytes
     from odm.catalog.context import read_index
+    from odm.core.files import read_bytes
 
     given = {name: path for name, path in paths.items() if path is not None}
     indices = [read_index(path, name) for name, path in given.items()]

@@ -10,7 +10,7 @@ from odm.commands.runners import find_runner
 
 if TYPE_CHECKING:
     from odm.catalog.selection import Wish
-    from odm.reprocess.drive import Order, Runner, Summary
+    from odm.reprocess.driver import Order, Runner, Summary
 
 app = typer.Typer(no_args_is_help=True, help="Run a model over an archive, into a campaign.")
 
@@ -212,13 +212,13 @@ def _wish(
 
 
 def _here() -> Runner:
-    from odm.reprocess.local import run_local
+    from odm.reprocess.runners.local import run_local
 
     return run_local
 
 
 def _run(order: Order, run: Any, *, as_json: bool) -> None:
-    from odm.reprocess.drive import check, reprocess
+    from odm.reprocess.driver import check, reprocess
 
     summary = reprocess(order, run)
     inputs = order.stages.kind.inputs
@@ -229,7 +229,7 @@ def _run(order: Order, run: Any, *, as_json: bool) -> None:
 def _show(summary: Summary, inputs: str, *, as_json: bool) -> None:
     import json
 
-    from odm.progress import speed
+    from odm.core.progress import speed
 
     if as_json:
         print(json.dumps(summary.to_dict(), indent=2))

@@ -45,8 +45,8 @@ def import_(
 
     from odm.catalog.campaign import load_campaign
     from odm.catalog.kinds import kind_of
-    from odm.report.marks import read_marks
-    from odm.report.review import import_review
+    from odm.report.review.importing import import_review
+    from odm.report.review.marks import read_marks
 
     opened = load_campaign(campaign)
     other = None if against is None else load_campaign(against)

@@ -70,7 +70,7 @@ def check_local(launch: Launch) -> None:
     Raises:
         InputError: one of the options is given.
     """
-    from odm.archive.errors import InputError
+    from odm.core.errors import InputError
     from odm.training.launch import Launch
 
     if launch != Launch():
@@ -87,7 +87,7 @@ def find_runner(command: str, doing: str = "training") -> Any:
     Raises:
         InputError: none is installed.
     """
-    from odm.archive.errors import InputError
+    from odm.core.errors import InputError
 
     here = f"add --local for {doing} in this process"
     for point in entry_points(group=RUNNERS):

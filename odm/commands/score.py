@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from odm.catalog.campaign import Campaign
-    from odm.findings.cases import Example
-    from odm.findings.layer_sheet import LayerExample, LayerSheet
-    from odm.findings.score_sheet import ScoreSheet
+    from odm.scoring.cases import Example
+    from odm.scoring.layer_sheet import LayerExample, LayerSheet
+    from odm.scoring.score_sheet import ScoreSheet
 
 TRUTH = "truth.parquet"
 
@@ -40,14 +40,14 @@ def score(
     Example: odm score campaign --truth archive/truth.parquet --out scores
     """
     from odm.catalog.campaign import load_campaign
-    from odm.catalog.ionogram_kind import IONOGRAMS
     from odm.catalog.kinds import kind_of
+    from odm.catalog.kinds.ionogram import IONOGRAMS
 
     one = load_campaign(campaign)
     if kind_of(one.card.kind) is IONOGRAMS:
         layers, ionograms = _layer_sheet(one, truth)
         if out is not None:
-            from odm.findings.layer_sheet import write_sheet
+            from odm.scoring.layer_sheet import write_sheet
 
             _say(write_sheet(out, layers, one.card.settings["classes"], ionograms), json_)
         print(layers.to_json() if json_ else layers.to_text(brief=brief), end="")
@@ -60,13 +60,13 @@ def score(
 
 
 def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Example]) -> ScoreSheet:
-    from odm.archive.errors import InputError
-    from odm.archive.listing import list_orbits
+    from odm.archive.orbit.listing import list_orbits
     from odm.catalog.outcomes import QUARANTINED
+    from odm.core.errors import InputError
+    from odm.core.progress import progress
     from odm.findings.regions import RegionSettings
-    from odm.findings.score_rows import rows_by_file, score_rows
-    from odm.findings.truth import Truth
-    from odm.progress import progress
+    from odm.scoring.score_rows import rows_by_file, score_rows
+    from odm.scoring.truth import Truth
 
     card = campaign.card
     known = Truth.load(_folder(truth))
@@ -96,14 +96,14 @@ def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Exampl
 
 
 def _layer_sheet(campaign: Campaign, truth: str) -> tuple[LayerSheet, list[LayerExample]]:
-    from odm.archive.errors import InputError
     from odm.catalog.kinds import list_inputs
     from odm.catalog.outcomes import QUARANTINED
-    from odm.findings.score_layers import score_layers
+    from odm.core.errors import InputError
+    from odm.core.progress import progress
+    from odm.datasets.labels.layers import SIMULATED, load_layer_labels
     from odm.images.ionogram import IonogramImageSettings
-    from odm.images.ionogram_layers import read_layers
-    from odm.images.layer_labels import SIMULATED, load_layer_labels
-    from odm.progress import progress
+    from odm.images.layer_truth import read_layers
+    from odm.scoring.score_layers import score_layers
 
     card = campaign.card
     labels = load_layer_labels(_folder(truth), tuple(card.settings["classes"]))
@@ -171,8 +171,8 @@ def _say(written: list[str], aside: bool) -> None:
 
 def _folder(truth: str) -> str:
     """The folder that a table of truth lies in: masks and the table of confusers are beside it."""
-    from odm.archive.errors import InputError
-    from odm.archive.files import exists
+    from odm.core.errors import InputError
+    from odm.core.files import exists
 
     if not truth.endswith(".parquet"):
         return truth
@@ -186,8 +186,8 @@ def _folder(truth: str) -> str:
 
 
 def _write(folder: str, sheet: ScoreSheet, examples: list[Example]) -> list[str]:
-    from odm.archive.files import join, write_bytes
-    from odm.findings.score_pictures import write_pictures
+    from odm.core.files import join, write_bytes
+    from odm.scoring.score_pictures import write_pictures
 
     written = [join(folder, "sheet.json"), join(folder, "sheet.txt")]
     sheet.write_json(written[0])

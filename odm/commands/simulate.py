@@ -42,10 +42,10 @@ def orbits(
     import os
     from dataclasses import asdict
 
-    from odm.archive.errors import InputError
     from odm.commands.dates import parse_date
-    from odm.progress import progress
-    from odm.simulate.archive import simulate_orbits
+    from odm.core.errors import InputError
+    from odm.core.progress import progress
+    from odm.simulate.orbit.archive import simulate_orbits
 
     if workers < 0:
         raise InputError(f"workers {workers}: give a whole number, or 0 for one per core")
@@ -102,9 +102,9 @@ def ionograms(
     import os
     from dataclasses import asdict
 
-    from odm.archive.errors import InputError
-    from odm.progress import progress
-    from odm.simulate.ionograms import simulate_ionograms
+    from odm.core.errors import InputError
+    from odm.core.progress import progress
+    from odm.simulate.ionogram.archive import simulate_ionograms
 
     if workers < 0:
         raise InputError(f"workers {workers}: give a whole number, or 0 for one per core")

@@ -123,8 +123,8 @@ def _runs(out: str) -> Path:
     Raises:
         InputError: it is no local one.
     """
-    from odm.archive.errors import InputError
-    from odm.archive.files import local_path
+    from odm.core.errors import InputError
+    from odm.core.files import local_path
 
     folder = local_path(out)
     if folder is None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from odm.findings.edges import LayerEdge
+from odm.findings.edges.find import LayerEdge
 from odm.physics.raytrace import (
     QuasiParabola,
     Rays,
@@ -106,7 +106,7 @@ def invert(edge: LayerEdge) -> Inverted:
     """Critical frequency, height and thickness of the layer of an edge.
 
     Args:
-        edge: as `odm.findings.edges.edges_of` gives it.
+        edge: as `odm.findings.edges.find.edges_of` gives it.
     """
     if not edge:
         return _refused(edge, "there is no edge")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from odm.archive.files import join
-from odm.archive.ionograms import open_ionogram
-from odm.findings.edge_rows import edge_of_row
-from odm.images.ionogram_layers import KnownLayer
-from odm.images.ionogram_picture import draw_ionogram
+from odm.archive.ionogram.reader import open_ionogram
+from odm.core.files import join
+from odm.findings.edges.rows import edge_of_row
+from odm.images.layer_truth import KnownLayer
+from odm.images.pictures.ionogram import draw_ionogram
 
 
 def draw_layers(

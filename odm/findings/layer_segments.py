@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import InputError, OdmError
+from odm.core.errors import InputError, OdmError
 from odm.images.ionogram import IonogramImageSettings
 
 Images = NDArray[np.uint8]
@@ -19,10 +19,11 @@ class LayerSegmenter:
     """Runs a segmenter of layers on the images of a detector.
 
     Args:
-        model: an `odm.models.base.ImageModel` with a class for each layer after the background.
+        model: an `odm.models.networks.base.ImageModel` with a class for the background and each
+            layer.
         image: how an ionogram becomes its image.
         shown: the images that it gets; another size than its own is changed to it.
-        running: for `odm.findings.predictor.Predictor`.
+        running: for `odm.models.predictor.Predictor`.
 
     Raises:
         InputError: the images show another window or other limits than it learned from.
@@ -35,7 +36,7 @@ class LayerSegmenter:
         shown: IonogramImageSettings,
         **running: Any,
     ) -> None:
-        from odm.findings.predictor import Predictor
+        from odm.models.predictor import Predictor
 
         check_window(image, shown)
         self.size = (image.height, image.width)

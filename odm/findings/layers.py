@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.images.ionogram import IonogramImageSettings
 
 if TYPE_CHECKING:
     from odm.models.boxes import Boxes, BoxSettings
     from odm.models.card import ModelCard
-    from odm.models.detector import Detector
+    from odm.models.networks.detector import Detector
 
 DETECTOR = "detector"
 Images = NDArray[np.uint8]
@@ -75,7 +75,7 @@ class LayerFinder:
         model: a `Detector`.
         image: how an ionogram becomes an image.
         settings: threshold, temperature and overlap; the defaults if None.
-        running: for `odm.findings.predictor.Predictor`: batch, engine, device, precision, exports,
+        running: for `odm.models.predictor.Predictor`: batch, engine, device, precision, exports,
             digest.
 
     Raises:
@@ -89,8 +89,8 @@ class LayerFinder:
         settings: BoxSettings | None = None,
         **running: Any,
     ) -> None:
-        from odm.findings.predictor import Predictor
         from odm.models.boxes import BoxSettings
+        from odm.models.predictor import Predictor
 
         self.model, self.image = model, image
         self.settings = settings or BoxSettings()

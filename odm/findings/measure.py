@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.coordinates import (
+from odm.archive.orbit.reader import Orbit
+from odm.findings.outlines import Mask, bounding_box
+from odm.physics.coordinates import (
     aacgm,
     bridged,
     dip_angle,
@@ -23,8 +25,6 @@ from odm.archive.coordinates import (
     unwrapped,
     wrapped,
 )
-from odm.archive.orbits import Orbit
-from odm.findings.matching import Mask, bounding_box
 
 MAX_GAP_S = 10.0
 """Rows further apart than this belong to different regions."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from odm.archive.files import join
-from odm.archive.orbits import read_orbit
-from odm.findings.score_rows import outline_mask
-from odm.images.picture import draw_orbit
+from odm.archive.orbit.reader import read_orbit
+from odm.core.files import join
+from odm.findings.outlines import outline_mask
+from odm.images.pictures.orbit import draw_orbit
 
 
 def draw_region(

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from odm.archive.errors import InputError
-from odm.archive.orbits import read_orbit
-from odm.findings.matching import Mask
+from odm.archive.orbit.reader import read_orbit
+from odm.core.errors import InputError
 from odm.findings.measure import MAX_GAP_S, measure_regions
+from odm.findings.outlines import Mask
 from odm.images.geometry import ImageGeometry
 
 LEVELS = 255

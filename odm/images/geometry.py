@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from odm.archive.coordinates import bridged, unwrapped, wrapped
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
+from odm.physics.coordinates import bridged, unwrapped, wrapped
 
 MULTIPLE = 32
 """Encoders halve an image five times."""

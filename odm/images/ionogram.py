@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.images.geometry import MULTIPLE
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def ionogram_image(ionogram: xr.Dataset, settings: IonogramImageSettings) -> Ima
     """Make the model image of an ionogram.
 
     Args:
-        ionogram: as `odm.archive.ionograms.open_ionogram` gives it.
+        ionogram: as `odm.archive.ionogram.reader.open_ionogram` gives it.
         settings: limits and canvas.
 
     Returns:

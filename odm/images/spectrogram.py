@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import ArchiveError, InputError
-from odm.archive.orbits import (
+from odm.archive.orbit.reader import (
     MAXIMUM_AMPLITUDE,
     Orbit,
     check_component,
@@ -19,6 +18,7 @@ from odm.archive.orbits import (
     read_spectrum,
     valid_amplitude,
 )
+from odm.core.errors import ArchiveError, InputError
 from odm.images.geometry import ImageGeometry, ImageSettings
 
 LEVELS = 254

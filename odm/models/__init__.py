@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from odm.models.base import Segmenter as Segmenter
-    from odm.models.detector import create_detector as create_detector
     from odm.models.folder import load_model as load_model
     from odm.models.folder import read_model_card as read_model_card
     from odm.models.folder import save_model as save_model
-    from odm.models.segmenters import available_segmenters as available_segmenters
-    from odm.models.segmenters import create_segmenter as create_segmenter
+    from odm.models.networks.base import Segmenter as Segmenter
+    from odm.models.networks.detector import create_detector as create_detector
+    from odm.models.networks.segmenters import available_segmenters as available_segmenters
+    from odm.models.networks.segmenters import create_segmenter as create_segmenter
 
 _HOMES = {
     "Segmenter": "base",

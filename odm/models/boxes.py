@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from odm.archive.errors import InputError, OdmError
-from odm.models.detector import scores_of
+from odm.core.errors import InputError, OdmError
+from odm.models.networks.detector import scores_of
 
 LEVELS = 1000
 """Scores are rounded to whole 1/1000, so that a threshold means the same on every engine."""

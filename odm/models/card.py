@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from odm.archive.errors import InputError
-from odm.archive.files import exists, join, read_bytes
+from odm.core.errors import InputError
+from odm.core.files import exists, join, read_bytes
 
 FORMAT = 1
 CARD = "model.json"

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from odm.archive.errors import InputError
-from odm.archive.files import replace_file
-from odm.models.base import ImageModel
-from odm.models.odconv import executed
+from odm.core.errors import InputError
+from odm.core.files import replace_file
+from odm.models.networks.base import ImageModel
+from odm.models.networks.odconv import executed
 
 OPSET = 18
 INPUT, OUTPUT = "image", "logits"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from odm.archive.errors import InputError
-from odm.archive.files import exists, join, local_path, read_bytes, write_bytes
+from odm.core.errors import InputError
+from odm.core.files import exists, join, local_path, read_bytes, write_bytes
 from odm.models.card import (
     CARD,
     COVERED,
@@ -38,8 +38,8 @@ __all__ = ["LoadedModel", "ModelCard", "load_model", "read_model_card", "save_mo
 
 # Who builds an architecture of each kind. Imported when a model is loaded.
 BUILDERS = {
-    "segmenter": ("odm.models.segmenters", "create_segmenter"),
-    "detector": ("odm.models.detector", "create_detector"),
+    "segmenter": ("odm.models.networks.segmenters", "create_segmenter"),
+    "detector": ("odm.models.networks.detector", "create_detector"),
 }
 
 
@@ -160,7 +160,7 @@ def load_model(
             the architecture, it differs from `expect`, or there is no such device. The sentence
             says what.
     """
-    from odm.models.base import find_device
+    from odm.models.networks.base import find_device
 
     found = find_device(device)
     card = read_model_card(folder)

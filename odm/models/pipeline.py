@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from odm.archive.errors import InputError
-from odm.archive.files import exists, join, local_path, read_bytes, write_bytes
+from odm.core.errors import InputError
+from odm.core.files import exists, join, local_path, read_bytes, write_bytes
 from odm.models.card import CARD, FORMAT, ModelCard, digest_of, read_json, read_model_card, to_json
 from odm.models.folder import LoadedModel, load_model
 

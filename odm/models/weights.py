@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from odm.archive.errors import OdmError
+from odm.core.errors import OdmError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 from odm.catalog.selection import Wish
-from odm.reprocess.drive import Order
-from odm.reprocess.ionogram_stages import IonogramStages
+from odm.reprocess.driver import Order
 from odm.reprocess.layer_models import find_layer_models
 from odm.reprocess.model import Workers
 from odm.reprocess.orders import make_order
+from odm.reprocess.stages.ionogram import IonogramStages
 
 
 def ionogram_order(
@@ -38,7 +38,7 @@ def ionogram_order(
         threshold: least confidence of a layer; None for the model's own.
         layers: ``boxes`` or ``segments``: how a layer is cut out for its edge; None for segments
             where the model is a pipeline with a segmenter.
-        edge: ``path``, ``feng``, or ``none``; see `odm.findings.edges`.
+        edge: ``path``, ``feng``, or ``none``; see `odm.findings.edges.find`.
         invert: whether layers are computed from edges; see `odm.findings.inversion`.
         wish, workers, max_quarantined, take_over: see `Order`.
         how: ``precision``, ``batch``, ``engine`` and ``device`` of `ModelSettings`.

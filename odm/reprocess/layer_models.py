@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from odm.archive.errors import InputError
-from odm.findings.edge_isolate import CLASSES
-from odm.findings.edges import EdgeSettings, Method
+from odm.core.errors import InputError
+from odm.findings.edges.find import EdgeSettings, Method
+from odm.findings.edges.isolate import CLASSES
 from odm.reprocess.model import ModelSettings, check_words, find_model, window_of
 
 if TYPE_CHECKING:

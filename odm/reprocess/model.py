@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.findings.layers import SeenLayers
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ def load_predictor(settings: ModelSettings, threads: int = 0) -> Model:
     import cv2
     import torch
 
-    from odm.findings.predictor import Predictor, find_device
     from odm.models.folder import load_model
+    from odm.models.predictor import Predictor, find_device
 
     if threads:
         torch.set_num_threads(threads)

@@ -9,10 +9,10 @@ from typing import Any
 from odm.catalog.selection import Wish
 from odm.findings.regions import RegionSettings, read_thresholds
 from odm.images.geometry import ImageSettings
-from odm.reprocess.drive import Order
+from odm.reprocess.driver import Order
 from odm.reprocess.model import ModelSettings, Workers, find_model
 from odm.reprocess.orders import make_order
-from odm.reprocess.stages import OrbitStages
+from odm.reprocess.stages.orbit import OrbitStages
 
 
 def orbit_order(

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from odm.archive.cache import EXPORTS, user_cache
-from odm.archive.errors import InputError
 from odm.catalog.campaign import CampaignCard, absolute_archive, open_campaign
 from odm.catalog.kinds import list_inputs
 from odm.catalog.selection import Wish
+from odm.core.cache import EXPORTS, user_cache
+from odm.core.errors import InputError
 from odm.models.card import ModelCard
-from odm.reprocess.drive import Order
+from odm.reprocess.driver import Order
 from odm.reprocess.model import ModelSettings, Workers
-from odm.reprocess.stages import Stages
+from odm.reprocess.stages.orbit import Stages
 
 
 def make_order(

@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from odm.archive.errors import InputError
-from odm.archive.files import make_folder, write_bytes
+from odm.core.errors import InputError
+from odm.core.files import make_folder, write_bytes
 
 MANIFEST = "simulation.json"
 _UNFINISHED = ".simulation.json"

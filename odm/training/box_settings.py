@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from odm.archive.config import Settings
-from odm.images.box_augment import BoxPolicy
+from odm.core.settings import Settings
+from odm.images.box_augmentation import BoxPolicy
 from odm.training.settings import (
     BatchSettings,
     ModelSettings,

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from odm.findings.box_scores import BoxCounts
-from odm.images.box_augment import Labelled
-from odm.models.base import to_input
+from odm.images.box_augmentation import Labelled
 from odm.models.boxes import ANY_SCORE, pick_boxes
-from odm.models.detector import LOSSES, Detector
+from odm.models.networks.base import to_input
+from odm.models.networks.detector import LOSSES, Detector
+from odm.scoring.box_scores import BoxCounts
 from odm.training.box_settings import DetectorSettings
 from odm.training.feed import Source
 from odm.training.ranks import Ranks

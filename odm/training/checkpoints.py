@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from odm.archive.files import exists, join, read_bytes, write_bytes
+from odm.core.files import exists, join, read_bytes, write_bytes
 from odm.models import weights
 from odm.models.weights import WeightsError
 from odm.training.errors import TrainingError

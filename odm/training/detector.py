@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from odm.archive.ionogram_samples import IonogramDataset, IonogramSample, load_ionogram_sample
+from odm.datasets.ionogram import IonogramDataset, IonogramSample, load_ionogram_sample
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.boxes import BoxSettings
 from odm.models.card import ModelCard
-from odm.models.detector import Detector, create_detector
+from odm.models.networks.detector import Detector, create_detector
 from odm.training.box_settings import DetectorSettings
 from odm.training.boxes import BoxTask
 from odm.training.errors import TrainingError
@@ -46,7 +46,7 @@ class IonogramSource(CachedSource):
     """One part of a data set of ionograms: images (H, W) uint8, boxes (N, 5).
 
     Args:
-        samples: of `odm.archive.ionogram_samples.IonogramDataset.samples`.
+        samples: of `odm.datasets.ionogram.IonogramDataset.samples`.
         settings: the images'.
         cache_bytes: of memory for images that were read.
     """

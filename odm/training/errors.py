@@ -1,6 +1,6 @@
 """What can go wrong in a training that was asked for rightly."""
 
-from odm.archive.errors import OdmError
+from odm.core.errors import OdmError
 
 
 class TrainingError(OdmError):

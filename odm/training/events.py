@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from odm.archive.files import make_folder, read_bytes, write_bytes
-from odm.progress import duration, progress
+from odm.core.files import make_folder, read_bytes, write_bytes
+from odm.core.progress import duration, progress
 from odm.training.loop import Ask, Listener, Report
 
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.errors import InputError
-from odm.archive.samples import Sample, load_sample
+from odm.core.errors import InputError
+from odm.datasets.orbit import Sample, load_sample
 from odm.images.geometry import ImageSettings
 from odm.training.draws import draw_epoch, share_of
 from odm.training.ranks import Ranks
@@ -225,7 +225,7 @@ class DatasetSource(CachedSource):
     """One part of a data set of half-orbits, read from its files: images and masks (H, W) uint8.
 
     Args:
-        samples: of `odm.archive.samples.Dataset.samples`.
+        samples: of `odm.datasets.orbit.Dataset.samples`.
         settings: the images'.
         cache_bytes: of memory for images that were read.
     """

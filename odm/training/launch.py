@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from odm.archive.errors import InputError
-from odm.images.augment import make_policy
-from odm.models.base import SegmentationModel, to_input
+from odm.core.errors import InputError
+from odm.images.augmentation import make_policy
+from odm.models.networks.base import SegmentationModel, to_input
 from odm.training.losses import MaskLoss
 from odm.training.metrics import MaskMeter
 from odm.training.ranks import Ranks
@@ -44,7 +44,7 @@ class MaskBatch(NamedTuple):
 class MaskTask:
     """Trains a segmentation model on images and masks.
 
-    What the model sees is `odm.models.base.to_input` of uint8 images, as when it is applied.
+    What the model sees is `odm.models.networks.base.to_input` of uint8 images, as in prediction.
 
     Args:
         model: the model.

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.training.settings import OptimiserSettings
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from odm import __version__
-from odm.archive.errors import InputError, Stopped
-from odm.models.base import ImageModel, find_device
+from odm.core.errors import InputError, Stopped
+from odm.core.signals import stop_signals
+from odm.core.statement import SIMULATED_DATA
 from odm.models.card import ModelCard, read_model_card
 from odm.models.folder import load_model, save_model
-from odm.statement import SIMULATED_DATA
-from odm.stopping import stop_signals
+from odm.models.networks.base import ImageModel, find_device
 from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
 from odm.training.events import Console, listeners

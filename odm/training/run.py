@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from odm.archive.files import make_folder, write_bytes
+from odm.core.files import make_folder, write_bytes
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.settings import TaskSettings

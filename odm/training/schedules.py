@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from odm.models.odconv import TEMPERATURE_START, temperature_at
+from odm.models.networks.odconv import TEMPERATURE_START, temperature_at
 from odm.training.settings import ScheduleSettings
 
 

@@ -13,20 +13,20 @@ from typing import Any
 
 import torch
 
-from odm.archive.errors import InputError
-from odm.archive.ionogram_samples import (
+from odm.core.errors import InputError
+from odm.datasets.ionogram import (
     IonogramDataset,
     IonogramSample,
     is_ionogram_dataset,
     load_segmented_sample,
 )
-from odm.archive.samples import Dataset, Sample
+from odm.datasets.orbit import Dataset, Sample
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import ImageSettings
 from odm.images.ionogram import IonogramImageSettings
-from odm.models.base import SegmentationModel
 from odm.models.card import ModelCard
-from odm.models.segmenters import create_model
+from odm.models.networks.base import SegmentationModel
+from odm.models.networks.segmenters import create_model
 from odm.training.errors import TrainingError
 from odm.training.feed import CachedSource, DatasetSource, Source
 from odm.training.loop import Listener, Result

@@ -11,8 +11,8 @@ from typing import Any, Literal, Self, TypeVar, overload
 
 from pydantic import BaseModel, Field, model_validator
 
-from odm.archive.config import Settings, parse_config, read_config
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
+from odm.core.settings import Settings, parse_config, read_config
 
 MULTIPLE = 32
 """Encoders halve an image five times."""
@@ -44,7 +44,7 @@ class DataSettings(BatchSettings):
     """What is drawn from the data set, and how it is varied.
 
     Attributes:
-        augmentation: policy of `odm.images.augment`.
+        augmentation: policy of `odm.images.augmentation`.
         strength: of the policy; 1 as published.
         crop: height and width of a random part of each image; None trains on whole images.
             Validation always sees whole images.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from odm.models.odconv import set_temperature
+from odm.models.networks.odconv import set_temperature
 from odm.training.draws import step_seed
 from odm.training.ema import MovingAverage
 from odm.training.phases import clip, make_optimiser, resting_modules, set_learning, set_training

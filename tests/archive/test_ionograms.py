@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import odm
-from odm.archive import files
-from odm.archive.errors import ArchiveError, InputError, TransientError
-from odm.archive.ionogram_keys import IonogramKey
-from odm.archive.ionogram_matrix import write_matrix
-from odm.archive.ionograms import is_ionogram, list_ionograms
+from odm.archive.ionogram.key import IonogramKey
+from odm.archive.ionogram.matrix import write_matrix
+from odm.archive.ionogram.reader import is_ionogram, list_ionograms
+from odm.core import files
+from odm.core.errors import ArchiveError, InputError, TransientError
 from tests.ionogram_files import (
     CHIRP,
     T0,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odm.archive.errors import InputError
-from odm.archive.keys import Direction, OrbitKey
+from odm.archive.orbit.key import Direction, OrbitKey
+from odm.core.errors import InputError
 from tests.lookalike import NAME
 
 

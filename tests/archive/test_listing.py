@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import InputError
-from odm.archive.listing import list_orbits
+from odm.archive.orbit.listing import list_orbits
+from odm.core.errors import InputError
 from tests.lookalike import NAME, renamed
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import odm
-from odm.archive.errors import ArchiveError, InputError
-from odm.archive.orbits import read_orbit
+from odm.archive.orbit.reader import read_orbit
+from odm.core.errors import ArchiveError, InputError
 from tests.lookalike import NAME, START, contents, stamp, write
 
 Change = dict[str, Any]

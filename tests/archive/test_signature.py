@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import ArchiveError
-from odm.archive.orbit_h5 import open_h5, open_h5_bytes
+from odm.archive.orbit.hdf5 import open_h5, open_h5_bytes
+from odm.core.errors import ArchiveError
 
 KINDS = [
     (b"\x89HDF\r", "truncated inside its HDF5 signature (5 of 8 bytes)"),

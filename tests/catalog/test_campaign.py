@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from odm.archive.errors import InputError, OdmError
 from odm.catalog.campaign import CARD, CampaignCard, load_campaign, open_campaign
 from odm.catalog.catalog import build_catalog, to_csv, write_catalog
 from odm.catalog.compare import box_overlap, compare, match
-from odm.catalog.ionogram_kind import IONOGRAMS
+from odm.catalog.kinds.ionogram import IONOGRAMS
+from odm.catalog.kinds.orbit import ORBITS
 from odm.catalog.lock import CampaignLock
-from odm.catalog.orbit_kind import ORBITS
 from odm.catalog.outcomes import Input, outcome_table
+from odm.core.errors import InputError, OdmError
 from tests.catalog.rows import a_region, campaign, outcome
 
 

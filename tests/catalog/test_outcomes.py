@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from odm.archive.errors import OdmError
-from odm.catalog.orbit_kind import ORBITS
+from odm.catalog.kinds.orbit import ORBITS
 from odm.catalog.outcomes import row_digest, union
 from odm.catalog.parts import compact, list_parts, read_outcomes, write_part
 from odm.catalog.selection import (
@@ -23,6 +22,7 @@ from odm.catalog.selection import (
     select,
     status_counts,
 )
+from odm.core.errors import OdmError
 from tests.catalog.rows import a_region, an_input, outcome, same
 
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from odm.archive.errors import InputError
 from odm.catalog.context import read_index
 from odm.catalog.counting import binned
 from odm.catalog.flown import COLUMNS, Flown, flown_of
 from odm.catalog.statistics import exposure, orbit_statistics
+from odm.core.errors import InputError
 from tests.report.flights import START, campaign, outcome, paper_year, region, track
 
 NEXT_CYCLE = START + pd.Timedelta(days=5)

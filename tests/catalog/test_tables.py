@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from odm.archive.orbits import read_orbit
+from odm.archive.orbit.reader import read_orbit
 from odm.catalog.tables import REGION_SCHEMA, read_regions, write_regions
 from odm.findings.measure import measure_regions
 from tests.lookalike import START, contents, write

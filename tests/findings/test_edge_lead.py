@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from odm.findings.edge_lead import FAINT_DB, Split, _without_faint, find_split
-from odm.findings.edge_profile import triangle
-from odm.findings.edges import EdgeSettings, LayerEdge, matrix_edges
+from odm.findings.edges.find import EdgeSettings, LayerEdge, matrix_edges
+from odm.findings.edges.lead import FAINT_DB, Split, _without_faint, find_split
+from odm.findings.edges.profile import triangle
 from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr
 
 MHZ = FREQUENCY / 1e6

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from odm.archive.errors import InputError
-from odm.findings.edges import EdgeSettings, LayerEdge, edges_of, matrix_edges
+from odm.core.errors import InputError
+from odm.findings.edges.find import EdgeSettings, LayerEdge, edges_of, matrix_edges
 from odm.findings.layers import Layer
 from tests.findings.edge_cases import (
     FREQUENCY,

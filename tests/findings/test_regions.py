@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.findings.regions import (
     RegionSettings,
     find_regions,
@@ -13,7 +13,7 @@ from odm.findings.regions import (
     to_levels,
 )
 from odm.images.geometry import ImageSettings
-from tests.findings.helpers import COLUMNS, LINES, box, geometry, on_canvas, times
+from tests.scoring.helpers import COLUMNS, LINES, box, geometry, on_canvas, times
 
 SMALL = RegionSettings(threshold=0.6, low_threshold=0.4, minimum_area=20, seed_pixels=4)
 

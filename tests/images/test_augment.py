@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from odm.archive.errors import InputError
-from odm.images import augment
-from odm.images.augment import make_policy
+from odm.core.errors import InputError
+from odm.images import augmentation as augment
+from odm.images.augmentation import make_policy
 
 SHAPE = (96, 128)
 
@@ -83,7 +83,7 @@ def test_the_seed_alone_decides(name: str) -> None:
 def test_another_process_gives_the_same() -> None:
     code = (
         "import hashlib; from tests.images.test_augment import scene;"
-        "from odm.images.augment import make_policy;"
+        "from odm.images.augmentation import make_policy;"
         "print(*[hashlib.sha256(make_policy(n)(*scene(), 5)[0].tobytes()).hexdigest()"
         " for n in ('paper', 'physical')])"
     )
@@ -209,7 +209,7 @@ def test_wrong_use() -> None:
 
 def test_albumentations_is_imported_late() -> None:
     code = (
-        "import sys, odm.images.augment as a; a.make_policy('physical');"
+        "import sys, odm.images.augmentation as a; a.make_policy('physical');"
         "sys.exit('albumentations' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

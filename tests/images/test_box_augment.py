@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from odm.images.box_augment import (
+from odm.images.box_augmentation import (
     BoxPolicy,
     Labelled,
     clipped,

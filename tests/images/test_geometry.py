@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.images.geometry import ImageGeometry, ImageSettings
 
 STEP = np.timedelta64(2_048, "ms")

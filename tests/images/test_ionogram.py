@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import odm
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.images.ionogram import (
     IonogramImageSettings,
     cell_borders,
@@ -151,8 +151,8 @@ def test_a_truth_without_its_columns_is_told(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from odm.archive.errors import AnnotationError
-    from odm.images.ionogram_layers import read_layers, read_truth
+    from odm.core.errors import AnnotationError
+    from odm.images.layer_truth import read_layers, read_truth
 
     path = tmp_path / "truth.parquet"
     pq.write_table(pa.table({"ionogram_id": ["a"], "layer": ["F"], "range_min": [200.0]}), path)
@@ -169,9 +169,9 @@ def test_a_truth_without_its_columns_is_told(tmp_path: Path) -> None:
 def test_known_layers_are_drawn(tmp_path: Path) -> None:
     import cv2
 
-    from odm.images.ionogram_layers import read_layers
-    from odm.images.ionogram_picture import draw_ionogram
-    from odm.simulate.ionograms import simulate_ionograms
+    from odm.images.layer_truth import read_layers
+    from odm.images.pictures.ionogram import draw_ionogram
+    from odm.simulate.ionogram.archive import simulate_ionograms
 
     simulate_ionograms(tmp_path / "a", count=1, seed=1, kind="mixed", difficulty=0.0)
     ((stem, layers),) = read_layers(tmp_path / "a").items()

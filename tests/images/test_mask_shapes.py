@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from odm.images.mask_shapes import contour_to_box, contour_to_ellipse
+from odm.images.masks import contour_to_box, contour_to_ellipse
 
 
 def test_boxes_fill_the_extent_of_each_area() -> None:

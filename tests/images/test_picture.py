@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from odm.archive.orbits import Orbit, read_orbit
-from odm.images.picture import draw_orbit, to_regular_grid
+from odm.archive.orbit.reader import Orbit, read_orbit
+from odm.images.pictures.orbit import draw_orbit, to_regular_grid
 from tests.lookalike import contents, write
 
 

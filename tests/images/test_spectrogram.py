@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from odm.archive.errors import ArchiveError, InputError
+from odm.core.errors import ArchiveError, InputError
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import (
     clipped_share,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from odm.archive.errors import InputError
-from odm.models.base import GREY_MEAN, GREY_STD, SegmentationModel
+from odm.core.errors import InputError
 from odm.models.folder import load_model, save_model
-from odm.models.odconv import TEMPERATURE_START, set_temperature
-from odm.models.segmenters import create_model
+from odm.models.networks.base import GREY_MEAN, GREY_STD, SegmentationModel
+from odm.models.networks.odconv import TEMPERATURE_START, set_temperature
+from odm.models.networks.segmenters import create_model
 
 Options = dict[str, Any]
 IMAGE = {"mode": "resized", "height": 64, "width": 64}

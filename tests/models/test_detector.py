@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from odm.archive.errors import InputError, OdmError
-from odm.findings.engines import build_engine, missing_packages
-from odm.findings.layer_scores import ScoredIonogram
-from odm.models.base import to_input
+from odm.core.errors import InputError, OdmError
 from odm.models.boxes import ANY_SCORE, BoxSettings, pick_boxes
-from odm.models.detector import LOSSES, Detector, available_detectors, create_detector
+from odm.models.engines import build_engine, missing_packages
 from odm.models.folder import load_model, read_model_card, save_model
+from odm.models.networks.base import to_input
+from odm.models.networks.detector import LOSSES, Detector, available_detectors, create_detector
+from odm.scoring.layer_scores import ScoredIonogram
 
 SIZE = (64, 96)
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.models.card import digest_of, read_model_card
-from odm.models.classical import Canny
 from odm.models.folder import load_model, save_model
+from odm.models.networks.classical import Canny
+from odm.models.networks.segmenters import create_model, create_segmenter
 from odm.models.pipeline import load_pipeline, member_of_kind, read_digest, save_pipeline
-from odm.models.segmenters import create_model, create_segmenter
 from odm.models.shipped import shipped_model
 
 IMAGE = {"mode": "native", "height": 1024, "width": 1088, "minimum": -9.0, "maximum": -5.5}

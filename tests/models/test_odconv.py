@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from odm.archive.errors import InputError
-from odm.models.odconv import (
+from odm.core.errors import InputError
+from odm.models.networks.odconv import (
     ODConv2d,
     odconv_layers,
     set_execution,
     set_temperature,
     temperature_at,
 )
-from odm.models.odconv_paths import PATHS, supported_paths
+from odm.models.networks.odconv_paths import PATHS, supported_paths
 
 LAYERS: dict[str, dict[str, Any]] = {
     "pointwise": {"in_channels": 32, "out_channels": 48, "kernel_size": 1},

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from odm.archive.errors import InputError
-from odm.findings.engines import example_input
-from odm.models.base import foreground
+from odm.core.errors import InputError
+from odm.models.engines import example_input
 from odm.models.export import export_onnx
-from odm.models.odconv import ODConv2d, odconv_layers, set_temperature
-from odm.models.odm_unet import OdmUnet
-from odm.models.segmenters import create_model
+from odm.models.networks.base import foreground
+from odm.models.networks.odconv import ODConv2d, odconv_layers, set_temperature
+from odm.models.networks.odm_unet import OdmUnet
+from odm.models.networks.segmenters import create_model
 from tests.models.contract import Options, SegmentationContract, example, settle
 
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from odm.models.odconv import ODConv2d, set_temperature
-from odm.models.sdi import SDI
+from odm.models.networks.odconv import ODConv2d, set_temperature
+from odm.models.networks.sdi import SDI
 
 TEMPERATURE = 3.0
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 
-from odm.models.segmenters import RIVALS, create_model
+from odm.models.networks.segmenters import RIVALS, create_model
 from tests.models.contract import Options, SegmentationContract
 
 SMALL = {"encoder": "resnet18"}

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from odm.archive.errors import InputError
-from odm.models.decoder import prune_unused, unet_decoder
-from odm.models.sdi import SDI, resize
+from odm.core.errors import InputError
+from odm.models.networks.decoder import prune_unused, unet_decoder
+from odm.models.networks.sdi import SDI, resize
 
 
 def levels(widths: list[int], height: int, width: int, batch: int = 2) -> list[torch.Tensor]:

@@ -9,13 +9,13 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.findings.regions import RegionSettings, level_of, to_levels
-from odm.models.base import SegmentationModel, to_input
-from odm.models.blob import BlobSettings, blob_response
-from odm.models.classical import create_classical
-from odm.models.pretrained import hub_error
-from odm.models.segmenters import available_segmenters, create_model, create_segmenter
+from odm.models.networks.base import SegmentationModel, to_input
+from odm.models.networks.blob import BlobSettings, blob_response
+from odm.models.networks.classical import create_classical
+from odm.models.networks.pretrained import hub_error
+from odm.models.networks.segmenters import available_segmenters, create_model, create_segmenter
 
 TINY = {"encoder": "tu-mobilenetv3_small_050"}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from odm.archive.errors import InputError
-from odm.findings.methods import open_method
+from odm.core.errors import InputError
+from odm.core.statement import SIMULATED_DATA
 from odm.models import shipped
 from odm.models.folder import load_model
 from odm.models.shipped import model_folder, shipped_model
-from odm.statement import SIMULATED_DATA
+from odm.scoring.methods import open_method
 
 
 def test_the_shipped_segmenter_is_whole_small_calibrated_and_says_what_it_is() -> None:

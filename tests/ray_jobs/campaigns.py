@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from odm.archive.files import write_bytes
 from odm.catalog.outcomes import Input
-from odm.reprocess.drive import reprocess
+from odm.core.files import write_bytes
+from odm.reprocess.driver import reprocess
 from odm.reprocess.model import Workers
-from odm.reprocess.stages import Draft, OrbitStages, Result
+from odm.reprocess.stages.orbit import Draft, OrbitStages, Result
 from odm.training import segmenter
 from odm.training.events import listeners
 from odm.training.loop import Report
 from odm.training.loop import Result as Trained
 from odm.training.ranks import Ranks
-from ray_jobs.reprocess import run_on_ray
-from ray_jobs.train import train_on_ray
+from ray_jobs.reprocessing.runner import run_on_ray
+from ray_jobs.training.train import train_on_ray
 from tests.ray_jobs.trainings import KILLED_STEP, TWO, make_plan, task
 from tests.reprocess import small
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ray_jobs.cluster import connect
-from ray_jobs.room import Cluster
+from ray_jobs.cluster.connection import connect
+from ray_jobs.cluster.room import Cluster
 from tests.small_dataset import make_archive, make_dataset
 
 

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 import ray
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.training.launch import Launch
-from ray_jobs.cluster import ROOT, connect
-from ray_jobs.launch import Placement, place
-from ray_jobs.room import Cluster, ClusterError, room
+from ray_jobs.cluster.connection import ROOT, connect
+from ray_jobs.cluster.room import Cluster, ClusterError, room
+from ray_jobs.training.launch import Placement, place
 from tests.ray_jobs.trainings import is_gone
 
 LEAVES = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
-from ray_jobs.cluster import connect
+from ray_jobs.cluster.connection import connect
 import ray
 with connect("local", num_cpus=1) as cluster:
     @ray.remote
@@ -77,7 +77,7 @@ def test_processes_are_kept_for_the_next_stage(cluster: Cluster, tmp_path: Path)
 
 def test_an_address_where_no_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
     # A process that is connected asks no more: look at the part that does.
-    from ray_jobs.cluster import _check_address
+    from ray_jobs.cluster.connection import _check_address
 
     begun = time.monotonic()
     with socket.socket() as free:
@@ -98,10 +98,10 @@ def test_an_address_where_something_else_is(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray would try for minutes: such as at a tunnel whose other end is gone, or a dashboard."""
-    from ray_jobs.cluster import _check_address
+    from ray_jobs.cluster.connection import _check_address
 
     _check_address(cluster.address, sized=False)
-    monkeypatch.setattr("ray_jobs.cluster.ANSWER_S", 1.0)
+    monkeypatch.setattr("ray_jobs.cluster.connection.ANSWER_S", 1.0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -154,7 +154,7 @@ class AuthenticationError(Exception):
 
 
 def test_why_ray_could_not_be_had() -> None:
-    from ray_jobs.cluster import _sentence
+    from ray_jobs.cluster.connection import _sentence
 
     assert "ray start --head" in _sentence("auto", ConnectionError("no instance"))
     for address in ("auto", "head:6379"):

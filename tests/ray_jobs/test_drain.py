@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from odm.archive.errors import Stopped
+from odm.core.errors import Stopped
 from odm.training import segmenter
 from odm.training.events import read_events
 from odm.training.launch import Launch
 from odm.training.loop import Ask, Report, Result
 from odm.training.ranks import Ranks
-from ray_jobs.room import Cluster
-from ray_jobs.train import train_on_ray
+from ray_jobs.cluster.room import Cluster
+from ray_jobs.training.train import train_on_ray
 from tests.ray_jobs.machines import ROOT, machines
 from tests.ray_jobs.trainings import make_plan, task
 
@@ -83,7 +83,7 @@ def test_a_training_writes_a_checkpoint_before_its_machine_goes(
             drain = "\n".join(
                 [
                     "import datetime, ray",
-                    "from ray_jobs.cluster import connect",
+                    "from ray_jobs.cluster.connection import connect",
                     "from ray_jobs.preemption import drain",
                     "with connect() as cluster:",
                     "    ids = [n['NodeID'] for n in ray.nodes() if n['NodeName'] == 'first']",

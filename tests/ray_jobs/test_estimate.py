@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError
 from odm.catalog.outcomes import Input
+from odm.core.errors import InputError
 from odm.reprocess.model import Workers
-from odm.reprocess.stages import Result
-from ray_jobs.calibrate import calibrate, read_some, shared_out
-from ray_jobs.estimate import Rates, Size, estimate
-from ray_jobs.estimate_cli import app
-from ray_jobs.room import Cluster
+from odm.reprocess.stages.orbit import Result
+from ray_jobs.cluster.room import Cluster
+from ray_jobs.commands.estimate import app
+from ray_jobs.reprocessing.calibrate import calibrate, read_some, shared_out
+from ray_jobs.reprocessing.estimate import Rates, Size, estimate
 from tests.reprocess import small
 
 GPU = Rates(

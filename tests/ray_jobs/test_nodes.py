@@ -16,14 +16,14 @@ import pyarrow as pa
 import pytest
 import ray
 
-from odm.archive.errors import OdmError
-from odm.archive.keys import OrbitKey
-from ray_jobs import nodes
+from odm.archive.orbit.key import OrbitKey
+from odm.core.errors import OdmError
+from ray_jobs.cluster import nodes
+from ray_jobs.cluster.nodes import Facts, await_room, check_nodes, compare, growable, look
+from ray_jobs.cluster.room import Cluster, ClusterError
 from ray_jobs.idle import wait_until_idle
-from ray_jobs.nodes import Facts, await_room, check_nodes, compare, growable, look
 from ray_jobs.preemption import _own_node, notice
-from ray_jobs.reprocess_stages import Reader, root_of
-from ray_jobs.room import Cluster, ClusterError
+from ray_jobs.reprocessing.stages import Reader, root_of
 from tests.reprocess import small
 
 HERE = Facts("head", "0.1.0", "3f2a", "3.11")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import InputError
-from ray_jobs import pack
-from ray_jobs.pack import choose_files
+from odm.core.errors import InputError
+from ray_jobs.jobs import pack
+from ray_jobs.jobs.pack import choose_files
 
 FILES = {
     "odm/work.py": "code",

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.training.errors import TrainingError
 from odm.training.loop import Report
-from ray_jobs.relay import Follower, Relay
+from ray_jobs.training.relay import Follower, Relay
 
 STEPS = Report("steps", step=3, epoch=1, steps_per_epoch=2, samples=8, values={"loss": 0.5})
 

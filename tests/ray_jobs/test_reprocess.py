@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import InputError, OdmError
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
-from odm.reprocess.drive import reprocess
+from odm.core.errors import InputError, OdmError
+from odm.reprocess.driver import reprocess
 from odm.reprocess.model import Workers
-from odm.reprocess.stages import Result
-from ray_jobs.reprocess import Layout, per_task, plan_layout, run_on_ray
-from ray_jobs.reprocess_stages import pack, unpack
-from ray_jobs.room import Cluster
+from odm.reprocess.stages.orbit import Result
+from ray_jobs.cluster.room import Cluster
+from ray_jobs.reprocessing.runner import Layout, per_task, plan_layout, run_on_ray
+from ray_jobs.reprocessing.stages import pack, unpack
 from tests.catalog.rows import same
 from tests.lookalike import renamed
 from tests.reprocess import small

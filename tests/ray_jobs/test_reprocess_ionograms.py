@@ -8,13 +8,13 @@ from pathlib import Path
 
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
-from odm.reprocess.drive import reprocess
+from odm.reprocess.driver import reprocess
 from odm.reprocess.ionograms import ionogram_order
-from odm.reprocess.local import run_local
 from odm.reprocess.model import Workers
-from odm.simulate.ionograms import simulate_ionograms
-from ray_jobs.reprocess import run_on_ray
-from ray_jobs.room import Cluster
+from odm.reprocess.runners.local import run_local
+from odm.simulate.ionogram.archive import simulate_ionograms
+from ray_jobs.cluster.room import Cluster
+from ray_jobs.reprocessing.runner import run_on_ray
 from tests.catalog.rows import same
 from tests.reprocess import small_ionograms as small
 

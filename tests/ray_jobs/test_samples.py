@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import ray
 
-from odm.archive.errors import ArchiveError
-from odm.archive.samples import Dataset, Sample
+from odm.core.errors import ArchiveError
+from odm.datasets.orbit import Dataset, Sample
 from odm.training.feed import DatasetSource
-from ray_jobs.room import Cluster, ClusterError
-from ray_jobs.samples import HeldSource, _patiently, hold, image_and_mask
+from ray_jobs.cluster.room import Cluster, ClusterError
+from ray_jobs.training.samples import HeldSource, _patiently, hold, image_and_mask
 
 
 def held(dataset: Dataset, samples: list[Sample], seen: list[int] | None = None) -> HeldSource:
@@ -83,7 +83,7 @@ def test_a_bad_file_names_itself(cluster: Cluster, dataset: Path, tmp_path: Path
 def test_a_block_that_is_lost_is_read_where_it_is_needed(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ray_jobs.samples.FETCH_S", 0.2)
+    monkeypatch.setattr("ray_jobs.training.samples.FETCH_S", 0.2)
     keys = [str(index) for index in range(3)]
     source = hold(range(3), noise, keys, [True] * 3, sample_bytes=100, cpus=2)
     # As where it has to be made again, and the workers hold all CPUs.
@@ -119,7 +119,7 @@ def deadly(index: int) -> tuple[np.ndarray, ...]:
 def test_a_file_that_kills_its_reader_is_not_read_for_ever(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ray_jobs.samples.READ_RETRIES", 1)
+    monkeypatch.setattr("ray_jobs.training.samples.READ_RETRIES", 1)
     keys = [str(index) for index in range(3)]
     with pytest.raises(ClusterError, match="reading the samples on Ray failed: ") as caught:
         hold(range(3), deadly, keys, [True] * 3, sample_bytes=100, cpus=2)

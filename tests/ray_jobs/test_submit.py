@@ -18,14 +18,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError
-from ray_jobs.cli import check_command, jobs_app, submit_app
-from ray_jobs.cluster import import_ray
-from ray_jobs.estimate_cli import app as estimate_app
-from ray_jobs.jobs import Job, Jobs, _Lines, dashboard_address
-from ray_jobs.pack import Package
-from ray_jobs.room import ClusterError
-from ray_jobs.submit import Submission, check_versions, make_submission
+from odm.core.errors import InputError
+from ray_jobs.cluster.connection import import_ray
+from ray_jobs.cluster.room import ClusterError
+from ray_jobs.commands.estimate import app as estimate_app
+from ray_jobs.commands.jobs import check_command, jobs_app, submit_app
+from ray_jobs.jobs.client import Job, Jobs, _Lines, dashboard_address
+from ray_jobs.jobs.pack import Package
+from ray_jobs.jobs.submit import Submission, check_versions, make_submission
 
 ROOT = Path(__file__).parents[2]
 
@@ -240,7 +240,7 @@ def test_nobody_hears_what_a_job_says() -> None:
 def test_a_log_whose_connection_is_dead_is_listened_to_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ray_jobs.jobs.QUIET_S", 0.1)
+    monkeypatch.setattr("ray_jobs.jobs.client.QUIET_S", 0.1)
     said: list[str] = []
     jobs = object.__new__(Jobs)
     jobs.address, jobs._client = "head", Tail(["a\n"], ["a\n", "b\n"])
@@ -272,7 +272,7 @@ class Tail:
 
 def test_a_dashboard_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a tunnel whose other end is gone, or another service."""
-    monkeypatch.setattr("ray_jobs.jobs.ANSWER_S", 0.5)
+    monkeypatch.setattr("ray_jobs.jobs.client.ANSWER_S", 0.5)
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")  # is set, and then is as it was
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

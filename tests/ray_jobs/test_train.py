@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.models.folder import load_model
 from odm.training import segmenter
 from odm.training.events import EventLog, read_events
 from odm.training.launch import Launch
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
-from ray_jobs.room import Cluster, ClusterError
-from ray_jobs.train import train_on_ray, train_segmenter
+from ray_jobs.cluster.room import Cluster, ClusterError
+from ray_jobs.training.train import train_on_ray, train_segmenter
 from tests.ray_jobs.trainings import KILLED_STEP, SETTINGS, TWO, is_gone, killed, make_plan, task
 
 

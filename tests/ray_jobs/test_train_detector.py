@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from odm.archive.ionogram_samples import (
+from odm.datasets.ionogram import (
     IonogramDatasetConfig,
     IonogramSplit,
     create_ionogram_dataset,
@@ -29,8 +29,8 @@ from odm.training.launch import Launch
 from odm.training.loop import Report, Result
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
-from ray_jobs.room import Cluster
-from ray_jobs.train import Task, read_boxes, train_detector, train_on_ray
+from ray_jobs.cluster.room import Cluster
+from ray_jobs.training.train import Task, read_boxes, train_detector, train_on_ray
 from tests.training import tiny_boxes
 
 TWO = Launch(workers=2, cpus=1, max_failures=1)

@@ -15,7 +15,7 @@ from odm.training.launch import Launch
 from odm.training.loop import Report, Result
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
-from ray_jobs.train import Task, read_masks, train_on_ray
+from ray_jobs.training.train import Task, read_masks, train_on_ray
 
 KILLED_STEP = 4
 SETTINGS = [

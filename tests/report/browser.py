@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from odm.report.report_options import ReportOptions
+from odm.report.shared.options import ReportOptions
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: pip install playwright"

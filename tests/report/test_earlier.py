@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from odm.report.ionogram_report import write_ionogram_report
-from odm.report.report import write_report
-from odm.report.report_options import ReportOptions
+from odm.report.ionogram.report import write_ionogram_report
+from odm.report.orbit.report import write_report
+from odm.report.shared.options import ReportOptions
 from tests.report.flights import campaign, real_campaign
 from tests.report.test_ionogram_report import ionogram_campaign, other_campaign
 
@@ -26,7 +26,7 @@ def test_ionograms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comparison and pictures beside the page leave with the report that they are of."""
     one, out = ionogram_campaign(tmp_path), tmp_path / "out"
     other = other_campaign(tmp_path, tmp_path / "archive")
-    gather = "odm.report.ionogram_pictures.gather_ionograms.__kwdefaults__"
+    gather = "odm.report.ionogram.pictures.gather_ionograms.__kwdefaults__"
     with monkeypatch.context() as changed:
         changed.setattr(gather, {"inside": 1})
         write_ionogram_report(one, str(out), other, replace(QUICK, figures=True))
@@ -57,7 +57,7 @@ def test_half_orbits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "orbits").mkdir()
     one = real_campaign(tmp_path / "orbits", 4)
     with monkeypatch.context() as changed:
-        changed.setattr("odm.report.orbit_page.INSIDE", 1)
+        changed.setattr("odm.report.orbit.page.INSIDE", 1)
         written = write_report(one, str(out), options=QUICK)
     (picture,) = (out / "pictures").iterdir()
     assert names(out) == {*written.files, f"pictures/{picture.name}"}

@@ -17,19 +17,19 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError
-from odm.archive.ionogram_keys import IonogramKey
-from odm.archive.ionograms import open_ionogram
+from odm.archive.ionogram.key import IonogramKey
+from odm.archive.ionogram.reader import open_ionogram
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
-from odm.catalog.ionogram_kind import IONOGRAMS, key_columns, list_ionogram_inputs
+from odm.catalog.kinds.ionogram import IONOGRAMS, key_columns, list_ionogram_inputs
 from odm.catalog.outcomes import Input, outcome_table
 from odm.cli import app
+from odm.core.errors import InputError
 from odm.images.ionogram import cell_borders
-from odm.report.ionogram_page import _links
-from odm.report.ionogram_pictures import whole_ionogram
-from odm.report.ionogram_report import write_ionogram_report
-from odm.report.provenance import fingerprint
-from odm.report.report_options import ReportOptions
+from odm.report.ionogram.page import _links
+from odm.report.ionogram.pictures import whole_ionogram
+from odm.report.ionogram.report import write_ionogram_report
+from odm.report.shared.options import ReportOptions
+from odm.report.shared.provenance import fingerprint
 from tests.ionogram_files import contents, write_npz
 from tests.report.flights import campaign
 from tests.report.test_report import QUICK, page_data
@@ -123,7 +123,7 @@ def test_report(tmp_path: Path) -> None:
 
 
 def test_more_pictures_lie_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("odm.report.ionogram_pictures.gather_ionograms.__kwdefaults__",
+    monkeypatch.setattr("odm.report.ionogram.pictures.gather_ionograms.__kwdefaults__",
                         {"inside": 1})  # fmt: skip
     one = ionogram_campaign(tmp_path)
     write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)

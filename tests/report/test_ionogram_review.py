@@ -11,18 +11,18 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError, OdmError
-from odm.archive.ionograms import open_ionogram
+from odm.archive.ionogram.reader import open_ionogram
 from odm.catalog.campaign import Campaign, open_campaign
-from odm.catalog.ionogram_kind import IONOGRAMS
+from odm.catalog.kinds.ionogram import IONOGRAMS
 from odm.cli import app
+from odm.core.errors import InputError, OdmError
+from odm.datasets.labels.layers import load_layer_labels, physical_boxes
 from odm.images.ionogram import IonogramImageSettings
-from odm.images.layer_labels import load_layer_labels, physical_boxes
-from odm.report.ionogram_report import write_ionogram_report
-from odm.report.marks import read_marks
-from odm.report.provenance import fingerprint
-from odm.report.report_options import ReportOptions
-from odm.report.review import import_review
+from odm.report.ionogram.report import write_ionogram_report
+from odm.report.review.importing import import_review
+from odm.report.review.marks import read_marks
+from odm.report.shared.options import ReportOptions
+from odm.report.shared.provenance import fingerprint
 from tests.report.test_ionogram_report import ionogram_campaign, other_campaign
 from tests.report.test_report import page_data
 

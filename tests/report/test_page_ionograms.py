@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from odm.report.ionogram_report import write_ionogram_report
-from odm.report.marks import read_marks
-from odm.report.provenance import fingerprint
-from odm.report.review import import_review
+from odm.report.ionogram.report import write_ionogram_report
+from odm.report.review.importing import import_review
+from odm.report.review.marks import read_marks
+from odm.report.shared.provenance import fingerprint
 from tests.report.browser import IN_BROWSER, QUICK, Opened, Page, playwright
 from tests.report.test_ionogram_report import bare_campaign, ionogram_campaign, other_campaign
 

@@ -13,16 +13,16 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError
 from odm.catalog.flown import COLUMNS, flown_of
 from odm.cli import app
-from odm.report.html import embedded
-from odm.report.provenance import fingerprint
-from odm.report.queue import review_queue
-from odm.report.report import write_report
-from odm.report.report_options import ReportOptions
-from odm.report.sides import BOTH, ONLY_A, UNSEARCHED, Where, sides_of
-from odm.report.worldmap import coastlines, miller
+from odm.core.errors import InputError
+from odm.report.orbit.report import write_report
+from odm.report.orbit.worldmap import coastlines, miller
+from odm.report.shared.html import embedded
+from odm.report.shared.options import ReportOptions
+from odm.report.shared.provenance import fingerprint
+from odm.report.shared.queue import review_queue
+from odm.report.shared.sides import BOTH, ONLY_A, UNSEARCHED, Where, sides_of
 from tests.report.flights import campaign, outcome, real_campaign, region, track
 
 QUICK = ReportOptions(figures=False, resamples=20)
@@ -88,7 +88,7 @@ def test_crop_shows_the_region(tmp_path: Path) -> None:
 
 
 def test_more_pictures_lie_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("odm.report.orbit_page.INSIDE", 1)
+    monkeypatch.setattr("odm.report.orbit.page.INSIDE", 1)
     write_report(real_campaign(tmp_path, 4), str(tmp_path / "out"), options=QUICK)
     facts = page_data(tmp_path / "out", "pictures")["regions"]
     beside = [one["src"] for one in facts.values() if not one["src"].startswith("data:")]

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError, OdmError
 from odm.catalog.campaign import Campaign
 from odm.cli import app
-from odm.images.annotations import load_annotations
-from odm.report.estimate import Stratum, estimate
-from odm.report.marks import read_marks
-from odm.report.provenance import fingerprint
-from odm.report.review import import_review
+from odm.core.errors import InputError, OdmError
+from odm.datasets.labels.masks import load_annotations
+from odm.report.review.estimate import Stratum, estimate
+from odm.report.review.importing import import_review
+from odm.report.review.marks import read_marks
+from odm.report.shared.provenance import fingerprint
 from tests.report.flights import real_campaign
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from odm.archive.keys import OrbitKey
+from odm.archive.orbit.key import OrbitKey
 from odm.catalog.campaign import load_campaign
 from odm.catalog.outcomes import Input
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import ImageSettings
-from odm.reprocess.drive import Order, Summary, reprocess
-from odm.reprocess.local import run_local
+from odm.reprocess.driver import Order, Summary, reprocess
 from odm.reprocess.orbits import orbit_order
-from odm.reprocess.stages import Draft, OrbitStages, Result, guarded
+from odm.reprocess.runners.local import run_local
+from odm.reprocess.stages.orbit import Draft, OrbitStages, Result, guarded
 from tests.lookalike import contents, renamed, stamp, write
 
 FIRST = 17538
@@ -85,7 +85,7 @@ def write_model(folder: Path, **thresholds: Any) -> str:
     """A model folder without weights, for images of this archive."""
     # Not above: reading processes import this module, and torch would come along.
     from odm.models.folder import save_model
-    from odm.models.segmenters import create_segmenter
+    from odm.models.networks.segmenters import create_segmenter
 
     regions = RegionSettings(minimum_area=100, **thresholds)
     save_model(

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from odm.archive.ionogram_matrix import write_matrix
+from odm.archive.ionogram.matrix import write_matrix
 from odm.images.ionogram import IonogramImageSettings
-from odm.reprocess.drive import Order, Summary, reprocess
+from odm.reprocess.driver import Order, Summary, reprocess
 from odm.reprocess.ionograms import ionogram_order
-from odm.reprocess.local import run_local
+from odm.reprocess.runners.local import run_local
 
 WINDOW = IonogramImageSettings(height=64, width=64)
 BAD = {
@@ -58,12 +58,12 @@ def write_model(folder: Path, archive: Path, threshold: float = 0.6, seed: int =
     """
     import torch
 
-    from odm.archive.ionograms import open_ionogram
+    from odm.archive.ionogram.reader import open_ionogram
     from odm.images.ionogram import ionogram_image
-    from odm.models.base import to_input
     from odm.models.boxes import BoxSettings
-    from odm.models.detector import create_detector
     from odm.models.folder import save_model
+    from odm.models.networks.base import to_input
+    from odm.models.networks.detector import create_detector
 
     files = sorted(archive.glob("TEST_20220815*.npz"))[:8]
     images = np.stack([ionogram_image(open_ionogram(file), WINDOW) for file in files])
@@ -100,7 +100,7 @@ def run(tmp: Path, campaign: str = "campaign", **options: Any) -> Summary:
 
 
 if __name__ == "__main__":
-    from odm.reprocess import drive
+    from odm.reprocess import driver as drive
 
     drive.COMMIT_EVERY = 1
     run(Path(sys.argv[1]), sys.argv[2])

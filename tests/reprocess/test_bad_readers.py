@@ -8,9 +8,9 @@ import pytest
 
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
-from odm.reprocess import readers
-from odm.reprocess.drive import reprocess
-from odm.reprocess.local import run_local
+from odm.reprocess.driver import reprocess
+from odm.reprocess.runners import readers
+from odm.reprocess.runners.local import run_local
 from tests.lookalike import renamed
 from tests.reprocess import small
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 
-from odm.archive.listing import list_orbits
+from odm.archive.orbit.listing import list_orbits
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits
 from odm.models.folder import save_model
-from odm.models.segmenters import create_segmenter
-from odm.simulate.archive import simulate_orbits
+from odm.models.networks.segmenters import create_segmenter
+from odm.simulate.orbit.archive import simulate_orbits
 from tests.reprocess.small import RegionSettings
 from tests.test_cli import fails, run
 
@@ -126,7 +126,7 @@ def test_from_an_archive_to_scores(work: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_every_engine_may_be_asked_for() -> None:
-    from odm.findings.engines import ENGINES
+    from odm.models.engines import ENGINES
     from odm.reprocess.model import WORDS
 
     assert WORDS["engine"].split("|") == list(ENGINES)

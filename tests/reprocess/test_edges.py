@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from odm.archive.errors import InputError
 from odm.catalog.campaign import load_campaign
 from odm.catalog.layer_tables import EDGE_FIELDS
-from odm.findings.edge_rows import edge_columns, edge_rows, edges_found
-from odm.findings.edges import EdgeSettings
+from odm.core.errors import InputError
+from odm.findings.edges.find import EdgeSettings
+from odm.findings.edges.rows import edge_columns, edge_rows, edges_found
 from odm.findings.layers import Layer
-from odm.images.ionogram_layers import read_layers
+from odm.images.layer_truth import read_layers
 from odm.models.card import read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
-from odm.reprocess.drive import reprocess
+from odm.reprocess.driver import reprocess
 from odm.reprocess.ionograms import ionogram_order
 from odm.reprocess.layer_models import find_layer_models
-from odm.reprocess.local import run_local
-from odm.simulate.ionograms import simulate_ionograms
+from odm.reprocess.runners.local import run_local
+from odm.simulate.ionogram.archive import simulate_ionograms
 from tests.findings.edge_cases import FREQUENCY, RANGES, curve, echo, layer_of, snr
 from tests.test_cli import run
 
@@ -149,7 +149,7 @@ def test_edges_belong_to_the_campaign(done: Path) -> None:
 
 def test_a_pipeline_cuts_along_segments(done: Path, tmp_path: Path) -> None:
     from odm.models.folder import save_model
-    from odm.models.segmenters import create_segmenter
+    from odm.models.networks.segmenters import create_segmenter
     from odm.reprocess.model import load_predictor
 
     detector = shipped_model("detector")

@@ -14,11 +14,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from odm.archive.errors import InputError
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
-from odm.catalog.ionogram_kind import IONOGRAMS
+from odm.catalog.kinds.ionogram import IONOGRAMS
 from odm.catalog.selection import Wish
+from odm.core.errors import InputError
 from odm.models.shipped import SHIPPED, shipped_model
 from tests.catalog.rows import same
 from tests.real import real_file
@@ -90,7 +90,7 @@ def test_killed_and_resumed_it_gives_the_same_catalog(done: Path) -> None:
 
 
 def test_reading_processes_import_no_torch() -> None:
-    code = "import sys, odm.reprocess.ionogram_stages, odm.reprocess.readers; "
+    code = "import sys, odm.reprocess.stages.ionogram, odm.reprocess.runners.readers; "
     code += "print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert found.stdout == "False\n", found.stderr
@@ -222,7 +222,7 @@ def test_why_the_model_has_nothing_to_look_at() -> None:
 
     from odm.findings.layer_rows import IonogramFacts
     from odm.images.ionogram import IonogramImageSettings
-    from odm.reprocess.ionogram_stages import nothing_to_see
+    from odm.reprocess.stages.ionogram import nothing_to_see
 
     def says(mhz: tuple[float, float], km: tuple[float, float]) -> str:
         axes = (np.array(mhz) * 1e6, np.array(km))

@@ -16,19 +16,19 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
-import odm.reprocess.stages
-from odm.archive.errors import InputError, OdmError, TransientError
+import odm.reprocess.stages.orbit
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.catalog.selection import Wish
-from odm.findings.edges import EdgeSettings
+from odm.core.errors import InputError, OdmError, TransientError
+from odm.findings.edges.find import EdgeSettings
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import ImageSettings
 from odm.images.ionogram import IonogramImageSettings
-from odm.reprocess.drive import check, reprocess
-from odm.reprocess.ionogram_stages import IonogramStages
-from odm.reprocess.local import default_readers, run_local
-from odm.reprocess.stages import OrbitStages, quarantined
+from odm.reprocess.driver import check, reprocess
+from odm.reprocess.runners.local import default_readers, run_local
+from odm.reprocess.stages.ionogram import IonogramStages
+from odm.reprocess.stages.orbit import OrbitStages, quarantined
 from tests.lookalike import renamed
 from tests.reprocess import small
 
@@ -215,8 +215,8 @@ def test_a_fault_of_the_store_leaves_an_input_undone(
         calls.append(1)
         raise TransientError("x", "the store did not answer")
 
-    monkeypatch.setattr(odm.reprocess.stages, "RETRY_AFTER_S", (0.0, 0.0))
-    monkeypatch.setattr(odm.reprocess.stages, "read_image", store)
+    monkeypatch.setattr(odm.reprocess.stages.orbit, "RETRY_AFTER_S", (0.0, 0.0))
+    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_image", store)
     result = order.stages.read(order.listing.inputs[0])
     assert len(calls) == 3
     assert result.outcome is None
@@ -229,7 +229,7 @@ def test_a_fault_of_the_store_leaves_an_input_undone(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a mistake of ours")
 
-    monkeypatch.setattr(odm.reprocess.stages, "read_image", broken)
+    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_image", broken)
     result = order.stages.read(order.listing.inputs[0])
     assert result.outcome is not None
     assert result.outcome["reason"][0].as_py() == "unexpected ZeroDivisionError: a mistake of ours"
@@ -255,7 +255,7 @@ def test_a_second_driver_is_refused_and_may_take_over(done: Path, tmp_path: Path
 
 def test_a_model_whose_images_are_clipped_says_so(done: Path, tmp_path: Path) -> None:
     from odm.models.folder import save_model
-    from odm.models.segmenters import create_segmenter
+    from odm.models.networks.segmenters import create_segmenter
 
     image = small.ImageSettings(-7.5, -5.0, width=128).to_dict()
     regions = small.RegionSettings().to_dict()
@@ -272,7 +272,7 @@ if __name__ == "__main__":  # reading processes import this file too
     import time
     from pathlib import Path
     from tests.reprocess import small
-    from odm.reprocess import drive
+    from odm.reprocess import driver as drive
 
     drive.COMMIT_EVERY = 1
     count = drive._count
@@ -344,7 +344,7 @@ def test_a_campaign_says_what_it_waits_for_and_exports_once(
 ) -> None:
     from odm.images.geometry import ImageSettings
     from odm.models.folder import save_model
-    from odm.models.segmenters import create_segmenter
+    from odm.models.networks.segmenters import create_segmenter
     from odm.reprocess.model import loading
 
     pytest.importorskip("openvino")
@@ -378,5 +378,5 @@ def test_as_many_processes_as_the_work_after_the_model_needs(
     boxes = IonogramStages(IonogramImageSettings(), "none")
     edges = IonogramStages(IonogramImageSettings(), "none", EdgeSettings())
     for cores, wanted in ((1, (1, 1, 1)), (2, (1, 1, 2)), (6, (2, 2, 6)), (64, (21, 21, 16))):
-        monkeypatch.setattr("odm.reprocess.local.cores", lambda cores=cores: cores)
+        monkeypatch.setattr("odm.reprocess.runners.local.cores", lambda cores=cores: cores)
         assert tuple(map(default_readers, (orbits, boxes, edges))) == wanted

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
-from odm.archive.errors import InputError
-from odm.archive.keys import OrbitKey
-from odm.archive.orbits import read_orbit
+from odm.archive.orbit.key import OrbitKey
+from odm.archive.orbit.reader import read_orbit
 from odm.catalog.tables import REGION_SCHEMA
-from odm.simulate.archive import simulate_orbits
+from odm.core.errors import InputError
+from odm.simulate.orbit.archive import simulate_orbits
 
 
 def digests(folder):

@@ -6,9 +6,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from odm.archive.errors import InputError
-from odm.archive.keys import Direction
-from odm.simulate import groundtrack as track
+from odm.archive.orbit.key import Direction
+from odm.core.errors import InputError
+from odm.simulate.orbit import groundtrack as track
 
 ASCENDING, DESCENDING = Direction.ASCENDING, Direction.DESCENDING
 
@@ -93,7 +93,7 @@ def test_a_start_outside_the_mission_is_refused(when):
 
 
 def test_the_dip_angle_is_that_of_the_field_model():
-    from odm.archive.coordinates import dip_angle
+    from odm.physics.coordinates import dip_angle
 
     half = full(20000, DESCENDING)
     exact = dip_angle(half.times, half.latitude, half.longitude, half.altitude)

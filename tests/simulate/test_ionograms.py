@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import odm
-from odm.archive.errors import InputError
-from odm.archive.ionograms import list_ionograms
-from odm.images.ionogram_layers import read_layers, read_mask
-from odm.simulate.backscatter import deposit, layer_echoes
-from odm.simulate.ionogram import FIRST, STEP, IonogramRecipe, simulate_ionogram
-from odm.simulate.ionogram_scene import ABSENT_DB, draw_scene
-from odm.simulate.ionograms import simulate_ionograms
+from odm.archive.ionogram.reader import list_ionograms
+from odm.core.errors import InputError
+from odm.images.layer_truth import read_layers, read_mask
+from odm.simulate.ionogram.archive import simulate_ionograms
+from odm.simulate.ionogram.backscatter import deposit, layer_echoes
+from odm.simulate.ionogram.ionogram import FIRST, STEP, IonogramRecipe, simulate_ionogram
+from odm.simulate.ionogram.scene import ABSENT_DB, draw_scene
 
 COUNT = 12
 

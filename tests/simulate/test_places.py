@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from odm.archive.keys import Direction
-from odm.simulate import groundtrack
-from odm.simulate.vlf import FREQUENCY
-from odm.simulate.vlf_places import draw_place, presence, season, season_factor
+from odm.archive.orbit.key import Direction
+from odm.simulate.orbit import groundtrack
+from odm.simulate.orbit.half_orbit import FREQUENCY
+from odm.simulate.orbit.places import draw_place, presence, season, season_factor
 
 
 @pytest.fixture(scope="module")

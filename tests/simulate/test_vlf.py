@@ -5,12 +5,12 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from odm.archive.keys import Direction
-from odm.simulate import groundtrack
-from odm.simulate.vlf import FAMILIES, FREQUENCY, Recipe, plan, simulate_half_orbit
-from odm.simulate.vlf_almost import KINDS, almost_nucleus
-from odm.simulate.vlf_instrument import SAMPLE_RATE_HZ, waveforms
-from odm.simulate.vlf_nuclei import SHAPES, draw_contrast, nucleus
+from odm.archive.orbit.key import Direction
+from odm.simulate.orbit import groundtrack
+from odm.simulate.orbit.almost import KINDS, almost_nucleus
+from odm.simulate.orbit.half_orbit import FAMILIES, FREQUENCY, Recipe, plan, simulate_half_orbit
+from odm.simulate.orbit.instrument import SAMPLE_RATE_HZ, waveforms
+from odm.simulate.orbit.nuclei import SHAPES, draw_contrast, nucleus
 
 SHAPE = (1017, 1024)
 

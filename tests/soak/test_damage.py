@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import ArchiveError
-from odm.archive.orbits import read_orbit
+from odm.archive.orbit.reader import read_orbit
+from odm.core.errors import ArchiveError
 from tests.lookalike import contents, write
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import ArchiveError
-from odm.archive.ionogram_matrix import write_matrix
-from odm.archive.ionograms import open_ionogram
+from odm.archive.ionogram.matrix import write_matrix
+from odm.archive.ionogram.reader import open_ionogram
+from odm.core.errors import ArchiveError
 from tests.ionogram_files import CHIRP, VIPIR, contents, write_chirpsounder, write_npy, write_vipir
 from tests.soak.test_damage import SECONDS, damage
 

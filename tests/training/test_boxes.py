@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from odm.models.detector import create_detector
+from odm.models.networks.detector import create_detector
 from odm.training.boxes import BoxTask, from_targets, to_targets
 from odm.training.checkpoints import Checkpoints
 from odm.training.events import read_events

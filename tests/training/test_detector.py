@@ -10,21 +10,21 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError
-from odm.archive.ionogram_samples import (
+from odm.cli import app
+from odm.core.errors import InputError
+from odm.datasets.ionogram import (
     IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
     create_ionogram_dataset,
 )
-from odm.cli import app
-from odm.findings.evaluate import Running
-from odm.findings.evaluate_layers import evaluate_detector, save_detector
 from odm.findings.layers import LayerFinder
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model, read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
+from odm.scoring.evaluate import Running
+from odm.scoring.evaluate_layers import evaluate_detector, save_detector
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector
 from odm.training.errors import TrainingError
@@ -207,7 +207,7 @@ def test_no_option_of_a_detector_is_dropped(
 
 
 def test_layers_in_physical_units(trained: dict[str, Any], folder: Path) -> None:
-    from odm.archive.ionogram_samples import load_ionogram_sample
+    from odm.datasets.ionogram import load_ionogram_sample
     from odm.models.boxes import ANY_SCORE
 
     finder = LayerFinder.open(trained["model"], engine="eager", device="cpu", batch=2)

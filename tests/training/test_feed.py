@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from odm.archive.errors import InputError
-from odm.models.base import SegmentationModel
+from odm.core.errors import InputError
+from odm.models.networks.base import SegmentationModel
 from odm.training.draws import Draw, draw_epoch
 from odm.training.feed import ThreadFeed, WholeFeed
 from odm.training.masks import MaskTask, crop

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError
-from odm.archive.ionogram_samples import (
+from odm.cli import app
+from odm.core.errors import InputError
+from odm.datasets.ionogram import (
     IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
     create_ionogram_dataset,
     load_segmented_sample,
 )
-from odm.cli import app
 from odm.images.ionogram import IonogramImageSettings
-from odm.models.detector import create_detector
 from odm.models.folder import load_model, save_model
+from odm.models.networks.detector import create_detector
 from odm.models.pipeline import load_pipeline
-from odm.simulate.ionograms import simulate_ionograms
+from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.training.errors import TrainingError
 from odm.training.segmenter import plan_segmenter, run_facts, train_here
 from odm.training.settings import read_settings

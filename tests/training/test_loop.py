@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _NormBase
 
-from odm.archive.errors import InputError
-from odm.models.segmenters import create_model
+from odm.core.errors import InputError
+from odm.models.networks.segmenters import create_model
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.events import EventLog, read_events

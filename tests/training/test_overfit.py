@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from odm.models.segmenters import create_model
+from odm.models.networks.segmenters import create_model
 from tests.training.tiny import Blobs, make_loop, tiny_settings
 
 

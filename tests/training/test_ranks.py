@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from odm.models.segmenters import create_model
+from odm.models.networks.segmenters import create_model
 from odm.training.checkpoints import prefixed
 from odm.training.errors import TrainingError
 from odm.training.losses import MaskLoss

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from odm.archive.errors import InputError
-from odm.models.odconv import ODConv2d
+from odm.core.errors import InputError
+from odm.models.networks.odconv import ODConv2d
 from odm.training.ema import MovingAverage
 from odm.training.phases import make_optimiser, resting_modules, set_learning, set_training
 from odm.training.schedules import Schedule, cosine_restarts

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from odm.archive.errors import InputError, Stopped
-from odm.archive.splits import SplitRule
 from odm.commands.train import app
+from odm.core.errors import InputError, Stopped
+from odm.datasets.splits import SplitRule
 from odm.models.folder import load_model, read_model_card
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
@@ -180,7 +180,7 @@ def test_bad_input_is_a_sentence(
 
 
 def test_no_nucleus_for_validation(archive: Path, config: Path, tmp_path: Path) -> None:
-    from odm.archive.samples import Dataset
+    from odm.datasets.orbit import Dataset
 
     data = make_dataset(archive, "plain", SplitRule(train=2, validation=1, test=0))
     opened = Dataset.load(data)

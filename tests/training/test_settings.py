@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.training.settings import TrainSettings, read_settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -12,7 +12,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @pytest.mark.parametrize("name", ["odm_unet", "odm_unet_paper", "odm_unet_small"])
 def test_shipped_configurations_are_valid(name: str) -> None:
-    from odm.models.segmenters import available_segmenters
+    from odm.models.networks.segmenters import available_segmenters
 
     settings = read_settings(CONFIGS / f"{name}.yaml")
     assert settings.model.architecture in available_segmenters(learned=True)

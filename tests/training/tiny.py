@@ -19,7 +19,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from odm.models.base import SegmentationModel
+from odm.models.networks.base import SegmentationModel
 from odm.training.checkpoints import Checkpoints
 from odm.training.events import EventLog
 from odm.training.feed import ThreadFeed, WholeFeed

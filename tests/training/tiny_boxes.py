@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from odm.archive.ionogram_matrix import write_matrix
-from odm.models.detector import create_detector
+from odm.archive.ionogram.matrix import write_matrix
+from odm.models.networks.detector import create_detector
 from odm.training.box_settings import DetectorSettings
 from odm.training.boxes import BoxTask
 from odm.training.checkpoints import Checkpoints

@@ -11,7 +11,7 @@ from optuna.distributions import IntDistribution
 from tuning import board as boards
 from tuning.board import Board
 from tuning.objectives import objectives_of
-from tuning.plain import run_plain
+from tuning.runners.local import run_plain
 from tuning.study import Asked, Ledger
 from tuning.trial import Outcome, Tell
 

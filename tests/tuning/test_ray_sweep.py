@@ -12,23 +12,23 @@ from typing import Any
 
 import pytest
 
-from odm.archive.samples import Dataset
+from odm.datasets.orbit import Dataset
 from odm.training import segmenter
 from odm.training.loop import Report
 from odm.training.ranks import Ranks
-from ray_jobs.room import Cluster, ClusterError
+from ray_jobs.cluster.room import Cluster, ClusterError
 from tests.ray_jobs.trainings import is_gone
 from tests.tuning.sweeps import ONE, kill_when, settings, space, sweep, tried
 from tuning.board import Board
-from tuning.connect import held_samples
 from tuning.folder import SweepFolder
 from tuning.objectives import objectives_of
+from tuning.runners.connect import held_samples
+from tuning.runners.ray import Room, _Watch, make_room, run_on_ray
 from tuning.scores import ScoredWork
 from tuning.stopping import Rule
 from tuning.study import Asked, Ledger
 from tuning.sweep import Where, make_job, plan_sweep
 from tuning.trial import Job
-from tuning.tuner import Room, _Watch, make_room, run_on_ray
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from odm.archive.errors import InputError
+from odm.core.errors import InputError
 from odm.training.box_settings import DetectorSettings
 from odm.training.settings import TrainSettings, read_settings
 from tuning.objectives import objectives_of

@@ -17,12 +17,12 @@ import pytest
 import torch
 import yaml
 
-from odm.archive.errors import InputError
-from odm.archive.samples import Dataset
+from odm.core.errors import InputError
+from odm.datasets.orbit import Dataset
 from odm.training import segmenter
 from odm.training.settings import read_settings
 from tests.tuning.sweeps import LOCAL, kill_when, settings, space, sweep, tried
-from tuning.cli import SPACES, _own
+from tuning.commands import SPACES, _own
 from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
 from tuning.report import text, write_report
@@ -243,7 +243,7 @@ def test_options_that_do_not_go_together() -> None:
 
 def test_the_command_is_found() -> None:
     """What is installed comes from this file, and may be older."""
-    from tuning.cli import app
+    from tuning.commands import app
 
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     points = tomllib.loads(text)["project"]["entry-points"]["odm.commands"]
@@ -298,7 +298,7 @@ def test_help_says_the_defaults(words: list[str]) -> None:
     """Rich takes square brackets for markup, and leaves them out."""
     from typer.testing import CliRunner
 
-    from tuning.cli import app
+    from tuning.commands import app
 
     shown = CliRunner().invoke(app, [*words, "--help"]).stdout
     assert "[default: " in shown
@@ -310,7 +310,7 @@ def test_the_command(dataset: Path, tmp_path: Path) -> None:
     """From the command line, with a space in YAML."""
     from typer.testing import CliRunner
 
-    from tuning.cli import app
+    from tuning.commands import app
 
     path = tmp_path / "space.yaml"
     parameters = {"learning_rate": {"low": 1e-3, "high": 1e-2}}

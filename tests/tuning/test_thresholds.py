@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from odm.archive.errors import InputError
-from odm.archive.ionogram_samples import (
+from odm.core.errors import InputError
+from odm.datasets.ionogram import (
     IonogramDatasetConfig,
     IonogramSplit,
     create_ionogram_dataset,
@@ -17,10 +17,10 @@ from odm.archive.ionogram_samples import (
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.boxes import BoxSettings
 from odm.models.card import read_model_card
-from odm.models.detector import create_detector
 from odm.models.folder import save_model
-from odm.models.segmenters import create_model
-from odm.simulate.ionograms import simulate_ionograms
+from odm.models.networks.detector import create_detector
+from odm.models.networks.segmenters import create_model
+from odm.simulate.ionogram.archive import simulate_ionograms
 from tuning.folder import Sweep, SweepFolder
 from tuning.retrain import retrain_best
 from tuning.spaces import make_space
@@ -39,7 +39,7 @@ SPACE = make_space("thresholds", PARAMETERS)
 @pytest.fixture
 def model(dataset: Path, tmp_path: Path) -> str:
     """Of weights as they were drawn: it finds something, somewhere."""
-    from odm.archive.samples import Dataset
+    from odm.datasets.orbit import Dataset
 
     data = Dataset.load(dataset)
     net = create_model("odm_unet_small", encoder="tu-mobilenetv3_small_050")
@@ -76,7 +76,7 @@ def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
 def test_nothing_is_saved_that_does_not_gain(dataset: Path, model: str, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from tuning.cli import app
+    from tuning.commands import app
 
     before = read_model_card(model).digest
     space = tmp_path / "space.yaml"
@@ -102,7 +102,7 @@ def test_no_thresholds_that_can_be(dataset: Path, model: str, tmp_path: Path) ->
 
 
 def test_a_larger_area_does_not_make_nuclei_go_away(dataset: Path, model: str) -> None:
-    from odm.archive.samples import Dataset
+    from odm.datasets.orbit import Dataset
 
     maps = RegionMaps(model, Dataset.load(dataset), engine="eager")
     true = [len(one.true) for one in maps.maps]

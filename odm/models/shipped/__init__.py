@@ -1,14 +1,14 @@
 """Models that come with the package, as model folders beside this file.
 
-Trained on simulated data by the recipes that their cards name; see `odm.statement`.
+Trained on simulated data by the recipes that their cards name; see `odm.core.statement`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from odm.archive.errors import InputError
-from odm.archive.files import exists, join
+from odm.core.errors import InputError
+from odm.core.files import exists, join
 
 SHIPPED = {
     "segmenter": "odm_unet_small",

@@ -1,0 +1,331 @@
+"""Ionograms: from a file of any known format to one kind of xarray dataset.
+
+| format | found by | file |
+|---|---|---|
+| SNR matrix with its axes, `.npz`, `.h5`, `.npy` with a sidecar | datasets | `ionogram_matrix` |
+| chirpsounder2, oblique chirps, `.h5` | dataset ``SNR`` with ``freqs`` | `ionogram_chirpsounder` |
+| VIPIR, vertical, `.ngi` (NetCDF-3) | first bytes ``CDF`` | `ionogram_vipir` |
+
+The content decides; the name only tells `.npy` apart. `range_convention` says what a range is:
+
+- ``backscatter``: half the delay times c, the group path from ground to ground of one hop;
+- ``vertical``: half the delay times c, the virtual height;
+- ``oblique``: the delay times c, over the whole link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.ionogram.base import CONVENTIONS, Ionogram
+from odm.archive.ionogram.key import ENDINGS, IonogramKey
+from odm.core.errors import ArchiveError, InputError, OdmError
+from odm.core.faults import first_line
+from odm.core.files import FileStatus, list_files, read_bytes, without_options
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["IonogramFile", "IonogramKey", "IonogramListing", "list_ionograms", "open_ionogram"]
+
+LEAST_FREQUENCIES, LEAST_RANGES = 2, 8
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
+_NPY = b"\x93NUMPY"
+_NETCDF = b"CDF"
+
+
+def open_ionogram(path: object) -> xr.Dataset:
+    """Open an ionogram of any known format.
+
+    Args:
+        path: local path or any `pyarrow.fs` URI (``s3://…``).
+
+    Returns:
+        ``snr`` (dB, float32, NaN where nothing was measured) over ``frequency`` (Hz) and
+        ``group_range`` (km), both rising. Attributes: ``range_convention``, ``link`` (or station),
+        ``time`` (UTC, ISO 8601, "" if unknown), ``key``, ``format``, ``source``.
+
+    Raises:
+        ArchiveError: the file is bad or of no known format; the reason says how.
+        TransientError: the store does not answer.
+    """
+    data = read_bytes(path)
+    if not data:
+        raise ArchiveError(path, "empty file (0 bytes)")
+    try:
+        found = _read(path, data)
+    except OdmError:
+        raise
+    except Exception as error:
+        # The bytes are all here, so it is no fault of a store; the libraries that read these
+        # formats raise nearly anything on damaged ones.
+        raise ArchiveError(path, f"damaged file ({first_line(error)})") from None
+    return _dataset(path, check_ionogram(path, found))
+
+
+def is_ionogram(path: object) -> bool:
+    """Whether a file is to be read as an ionogram rather than as a half-orbit.
+
+    By its name where that tells, else by what is in it; nothing is said about its health.
+    """
+    from odm.archive.orbit.hdf5 import open_h5
+    from odm.archive.orbit.key import OrbitKey
+
+    name = without_options(path).lower()
+    if not name.endswith((".h5", ".hdf5")):
+        return name.endswith(ENDINGS)
+    try:
+        OrbitKey.parse(without_options(path))
+        return False
+    except InputError:
+        pass
+    try:
+        with open_h5(path) as file:
+            return "SNR" in file or "snr" in file
+    except (ArchiveError, RuntimeError, KeyError):  # damaged: its name has the last word
+        return IonogramKey.of_name(path).time is not None
+
+
+def _read(path: object, data: bytes) -> Ionogram:
+    if data.startswith((_ZIP, _NPY)):
+        from odm.archive.ionogram.matrix import read_npy, read_npz
+
+        return read_npz(path, data) if data.startswith(_ZIP) else read_npy(path, data)
+    if data.startswith(_HDF5):
+        from odm.archive.ionogram.chirpsounder import is_chirpsounder, read_chirpsounder
+        from odm.archive.ionogram.matrix import read_h5
+        from odm.archive.orbit.hdf5 import open_h5_bytes
+
+        with open_h5_bytes(path, data) as file:
+            return read_chirpsounder(path, file) if is_chirpsounder(file) else read_h5(path, file)
+    if data.startswith(_NETCDF):
+        from odm.archive.ionogram.vipir import read_vipir
+
+        return read_vipir(path, data)
+    raise ArchiveError(
+        path,
+        "unknown format: neither a matrix (.npz, .npy, .h5), nor chirpsounder2 HDF5, nor VIPIR "
+        "NetCDF-3 (.ngi)",
+    )
+
+
+def check_ionogram(path: object, found: Ionogram) -> Ionogram:
+    """The ionogram with rising axes in float64 and its SNR in float32.
+
+    Raises:
+        ArchiveError: wrong axes, or no value.
+    """
+    snr = np.asarray(found.snr)
+    frequency = _axis(path, "frequency", found.frequency)
+    group_range = _axis(path, "group_range", found.group_range)
+    if snr.dtype.kind not in "iuf":
+        raise ArchiveError(path, f"snr holds {snr.dtype} values, not numbers")
+    wanted = (frequency.size, group_range.size)
+    if snr.shape != wanted:
+        turned = ": it looks turned over" if snr.shape == wanted[::-1] else ""
+        raise ArchiveError(
+            path,
+            f"wrong shape: snr is {snr.shape}, its axes are {wanted[0]} frequencies by "
+            f"{wanted[1]} ranges{turned}",
+        )
+    if wanted[0] < LEAST_FREQUENCIES or wanted[1] < LEAST_RANGES:
+        raise ArchiveError(path, f"wrong shape: {wanted[0]} frequencies by {wanted[1]} ranges")
+    if found.range_convention not in CONVENTIONS:
+        raise ArchiveError(
+            path,
+            f"range_convention {found.range_convention!r} is none of {', '.join(CONVENTIONS)}",
+        )
+    _check_units(path, frequency, group_range)
+    with np.errstate(over="ignore"):
+        snr = snr.astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        snr[~(np.abs(snr) < 1000)] = np.nan  # dB; nothing else but a fill value is beyond
+    if np.isnan(snr).all():
+        raise ArchiveError(path, "no valid value: snr is NaN throughout")
+    if frequency[0] > frequency[-1]:
+        frequency, snr = frequency[::-1], snr[::-1]
+    if group_range[0] > group_range[-1]:
+        group_range, snr = group_range[::-1], snr[:, ::-1]
+    return Ionogram(
+        np.ascontiguousarray(snr),
+        frequency,
+        group_range,
+        found.range_convention,
+        found.time,
+        found.link,
+        found.file_format,
+        found.more,
+    )
+
+
+def _axis(path: object, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+    values = np.asarray(values)
+    if values.dtype.kind not in "iuf":
+        raise ArchiveError(path, f"{name} holds {values.dtype} values, not numbers")
+    axis = values.astype(np.float64).ravel()
+    steps = np.diff(axis)
+    if not np.isfinite(axis).all() or not ((steps > 0).all() or (steps < 0).all()):
+        raise ArchiveError(path, f"wrong axis: {name} does not rise from value to value")
+    return axis
+
+
+def _check_units(
+    path: object, frequency: NDArray[np.float64], group_range: NDArray[np.float64]
+) -> None:
+    """An axis in the wrong unit would give nonsense without a complaint."""
+    highest = float(frequency.max())
+    if not 1e5 <= highest <= 1e9 or frequency.min() < 0:
+        hint = " (is it in MHz or kHz?)" if 0 < highest < 1e5 else ""
+        raise ArchiveError(
+            path, f"wrong axis: frequency goes to {highest:g} Hz, which no ionogram does{hint}"
+        )
+    farthest = float(group_range.max())
+    if not 10 <= farthest <= 1e5:
+        hint = " (is it in m?)" if farthest > 1e5 else ""
+        raise ArchiveError(
+            path, f"wrong axis: group_range goes to {farthest:g} km, which no ionogram does{hint}"
+        )
+
+
+def _dataset(path: object, found: Ionogram) -> xr.Dataset:
+    import xarray as xr
+
+    key = IonogramKey.of_name(path)
+    time = found.time
+    if np.isnat(time) and key.time is not None:
+        time = np.datetime64(key.time, "ns")
+    return xr.Dataset(
+        {
+            "snr": (
+                ("frequency", "group_range"),
+                found.snr,
+                {"units": "dB", "long_name": "signal-to-noise ratio"},
+            )
+        },
+        coords={
+            "frequency": ("frequency", found.frequency, {"units": "Hz", "long_name": "frequency"}),
+            "group_range": (
+                "group_range",
+                found.group_range,
+                {"units": "km", "long_name": f"group range ({found.range_convention})"},
+            ),
+        },
+        attrs={
+            "range_convention": found.range_convention,
+            "link": found.link or key.link,
+            "time": "" if np.isnat(time) else str(time.astype("datetime64[ms]")),
+            "key": key.identity,
+            "format": found.file_format,
+            "source": str(path),
+            **found.more,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IonogramFile:
+    """One ionogram in an archive. ``size`` in bytes, ``modified_ns`` in ns since 1970 (UTC).
+
+    Of a ``.npy`` the sidecar counts in: the sum of the sizes, the later time.
+    """
+
+    key: IonogramKey
+    path: str
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class IonogramListing:
+    """What an archive holds.
+
+    Attributes:
+        archive: the folder or URI that was listed.
+        entries: one file per identity, sorted by time, then identity.
+        superseded: files whose identity another one has, each with that one.
+        not_ionograms: files whose name ends otherwise, by path.
+        unreadable: sub-folders that could not be listed, each with the reason.
+    """
+
+    archive: str
+    entries: tuple[IonogramFile, ...]
+    superseded: tuple[tuple[IonogramFile, IonogramFile], ...] = ()
+    not_ionograms: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def report(self) -> str:
+        """Plain sentences on what was found and what was passed over."""
+        size = sum(entry.size for entry in self.entries) / 1e6
+        lines = [f"{self.archive}: {len(self.entries):,} ionograms, {size:.1f} MB"]
+        if self.superseded:
+            lines.append(f"{len(self.superseded):,} files of the same link and time passed over")
+        if self.not_ionograms:
+            lines.append(
+                f"{len(self.not_ionograms):,} other files passed over, such as "
+                f"{self.not_ionograms[0]}"
+            )
+        return "\n".join([*lines, *self.unreadable])
+
+
+def list_ionograms(archive: object) -> IonogramListing:
+    """List the ionograms of an archive by name, at any depth, without opening one.
+
+    Of two files with one identity the first path is taken; the other is in
+    `IonogramListing.superseded`. The pictures and tables of a simulation are passed over.
+
+    Raises:
+        InputError: there is no such folder, or it holds no ionogram.
+    """
+    chosen: dict[str, IonogramFile] = {}
+    losers: list[IonogramFile] = []
+    others: list[str] = []
+    files, unreadable = list_files(archive)
+    root = without_options(archive).rstrip("/")
+    beside = {one.path: one for one in files if without_options(one.path).endswith(".json")}
+    for status in sorted(files, key=lambda status: status.path):
+        place = without_options(status.path)
+        if not place.lower().endswith(ENDINGS):
+            others.append(status.path)
+            continue
+        relative = place.removeprefix(root).replace("\\", "/").lstrip("/")
+        size, modified_ns = _fingerprint(status, beside)
+        entry = IonogramFile(IonogramKey.parse(relative), status.path, size, modified_ns)
+        if entry.key.identity in chosen:
+            losers.append(entry)
+        else:
+            chosen[entry.key.identity] = entry
+    if not chosen:
+        raise InputError(
+            f"{archive}: no ionogram in this folder"
+            + (f" ({len(others)} other files)" if others else " (it is empty)")
+        )
+    # Sorted as text: a time that the name does not give comes first.
+    entries = sorted(chosen.values(), key=lambda e: (str(e.key.time or ""), e.key.identity))
+    return IonogramListing(
+        archive=str(archive),
+        entries=tuple(entries),
+        superseded=tuple((loser, chosen[loser.key.identity]) for loser in losers),
+        not_ionograms=tuple(others),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _fingerprint(status: FileStatus, beside: Mapping[str, FileStatus]) -> tuple[int, int]:
+    """Size and time of modification of an ionogram, with its sidecar where it has one."""
+    if without_options(status.path).lower().endswith(".npy"):
+        from odm.archive.ionogram.matrix import sidecar
+
+        axes = beside.get(sidecar(status.path))
+        if axes is not None:
+            return status.size + axes.size, max(status.modified_ns, axes.modified_ns)
+    return status.size, status.modified_ns

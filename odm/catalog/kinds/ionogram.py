@@ -1,0 +1,85 @@
+"""Ionograms as inputs of a campaign: their key, what is noted of them, how an archive is listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from odm.archive.ionogram.key import IonogramKey
+from odm.archive.ionogram.reader import IonogramFile, list_ionograms
+from odm.catalog.layer_tables import LAYER_SCHEMA, TIME
+from odm.catalog.outcomes import Input, OutcomeKind
+from odm.catalog.selection import Listing, relative_to
+from odm.catalog.tables import field
+
+IONOGRAMS = OutcomeKind(
+    name="ionograms",
+    inputs="ionograms",
+    findings="layers",
+    key=(
+        field("key_link", pa.string(), "link or station as the file name says, else empty"),
+        field("key_time", TIME, "time as the file name says"),
+    ),
+    finding=LAYER_SCHEMA.remove_metadata(),
+    box=(("frequency_min", "frequency_max", 0.0), ("range_min", "range_max", 0.0)),
+    largest="confidence",
+    shown=(
+        "ionogram_id",
+        "time",
+        "layer",
+        "confidence",
+        "frequency_min",
+        "frequency_max",
+        "range_min",
+        "range_max",
+    ),
+    same=("layer",),
+    named_by="key_time",
+    facts=(
+        field("link", pa.string(), "link or station as the file says, else its name"),
+        field("time", TIME, "time as the file says, else its name"),
+        field("range_convention", pa.string(), "what a range is: backscatter, vertical, oblique"),
+        field("frequency_min", pa.float64(), "lowest frequency", "Hz"),
+        field("frequency_max", pa.float64(), "highest frequency", "Hz"),
+        field("range_min", pa.float64(), "shortest range", "km"),
+        field("range_max", pa.float64(), "longest range", "km"),
+    ),
+)
+
+
+def list_ionogram_inputs(archive: str) -> Listing:
+    """The ionograms of an archive as inputs, in order of time.
+
+    Raises:
+        InputError: there is no such folder, or no ionogram in it.
+        TransientError: the store does not answer.
+    """
+    listing = list_ionograms(archive)
+    notes = [
+        f"{loser.path}: passed over, {winner.path} has the same link and time"
+        for loser, winner in listing.superseded
+    ]
+    return Listing(
+        inputs=tuple(_input(archive, entry) for entry in listing.entries),
+        times=tuple(entry.key.time for entry in listing.entries),
+        notes=(*notes, *listing.unreadable),
+        report=listing.report(),
+    )
+
+
+def _input(archive: str, entry: IonogramFile) -> Input:
+    return Input(
+        identity=entry.key.identity,
+        name=entry.key.name,
+        path=entry.path,
+        source=relative_to(archive, entry.path),
+        size=entry.size,
+        modified_ns=entry.modified_ns,
+        key=key_columns(entry.key),
+    )
+
+
+def key_columns(key: IonogramKey) -> dict[str, Any]:
+    """The columns of `IONOGRAMS` that a key gives."""
+    return {"key_link": key.link, "key_time": key.time}

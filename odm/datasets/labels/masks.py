@@ -1,0 +1,200 @@
+"""Labelled half-orbits: what people drew, once imported, or a simulator's truth.
+
+An imported folder holds ``annotations.json``, which lists every labelled half-orbit, those without
+a nucleus included, and ``masks/<half-orbit>.png`` for those with one: 0 and 255, one pixel per
+value of the half-orbit, top = highest frequency, left = first row of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.orbit.key import OrbitKey
+from odm.core.errors import AnnotationError, InputError
+from odm.datasets.labels.drawing import AnnotatedObject, Mask, count, load_mask
+from odm.datasets.labels.folder import CLASSES
+
+MANIFEST = "annotations.json"
+SIMULATION = "simulation.json"
+TRUTH = "truth.parquet"
+SIMULATED = "simulation"
+"""`Annotations.source` of what a simulator knows."""
+MASKS = "masks"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """A half-orbit that somebody has looked at.
+
+    Attributes:
+        key: the half-orbit.
+        mask_path: its mask; None where nothing was found in it.
+        shape: rows (frequency) and columns (time) of the mask; None where only a mask would say.
+        objects: the drawn objects with their boxes; empty for simulated truth, which has masks.
+    """
+
+    key: OrbitKey
+    mask_path: Path | None = None
+    shape: tuple[int, int] | None = None
+    objects: tuple[AnnotatedObject, ...] = ()
+
+    def digest(self) -> str:
+        """`mask_digest` of its mask."""
+        return "" if self.mask_path is None else mask_digest(load_mask(self.mask_path))
+
+    def mask(self, shape: tuple[int, int] | None = None) -> Mask:
+        """The mask, (K, N) uint8 of 0 and 1.
+
+        Args:
+            shape: what the half-orbit needs; for checking, and for those without a mask file.
+
+        Raises:
+            AnnotationError: no size is known, or the mask is of another one.
+        """
+        wanted = shape or self.shape
+        if self.mask_path is None:
+            if wanted is None:
+                raise AnnotationError(self.key, "", "its size is unknown, so no mask can be made")
+            return np.zeros(wanted, np.uint8)
+        mask = load_mask(self.mask_path)
+        if wanted is not None and mask.shape != wanted:
+            reason = f"has {mask.shape[1]} by {mask.shape[0]} pixels, the half-orbit has "
+            raise AnnotationError(self.mask_path, "mask", f"{reason}{wanted[1]} by {wanted[0]}")
+        return mask
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """A folder of labelled half-orbits.
+
+    Attributes:
+        folder: where it lies.
+        source: the format that it was imported from, or ``simulation``.
+        images: by `OrbitKey.stem`, sorted by start.
+        classes: a class's index in a mask is its place here plus 1.
+    """
+
+    folder: Path
+    source: str
+    images: Mapping[str, LabelledImage]
+    classes: tuple[str, ...] = CLASSES
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the classes, the labelled half-orbits and the pixels of their masks."""
+        masks = {stem: image.digest() for stem, image in self.images.items()}
+        return annotations_digest(masks, self.classes)
+
+
+def is_annotated_folder(folder: str | Path) -> bool:
+    """Whether `load_annotations` would find a list of labelled half-orbits there."""
+    return any((Path(folder) / name).is_file() for name in (MANIFEST, SIMULATION))
+
+
+def regions_of(mask: Mask) -> Iterator[NDArray[np.bool_]]:
+    """The 8-connected areas of a mask (H, W), each as a mask of its own."""
+    from scipy import ndimage
+
+    labels, number = ndimage.label(mask, structure=np.ones((3, 3)))
+    for label in range(1, number + 1):
+        yield labels == label
+
+
+def mask_digest(mask: Mask) -> str:
+    """SHA-256 of a mask's shape and pixels, however it is stored; empty where nothing is drawn."""
+    if not mask.any():
+        return ""
+    digest = hashlib.sha256(str(mask.shape).encode())
+    digest.update(np.packbits(mask != 0).tobytes())
+    return digest.hexdigest()
+
+
+def annotations_digest(masks: Mapping[str, str], classes: Sequence[str] = CLASSES) -> str:
+    """SHA-256 over the classes, and over names and `mask_digest` of labelled half-orbits."""
+    return hashlib.sha256(json.dumps([list(classes), sorted(masks.items())]).encode()).hexdigest()
+
+
+def load_annotations(folder: str | Path) -> Annotations:
+    """Load an imported folder, or the truth beside a simulated archive.
+
+    Raises:
+        InputError: the folder is neither, or its list cannot be read.
+    """
+    folder = Path(folder)
+    if (folder / MANIFEST).is_file():
+        return _load_imported(folder)
+    if (folder / SIMULATION).is_file():
+        return _load_simulated(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    raise InputError(
+        f"{folder}: holds neither {MANIFEST} (of odm label import) nor {SIMULATION} "
+        "(of odm simulate orbits)"
+    )
+
+
+def _load_imported(folder: Path) -> Annotations:
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        images = [
+            LabelledImage(
+                key=OrbitKey.parse(row["key"]),
+                mask_path=folder / row["mask"] if row["mask"] else None,
+                shape=(int(row["height"]), int(row["width"])),
+                objects=tuple(
+                    AnnotatedObject(str(item["class"]), tuple(item["box"]))
+                    for item in row["objects"]
+                ),
+            )
+            for row in content["images"]
+        ]
+        return Annotations(folder, content["source"], _by_stem(images), tuple(content["classes"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a list of annotations ({error!r})") from None
+
+
+def _load_simulated(folder: Path) -> Annotations:
+    """Every half-orbit of a simulated archive is labelled: its truth is known."""
+    path = folder / SIMULATION
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))["keys"]
+        keys = [OrbitKey.parse(name) for name in names]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the list of a simulated archive ({error!r})") from None
+    masks = {path.stem: path for path in (folder / MASKS).glob("*.png")}
+    lost = _masks_of_truth(folder) - set(masks)
+    if lost:
+        # Without this, a copy that lacks its masks would say that nothing is anywhere.
+        raise InputError(
+            f"{folder}: {count(len(lost), 'mask')} of its truth missing in {MASKS}/, such as "
+            f"{min(lost)}.png"
+        )
+    images = [LabelledImage(key, masks.get(key.stem)) for key in keys]
+    return Annotations(folder, SIMULATED, _by_stem(images))
+
+
+def _masks_of_truth(folder: Path) -> set[str]:
+    """Stems of the half-orbits in which the simulator drew a nucleus."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / TRUTH
+    try:
+        column = pq.read_table(path, columns=["mask"])["mask"]
+    except (OSError, pa.ArrowException, KeyError):
+        raise InputError(f"{path}: the truth of this simulated archive cannot be read") from None
+    return {Path(mask).stem for mask in column.to_pylist() if mask}
+
+
+def _by_stem(images: Sequence[LabelledImage]) -> dict[str, LabelledImage]:
+    ordered = sorted(images, key=lambda image: (image.key.start, image.key.stem))
+    return {image.key.stem: image for image in ordered}

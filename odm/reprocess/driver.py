@@ -1,0 +1,277 @@
+"""The driver of a campaign: select, run, commit, stop when asked, sum up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from odm.catalog.campaign import Campaign, not_writable
+from odm.catalog.lock import CampaignLock
+from odm.catalog.outcomes import CLEAR, DETECTED, QUARANTINED, Input
+from odm.catalog.selection import LEDGER_COLUMNS, Listing, Selection, Wish, select
+from odm.core.errors import OdmError, Stopped
+from odm.core.progress import progress
+from odm.core.signals import stop_signals
+from odm.reprocess.model import ModelSettings, Workers
+from odm.reprocess.stages.orbit import Result, Stages
+
+COMMIT_EVERY, COMMIT_EVERY_S = 256, 20.0
+"""Outcomes and seconds after which a part is written: what a kill can cost."""
+
+CLIPPED_TOO_MUCH = 0.1
+"""Image limits are percentiles, mostly 1 and 99; a background like the one that a model was trained
+on is clipped about as much."""
+
+NAMED = 5
+
+
+class Runner(Protocol):
+    """What runs the stages; see `odm.reprocess.runners.local.run_local`."""
+
+    def __call__(
+        self,
+        stages: Stages,
+        model: ModelSettings,
+        inputs: Sequence[Input],
+        stop: Callable[[], bool],
+        workers: Workers,
+    ) -> Generator[Result, None, None]:
+        """Do inputs, and say what became of each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done.
+
+    Attributes:
+        campaign: open.
+        listing: of its archive.
+        stages, model, workers: for the runner.
+        wish: which inputs.
+        max_quarantined: share of the selected inputs above which the work has failed.
+        take_over: even if another driver is at work.
+    """
+
+    campaign: Campaign
+    listing: Listing
+    stages: Stages
+    model: ModelSettings
+    workers: Workers = field(default_factory=Workers)
+    wish: Wish = field(default_factory=Wish)
+    max_quarantined: float = 0.05
+    take_over: bool = False
+
+
+@dataclass
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        campaign: folder.
+        chosen: inputs between ``since`` and ``until``, done or not.
+        selected: of these, the ones that are done and those that this run is to do (``limit``).
+        done: in this run.
+        detected, clear, quarantined: of all chosen inputs, now.
+        pending: chosen inputs that have no outcome yet.
+        undone: reasons of those that could not be read for now, by source.
+        stopped: whether it was asked to stop.
+        seconds: the run took.
+        first_s: until the first outcome.
+        rate: inputs a second after the first.
+        notes: sentences worth reading.
+    """
+
+    campaign: str
+    chosen: int
+    counts: dict[str, int]
+    selected: int = 0
+    done: int = 0
+    undone: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+    seconds: float = 0.0
+    first_s: float | None = None
+    rate: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def pending(self) -> int:
+        """Chosen inputs without an outcome."""
+        return self.chosen - sum(self.counts.values())
+
+    @property
+    def quarantined_share(self) -> float:
+        """Of the selected inputs."""
+        return self.counts[QUARANTINED] / max(1, self.selected)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a script."""
+        return {
+            "campaign": self.campaign,
+            "chosen": self.chosen,
+            "done": self.done,
+            **self.counts,
+            "pending": self.pending,
+            "undone": self.undone,
+            "stopped": self.stopped,
+            "seconds": round(self.seconds, 3),
+            "first_s": None if self.first_s is None else round(self.first_s, 3),
+            "rate": None if self.rate is None else round(self.rate, 3),
+            "notes": self.notes,
+        }
+
+
+def reprocess(order: Order, runner: Runner) -> Summary:
+    """Bring a campaign on, as far as asked.
+
+    Raises:
+        OdmError: another driver is at work, or has taken over; the folder cannot be written; or
+            the runner cannot go on. What was done by then is committed.
+    """
+    from odm import __version__
+
+    campaign = order.campaign
+    with campaign.lock(take_over=order.take_over) as lock:
+        not_writable(campaign)
+        campaign.check_card()
+        chosen = select(order.listing, campaign.outcomes(LEDGER_COLUMNS), order.wish)
+        selected = sum(chosen.counts.values()) + len(chosen.todo)
+        summary = Summary(str(campaign.folder), len(chosen.chosen), chosen.counts, selected)
+        _notes(summary, order, chosen)
+        campaign.log("start", version=__version__, todo=len(chosen.todo), chosen=summary.chosen)
+        began = time.monotonic()
+        with stop_signals() as stop:
+            try:
+                _run(order, runner, chosen.todo, _Sink(campaign, lock), summary, stop)
+            finally:
+                summary.seconds = time.monotonic() - began
+                summary.stopped = stop()
+                if summary.first_s is not None and summary.done > 1:
+                    after_first = summary.seconds - summary.first_s
+                    summary.rate = (summary.done - 1) / max(1e-9, after_first)
+                campaign.log("end", **summary.to_dict())
+    _background_note(summary, campaign)
+    return summary
+
+
+def _run(
+    order: Order,
+    runner: Runner,
+    todo: Sequence[Input],
+    sink: _Sink,
+    summary: Summary,
+    stop: Callable[[], bool],
+) -> None:
+    began = time.monotonic()
+    unit = order.stages.kind.inputs
+    with progress("reprocessing", len(todo), unit) as advance:
+        try:
+            results = runner(order.stages, order.model, todo, stop, order.workers)
+            with closing(results):
+                for result in results:
+                    if summary.first_s is None:
+                        summary.first_s = time.monotonic() - began
+                    _count(summary, result)
+                    sink.add(result)
+                    advance(1, _so_far(summary))
+        finally:
+            sink.commit()
+
+
+def _count(summary: Summary, result: Result) -> None:
+    if result.outcome is None:
+        summary.undone[result.one.source] = result.undone
+        return
+    summary.done += 1
+    summary.counts[result.outcome["status"][0].as_py()] += 1
+
+
+def _so_far(summary: Summary) -> str:
+    return ", ".join(f"{name} {summary.counts[name]}" for name in (DETECTED, CLEAR, QUARANTINED))
+
+
+class _Sink:
+    """Outcomes on their way to a part file."""
+
+    def __init__(self, campaign: Campaign, lock: CampaignLock) -> None:
+        self.campaign = campaign
+        self.lock = lock
+        self.waiting: list[pa.Table] = []
+        self.last = time.monotonic()
+
+    def add(self, result: Result) -> None:
+        if result.outcome is not None:
+            self.waiting.append(result.outcome)
+        late = time.monotonic() - self.last >= COMMIT_EVERY_S
+        if late or len(self.waiting) >= COMMIT_EVERY:
+            self.commit()
+
+    def commit(self) -> None:
+        self.lock.check()
+        self.campaign.commit(self.waiting)
+        self.waiting, self.last = [], time.monotonic()
+
+
+def _notes(summary: Summary, order: Order, chosen: Selection) -> None:
+    summary.notes += list(order.listing.notes[:NAMED])
+    if len(order.listing.notes) > NAMED:
+        summary.notes.append(f"and {len(order.listing.notes) - NAMED} more files passed over")
+    what = order.stages.kind.inputs
+    if chosen.undated:
+        summary.notes.append(
+            f"{chosen.undated} {what} are left out: --since and --until go by the time in the "
+            "file's name, and theirs gives none"
+        )
+    if chosen.changed:
+        summary.notes.append(
+            f"{chosen.changed} {what} done earlier have changed since; --refresh does them again"
+        )
+    if chosen.absent:
+        summary.notes.append(
+            f"{chosen.absent} {what} done earlier are no longer in the archive; kept"
+        )
+
+
+def _background_note(summary: Summary, campaign: Campaign) -> None:
+    import numpy as np
+
+    table = campaign.outcomes(["clipped_low", "clipped_high"])
+    if not table.num_rows:
+        return
+    for column, limit in (("clipped_low", "lower"), ("clipped_high", "upper")):
+        shares = table[column].drop_null().to_numpy()
+        middle = float(np.median(shares)) if shares.size else 0.0
+        if middle > CLIPPED_TOO_MUCH:
+            summary.notes.append(
+                f"half of the inputs have more than {middle:.0%} of their pixels at the {limit} "
+                "limit of the model's images: their background lies outside what it was trained on"
+            )
+
+
+def check(summary: Summary, max_quarantined: float, inputs: str) -> None:
+    """Whether the run did what it was asked to do.
+
+    Raises:
+        Stopped: it was asked to stop.
+        OdmError: too much was quarantined, or something was left undone.
+    """
+    if summary.stopped and summary.pending:
+        raise Stopped(
+            f"stopped as asked, {summary.pending} {inputs} to do; the same command goes on"
+        )
+    if summary.quarantined_share > max_quarantined:
+        raise OdmError(
+            f"{summary.counts[QUARANTINED]} of {summary.selected} {inputs} are quarantined, "
+            f"more than the share of {max_quarantined:g} that is allowed (--max-quarantined)"
+        )
+    if summary.undone:
+        source, reason = next(iter(summary.undone.items()))
+        raise OdmError(
+            f"{len(summary.undone)} {inputs} are left undone, such as {source}: {reason}; "
+            "the same command tries them again"
+        )

@@ -1,0 +1,203 @@
+"""Pictures of a `ScoreSheet`: curves, reliability, recall over contrast, and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.core.files import join
+from odm.images.pictures.figure import new_figure, write_figure
+from odm.scoring.cases import Example, Patch, pick_cases
+from odm.scoring.curves import RecallFit
+from odm.scoring.score_sheet import ScoreSheet, rounded
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
+TRUE, FOUND, WRONG = "white", "lime", "red"
+
+
+def write_pictures(
+    folder: object, sheet: ScoreSheet, examples: Sequence[Example] = ()
+) -> list[str]:
+    """Write ``scores.png`` (four panels) and, with examples, ``examples.png``: a line each of the
+    best, the median and the worst of them.
+
+    Returns:
+        What was written.
+    """
+    written = [join(folder, "scores.png")]
+    write_figure(written[0], score_figure(sheet), tight=True)
+    if examples:
+        written.append(join(folder, "examples.png"))
+        write_figure(written[1], example_figure(pick_cases(examples)), tight=True)
+    return written
+
+
+def score_figure(sheet: ScoreSheet) -> Figure:
+    """Precision over recall, FROC, recall over contrast, and reliability, on one page."""
+    figure = new_figure(11, 8.5)
+    panels = figure.subplots(2, 2)
+    _precision_recall(panels[0, 0], sheet)
+    _froc(panels[0, 1], sheet)
+    _contrast(panels[1, 0], sheet)
+    _reliability(panels[1, 1], sheet)
+    title = str(sheet.about.get("model") or sheet.about.get("method") or "a method")
+    counts = sheet.counts
+    figure.suptitle(
+        f"{title}: {counts['nuclei']} nuclei on {counts['half_orbits']} half-orbits",
+        fontsize=12,
+    )
+    figure.text(0.5, -0.02, sheet.caveat, ha="center", va="top", fontsize=7, wrap=True)
+    return figure
+
+
+def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
+    for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
+        score = sheet.score("contour", float(overlap))
+        average, f1 = (rounded(score[name], 2) for name in ("average_precision", "f1"))
+        label = f"IoU {overlap}: AP {average}, F1 {f1}"
+        # A curve of one point is no line.
+        axes.plot(_known(curve["recall"]), curve["precision"], ".-", color=colour, label=label)
+        if None not in (score["recall"], score["precision"]):
+            axes.plot(score["recall"], score["precision"], "o", color=colour)
+    if not any(np.isfinite(_known(curve["recall"])).any() for curve in sheet.curves.values()):
+        _say(axes, "nothing was found" if sheet.counts["nuclei"] else "nothing is true")
+    axes.plot([], [], "o", color="0.4", label=f"at threshold {sheet.threshold:.2f}")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set_title("regions: precision over recall", fontsize=10)
+    axes.legend(fontsize=8, loc="best")
+    axes.grid(alpha=0.3)
+
+
+def _known(values: Sequence[float | None]) -> NDArray[np.float64]:
+    """With NaN, which is not drawn, for what JSON gave back as None."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _say(axes: Axes, why: str) -> None:
+    """Why a panel is empty, in its middle."""
+    axes.text(0.5, 0.5, why, ha="center", va="center", color="0.4", transform=axes.transAxes)
+
+
+def _froc(axes: Axes, sheet: ScoreSheet) -> None:
+    shown = False
+    for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
+        rate, recall = np.array(curve["false_per_half_orbit"]), _known(curve["recall"])
+        seen = (rate > 0) & np.isfinite(recall)
+        shown = shown or bool(seen.any())
+        axes.semilogx(rate[seen], recall[seen], ".-", color=colour, label=f"IoU {overlap}")
+    if not shown:
+        _say(axes, "no false region was found" if sheet.counts["nuclei"] else "nothing is true")
+    axes.set(xlabel="false regions per half-orbit", ylabel="recall", ylim=(0, 1.02))
+    axes.xaxis.set_minor_formatter("")  # names of steps within a decade would overlap
+    axes.set_title("regions: free-response (FROC)", fontsize=10)
+    axes.legend(fontsize=8, loc="upper left")
+    axes.grid(alpha=0.3, which="both")
+
+
+def _contrast(axes: Axes, sheet: ScoreSheet) -> None:
+    right = 20.0
+    grid = np.linspace(0, right, 200)
+    for colour, (overlap, entry) in zip(_COLOURS, sheet.contrast.items(), strict=False):
+        bins = entry["bins"]
+        middle = [(row["lower"] + min(row["upper"], right)) / 2 for row in bins]
+        axes.plot(middle, [row["recall"] for row in bins], "o", color=colour, ms=5)
+        half = entry["half"]
+        label = f"IoU {overlap}: " + (
+            entry["note"] if half is None else f"half found at {half:.1f} dB"
+        )
+        axes.plot(grid, RecallFit(half, entry["slope"]).recall(grid), color=colour, label=label)
+    if not any(entry["bins"] for entry in sheet.contrast.values()):
+        _say(axes, "nothing is true, or its contrast is not known")
+    axes.set(xlabel="contrast, dB", ylabel="recall", xlim=(0, right), ylim=(-0.02, 1.02))
+    axes.set_title("recall over contrast: bins and logistic fit", fontsize=10)
+    axes.legend(fontsize=8, loc="lower right")
+    axes.grid(alpha=0.3)
+
+
+def _reliability(axes: Axes, sheet: ScoreSheet) -> None:
+    calibration = sheet.calibration
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1, label="perfect")
+    parts: list[tuple[str, dict[str, Any], str]] = []
+    if "temperature" in calibration:
+        scaled = f"pixels at temperature {calibration['temperature']:.2f}"
+        parts += [("pixels", calibration, "o-"), (scaled, calibration["scaled"], "s--")]
+    parts.append(("regions: share that is true", calibration["regions"], "^-"))
+    for colour, (label, part, style) in zip(_COLOURS, parts, strict=False):
+        bins = part["bins"]
+        if bins["count"]:
+            text = f"{label} (ECE {rounded(part['ece'])})"
+            axes.plot(bins["predicted"], bins["observed"], style, color=colour, ms=4, label=text)
+    if not any(part["bins"]["count"] for _, part, _ in parts):
+        _say(axes, "nothing was found")
+    axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title("reliability", fontsize=10)
+    axes.legend(fontsize=8, loc="upper left")
+    axes.grid(alpha=0.3)
+
+
+def example_figure(examples: Sequence[Example]) -> Figure:
+    """Half-orbits with outlines: truth white, found green, false red; 0 to 16 kHz."""
+    columns = 3
+    lines = -(-len(examples) // columns)
+    figure = new_figure(5 * columns, 3.4 * lines)
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes, example in zip(panels, examples, strict=False):
+        _example(axes, example)
+    for axes in panels[len(examples) :]:
+        axes.set_axis_off()
+    handles = panels[0]
+    for colour, name in ((TRUE, "truth"), (FOUND, "found, true"), (WRONG, "found, false")):
+        handles.plot([], [], color=colour, label=name)
+    handles.legend(fontsize=7, facecolor="0.3", labelcolor="white", loc="upper right")
+    return figure
+
+
+def _example(axes: Axes, example: Example) -> None:
+    from odm.archive.orbit.reader import read_orbit
+
+    orbit = read_orbit(example.path, "z")
+    with np.errstate(divide="ignore"):
+        spectrogram = np.rot90(np.log10(orbit.psd("z")))
+    low, high = np.nanpercentile(spectrogram, (2, 99.7))
+    top = orbit.frequency[-1] / 1e3
+    extent = (-0.5, orbit.times.size - 0.5, orbit.frequency[0] / 1e3, top)
+    axes.set_facecolor("0.85")  # what is missing
+    axes.imshow(
+        spectrogram, extent=extent, aspect="auto", vmin=low, vmax=high, cmap="magma",
+        interpolation="nearest",
+    )  # fmt: skip
+    paired = {found for _, found in example.pairs}
+    step = (top - extent[2]) / example.lines
+    for number, patch in enumerate(example.found):
+        _outline(axes, patch, top, step, FOUND if number in paired else WRONG, 1.0)
+    for patch in example.truth:
+        _outline(axes, patch, top, step, TRUE, 0.8)
+    ticks = np.linspace(0, orbit.times.size - 1, 5).astype(int)
+    axes.set_xticks(ticks, [_degrees(orbit.latitude[row]) for row in ticks], fontsize=7)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_ylim(0, min(16.0, top))
+    axes.set_ylabel("kHz", fontsize=7)
+    name = orbit.key.identity if orbit.key else example.path
+    kind = f"{example.kind}, Dice {example.dice:.2f}: " if example.kind else ""
+    axes.set_title(f"{kind}{name} {orbit.times[0].astype('datetime64[m]')}", fontsize=8)
+
+
+def _degrees(latitude: float) -> str:
+    if not np.isfinite(latitude):
+        return "?"
+    return f"{abs(latitude):.0f}°{'N' if latitude >= 0 else 'S'}"
+
+
+def _outline(axes: Axes, patch: Patch, top: float, step: float, colour: str, width: float) -> None:
+    lines, columns = patch.rows, patch.columns
+    x = np.arange(columns.start - 1, columns.stop + 1)
+    y = top - (np.arange(lines.start - 1, lines.stop + 1) + 0.5) * step
+    inside = np.pad(patch.inside, 1).astype(np.float32)
+    axes.contour(x, y, inside, levels=[0.5], colors=colour, linewidths=width)

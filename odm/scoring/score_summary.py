@@ -1,0 +1,322 @@
+"""From what a `Scorer` counted to the figures of a `ScoreSheet`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.catalog.bootstrap import LEAST_BLOCKS, block_weights, interval
+from odm.findings.regions import reaches
+from odm.scoring.calibration import (
+    Reliability,
+    fit_level_temperature,
+    level_reliability,
+    reliability,
+)
+from odm.scoring.curves import FROC_RATES, Curve, curve, fit_recall, recall_by_bin
+from odm.scoring.pixel_metrics import PIXEL_METRICS, pixel_metrics
+from odm.scoring.score_sheet import OPEN_END, ScoreSheet
+from odm.scoring.scoring import (
+    ERRORS,
+    NOTHING,
+    NUCLEUS,
+    PIXEL_SOURCES,
+    TRUTH_SHAPES,
+    Tally,
+    Tempering,
+)
+
+CONTRAST_EDGES = np.array([0.0, 3, 4, 5, 6, 8, 10, 13, OPEN_END])
+"""dB."""
+AREA_EDGES = np.array([0, 500, 1000, 1500, 2000, 3000, 5000, OPEN_END])
+"""Pixels."""
+SCORED_DATA = "the scored data"
+"""Where a temperature is from if none was given."""
+_CURVE_POINTS = 400
+_CONTRAST_RESAMPLES = 200
+_ACTIVE = 1 / 15
+"""Lower edge of the second bin of reliability: above it, the map says something."""
+
+
+def summarise(
+    tally: Tally,
+    threshold: float,
+    overlaps: Sequence[float],
+    prevalence: float,
+    about: Mapping[str, Any],
+    resamples: int,
+    tempering: Tempering | None = None,
+) -> ScoreSheet:
+    """Compute a sheet; see `Scorer.sheet`."""
+    if not tally.blocks:
+        raise ValueError("nothing was scored")
+    data = _Data(tally, threshold, overlaps, resamples)
+    curves = {f"{at:g}": data.curve(data.column("contour", at)) for at in overlaps}
+    contrast = {f"{at:g}": _contrast(data, at) for at in overlaps}
+    result = reaches(data.seed, threshold)
+    return ScoreSheet(
+        about=dict(about),
+        counts={
+            "half_orbits": len(tally.blocks),
+            "clear": int(data.clear.sum()),
+            "nuclei": len(tally.truth_orbit),
+            "found": int(result.sum()),
+            "blocks": data.number,
+        },
+        threshold=threshold,
+        regions=[_regions(data, truth, at) for truth in TRUTH_SHAPES for at in overlaps],
+        pixels=_pixels(data),
+        curves={name: _points(one) for name, one in curves.items()},
+        froc={
+            name: {
+                "rate": list(FROC_RATES),
+                "recall": [one.recall_at(rate) for rate in FROC_RATES],
+            }
+            for name, one in curves.items()
+        },
+        campaign=_campaign(data, prevalence),
+        contrast=contrast,
+        area=recall_by_bin(data.area, data.recovered[:, 0], AREA_EDGES),
+        alarms=_alarms(tally),
+        errors=[_error(name, tally.errors[name]) for name in ERRORS],
+        boundary=_boundary(tally),
+        calibration=_calibration(data, tempering),
+        blocks={f"{at:g}": _blocks(data, at) for at in overlaps},
+    )
+
+
+class _Data:
+    """A tally as arrays, with weights of blocks for resampling."""
+
+    def __init__(
+        self, tally: Tally, threshold: float, overlaps: Sequence[float], resamples: int
+    ) -> None:
+        self.tally, self.threshold, self.overlaps = tally, threshold, tuple(overlaps)
+        columns = len(TRUTH_SHAPES) * len(self.overlaps)
+        self.clear = np.array(tally.clear, dtype=bool)
+        names, self.block = np.unique(tally.blocks, return_inverse=True)
+        self.cycles = names.tolist()
+        self.number = names.size
+        self.found_orbit = np.array(tally.found_orbit, dtype=np.intp)
+        self.confidence = np.array(tally.confidence, dtype=np.float64)
+        self.seed = np.array(tally.seed, dtype=np.float64)
+        self.hits = np.array(tally.hits, dtype=bool).reshape(-1, columns)
+        self.correct = np.array(tally.correct, dtype=bool).reshape(-1, columns)
+        self.truth_orbit = np.array(tally.truth_orbit, dtype=np.intp)
+        self.recovered = np.array(tally.recovered, dtype=bool).reshape(-1, columns)
+        self.contrast = np.array(tally.contrast, dtype=np.float64)
+        self.area = np.array(tally.area, dtype=np.float64)
+        self.confusion = np.stack([tally.confusion[name] for name in names.tolist()])
+        enough = resamples if self.number >= LEAST_BLOCKS else 0
+        self.weights = block_weights(self.number, enough)
+
+    def column(self, truth: str, at: float) -> int:
+        return TRUTH_SHAPES.index(truth) * len(self.overlaps) + self.overlaps.index(at)
+
+    def per_block(self, orbits: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Number of entries, given the half-orbit of each, in every block."""
+        return np.bincount(self.block[orbits], minlength=self.number)
+
+    def outcomes(self, column: int) -> tuple[NDArray[np.int64], ...]:
+        """True, false and missed regions of the result in every block."""
+        result = reaches(self.seed, self.threshold)
+        true = self.per_block(self.found_orbit[result & self.correct[:, column]])
+        false = self.per_block(self.found_orbit[result & ~self.correct[:, column]])
+        return true, false, self.per_block(self.truth_orbit) - true
+
+    def curve(self, column: int, weights: NDArray[np.int64] | None = None) -> Curve:
+        """The curve of all half-orbits, or of a resampling."""
+        if weights is None:
+            truths, orbits, each = self.truth_orbit.size, self.block.size, None
+        else:
+            truths = int(weights @ self.per_block(self.truth_orbit))
+            orbits = int(weights @ np.bincount(self.block, minlength=self.number))
+            each = weights[self.block[self.found_orbit]]
+        return curve(self.confidence, self.hits[:, column], truths, orbits, each)
+
+
+def _blocks(data: _Data, at: float) -> dict[str, list[int]]:
+    parts = [part.tolist() for part in data.outcomes(data.column("contour", at))]
+    return {"cycle": data.cycles, **dict(zip(("true", "false", "missed"), parts, strict=True))}
+
+
+def _regions(data: _Data, truth: str, at: float) -> dict[str, Any]:
+    column = data.column(truth, at)
+    parts = data.outcomes(column)
+    true, false, missed = (int(part.sum()) for part in parts)
+    drawn = [data.weights @ part for part in parts]
+    resampled = _rates(*drawn)
+    whole = data.curve(column)
+    best_threshold, best_f1 = whole.best_threshold()
+    # The other shapes' average precision has no interval: it costs most, and is read least.
+    averages = [
+        data.curve(column, weights).average_precision()
+        for weights in (data.weights if truth == "contour" else [])
+    ]
+    rates = _rates(np.array(true), np.array(false), np.array(missed))
+    return {
+        "truth": truth,
+        "overlap": at,
+        "true": true,
+        "false": false,
+        "missed": missed,
+        **{name: float(value) for name, value in rates.items()},
+        "average_precision": whole.average_precision(),
+        "best_threshold": best_threshold,
+        "best_f1": best_f1,
+        "intervals": {
+            **{name: interval(values) for name, values in resampled.items()},
+            "average_precision": interval(np.array(averages)),
+        },
+    }
+
+
+def _rates(
+    true: NDArray[Any], false: NDArray[Any], missed: NDArray[Any]
+) -> dict[str, NDArray[np.float64]]:
+    return {
+        "precision": _ratio(true, true + false),
+        "recall": _ratio(true, true + missed),
+        "f1": _ratio(2 * true, 2 * true + false + missed),
+    }
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+def _pixels(data: _Data) -> list[dict[str, Any]]:
+    total = data.confusion.sum(axis=0)
+    drawn = np.einsum("rb,bstij->rstij", data.weights, data.confusion)
+    rows = []
+    for s, source in enumerate(PIXEL_SOURCES):
+        for t, truth in enumerate(TRUTH_SHAPES):
+            if not total[s, t].any():  # there was no probability map
+                continue
+            metrics = pixel_metrics(total[s, t])
+            resampled = pixel_metrics(drawn[:, s, t])
+            intervals = {name: interval(np.asarray(resampled[name])) for name in PIXEL_METRICS}
+            rows.append(
+                {"source": source, "truth": truth, "metrics": metrics, "intervals": intervals}
+            )
+    return rows
+
+
+def _points(one: Curve) -> dict[str, list[float]]:
+    """A curve for JSON and pictures, thinned out where it has very many points."""
+    last = max(one.true.size - 1, 0)
+    chosen = np.unique(np.linspace(0, last, _CURVE_POINTS).astype(np.intp))[: one.true.size]
+    names = ("threshold", "recall", "precision", "false_per_half_orbit")
+    return {name: getattr(one, name)[chosen].tolist() for name in names}
+
+
+def _campaign(data: _Data, prevalence: float) -> dict[str, Any]:
+    result = reaches(data.seed, data.threshold)
+    on_clear = data.clear[data.found_orbit]
+    clear = data.per_block(np.flatnonzero(data.clear))
+    false = data.per_block(data.found_orbit[result & on_clear])
+    per_clear = _ratio(false.sum(), clear.sum())
+    occupied = int((~data.clear).sum())
+    precision = {}
+    for at in data.overlaps:
+        hits = data.correct[:, data.column("contour", at)]
+        true = np.count_nonzero(result & hits) / occupied if occupied else np.nan
+        others = np.count_nonzero(result & ~hits & ~on_clear) / occupied if occupied else np.nan
+        all_found = prevalence * (true + others) + (1 - prevalence) * float(per_clear)
+        precision[f"{at:g}"] = prevalence * true / all_found if all_found else float("nan")
+    return {
+        "prevalence": prevalence,
+        "false_per_100_clear": 100 * float(per_clear),
+        "interval": interval(100 * _ratio(data.weights @ false, data.weights @ clear)),
+        "precision_at_prevalence": precision,
+    }
+
+
+def _contrast(data: _Data, at: float) -> dict[str, Any]:
+    found = data.recovered[:, data.column("contour", at)]
+    fit = fit_recall(data.contrast, found)
+    halves = []
+    if fit.half is not None:
+        block = data.block[data.truth_orbit]
+        for weights in data.weights[:_CONTRAST_RESAMPLES]:
+            again = np.repeat(np.arange(block.size), weights[block])
+            half = fit_recall(data.contrast[again], found[again]).half
+            halves.append(np.nan if half is None else half)
+    return {
+        "half": fit.half,
+        "slope": fit.slope,
+        "note": fit.note,
+        "interval": interval(np.array(halves)),
+        "bins": recall_by_bin(data.contrast, found, CONTRAST_EDGES),
+    }
+
+
+def _alarms(tally: Tally) -> list[dict[str, Any]]:
+    kinds = sorted(set(tally.present) | set(tally.alarms) | {NUCLEUS, NOTHING})
+    rows = []
+    for kind in sorted(kinds, key=lambda kind: (-tally.alarms[kind], kind)):
+        drawn = None if kind in (NUCLEUS, NOTHING) else tally.present[kind]
+        share = tally.alarms[kind] / drawn if drawn else float("nan")
+        rows.append({"kind": kind, "present": drawn, "alarms": tally.alarms[kind], "share": share})
+    return rows
+
+
+def _error(name: str, values: Sequence[float]) -> dict[str, Any]:
+    error = np.array(values, dtype=np.float64)
+    error = error[np.isfinite(error)]  # a position may be unknown
+    known = bool(error.size)
+    return {
+        "of": name,
+        "unit": ERRORS[name][2],
+        "count": error.size,
+        "mean": float(error.mean()) if known else float("nan"),
+        "median": float(np.median(np.abs(error))) if known else float("nan"),
+        "p90": float(np.percentile(np.abs(error), 90)) if known else float("nan"),
+        "largest": float(np.abs(error).max()) if known else float("nan"),
+    }
+
+
+def _boundary(tally: Tally) -> dict[str, float]:
+    distances = np.array(tally.boundary, dtype=np.float64).reshape(-1, 2)
+    if not distances.size:
+        return {"count": 0, "mean": float("nan"), "p95": float("nan")}
+    mean, p95 = distances.mean(axis=0).tolist()
+    return {"count": len(distances), "mean": mean, "p95": p95}
+
+
+def _calibration(data: _Data, tempering: Tempering | None) -> dict[str, Any]:
+    levels = data.tally.levels
+    chosen = tempering or Tempering(fit_level_temperature(levels), SCORED_DATA, applied=False)
+    if chosen.applied:
+        # Dividing the logits by 1 / T again gives what the model said before.
+        plain = level_reliability(levels, 1 / chosen.temperature)
+        scaled = level_reliability(levels)
+    else:
+        plain = level_reliability(levels)
+        scaled = level_reliability(levels, chosen.temperature)
+    hits = data.hits[:, data.column("contour", data.overlaps[0])]
+    return {
+        "temperature": chosen.temperature,
+        "fitted_on": chosen.fitted_on,
+        "applied": chosen.applied,
+        "above": round(_ACTIVE, 4),
+        **_reliability(plain),
+        "scaled": _reliability(scaled),
+        "regions": _reliability(reliability(data.confidence, ~hits, hits, bins=10)),
+    }
+
+
+def _reliability(diagram: Reliability) -> dict[str, Any]:
+    used = diagram.count > 0
+    return {
+        "ece": diagram.ece,
+        "ece_above": diagram.ece_above(_ACTIVE),
+        "bins": {
+            name: getattr(diagram, name)[used].tolist()
+            for name in ("lower", "upper", "count", "predicted", "observed")
+        },
+    }

@@ -1,0 +1,231 @@
+"""One simulated half-orbit of EFD-VLF spectra, with everything that is true about it.
+
+Every half-orbit is drawn from generators seeded by (seed, orbit number, direction, purpose), so it
+is the same whatever else an archive holds, and one purpose (say, burst mode) does not disturb
+another (the nuclei).
+
+Assumed here, without a source: a name starts 0-4 s before the first sample, in 3 % of files up to
+95 s (one such file of another payload is known). The modules that this one puts together list the
+assumptions of their own: `groundtrack`, `vlf_background`, `vlf_places`, `vlf_regions`,
+`vlf_nuclei`, `vlf_almost`, `vlf_confusers`, `vlf_lines`, `vlf_instrument`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.orbit.key import Direction, OrbitKey
+from odm.simulate.orbit import groundtrack
+from odm.simulate.orbit.almost import KINDS
+from odm.simulate.orbit.background import VARIANTS, draw_background, local_level
+from odm.simulate.orbit.confusers import broad_emissions, short_emissions
+from odm.simulate.orbit.emission import Emission, FloatArray, add
+from odm.simulate.orbit.groundtrack import Track
+from odm.simulate.orbit.instrument import (
+    BURST,
+    component_factors,
+    draw_gain,
+    draw_looks,
+    draw_modes,
+    keep_rows,
+    observe,
+    put_fill_values,
+    waveforms,
+)
+from odm.simulate.orbit.lines import lines
+from odm.simulate.orbit.nuclei import SHAPES, truth_mask
+from odm.simulate.orbit.regions import Placer
+
+BINS = 1024
+FREQUENCY = np.arange(BINS) * (50_000.0 / 2048.0)
+"""Hz, as FREQ in the files."""
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "background": tuple(VARIANTS),
+    "shape": tuple(SHAPES),
+    "confuser": tuple(KINDS),
+}
+"""Kinds of family and their variants, each of which can be held out."""
+_PURPOSES = (
+    "plan", "background", "nuclei", "almost", "broad", "short", "lines", "components", "gaps",
+    "gain", "fill", "modes", "looks", "shared", "x", "y", "z", "wave_x", "wave_y", "wave_z", "file",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings that decide the content of every half-orbit of an archive.
+
+    ``families`` maps "background", "shape" and "confuser" to the variants that may occur.
+    """
+
+    seed: int
+    prevalence: float
+    difficulty: float = 0.5
+    burst: float = 0.0
+    burst_rows: tuple[int, int] = (20, 60)
+    components: str = "xyz"
+    families: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {name: tuple(kinds) for name, kinds in FAMILIES.items()}
+    )
+
+    def stream(self, number: int, direction: Direction, purpose: str) -> np.random.Generator:
+        """The generator of one purpose on one half-orbit."""
+        return np.random.default_rng([self.seed, number, direction.digit, _PURPOSES.index(purpose)])
+
+
+@dataclass(frozen=True)
+class Nucleus:
+    """Truth of one nucleus: its emission, shape family, and mask over the kept rows.
+
+    ``mask`` (n, k) bool covers ``rows`` and ``bins`` of the file.
+    """
+
+    emission: Emission
+    family: str
+    mask: NDArray[np.bool_]
+    rows: slice
+    bins: slice
+
+
+@dataclass(frozen=True)
+class HalfOrbit:
+    """One half-orbit as it goes into a file; N rows are those that were not lost.
+
+    Attributes:
+        key: its name.
+        track: times and places of the N rows.
+        amplitude: component -> (N, 1024) float64, mV/m/Hz^0.5, with fill values.
+        work_mode: (N,) 1 survey, 2 burst.
+        waveform: component -> (25 * burst rows, 2048) float64, mV/m; empty in survey mode.
+        background: name of the background variant.
+        nuclei: truth.
+        confusers: everything that is no nucleus, its rows those of ``full_track``.
+        full_track: the track before rows were lost.
+    """
+
+    key: OrbitKey
+    track: Track
+    amplitude: dict[str, NDArray[np.float64]]
+    work_mode: NDArray[np.int8]
+    waveform: dict[str, NDArray[np.float64]]
+    background: str
+    nuclei: list[Nucleus]
+    confusers: list[Emission]
+    full_track: Track
+
+    def masks(self) -> list[NDArray[np.bool_]]:
+        """Mask of every nucleus, (1024, N) in image orientation: row 0 is the highest frequency."""
+        masks = []
+        for one in self.nuclei:
+            mask = np.zeros((len(self.track.times), BINS), dtype=bool)
+            mask[one.rows, one.bins] = one.mask
+            masks.append(np.rot90(mask))
+        return masks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a half-orbit before it is drawn: its name and (N,) time axis."""
+
+    key: OrbitKey
+    times: NDArray[np.datetime64]
+
+
+def plan(recipe: Recipe, number: int, direction: Direction) -> Plan:
+    """Name and full time axis of a half-orbit, at next to no cost."""
+    rng = recipe.stream(number, direction, "plan")
+    times = groundtrack.row_times(number, direction, groundtrack.draw_cutoffs(rng))
+    early = rng.uniform(5, 95) if rng.random() < 0.03 else rng.uniform(0, 4)
+    start = groundtrack.as_datetime(times[0]) - timedelta(seconds=int(early))
+    end = groundtrack.as_datetime(times[-1] + np.timedelta64(groundtrack.ROW_STEP_MS, "ms"))
+    key = OrbitKey("CSES_01", "EFD_3", "L02", "A1", number, direction, start, end, "000")
+    return Plan(key, times)
+
+
+def simulate_half_orbit(recipe: Recipe, number: int, direction: Direction) -> HalfOrbit:
+    """Draw one half-orbit."""
+
+    def stream(purpose: str) -> np.random.Generator:
+        return recipe.stream(number, direction, purpose)
+
+    planned = plan(recipe, number, direction)
+    track = groundtrack.fly(number, direction, planned.times)
+    rows, order = len(track.times), recipe.components
+    modes = draw_modes(stream("modes"), recipe.burst, recipe.burst_rows, rows)
+    rng = stream("background")
+    variant = str(rng.choice(recipe.families["background"]))
+    background = draw_background(rng, variant, track, FREQUENCY)
+
+    placer = Placer(track, FREQUENCY)
+    settings = (recipe.prevalence, recipe.difficulty)
+    nuclei = placer.nuclei(stream("nuclei"), *settings, recipe.families["shape"])
+    almost = placer.almost_nuclei(stream("almost"), *settings, recipe.families["confuser"])
+    regions = [*(emission for emission, _ in nuclei), *almost]
+    broad = broad_emissions(stream("broad"), track, FREQUENCY)
+    narrow = [
+        *short_emissions(stream("short"), track, FREQUENCY),
+        *lines(stream("lines"), track, FREQUENCY, modes),
+    ]
+    factors = component_factors(stream("components"), BINS, FREQUENCY)
+    power = _compose(background, factors, broad, regions, narrow, order)
+
+    kept = keep_rows(stream("gaps"), rows, regions)
+    gaps = [int(row) for row in np.flatnonzero(np.diff(kept.astype(np.int8)))]
+    gain = draw_gain(stream("gain"), rows, gaps)
+    noisy = observe(stream, power, order, draw_looks(stream("looks")), gain)
+    put_fill_values(stream("fill"), noisy, rows, BINS)
+    burst = np.flatnonzero(kept & (modes == BURST))
+    return HalfOrbit(
+        key=planned.key,
+        track=_without_lost(track, kept),
+        amplitude={name: values[kept].astype(np.float64) for name, values in noisy.items()},
+        work_mode=modes[kept],
+        waveform={
+            name: waveforms(stream(f"wave_{name}"), power[plane][burst])
+            for plane, name in enumerate(order if burst.size else "")
+        },
+        background=variant,
+        nuclei=[_with_truth(emission, family, kept) for emission, family in nuclei],
+        confusers=[*broad, *almost, *narrow],
+        full_track=track,
+    )
+
+
+def _compose(
+    background: FloatArray,
+    factors: FloatArray,
+    broad: list[Emission],
+    regions: list[Emission],
+    narrow: list[Emission],
+    components: str,
+) -> FloatArray:
+    """Noise-free PSD (C, N, K) of ``components`` from a background and emissions."""
+    power = np.repeat(background[None], len(components), axis=0)
+    ambient = background.copy()
+    for emission in broad:
+        add(ambient[None], background[emission.window], emission, "z")
+        add(power, background[emission.window], emission, components)
+    for emission in regions:
+        add(power, local_level(ambient, emission.window), emission, components)
+    for emission in narrow:
+        add(power, background[emission.window], emission, components)
+    for plane, name in enumerate(components):
+        power[plane] *= factors["xyz".index(name)]
+    return power
+
+
+def _without_lost(track: Track, kept: NDArray[np.bool_]) -> Track:
+    arrays = ("times", "latitude", "longitude", "altitude", "local_time", "dip")
+    return replace(track, **{name: getattr(track, name)[kept] for name in arrays})
+
+
+def _with_truth(emission: Emission, family: str, kept: NDArray[np.bool_]) -> Nucleus:
+    rows, bins = emission.window
+    first = int(kept[: rows.start].sum())
+    mask = truth_mask(emission, kept)
+    return Nucleus(emission, family, mask, slice(first, first + len(mask)), bins)

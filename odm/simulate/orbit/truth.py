@@ -1,0 +1,141 @@
+"""What is true of a simulated half-orbit, as rows of tables and as masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from odm.archive.orbit.reader import read_orbit
+from odm.catalog.tables import field, write_regions
+from odm.core.errors import InputError
+from odm.core.files import write_table
+from odm.findings.measure import measure_regions
+from odm.simulate.orbit.half_orbit import FREQUENCY, HalfOrbit, Nucleus
+from odm.simulate.orbit.nuclei import main_part
+
+MODEL = "truth"
+"""What stands in the catalog's column ``model``."""
+ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
+
+TRUTH_FIELDS = [
+    field("contrast_db", pa.float64(), "peak excess over the ambient level, noise-free", "dB"),
+    field("mean_contrast_db", pa.float64(), "mean excess inside the mask, noise-free", "dB"),
+    field("area_uncut", pa.int32(), "pixels inside the outline, lost rows included", "1"),
+    field("shape", pa.string(), "shape family"),
+    field("background", pa.string(), "background family of the half-orbit"),
+    field("centre_frequency", pa.float64(), "brightest point, noise-free", "Hz"),
+    field("centre_latitude", pa.float64(), "geographic, brightest point, noise-free", "degrees"),
+    field("centre_dip_angle", pa.float64(), "dip angle, brightest point, noise-free", "degrees"),
+    field("mask", pa.string(), "mask picture, relative to the archive"),
+]
+"""Columns of ``truth.parquet`` after the catalog's own."""
+
+_TIME = pa.timestamp("ns", tz="UTC")
+CONFUSER_SCHEMA = pa.schema(
+    [
+        field("source", pa.string(), "file, relative to the archive"),
+        field("orbit_number", pa.int32(), "orbit number"),
+        field("direction", pa.string(), "ascending or descending"),
+        field("kind", pa.string(), "what it is"),
+        field("almost_nucleus", pa.bool_(), "shaped to be taken for a nucleus, in its places"),
+        field("time_start", _TIME, "UTC where the outline begins"),
+        field("time_end", _TIME, "UTC where it ends"),
+        field("time_peak", _TIME, "UTC of the brightest point, noise-free"),
+        field("frequency_min", pa.float64(), "lowest frequency of the outline", "Hz"),
+        field("frequency_max", pa.float64(), "highest frequency of the outline", "Hz"),
+        field("frequency_peak", pa.float64(), "of the brightest point", "Hz"),
+        field("latitude", pa.float64(), "geographic, of the brightest point", "degrees"),
+        field("longitude", pa.float64(), "geographic, of the brightest point", "degrees"),
+        field("dip_angle", pa.float64(), "of the brightest point", "degrees"),
+        field("local_time", pa.float64(), "of the brightest point", "hours"),
+        field("contrast_db", pa.float64(), "peak excess, noise-free", "dB"),
+        field("area_pixels", pa.int32(), "pixels inside the outline", "1"),
+    ],
+    metadata=ABOUT,
+)
+
+
+def nucleus_rows(path: Path, half: HalfOrbit) -> list[dict[str, Any]]:
+    """Rows of ``truth.parquet``, measured in the file at ``path`` as any finding is."""
+    if not half.nuclei:
+        return []
+    orbit = read_orbit(path, components=tuple(half.amplitude))
+    psd = {name: orbit.psd(name) for name in half.amplitude}
+    measured = measure_regions(orbit, psd, half.masks(), source=half.key.name, model=MODEL)
+    return [row | _drawn(half, one) for row, one in zip(measured, half.nuclei, strict=True)]
+
+
+def _drawn(half: HalfOrbit, one: Nucleus) -> dict[str, Any]:
+    row, bin_ = one.emission.peak()
+    outline = main_part(one.emission.outline())
+    return {
+        "contrast_db": one.emission.contrast_db,
+        "mean_contrast_db": float(one.emission.excess_db[outline].mean()),
+        "area_uncut": int(outline.sum()),
+        "shape": one.family,
+        "background": half.background,
+        "centre_frequency": float(FREQUENCY[bin_]),
+        "centre_latitude": float(half.full_track.latitude[row]),
+        "centre_dip_angle": float(half.full_track.dip[row]),
+        "mask": f"masks/{half.key.stem}.png",
+    }
+
+
+def confuser_rows(half: HalfOrbit) -> list[dict[str, Any]]:
+    """Rows of ``confusers.parquet``."""
+    track = half.full_track
+    rows = []
+    for emission in half.confusers:
+        outline = emission.outline()
+        if not outline.any():
+            continue
+        row, bin_ = emission.peak()
+        times = np.flatnonzero(outline.any(axis=1)) + emission.row
+        bins = np.flatnonzero(outline.any(axis=0)) + emission.bin
+        utc = track.times[[times[0], times[-1], row]].astype("datetime64[ns]").astype(np.int64)
+        rows.append(
+            {
+                "source": half.key.name,
+                "orbit_number": track.orbit_number,
+                "direction": track.direction.value,
+                "kind": emission.kind,
+                "almost_nucleus": emission.almost,
+                **dict(zip(("time_start", "time_end", "time_peak"), utc.tolist(), strict=True)),
+                "frequency_min": float(FREQUENCY[bins[0]]),
+                "frequency_max": float(FREQUENCY[bins[-1]]),
+                "frequency_peak": float(FREQUENCY[bin_]),
+                "latitude": float(track.latitude[row]),
+                "longitude": float(track.longitude[row]),
+                "dip_angle": float(track.dip[row]),
+                "local_time": float(track.local_time[row]),
+                "contrast_db": emission.contrast_db,
+                "area_pixels": int(outline.sum()),
+            }
+        )
+    return rows
+
+
+def write_truth(
+    truth: Path,
+    others: Path,
+    nuclei: Sequence[Mapping[str, Any]],
+    confusers: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write ``truth.parquet`` (GeoParquet, as a catalog) and ``confusers.parquet``."""
+    write_regions(truth, nuclei, TRUTH_FIELDS, ABOUT)
+    write_table(others, pa.Table.from_pylist(list(confusers), schema=CONFUSER_SCHEMA))
+
+
+def mask_png(masks: Sequence[NDArray[np.bool_]]) -> bytes:
+    """PNG, 0 and 255, of the union of ``masks`` (K, N) in image orientation."""
+    pixels = np.any(masks, axis=0).astype(np.uint8) * np.uint8(255)
+    done, data = cv2.imencode(".png", pixels)
+    if not done:
+        raise InputError(f"a mask of {pixels.shape} could not be written as PNG")
+    return bytes(data)

@@ -1,0 +1,124 @@
+"""`odm estimate`: hours of a campaign before it is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odm.core.errors import InputError
+
+if TYPE_CHECKING:
+    from ray_jobs.reprocessing.estimate import Estimate, Rates
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def estimate(
+    rates: Annotated[Path, typer.Option(help="Measured rates; --calibrate writes them.")] = Path(
+        "rates.json"
+    ),
+    inputs: Annotated[
+        int | None,
+        typer.Option(help="Of the archive, such as 11000 half-orbits a year.", show_default=False),
+    ] = None,
+    cpus: Annotated[
+        int | None, typer.Option(help="Of the cluster, without its head.", show_default=False)
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(help="Of the cluster.", show_default=False)] = None,
+    nodes: Annotated[int | None, typer.Option(help="Of the cluster.", show_default=False)] = None,
+    price: Annotated[
+        float | None,
+        typer.Option(help="Of the whole cluster, an hour, as you pay it.", show_default=False),
+    ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARCHIVE",
+            help="Measure the rates first, on the cluster, with half-orbits of this archive.",
+            show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Half-orbits to measure with.")] = 32,
+    model: Annotated[
+        str | None, typer.Option(help="Model folder [default: the one of the package].")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="As of odm reprocess.")] = "auto",
+    device: Annotated[str, typer.Option(help="As of odm reprocess.")] = "auto",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+) -> None:
+    """Hours and node-hours of an archive on a cluster, and what holds it up.
+
+    After --calibrate the cluster's own size and the archive's own number are the defaults.
+
+    Example: odm estimate --inputs 11000 --cpus 64 --gpus 4 --nodes 9 --price 12.50
+    """
+    from odm.core.files import write_bytes
+    from odm.core.settings import read_config
+    from ray_jobs.reprocessing.estimate import Rates, Size
+    from ray_jobs.reprocessing.estimate import estimate as compute
+
+    size = {"cpus": cpus, "gpus": gpus, "nodes": nodes}
+    if calibrate is not None:
+        if samples < 1:
+            raise InputError(f"--samples {samples}: give 1 or more")
+        measured, facts, number = _measure(
+            calibrate, samples, model, address, engine=engine, device=device
+        )
+        write_bytes(rates, (measured.model_dump_json(indent=2) + "\n").encode())
+        size = {name: facts[name] if value is None else value for name, value in size.items()}
+        inputs = number if inputs is None else inputs
+    elif not rates.is_file():
+        raise InputError(f"{rates}: no such file; odm estimate --calibrate ARCHIVE measures rates")
+    known = read_config(rates, Rates)
+    if inputs is None or size["cpus"] is None:
+        raise InputError("give --inputs and --cpus, or --calibrate ARCHIVE")
+    found = compute(known, inputs, Size(size["cpus"], size["gpus"] or 0, size["nodes"] or 1, price))
+    if json_:
+        print(json.dumps({**found.to_dict(), "rates": known.model_dump()}, indent=2))
+        return
+    _show(found, known)
+
+
+def _measure(
+    archive: str, samples: int, model: str | None, address: str | None, **how: Any
+) -> tuple[Rates, dict[str, int], int]:
+    import tempfile
+    from dataclasses import replace
+
+    from odm.reprocess.model import Workers
+    from odm.reprocess.orbits import orbit_order
+    from ray_jobs.reprocessing.calibrate import calibrate
+
+    with tempfile.TemporaryDirectory() as folder:
+        order = orbit_order(archive, f"{folder}/campaign", model=model, **how)
+    # Exports of the model would lie in the campaign, which other machines do not see.
+    settings = replace(order.model, exports=None)
+    found = order.listing.inputs
+    rates, facts = calibrate(order.stages, settings, found, Workers(address=address), samples)
+    return rates, facts, len(found)
+
+
+def _show(found: Estimate, rates: Rates) -> None:
+    from odm.core.progress import duration
+
+    where = f"a GPU ({rates.gpu})" if rates.gpu else "a core"
+    print(
+        f"an input: {1e3 * rates.read_s:.1f} ms of a core to read {rates.input_bytes / 1e6:.1f} "
+        f"MB, {1e3 * rates.model_s:.1f} ms of {where} for the model, {1e3 * rates.finish_s:.1f} ms "
+        "of a core to finish"
+    )
+    for name, limit in sorted(found.limits.items(), key=lambda item: item[1]):
+        print(f"  {name:<8} {limit:10.1f}/s{'   <- holds it up' * (name == found.bottleneck)}")
+    cost = "" if found.cost is None else f", {found.cost:.2f} at this price"
+    print(
+        f"{found.inputs} inputs: {duration(3600 * found.hours)} at {found.rate:.1f}/s, "
+        f"{found.node_hours:.2f} node-hours{cost}"
+    )
+    if found.cpus_per_gpu is not None:
+        print(f"best ratio: {found.cpus_per_gpu:.1f} CPUs for each GPU")
+    print(found.advice)

@@ -1,0 +1,239 @@
+"""`odm submit` and `odm jobs`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odm.core.errors import InputError
+
+if TYPE_CHECKING:
+    from ray_jobs.jobs.client import Job, Jobs
+
+Dashboard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="The cluster's dashboard [default: RAY_API_SERVER_ADDRESS, else 127.0.0.1:8265].",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
+Name = Annotated[str, typer.Argument(metavar="ID", help="As odm submit and odm jobs list say.")]
+
+submit_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+jobs_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # would take [default: ...] for markup
+    help="Jobs on a cluster: list, status, logs, stop.",
+)
+
+
+@submit_app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    }
+)
+def submit(
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="COMMAND...", help="As without a cluster: reprocess, train, tune."),
+    ],
+    address: Dashboard = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not wait: say the job's ID and leave.")
+    ] = False,
+    folder: Annotated[
+        str | None,
+        typer.Option(
+            help="On the cluster, where the command runs: relative names are below it, but of "
+            "settings and models that are sent along [default: the name of this folder].",
+            show_default=False,
+        ),
+    ] = None,
+    installed: Annotated[
+        bool, typer.Option("--installed", help="Send nothing: run what the cluster has installed.")
+    ] = False,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE]",
+            help="A variable for the job; seen by all who see the dashboard: no secrets.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run a command of odm on a Ray cluster: the same line as here, behind odm submit.
+
+    Code and settings of this folder travel; secrets and data do not. The log is followed, and the
+    exit code is the command's own, or 3 where the job was stopped. Leaving with Ctrl-C does not
+    end the job.
+
+    Example: odm submit --folder /shared reprocess orbits /data/cses campaign --max-quarantined 0.1
+    """
+    from ray_jobs.jobs.client import Jobs
+    from ray_jobs.jobs.submit import make_submission
+    from ray_jobs.jobs.submit import submit as start
+
+    command = check_command(command)
+    submission = make_submission(command, folder=folder, installed=installed, environment=env or [])
+    if submission.package is not None and submission.package.left_out:
+        left_out = ", ".join(submission.package.left_out)
+        _say(f"not sent, since they may be secrets or lead out of this folder: {left_out}")
+    jobs = Jobs(address)
+    name = start(submission, jobs)
+    if detach:
+        print(name)
+        return
+    _say(f"job {name}: {submission.shown}")
+    raise typer.Exit(_followed(jobs, name))
+
+
+@jobs_app.command("list")
+def list_jobs(address: Dashboard = None, json_: AsJson = False) -> None:
+    """Jobs of the cluster, the oldest first.
+
+    Example: odm jobs list
+    """
+    from ray_jobs.jobs.client import Jobs
+
+    found = Jobs(address).submitted()
+    if json_:
+        print(json.dumps([asdict(job) for job in found], indent=2))
+        return
+    for job in found:
+        print(f"{job.id}  {job.status.lower():<9}  {_times(job)}  {job.command}")
+    if not found:
+        print("no jobs")
+
+
+@jobs_app.command("status")
+def job_status(job: Name, address: Dashboard = None, json_: AsJson = False) -> None:
+    """How a job stands. The exit code is 0 whatever that is.
+
+    Example: odm jobs status odm-train-1122-2031-4f1c
+    """
+    from ray_jobs.jobs.client import Jobs
+
+    found = Jobs(address).get(job)
+    if json_:
+        print(
+            json.dumps({**asdict(found), "code": found.code if found.is_over else None}, indent=2)
+        )
+        return
+    ended = f", exit code {found.exit_code}" if found.exit_code is not None else ""
+    print(f"{found.id}: {found.status.lower()}{ended}, {_times(found)}: {found.command}")
+
+
+@jobs_app.command("logs")
+def job_logs(
+    job: Name,
+    address: Dashboard = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Until the job is over; then its exit code.")
+    ] = False,
+) -> None:
+    """What a job has said.
+
+    Example: odm jobs logs odm-train-1122-2031-4f1c --follow
+    """
+    from ray_jobs.jobs.client import Jobs
+
+    jobs = Jobs(address)
+    jobs.get(job)
+    if follow:
+        raise typer.Exit(_followed(jobs, job))
+    print(jobs.logs(job), end="")
+
+
+@jobs_app.command("stop")
+def stop_job(
+    job: Name,
+    address: Dashboard = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it has stopped.")] = False,
+) -> None:
+    """Stop a job: it takes nothing new, commits what is done, and can be submitted again.
+
+    Example: odm jobs stop odm-reprocess-1122-2031-4f1c --wait
+    """
+    from ray_jobs.jobs.client import STOP_WAIT_S, Jobs
+
+    jobs = Jobs(address)
+    jobs.get(job)
+    asked = jobs.stop(job)
+    found = jobs.wait(job, STOP_WAIT_S + 60.0) if wait else jobs.get(job)
+    print(f"{job}: {found.status.lower() if found.is_over or not asked else 'stopping'}")
+
+
+def check_command(words: list[str]) -> list[str]:
+    """Refuse, before anything is sent, what the command itself would refuse.
+
+    Returns:
+        The words, and what is searched by default: a file of the checkout, which is sent along.
+
+    Raises:
+        InputError: it does not run on a cluster, or is told to run elsewhere.
+    """
+    from odm.cli import app
+    from ray_jobs.jobs.submit import COMMANDS
+
+    if words[0] not in COMMANDS:
+        raise InputError(f"odm {words[0]} does not run on a cluster: {', '.join(COMMANDS)} do")
+    command: Any = typer.main.get_command(app)
+    context, rest = command.context_class(command, info_name="odm"), list(words)
+    while hasattr(command, "resolve_command"):
+        if not rest:
+            raise InputError(f"odm {' '.join(words)}: what? See odm {words[0]} --help")
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.context_class(command, info_name=name, parent=context)
+    parsed = command.make_context(context.info_name, rest, parent=context.parent)
+    if parsed.params.get("local"):
+        raise InputError("--local runs without Ray: leave out --local, or odm submit")
+    if parsed.params.get("address"):
+        raise InputError("a job runs on the cluster that it is submitted to: give --address first")
+    source = parsed.get_parameter_source("space")
+    default = source is not None and source.name == "DEFAULT"
+    if default and parsed.params["space"].exists():
+        return [*words, "--space", str(parsed.params["space"])]
+    return words
+
+
+def _followed(jobs: Jobs, name: str) -> int:
+    """Follow a job; its exit code."""
+    try:
+        job = jobs.follow(name, lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        _say(f"job {name} goes on: odm jobs logs {name} --follow, or odm jobs stop {name}")
+        return 130
+    if job.status == "FAILED" and job.exit_code is None:
+        lines = [line for line in job.message.splitlines() if line.strip()]
+        _say(f"job {name} failed: {lines[0] if lines else 'Ray does not say why'}")
+    elif job.exit_code == 127:
+        _say(
+            "the cluster's head found no odm command: install it there, or start Ray with the "
+            "environment that has it on its PATH"
+        )
+    elif job.status != "SUCCEEDED":
+        _say(f"job {name} {job.status.lower()}, exit code {job.code}")
+    return job.code
+
+
+def _times(job: Job) -> str:
+    from odm.core.progress import duration
+
+    if job.started is None:
+        return "not begun"
+    began = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.started))
+    return f"since {began}, {duration((job.ended or time.time()) - job.started)}"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,353 @@
+"""Ray Train around the one training loop: workers, their failures, and what they tell.
+
+A run's checkpoints are its own, in its own folder, which all machines must share: Ray's are not
+used, so nothing is copied through Ray, and a run that Ray began the plain loop can finish.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import ray
+import ray.train
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from odm.core.errors import OdmError
+from odm.core.signals import stop_signals
+from odm.training.errors import TrainingError
+from odm.training.events import Console
+from odm.training.launch import Launch
+from odm.training.loop import Ask, Report, Result
+from odm.training.plans import NOW, STOPPING, check_stopped
+from odm.training.run import Run
+from odm.training.settings import TaskSettings
+from ray_jobs.cluster.nodes import await_room, growable
+from ray_jobs.cluster.room import Cluster, ClusterError, room
+from ray_jobs.training.relay import Follower, Relay
+
+# mypy sees these names as they were before version 2 of Ray Train.
+V2: Any = ray.train
+START_S = 60.0
+LOOK_S = 0.3
+GATHER_S = 5.0
+
+
+class Plan(Protocol):
+    """A training that can begin, of whatever task."""
+
+    @property
+    def settings(self) -> TaskSettings:
+        """Resolved."""
+        ...
+
+    @property
+    def run(self) -> Run:
+        """Its folder."""
+        ...
+
+    @property
+    def init(self) -> str | None:
+        """Folder of the model that is fine-tuned."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Workers of one size.
+
+    Attributes:
+        least, most: of them.
+        cpus: of each.
+        gpu: whether each has a GPU.
+    """
+
+    least: int
+    most: int
+    cpus: int
+    gpu: bool
+
+    @property
+    def each(self) -> dict[str, float]:
+        """Resources of a worker, by Ray's names."""
+        return {"CPU": float(self.cpus), **({"GPU": 1.0} if self.gpu else {})}
+
+
+def place(cluster: Cluster, launch: Launch, device: str) -> Placement:
+    """Workers as wanted, and as many as the cluster can give.
+
+    Args:
+        cluster: connected.
+        launch: what is wanted.
+        device: ``runtime.device`` of the settings.
+
+    Raises:
+        ClusterError: it cannot give them.
+    """
+    gpu = launch.gpu
+    if gpu is None:
+        there = cluster.gpus or (0 if cluster.started else growable().get("GPU", 0))
+        gpu = there > 0 if device == "auto" else device.startswith("cuda")
+    least, most = launch.span or ((cluster.gpus or 1,) * 2 if gpu else (1, 1))
+    cpus = launch.cpus
+    if cpus is None:
+        cpus = _shared_out(cluster.machines, most, gpu)
+    placement = Placement(least, most, cpus, gpu)
+    await_room(cluster, least, placement.each, "workers")
+    return placement
+
+
+def _shared_out(machines: Sequence[Mapping[str, float]], workers: int, gpu: bool) -> int:
+    """Most CPUs that each of so many workers can have; 1 where there is no room for them all."""
+    largest = max((int(machine.get("CPU", 0)) for machine in machines), default=1)
+    for cpus in range(largest, 1, -1):
+        if room(machines, Placement(workers, workers, cpus, gpu).each) >= workers:
+            return cpus
+    return 1
+
+
+def run_workers(
+    plan: Plan,
+    work: Callable[..., Result],
+    sources: Mapping[str, Any],
+    placement: Placement,
+    launch: Launch,
+    score: str,
+    *,
+    hear: Callable[[Report], bool | None] | None = None,
+) -> Result:
+    """Train a plan on workers, and show how far it has come.
+
+    Args:
+        plan: what is trained; its folder is locked and written to by the caller.
+        work: ``work(plan, ranks, listener, **sources)`` on every worker, such as
+            `odm.training.segmenter.train_planned`.
+        sources: of samples, which the workers fetch.
+        placement, launch: where.
+        score: the metric to show.
+        hear: hears what the main rank tells, in place of the console, soon after; true asks the
+            workers to end after their next checkpoint.
+
+    Raises:
+        TrainingError: the training failed, or was begun again too often.
+        ClusterError: there was no room for long.
+    """
+    relay = Relay.of(plan.run.folder)
+    relay.open()
+    config = {
+        "plan": _absolute(plan),
+        "work": work,
+        "sources": dict(sources),
+        "relay": relay,
+        "threads": placement.cpus,
+        "gpu": placement.gpu,
+    }
+    failures = V2.FailureConfig(
+        max_failures=launch.max_failures,
+        controller_failure_limit=max(1, round(launch.wait_s / START_S)),
+        max_preemption_failures=10 * launch.max_failures,
+    )
+    elastic = placement.least != placement.most
+    trainer = TorchTrainer(
+        cast(Any, _work),
+        train_loop_config=config,
+        torch_config=TorchConfig(backend="nccl" if placement.gpu else "gloo"),
+        scaling_config=V2.ScalingConfig(
+            num_workers=(placement.least, placement.most) if elastic else placement.most,
+            use_gpu=placement.gpu,
+            resources_per_worker=placement.each,
+        ),
+        run_config=V2.RunConfig(
+            name="train", storage_path=str(relay.folder), failure_config=failures
+        ),
+    )
+    with _ray_train_environment(), stop_signals(STOPPING) as asked:
+        result = _followed(trainer, relay, plan.settings, launch, score, asked, hear)
+    relay.remove()
+    if asked():
+        check_stopped(result)
+    return result
+
+
+# -- on the driver -------------------------------------------------------------------------------
+
+
+def _followed(
+    trainer: TorchTrainer,
+    relay: Relay,
+    settings: TaskSettings,
+    launch: Launch,
+    score: str,
+    asked: Callable[[], bool],
+    hear: Callable[[Report], bool | None] | None,
+) -> Result:
+    """Wait for a trainer; it runs in a thread so that Ctrl-C ends the wait as it does elsewhere."""
+    outcome: list[Any] = []
+
+    def fit() -> None:
+        try:
+            outcome.append(trainer.fit())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=fit, daemon=True, name="ray-train")
+    thread.start()
+    follower = Follower(relay)
+    console: Console | None = None
+    deadline = time.monotonic() + launch.wait_s + START_S
+    try:
+        while True:
+            running = thread.is_alive()  # before the last look
+            for report in follower.new():
+                if hear is not None:
+                    if hear(report):
+                        relay.ask_to_stop()
+                    continue
+                if report.kind == "begin" or console is None:
+                    if console is not None:  # workers were replaced
+                        console.close()
+                    console = Console(settings.schedule.epochs, score)
+                console(report)
+            if not running:
+                break
+            if asked() and not relay.stop_is_asked:
+                relay.ask_to_stop()
+            if time.monotonic() > deadline and not relay.arrived:
+                raise ClusterError(
+                    f"no room for the workers in {launch.wait_s:.0f} s: the cluster is busy"
+                )
+            thread.join(LOOK_S)
+    finally:
+        if console is not None:
+            console.close()
+    return _result(outcome[0], relay, launch)
+
+
+def _result(outcome: Any, relay: Relay, launch: Launch) -> Result:
+    """What came out of a trainer, or why nothing did."""
+    failed = relay.failures()
+    if failed:
+        raise failed[0]
+    if isinstance(outcome, BaseException):
+        raise _explained(outcome, relay, launch) from None
+    return Result(**outcome.return_value)
+
+
+def _explained(error: BaseException, relay: Relay, launch: Launch) -> BaseException:
+    if isinstance(error, V2.WorkerGroupError):
+        causes = [getattr(e, "_base_exc", e) for e in error.worker_failures.values()]
+        for cause in causes:
+            if isinstance(cause, OdmError):
+                return cause
+        text = str(error)
+        (relay.folder / "failure.log").write_text(text + "\n")
+        first = causes[0] if causes else error
+        line = (str(first).strip().splitlines() or [""])[0]
+        return TrainingError(
+            f"workers failed {launch.max_failures + 1} times, which is more than --max-failures "
+            f"{launch.max_failures}; the last time: {type(first).__name__}: {line} (all of it in "
+            f"{relay.folder / 'failure.log'}); the same command goes on from the last checkpoint"
+        )
+    if isinstance(error, V2.ControllerError):
+        cause = error.controller_failure
+        if "Startup" in type(cause).__name__ or "Insufficient" in type(cause).__name__:
+            return ClusterError(f"no room for the workers in {launch.wait_s:.0f} s, or they died")
+        line = (str(cause).strip().splitlines() or [""])[0]
+        return TrainingError(f"Ray Train failed: {type(cause).__name__}: {line}")
+    return error
+
+
+def _absolute(plan: Plan) -> Any:
+    """A plan that means the same in another working directory."""
+    changed: dict[str, Any] = {
+        "run": dataclasses.replace(plan.run, folder=plan.run.folder.resolve())
+    }
+    if plan.init is not None and Path(plan.init).exists():
+        changed["init"] = str(Path(plan.init).resolve())
+    return dataclasses.replace(plan, **changed)  # type: ignore[type-var]
+
+
+@contextmanager
+def _ray_train_environment() -> Iterator[None]:
+    """What Ray Train reads from the environment of the driver."""
+    wanted = {
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_S),
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "2",
+        "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "2",
+        "RAY_TRAIN_METRICS_ENABLED": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                os.environ.pop(name, None)
+
+
+# -- on a worker ---------------------------------------------------------------------------------
+
+
+def _work(config: dict[str, Any]) -> dict[str, Any] | None:
+    """Train as one rank; what the main one returns is the result."""
+    import torch
+
+    from odm.training.events import listeners
+    from odm.training.ranks import Ranks
+    from odm.training.record import recorded
+
+    plan, relay = config["plan"], config["relay"]
+    relay.check()
+    if relay.failures():  # of the workers before: beginning again would not help
+        return None
+    torch.set_num_threads(config["threads"])
+    device = ray.train.torch.get_device() if config["gpu"] else torch.device("cpu")
+    ranks = Ranks.of_group(device)
+    relay.arrive(ranks.rank)
+    work = config["work"]
+    try:
+        if not ranks.is_main:
+            work(plan, ranks, _Asking(relay), **config["sources"])
+            return None
+        with recorded(plan.run, plan.settings) as record:
+            # Told first: a worker whose launch is over writes nothing down.
+            result = work(
+                plan, ranks, listeners(relay.tell, record, _Asking(relay)), **config["sources"]
+            )
+        return dataclasses.asdict(result)
+    except OdmError as error:
+        relay.fail(ranks.rank, error)
+        if not relay.all_failed(ranks.world_size, GATHER_S):
+            raise  # the others wait for this rank: let Ray end them
+        return None
+
+
+class _Asking:
+    """Asks the loop for a checkpoint: to end where the driver wants that; else one, and to go on,
+    where a machine of the workers is about to be taken away."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self._kept_for: tuple[str, ...] = ()
+
+    def __call__(self, report: Report) -> Ask | None:
+        """Hear a report. Every rank has to, as often as the others: Ray asks them all."""
+        if report.kind != "steps":
+            return None
+        info = V2.get_preemption_info()
+        if self.relay.stop_is_asked:
+            return NOW
+        leaving = () if info is None else tuple(info.preempted_node_ids)
+        if not leaving or leaving == self._kept_for:
+            return None
+        self._kept_for = leaving
+        return Ask.KEEP

@@ -1,0 +1,18 @@
+import numpy as np
+import scipy.linalg  # noqa: F401  (brings an OpenBLAS of its own)
+from threadpoolctl import threadpool_info
+
+from odm.core.threads import one_thread
+
+
+def threads() -> list[int]:
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+
+def test_one_thread_within_and_as_before_after() -> None:
+    before = threads()
+    assert before, "numpy has no BLAS that can be asked"
+    with one_thread():
+        assert set(threads()) == {1}
+        assert np.allclose(np.eye(3) @ np.eye(3), np.eye(3))
+    assert threads() == before

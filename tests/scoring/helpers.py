@@ -1,0 +1,82 @@
+"""Half-orbits and masks small enough to count by hand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.archive.orbit.reader import Orbit
+from odm.images.geometry import ImageGeometry, ImageSettings
+from odm.scoring.scoring import Finding, ScoredOrbit
+
+LINES, COLUMNS = 40, 60
+NATIVE = ImageSettings(-9.0, -5.0, mode="native", height=64, width=64)
+
+
+def times(gaps: Mapping[int, float] | None = None, rows: int = COLUMNS) -> NDArray[np.datetime64]:
+    """Rows 2.048 s apart, and ``gaps[row]`` more seconds before some of them."""
+    seconds = np.full(rows, 2.048)
+    for row, gap_s in (gaps or {}).items():
+        seconds[row] += gap_s
+    elapsed = np.cumsum(seconds) * 1e9
+    return np.datetime64("2021-11-01T00:00:00", "ns") + elapsed.astype("timedelta64[ns]")
+
+
+def geometry(
+    gaps: Mapping[int, float] | None = None, settings: ImageSettings = NATIVE
+) -> ImageGeometry:
+    """Of a half-orbit of 60 rows and 40 frequencies."""
+    return ImageGeometry(
+        times(gaps),
+        np.arange(LINES) * 100.0,
+        np.linspace(40, 50, COLUMNS),
+        np.linspace(-179, 179, COLUMNS),
+        settings,
+    )
+
+
+def orbit_of(one: ImageGeometry) -> Orbit:
+    """A half-orbit without spectra on this geometry."""
+    rows = one.times.size
+    return Orbit(
+        path="made/by/hand.h5",
+        key=None,
+        amplitude={},
+        times=one.times,
+        frequency=one.frequency,
+        latitude=np.linspace(40, 50, rows),
+        longitude=np.full(rows, 10.0),
+        altitude=np.full(rows, 507.0),
+        file_magnetic_latitude=np.full(rows, 45.0),
+        file_magnetic_longitude=np.full(rows, 100.0),
+        work_mode=np.ones(rows, dtype=np.int8),
+        orbit_number=1,
+        direction="ascending",
+    )
+
+
+def box(line: int, column: int, height: int = 10, width: int = 10) -> NDArray[np.bool_]:
+    """A native mask (K, N) with one filled box."""
+    mask = np.zeros((LINES, COLUMNS), dtype=bool)
+    mask[line : line + height, column : column + width] = True
+    return mask
+
+
+def on_canvas(values: NDArray[Any]) -> NDArray[Any]:
+    """A native array (K, N) on the canvas of `NATIVE`."""
+    canvas = np.zeros((NATIVE.height, NATIVE.width), dtype=values.dtype)
+    canvas[:LINES, :COLUMNS] = values
+    return canvas
+
+
+def finding(mask: NDArray[np.bool_], confidence: float = 1.0, **row: Any) -> Finding:
+    """A region with what is given of its row."""
+    return Finding(mask, {"confidence": confidence, **row})
+
+
+def half_orbit(
+    truth: list[Finding], found: list[Finding], block: int = 0, **more: Any
+) -> ScoredOrbit:
+    """A half-orbit to be scored."""
+    return ScoredOrbit(block=block, shape=(LINES, COLUMNS), truth=truth, found=found, **more)

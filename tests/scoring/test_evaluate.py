@@ -1,0 +1,382 @@
+"""A method on one part of a data set, calibrated on another, and back into its folder."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from odm.cli import app
+from odm.core.errors import InputError, OdmError
+from odm.datasets.orbit import Dataset, DatasetConfig, create_dataset
+from odm.datasets.splits import SplitRule
+from odm.findings.regions import RegionSettings
+from odm.images.geometry import ImageSettings
+from odm.models.folder import load_model, save_model
+from odm.models.networks.base import SegmentationModel
+from odm.models.networks.segmenters import create_segmenter
+from odm.models.predictor import Predictor
+from odm.scoring.evaluate import Evaluation, Running, evaluate_model
+from odm.scoring.methods import Method, differing_images, open_method
+from odm.scoring.save_evaluation import save_evaluation
+from odm.scoring.score_archive import score_archive
+from odm.scoring.thresholds import FEW, fit_thresholds, warn_of_few
+from odm.scoring.truth import Truth, simulation_seed
+from odm.simulate.orbit.archive import simulate_orbits
+
+IMAGE = ImageSettings(-9.2, -7.0, "resized", 256, 256)
+EAGER = Running(engine="eager", device="cpu")
+LOOSE = RegionSettings(threshold=0.5, low_threshold=0.5)
+
+
+class Brightness(SegmentationModel):
+    """Bright is a nucleus, and it is far too sure of that; real, and learned by nobody."""
+
+    def __init__(self, sureness: float = 60.0, classes: int = 2) -> None:
+        super().__init__("brightness", {}, in_channels=1, classes=classes)
+        self.sureness = nn.Parameter(torch.tensor(sureness))
+
+    def logits(self, x: Tensor) -> Tensor:
+        smooth = nn.functional.avg_pool2d(x, 9, stride=1, padding=4)
+        foreground = self.sureness * (smooth - 0.9)
+        return torch.cat([torch.zeros_like(foreground), foreground], dim=1)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("evaluate")
+    simulate_orbits(
+        folder / "archive", half_orbits=13, prevalence=1.0, seed=3, every=76, components="z"
+    )
+    return made(folder, "dataset", SplitRule(train=1, validation=1, test=1))
+
+
+def made(folder: Path, name: str, split: SplitRule) -> Dataset:
+    path = folder / f"{name}.yaml"
+    archive = str(folder / "archive")
+    return create_dataset(
+        path, DatasetConfig(archive=archive, annotations=archive, image=IMAGE, split=split)
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder, with weights in half precision."""
+    torch.manual_seed(0)
+    options: dict[str, Any] = {
+        "encoder": "tu-mobilenetv3_small_050", "decoder_channels": [16, 16, 8, 8, 8],
+        "pretrained": "none",
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("model") / "model"
+    model: Any = create_segmenter("unet", **options)
+    with torch.no_grad():
+        model.net.segmentation_head[0].bias[0] += 2  # it sees little, so little is measured
+    save_model(
+        path,
+        model,
+        image=IMAGE.to_dict(),
+        thresholds=RegionSettings().to_dict(),
+        training_data=dataset.digest,
+        metrics={"validation": {"dice": 0.5}},
+        half=True,
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def bright(dataset: Dataset) -> Evaluation:
+    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
+    return evaluate_model(method, dataset, fit=True, running=EAGER, resamples=10)
+
+
+def at_one(dataset: Dataset, part: str, temperature: float = 1.0) -> Any:
+    """The sheet of `Brightness` on a part, made by hand."""
+    return score_archive(
+        Predictor(Brightness(), engine="eager", device="cpu", temperature=temperature),
+        dataset.archive,
+        IMAGE,
+        regions=LOOSE,
+        entries=dataset.samples(part),
+        resamples=0,
+    )
+
+
+def test_the_temperature_is_from_validation_and_not_from_what_is_scored(
+    dataset: Dataset, bright: Evaluation
+) -> None:
+    fitted = at_one(dataset, "validation").calibration["temperature"]
+    assert fitted > 2
+    assert bright.calibration.temperature == round(fitted, 4)
+    assert bright.calibration.temperature != round(
+        at_one(dataset, "test").calibration["temperature"], 4
+    )
+    of_sheet = bright.sheet.calibration
+    assert of_sheet["temperature"] == bright.calibration.temperature
+    assert of_sheet["fitted_on"] == f"validation of data set {dataset.digest[:12]}"
+    assert of_sheet["applied"]
+    assert of_sheet["fitted_on"] in bright.sheet.to_text()
+    # The maps are at the temperature, and undoing that gives what the model said.
+    tempered = at_one(dataset, "test", fitted).calibration
+    assert of_sheet["scaled"]["ece"] == pytest.approx(tempered["ece"], abs=1e-5)
+    plain = at_one(dataset, "test").calibration
+    assert of_sheet["ece"] == pytest.approx(plain["ece"], abs=1e-3)
+
+
+def test_what_is_scored_is_the_part(dataset: Dataset, bright: Evaluation) -> None:
+    assert bright.sheet.counts["half_orbits"] == len(dataset.samples("test"))
+    assert (bright.part, bright.data, bright.seed) == ("test", dataset.digest, 3)
+    assert bright.sheet.about["seed"] == 3 == simulation_seed(dataset)
+    assert dataset.digest in bright.sheet.about["data"]
+    assert "simulated" in bright.sheet.caveat
+    paths = {sample.path for sample in dataset.samples("test")}
+    assert bright.examples and {one.path for one in bright.examples} <= paths
+
+
+def test_thresholds_of_few_regions_are_warned_of(dataset: Dataset, bright: Evaluation) -> None:
+    nuclei = bright.calibration.facts["regions"]["nuclei"]
+    number = len(dataset.samples("validation"))
+    assert 0 < nuclei < FEW
+    (note,) = (note for note in bright.notes if "follow chance" in note)
+    assert f"few true regions ({nuclei}; half-orbits: {number})" in note
+    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
+    plain = evaluate_model(method, dataset, running=EAGER, resamples=0)
+    assert not any("follow chance" in note for note in plain.notes)
+    assert warn_of_few(FEW, "regions", 9, "half-orbits") == []
+
+
+def test_thresholds_are_the_best_of_validation(dataset: Dataset, bright: Evaluation) -> None:
+    chosen = bright.calibration.regions
+    f1 = bright.calibration.facts["regions"]["f1"]
+    assert chosen.minimum_area == LOOSE.minimum_area
+    assert bright.sheet.threshold == chosen.threshold
+
+    def score(regions: RegionSettings) -> float:
+        temperature = bright.calibration.temperature
+        sheet = score_archive(
+            Predictor(Brightness(), engine="eager", device="cpu", temperature=temperature),
+            dataset.archive, IMAGE, regions=regions, entries=dataset.samples("validation"),
+            resamples=0,
+        )  # fmt: skip
+        return float(sheet.score("contour", 0.25)["f1"])
+
+    assert score(chosen) == pytest.approx(f1)
+    assert f1 > 0
+    for other in (LOOSE, RegionSettings(0.6, 0.4), RegionSettings(0.8, 0.2)):
+        assert score(other) <= f1
+
+
+def test_thresholds_of_the_truth_find_all_of_it(dataset: Dataset) -> None:
+    from tests.scoring.test_score_archive import Oracle
+
+    oracle = Oracle(Path(dataset.archive), IMAGE)
+    samples = dataset.all_samples
+    fitted = fit_thresholds(oracle, samples, IMAGE, Truth.load(dataset.archive), batch=3)
+    assert (fitted.f1, fitted.regions.threshold) == (1, 1)
+    assert fitted.nuclei >= 5
+    # Nothing is better than nothing found: the settings stay.
+    dark = fit_thresholds(
+        lambda images: np.zeros_like(images), samples[:3], IMAGE, Truth.load(dataset.archive)
+    )
+    assert (dark.f1, dark.regions) == (0, RegionSettings())
+
+
+def test_calibration_on_the_scored_data_says_so(dataset: Dataset) -> None:
+    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
+    done = evaluate_model(method, dataset, calibrate_on="scored", running=EAGER, resamples=0)
+    number = len(dataset.samples("test"))
+    told = f"test of data set {dataset.digest[:12]}, {number} of them are scored"
+    assert done.sheet.calibration["fitted_on"] == told
+    # Another data set may hold in its validation part what is scored here.
+    swapped = made(
+        Path(dataset.archive).parent, "swapped", SplitRule(by="whole", part="validation")
+    )
+    other = evaluate_model(
+        method, dataset, validation=swapped, calibrate_on="validation", running=EAGER, resamples=0
+    )
+    assert other.sheet.calibration["fitted_on"].endswith(f", {number} of them are scored")
+    assert any("very half-orbits that are scored" in note for note in other.notes)
+    assert any("very half-orbits that are scored" in note for note in done.notes)
+    plain = evaluate_model(method, dataset, calibrate_on="none", running=EAGER, resamples=0)
+    assert plain.calibration.temperature == 1
+    assert plain.sheet.calibration["fitted_on"] == "the scored data"
+    assert not plain.sheet.calibration["applied"]
+    assert plain.sheet.about["temperature from"] == "nowhere: not calibrated"
+
+
+def test_a_validation_set_that_is_named_is_used_where_the_model_has_a_temperature(
+    dataset: Dataset,
+) -> None:
+    method = Method(Brightness(), "brightness", IMAGE, LOOSE, temperature=7.5)
+    kept = evaluate_model(method, dataset, running=EAGER, resamples=0)
+    assert kept.calibration.temperature == 7.5
+    anew = evaluate_model(method, dataset, validation=dataset, running=EAGER, resamples=0)
+    assert anew.calibration.temperature == round(
+        at_one(dataset, "validation").calibration["temperature"], 4
+    )
+    assert anew.calibration.fitted_on.startswith(f"validation of data set {dataset.digest[:12]}")
+
+
+def test_saved_and_used_again(dataset: Dataset, folder: Path) -> None:
+    before = load_model(folder)
+    method = open_method(folder)
+    assert method.temperature is None
+    first = evaluate_model(method, dataset, fit=True, running=EAGER, resamples=0)
+    card = save_evaluation(method, first)
+    assert card.digest != before.card.digest
+    assert card.weights == before.card.weights  # half precision and all
+    assert card.thresholds["temperature"] == first.calibration.temperature
+    assert card.metrics["validation"] == {"dice": 0.5}
+    assert card.metrics["calibration"]["data"] == dataset.digest
+    (entry,) = card.metrics["scores"]
+    assert (entry["part"], entry["data"], entry["seed"]) == ("test", dataset.digest, 3)
+    assert set(entry["regions"]) == {"0.25", "0.5"}
+    assert "unknown" in entry["statement"]
+
+    told: list[str] = []
+
+    def meter(what: str, total: int) -> Any:
+        from contextlib import nullcontext
+
+        told.append(what)
+        return nullcontext(lambda number: None)
+
+    again = open_method(folder)
+    assert again.temperature == first.calibration.temperature
+    assert again.regions == first.calibration.regions
+    second = evaluate_model(again, dataset, running=EAGER, resamples=0, meter=meter)
+    assert told == ["scoring"]  # nothing is fitted again
+    assert second.calibration.fitted_on == "the model folder"
+    assert second.sheet.calibration["fitted_on"] == "the model folder"
+    assert second.sheet.to_dict()["regions"] == first.sheet.to_dict()["regions"]
+    assert len(save_evaluation(again, second).metrics["scores"]) == 1
+    other = evaluate_model(again, dataset, part="validation", running=EAGER, resamples=0)
+    assert "the model folder was calibrated on these half-orbits" in other.notes
+    assert not any("was calibrated on" in note for note in second.notes)
+    assert len(save_evaluation(open_method(folder), other).metrics["scores"]) == 2
+    # With another calibration, earlier scores are no longer this model's.
+    plain = open_method(folder)
+    changed = evaluate_model(
+        replace(plain, regions=LOOSE), dataset, running=EAGER, resamples=0, part="train"
+    )
+    (entry,) = save_evaluation(plain, changed).metrics["scores"]
+    assert entry["part"] == "train"
+
+
+def test_a_method_without_learning_by_name(dataset: Dataset) -> None:
+    done = evaluate_model("log", dataset, fit=True, resamples=0)
+    assert done.calibration.temperature == 1
+    assert done.calibration.thresholds_on.startswith("validation")
+    # Its scales are in native pixels.
+    assert done.sheet.about["image"]["mode"] == "native"
+    assert any("mode native instead of resized" in note for note in done.notes)
+    with pytest.raises(InputError, match="no model folder"):
+        save_evaluation(open_method("log"), done)
+
+
+def test_one_hemisphere(dataset: Dataset) -> None:
+    """A data set may show one hemisphere only, to the model and to the scores."""
+    rule = SplitRule(by="hemisphere", train=1, validation=1, test=1, hemisphere="north")
+    north = made(Path(dataset.archive).parent, "north", rule)
+    (south,) = {sample.hemisphere for sample in north.samples("test")}
+    assert south == "south"
+    counted = {row.part: row.nuclei for row in north.table()}
+    everything = lambda images: np.where(images > 0, 255, 0).astype(np.uint8)  # noqa: E731
+    for part, count in (("train", counted["train"]), ("test", counted["test"])):
+        sheet = score_archive(
+            everything, north.archive, IMAGE, regions=RegionSettings(minimum_area=1),
+            entries=north.samples(part), resamples=0,
+        )  # fmt: skip
+        assert sheet.counts["nuclei"] == count
+        shown = sum(sheet.calibration["bins"]["count"])
+        whole = sum(
+            score_archive(
+                everything, north.archive, IMAGE, entries=[entry], resamples=0
+            ).calibration["bins"]["count"][0]
+            for entry in north.listing.entries
+            if entry.key in {sample.key for sample in north.samples(part)}
+        )
+        assert 0.3 < shown / whole < 0.7
+        # Nothing is found where nothing is shown.
+        assert sheet.counts["found"] > 0
+
+
+def test_the_command(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+    path = Path(dataset.archive).parent / "dataset.yaml"
+    out = tmp_path / "scores"
+    words = ["evaluate", str(folder), str(path), "--engine", "eager", "--resamples", "5"]
+    done = CliRunner().invoke(app, [*words, "--json", "--out", str(out)], catch_exceptions=False)
+    sheet = json.loads(done.stdout)
+    assert sheet["counts"]["half_orbits"] == len(dataset.samples("test"))
+    assert sheet == json.loads((out / "sheet.json").read_text())
+    assert {one.name for one in out.iterdir()} >= {"sheet.json", "sheet.txt", "scores.png"}
+    assert "half-orbits, " in done.stderr  # rate
+    saved = CliRunner().invoke(
+        app, [*words, "--calibrate-on", "validation", "--save"], catch_exceptions=False
+    )
+    digest = load_model(folder).card.digest
+    assert f"saved: {folder} has digest {digest}" in saved.stdout
+    assert f"saved as: {digest}" in saved.stdout
+
+
+def test_scores_that_cannot_be_saved_are_not_lost(dataset: Dataset, tmp_path: Path) -> None:
+    made(Path(dataset.archive).parent, "unsplit", SplitRule(by="whole", part="test"))
+    model = create_segmenter("unet", encoder="tu-mobilenetv3_small_050", pretrained="none")
+    save_model(
+        tmp_path / "model", model, image=IMAGE.to_dict(), thresholds=RegionSettings().to_dict()
+    )
+    data = Path(dataset.archive).parent / "unsplit.yaml"
+    words = ["evaluate", str(tmp_path / "model"), str(data)]
+    words += ["--engine", "eager", "--resamples", "0", "--json", "--save"]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InputError) and "not calibrated" in str(done.exception)
+    assert json.loads(done.stdout)["counts"]["half_orbits"] == len(dataset.all_samples)
+
+
+def test_wrong_use(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+    path = Path(dataset.archive).parent / "dataset.yaml"
+
+    def refused(kind: type[Exception], says: str, *words: str) -> None:
+        with pytest.raises(kind, match=says) as caught:
+            CliRunner().invoke(app, ["evaluate", *words], catch_exceptions=False)
+        assert type(caught.value) is kind
+
+    refused(InputError, "no model folder", str(tmp_path), str(path))
+    refused(InputError, "odm_unet is an architecture", "odm_unet", str(path))
+    refused(InputError, "nothing to save|no model folder", "log", str(path), "--save")
+    none = ["--save", "--calibrate-on", "none"]
+    refused(InputError, "cannot go with", str(folder), str(path), *none)
+    refused(InputError, "give train, validation, test", "log", str(path), "--part", "tset")
+    refused(InputError, "give auto", "log", str(path), "--calibrate-on", "test")
+    refused(InputError, "no such file", "log", str(tmp_path / "dataset.yaml"))
+    empty = made(Path(dataset.archive).parent, "empty", SplitRule(by="whole", part="test"))
+    with pytest.raises(OdmError, match="no labelled half-orbit for train"):
+        evaluate_model("log", empty, part="train")
+    with pytest.raises(OdmError, match="no labelled half-orbit for validation"):
+        evaluate_model("log", empty, fit=True)
+    with pytest.raises(OdmError, match=r"1 class beside the background .* and brightness 2"):
+        evaluate_model(Method(Brightness(classes=3), "brightness", IMAGE), empty)
+
+
+def test_without_a_validation_part_the_temperature_stays_one(dataset: Dataset) -> None:
+    whole = made(Path(dataset.archive).parent, "whole", SplitRule(by="whole", part="test"))
+    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
+    done = evaluate_model(method, whole, running=EAGER, resamples=0)
+    assert done.calibration.temperature == 1
+    assert any("no validation part" in note for note in done.notes)
+    fitted = evaluate_model(method, whole, validation=dataset, running=EAGER, resamples=0)
+    number = len(dataset.samples("validation"))
+    assert fitted.calibration.fitted_on == (
+        f"validation of data set {dataset.digest[:12]}, {number} of them are scored"
+    )
+    assert fitted.calibration.temperature > 1
+
+
+def test_images_that_differ_are_named() -> None:
+    assert differing_images(IMAGE, IMAGE) == ""
+    other = ImageSettings(-9.2, -7.0, "resized", 256, 512)
+    assert differing_images(IMAGE, other) == "width 256 instead of 512"

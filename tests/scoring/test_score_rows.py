@@ -1,0 +1,161 @@
+"""Scores of a catalog's rows, against those of the maps that they came from."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from odm.archive.orbit.listing import list_orbits
+from odm.archive.orbit.reader import read_orbit
+from odm.catalog.tables import read_regions, write_regions
+from odm.core.errors import InputError
+from odm.findings.measure import measure_regions
+from odm.findings.outlines import outline_mask
+from odm.findings.regions import RegionSettings, find_regions, region_rows
+from odm.images.geometry import ImageSettings
+from odm.images.spectrogram import geometry_of, read_image
+from odm.models.networks.blob import detect_blobs
+from odm.scoring.cases import Example
+from odm.scoring.score_archive import score_archive
+from odm.scoring.score_pictures import write_pictures
+from odm.scoring.score_rows import rows_by_file, score_rows
+from odm.scoring.score_sheet import ScoreSheet
+from odm.scoring.truth import Truth
+from odm.simulate.orbit.archive import simulate_orbits
+from tests.scoring.helpers import geometry, orbit_of, times
+
+IMAGES = ImageSettings(-9.2, -7.0)
+SETTINGS = RegionSettings(threshold=0.6, low_threshold=0.55)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rows")
+    simulate_orbits(folder, half_orbits=5, prevalence=0.9, seed=5, every=91, components="z")
+    return folder
+
+
+def answers(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.stack([detect_blobs(image) for image in images])
+
+
+@pytest.fixture(scope="module")
+def catalog(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Rows as a campaign would have them, written and read."""
+    rows: list[dict[str, Any]] = []
+    for entry in list_orbits(archive).entries:
+        image, orbit = read_image(entry.path, IMAGES)
+        regions = find_regions(answers(image[None])[0], geometry_of(orbit, IMAGES), SETTINGS)
+        _, found = region_rows(
+            entry.path, regions, source=f"2021/{entry.key.name}", model="m", components="z"
+        )
+        rows += found
+    path = tmp_path_factory.mktemp("catalog") / "regions.parquet"
+    write_regions(path, rows)
+    return read_regions(path).to_dict("records")
+
+
+def test_the_sheet_is_that_of_the_maps(
+    archive: Path, catalog: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    truth, entries = Truth.load(str(archive)), list_orbits(archive).entries
+    maps: list[Example] = []
+    expected = score_archive(
+        answers, archive, IMAGES, regions=SETTINGS, resamples=20, examples=maps
+    ).to_dict()
+    rows = rows_by_file(catalog)
+    examples: list[Example] = []
+    sheet = score_rows(
+        rows, entries, truth, regions=SETTINGS, resamples=20, examples=examples,
+        about={"campaign": "here"},
+    )  # fmt: skip
+    assert sheet.counts["found"] > 3
+    scored = sheet.to_dict()
+    for part in ("counts", "threshold", "alarms", "contrast", "area", "errors", "boundary"):
+        assert scored[part] == expected[part], part
+    names = ("true", "false", "missed", "precision", "recall", "f1")
+    for row, other in zip(scored["regions"], expected["regions"], strict=True):
+        assert {name: row[name] for name in names} == {name: other[name] for name in names}
+    assert scored["campaign"] == expected["campaign"]
+    assert (scored["pixels"], set(scored["calibration"])) == ([], {"regions"})
+    assert [(one.dice, one.wrong, one.pairs) for one in examples] == [
+        (one.dice, one.wrong, one.pairs) for one in maps
+    ]
+    # As text, as pictures, and from JSON again.
+    again = ScoreSheet.from_dict(scored)
+    assert "campaign: here" in again.to_text()
+    assert "Pixels" not in again.to_text()
+    assert len(write_pictures(tmp_path, again, examples)) == 2
+
+
+def test_a_higher_threshold_leaves_rows_out(archive: Path, catalog: list[dict[str, Any]]) -> None:
+    truth, entries = Truth.load(str(archive)), list_orbits(archive).entries
+    rows = rows_by_file(catalog)
+    confidences = sorted(row["confidence"] for row in catalog)
+    sheet = score_rows(
+        rows, entries, truth, regions=SETTINGS, threshold=confidences[-2], resamples=0
+    )
+    assert sheet.counts["found"] == sum(one >= confidences[-2] for one in confidences)
+
+
+def test_outlines_give_their_pixels_back() -> None:
+    """Exactly, but for holes, and for all but the largest part."""
+    rng = np.random.default_rng(3)
+    axes = geometry({30: 4.0})
+    orbit = orbit_of(axes)
+    psd = {"z": np.ones(orbit.shape)}
+    for _ in range(40):
+        import cv2
+
+        noise = cv2.GaussianBlur(rng.random((40, 60)), (0, 0), 2.5)
+        probability = np.zeros((64, 64))
+        probability[:40, :60] = noise > 0.5
+        regions = find_regions(probability, axes, RegionSettings(minimum_area=1, seed_pixels=1))
+        masks = [region.mask for region in regions]
+        for mask, row in zip(
+            masks, measure_regions(orbit, psd, masks, source="", model=""), strict=True
+        ):
+            drawn = outline_mask(row["outline"], orbit.times, orbit.frequency)
+            assert drawn is not None
+            np.testing.assert_array_equal(drawn, mask)
+    ring = np.zeros((40, 60), bool)
+    ring[5:15, 5:15] = True
+    full = ring.copy()
+    ring[8:12, 8:12] = False
+    (row,) = measure_regions(orbit, psd, [ring], source="", model="")
+    np.testing.assert_array_equal(outline_mask(row["outline"], orbit.times, orbit.frequency), full)
+
+
+def test_an_outline_of_elsewhere() -> None:
+    stamps, frequency = times(), np.arange(40) * 100.0
+
+    def at(seconds: float, hertz: float) -> list[dict[str, Any]]:
+        start = stamps[0].astype("datetime64[us]").item().replace(tzinfo=UTC)
+        return [{"time": start.fromtimestamp(start.timestamp() + seconds, UTC), "frequency": hertz}]
+
+    mask = outline_mask(at(2.1, 110.0), stamps, frequency)
+    assert mask is not None and np.argwhere(mask).tolist() == [[38, 1]]
+    assert outline_mask(at(-3.0, 100.0), stamps, frequency) is None
+    assert outline_mask(at(2.0, 4100.0), stamps, frequency) is None
+    assert outline_mask([], stamps, frequency) is None
+    # Without a zone it is UTC.
+    naive = [{"time": datetime(2021, 11, 1, 0, 0, 2, 48000), "frequency": 0.0}]
+    assert outline_mask(naive, stamps, frequency) is not None
+
+
+def test_catalogs_that_do_not_fit(archive: Path, catalog: list[dict[str, Any]]) -> None:
+    truth, entries = Truth.load(str(archive)), list_orbits(archive).entries
+    rows = rows_by_file(catalog)
+    name = next(iter(rows))
+    others = [entry for entry in entries if entry.key.name != name]
+    with pytest.raises(InputError, match="rows of 1 half-orbits that were not given"):
+        score_rows(rows, others, truth)
+    swapped = {others[0].key.name: rows[name]}
+    with pytest.raises(InputError, match="does not lie in"):
+        score_rows(swapped, entries, truth)
+    with pytest.raises(InputError, match="none of the half-orbits"):
+        score_rows({}, [], truth)
+    assert read_orbit(entries[0].path).key is not None

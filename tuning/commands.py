@@ -1,0 +1,292 @@
+"""`odm tune`: sweeps of hyperparameters, and what they found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from odm.commands.runners import Address
+from odm.commands.train import DATA, AsJson, Data
+
+if TYPE_CHECKING:
+    from tuning.folder import SweepFolder
+    from tuning.spaces import Task
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # would take [default: ...] for markup
+    help="Search hyperparameters, and report what was found.",
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Settings of every trial, such as schedule.epochs=8.",
+        show_default=False,
+    ),
+]
+SpaceFile = Annotated[Path, typer.Option(help="What is searched, in YAML: see configs/space_*.")]
+Config = Annotated[
+    Path | None, typer.Option(help="Settings of what is not searched, as of odm train.")
+]
+Trials = Annotated[int, typer.Option(help="Trials in all, those of earlier times included.", min=1)]
+Name = Annotated[
+    str | None, typer.Option(help="Of the sweep [default: by its content].", show_default=False)
+]
+Out = Annotated[Path, typer.Option(help="Folder of sweeps.")]
+Objectives = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective",
+        help="What is looked for; several times for several, of which the first decides what is "
+        "stopped early [default: region_f1, of a detector ap].",
+        show_default=False,
+    ),
+]
+Scheduler = Annotated[str, typer.Option(help="What stops trials early: asha, median or none.")]
+Grace = Annotated[int, typer.Option(help="Epochs that every trial has.", min=1)]
+Reduction = Annotated[int, typer.Option(help="Of asha: one in so many goes on.", min=2)]
+Seed = Annotated[int, typer.Option(help="Of the search.", min=0)]
+Repeats = Annotated[
+    int, typer.Option(help="Other seeds with which the best three are trained again.", min=0)
+]
+Local = Annotated[
+    bool, typer.Option("--local", help="Without Ray: one trial after the other, here.")
+]
+Workers = Annotated[int, typer.Option(help="Of a trial; above 1 each trial is a Ray Train.", min=1)]
+Cpus = Annotated[
+    int | None, typer.Option(help="Of a trial, or of each of its workers [default: 1, or a share].")
+]
+Gpus = Annotated[
+    float | None, typer.Option(help="Of a trial: 0.5 for two on one [default: 1 if there are any].")
+]
+Concurrent = Annotated[
+    int | None, typer.Option(help="Trials at once [default: as many as there is room for].")
+]
+Wait = Annotated[
+    float, typer.Option(help="Seconds that a trial waits for room before the sweep ends.", min=1)
+]
+SWEEPS = Path("sweeps")
+SPACES = {
+    task: Path(f"configs/space_{task}.yaml") for task in ("segmenter", "detector", "thresholds")
+}
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+def _own(space: Path, task: str) -> Path:
+    """The space; elsewhere than in a checkout the default is that of the code's own checkout."""
+    there = Path(__file__).resolve().parents[1] / space
+    return there if space == SPACES[task] and not space.exists() and there.exists() else space
+
+
+def _search(task: Task, example: str) -> None:
+    """Add the command that searches the settings of a task's trainings."""
+
+    @app.command(task)
+    def command(
+        overrides: Overrides = None,
+        data: Data = DATA,
+        space: SpaceFile = SPACES[task],
+        trials: Trials = 20,
+        name: Name = None,
+        out: Out = SWEEPS,
+        config: Config = None,
+        objective: Objectives = None,
+        scheduler: Scheduler = "asha",
+        grace: Grace = 1,
+        reduction: Reduction = 3,
+        seed: Seed = 0,
+        repeats: Repeats = 2,
+        local: Local = False,
+        workers: Workers = 1,
+        cpus: Cpus = None,
+        gpus: Gpus = None,
+        concurrent: Concurrent = None,
+        address: Address = None,
+        wait: Wait = 600.0,
+        json_: AsJson = False,
+    ) -> None:
+        from odm.training.settings import read_settings
+        from tuning.folder import SweepFolder
+        from tuning.spaces import SETTINGS, read_space
+        from tuning.stopping import Rule
+        from tuning.sweep import Where, plan_sweep, run_sweep
+
+        where = Where(local, workers, cpus, gpus, concurrent, address, wait)
+        sweep, dataset = plan_sweep(
+            task,
+            read_settings(config, overrides or [], SETTINGS[task]),
+            read_space(_own(space, task), task),
+            data,
+            objectives=tuple(objective or ()),
+            rule=Rule(scheduler, grace, reduction),
+            seed=seed,
+            full_epochs=read_settings(config, (), SETTINGS[task]).schedule.epochs,
+        )
+        folder = SweepFolder.of(sweep, out, name)
+        _say(f"sweep {folder.path}: {trials} trials; odm tune report shows what was found so far")
+        run_sweep(folder, sweep, dataset, trials, where, repeats=repeats, say=_say)
+        _report(folder, None, json_)
+
+    command.__doc__ = (
+        f"Search the hyperparameters of a {task}; the same command again goes on.\n\n"
+        f"Example: odm tune {task} {example}"
+    )
+
+
+_search(
+    "segmenter",
+    "--data dataset.yaml --config configs/odm_unet_small.yaml --trials 30 schedule.epochs=8",
+)
+_search(
+    "detector",
+    "--data ionograms.yaml --config configs/yolox_nano.yaml --trials 30 schedule.epochs=8 "
+    "loss.l1_epochs=2",
+)
+
+
+@app.command()
+def thresholds(
+    model: Annotated[str, typer.Argument(help="A model folder, or a shipped model by its name.")],
+    data: Data = DATA,
+    space: SpaceFile = SPACES["thresholds"],
+    trials: Trials = 100,
+    name: Name = None,
+    out: Out = SWEEPS,
+    seed: Seed = 0,
+    engine: Annotated[str, typer.Option(help="auto, eager, compile, onnx or openvino.")] = "auto",
+    save: Annotated[
+        bool, typer.Option("--save", help="Write the best into the model folder, if they gain.")
+    ] = False,
+    json_: AsJson = False,
+) -> None:
+    """Search the thresholds of a trained model on its predictions, without training.
+
+    They are chosen on the validation part: score the model on another one afterwards.
+
+    Example: odm tune thresholds runs/odm_unet_small-0123456789ab/model --data dataset.yaml --save
+    """
+    import json
+
+    from odm.core.progress import progress
+    from odm.models.shipped import model_folder, own_folder
+    from tuning.folder import SweepFolder
+    from tuning.spaces import read_space
+    from tuning.thresholds import PART, save_thresholds, search_thresholds
+
+    folder = own_folder(model) if save else model_folder(model)
+    place, found = search_thresholds(
+        folder,
+        data,
+        read_space(_own(space, "thresholds"), "thresholds"),
+        trials,
+        lambda sweep: SweepFolder.of(sweep, out, name),
+        seed=seed,
+        engine=engine,
+        meter=lambda what, total: progress(what, total, "inputs"),
+        say=_say,
+    )
+    if save and found.gains:
+        card = save_thresholds(folder, found, place.name, place.read().digest_of_data)
+        _say(f"saved: {folder} has digest {card.digest}")
+    if json_:
+        content = {"sweep": str(place.path), "own": found.own, "best": found.best}
+        print(json.dumps({**content, "thresholds": found.thresholds}, indent=2))
+        return
+    for what, scores in (("the model folder's", found.own), ("the best", found.best)):
+        shown = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
+        print(f"{what}: {shown}")
+    print(f"(on {PART}, where the best were chosen: they look better than they are)")
+    print(f"{place.path}: {found.thresholds}")
+
+
+@app.command()
+def report(
+    sweep: Annotated[Path, typer.Argument(help="Folder of a sweep, which may be running.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report [default: SWEEP/report].")
+    ] = None,
+    json_: AsJson = False,
+) -> None:
+    """Show what a sweep found: table, importance, best settings as YAML, pictures, one page.
+
+    Example: odm tune report sweeps/segmenter-0123456789ab
+    """
+    _report(_folder(sweep), out, json_)
+
+
+@app.command()
+def retrain(
+    sweep: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
+    seeds: Annotated[int, typer.Option(help="Trainings, each with its own seed.", min=1)] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of each [default: those of the sweep's --config].", min=1)
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A dataset.yaml [default: the sweep's].")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of runs [default: SWEEP/retrained].")
+    ] = None,
+    local: Local = False,
+    workers: Workers = 1,
+    cpus: Cpus = None,
+    address: Address = None,
+    json_: AsJson = False,
+) -> None:
+    """Train the best settings of a sweep at full length, with several seeds; goes on when killed.
+
+    Example: odm tune retrain sweeps/segmenter-0123456789ab --seeds 3 --epochs 40
+    """
+    import json
+    import statistics
+
+    from odm.core.errors import InputError
+    from odm.training.launch import Launch
+    from tuning.retrain import retrain_best
+
+    if local and (workers, cpus, address) != (1, None, None):
+        raise InputError("workers, CPUs and address are Ray's: not --local")
+    launch = None if local else Launch(workers, cpus, None, address)
+    rows = retrain_best(
+        _folder(sweep), seeds, epochs=epochs, data=data, out=out, launch=launch, say=_say
+    )
+    if json_:
+        print(json.dumps(rows, indent=2))
+        return
+    name = list(rows[0])[1]
+    for row in rows:
+        print(f"seed {row['seed']}: {name} {row[name]:.4f} (epoch {row['best_epoch']} of "
+              f"{row['epochs']}), {row['model']}")  # fmt: skip
+    values = [row[name] for row in rows]
+    if len(values) > 1:
+        print(f"mean {statistics.fmean(values):.4f}, standard deviation between seeds "
+              f"{statistics.stdev(values):.4f}")  # fmt: skip
+
+
+def _report(folder: SweepFolder, out: Path | None, json_: bool) -> None:
+    import json
+
+    from tuning.report import summary, text, write_report
+
+    found, files = write_report(folder, out)
+    _say(f"written to {files[0].parent}: {', '.join(path.name for path in files)}")
+    print(json.dumps(summary(found), indent=2) if json_ else text(found))
+
+
+def _folder(path: Path) -> SweepFolder:
+    from tuning.folder import SweepFolder
+
+    return SweepFolder(path.expanduser().resolve())
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
