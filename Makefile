@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 YOLOX := yolox==0.3.0
 DEMO := demo
 
-.PHONY: setup demo test test-slow check bench bench-cluster bench-rivals bench-tune model detector soak \
+.PHONY: setup demo test test-slow check house bench bench-cluster bench-rivals bench-tune model detector soak \
   clean freeze
 
 setup: $(READY)
@@ -59,6 +59,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python benchmarks/start_all.py
+
+# Lines per room, circles of imports, long signatures, docstrings: what keeps the code in order.
+house:
+	$(PYTHON) benchmarks/house.py
 
 bench: setup
 	$(BIN)/python benchmarks/reading.py

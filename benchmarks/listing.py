@@ -5,6 +5,7 @@ Goal: 10 s or less and 500 MB or less.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import tempfile
@@ -39,6 +40,7 @@ def make(folder: Path, nested: bool) -> None:
 
 def main() -> None:
     """Make the names, list them, report."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rows = []
     for nested in (False, True):
         with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ Goals: raw Z at 0.9 x the rate of the bare slice or more; Z with coordinates, ti
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -31,6 +32,7 @@ def bare_slice(path: Path) -> object:
 
 def main() -> None:
     """Simulate the two files, time, report."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)

@@ -65,8 +65,9 @@ def from_picture(
     """
     import numpy as np
 
+    from odm.archive.ionogram.base import CONVENTIONS, Ionogram
     from odm.archive.ionogram.matrix import write_matrix
-    from odm.archive.ionogram.reader import CONVENTIONS, Ionogram, check_ionogram, open_ionogram
+    from odm.archive.ionogram.reader import check_ionogram, open_ionogram
     from odm.commands.inspect_ionogram import describe_ionogram
     from odm.core.errors import ArchiveError, InputError
     from odm.datasets.labels.digitise import PlotScale, digitise_plot

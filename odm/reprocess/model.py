@@ -151,7 +151,8 @@ def load_predictor(settings: ModelSettings, threads: int = 0) -> Model:
     import torch
 
     from odm.models.folder import load_model
-    from odm.models.predictor import Predictor, find_device
+    from odm.models.networks.base import find_device
+    from odm.models.predictor import Predictor
 
     if threads:
         torch.set_num_threads(threads)

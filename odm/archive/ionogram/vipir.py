@@ -60,7 +60,7 @@ def read_vipir(path: object, data: bytes) -> Ionogram:
 
 
 def _opened(data: bytes) -> netcdf_file:
-    class Tolerant(netcdf_file):
+    class Tolerant(netcdf_file):  # type: ignore[misc]  # scipy has no types
         """A file may have an attribute ``mode``, which scipy would take for its own on closing."""
 
         def close(self) -> None:

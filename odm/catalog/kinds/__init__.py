@@ -1,19 +1,12 @@
-"""The kinds of inputs that a campaign may have, by name."""
+"""Kinds of inputs as campaigns see them: what outcomes hold and how an archive is listed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from odm.catalog.kinds.ionogram import IONOGRAMS, list_ionogram_inputs
-from odm.catalog.kinds.orbit import ORBITS, list_orbit_inputs
 from odm.catalog.outcomes import OutcomeKind
 from odm.catalog.selection import Listing
-from odm.core.errors import InputError
+from odm.core.kinds import KINDS
 
-_KNOWN: dict[str, tuple[OutcomeKind, Callable[[str], Listing]]] = {
-    ORBITS.name: (ORBITS, list_orbit_inputs),
-    IONOGRAMS.name: (IONOGRAMS, list_ionogram_inputs),
-}
+__all__ = ["kind_of", "list_inputs"]
 
 
 def kind_of(name: str) -> OutcomeKind:
@@ -22,7 +15,8 @@ def kind_of(name: str) -> OutcomeKind:
     Raises:
         InputError: this version knows none of that name.
     """
-    return _known(name)[0]
+    kind: OutcomeKind = KINDS.find(name).load("outcome")
+    return kind
 
 
 def list_inputs(name: str, archive: str) -> Listing:
@@ -32,10 +26,5 @@ def list_inputs(name: str, archive: str) -> Listing:
         InputError: no such kind, no such folder, or nothing of this kind in it.
         TransientError: the store does not answer.
     """
-    return _known(name)[1](archive)
-
-
-def _known(name: str) -> tuple[OutcomeKind, Callable[[str], Listing]]:
-    if name not in _KNOWN:
-        raise InputError(f"a campaign of {name}, which this version of odm does not know")
-    return _KNOWN[name]
+    listing: Listing = KINDS.find(name).load("list")(archive)
+    return listing

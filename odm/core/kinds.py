@@ -1,0 +1,127 @@
+"""What each room offers for each kind of input and for each training task, by import path.
+
+A campaign, a data set, a training and a report pass through the same code whatever their inputs
+are. Where that code needs something of one kind (how its archive is listed, what its outcomes
+hold, how it is drawn), it asks the entry of that kind here for the part by its role. Parts are
+import paths, ``module:attribute``, and are loaded when first asked for: so no room imports one
+above it, and listing an archive never imports torch. Another kind is one entry, and one module in
+each room that its roles name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Generic, TypeVar
+
+from odm.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name, and the parts that rooms offer for it.
+
+    Attributes:
+        name: as on the command line and in files.
+        parts: import path, ``module:attribute``, by role.
+    """
+
+    name: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self, role: str) -> Any:
+        """The part of a role.
+
+        Raises:
+            InputError: there is none of that role.
+        """
+        if role not in self.parts:
+            raise InputError(f"{self.name} have no {role}")
+        module, _, attribute = self.parts[role].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def has(self, role: str) -> bool:
+        """Whether there is a part of that role."""
+        return role in self.parts
+
+
+@dataclass(frozen=True)
+class Kind(Entry):
+    """A kind of input.
+
+    Attributes:
+        input: what one is called.
+        inputs: what several are called.
+        findings: what is found in them.
+    """
+
+    input: str = ""
+    inputs: str = ""
+    findings: str = ""
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+class Registry(Generic[AnyEntry]):
+    """Entries by name."""
+
+    def __init__(self, what: str, *entries: AnyEntry) -> None:
+        self.what = what
+        self._entries = {entry.name: entry for entry in entries}
+
+    def __iter__(self) -> Iterator[AnyEntry]:
+        return iter(self._entries.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def find(self, name: str) -> AnyEntry:
+        """The entry of a name.
+
+        Raises:
+            InputError: this version knows none of that name.
+        """
+        if name not in self._entries:
+            known = ", ".join(self._entries)
+            raise InputError(f"unknown {self.what} {name!r}: this version of odm knows {known}")
+        return self._entries[name]
+
+    @contextmanager
+    def added(self, entry: AnyEntry) -> Iterator[AnyEntry]:
+        """Know one more entry within the context."""
+        before = dict(self._entries)
+        self._entries[entry.name] = entry
+        try:
+            yield entry
+        finally:
+            self._entries = before
+
+
+ORBITS = Kind(
+    "orbits",
+    input="half-orbit",
+    inputs="half-orbits",
+    findings="regions",
+    parts={
+        "outcome": "odm.catalog.kinds.orbit:ORBITS",
+        "list": "odm.catalog.kinds.orbit:list_orbit_inputs",
+    },
+)
+IONOGRAMS = Kind(
+    "ionograms",
+    input="ionogram",
+    inputs="ionograms",
+    findings="layers",
+    parts={
+        "outcome": "odm.catalog.kinds.ionogram:IONOGRAMS",
+        "list": "odm.catalog.kinds.ionogram:list_ionogram_inputs",
+    },
+)
+KINDS = Registry("kind of input", ORBITS, IONOGRAMS)
+
+SEGMENTER = Entry("segmenter")
+DETECTOR = Entry("detector")
+TASKS = Registry("training task", SEGMENTER, DETECTOR)
