@@ -99,7 +99,7 @@ class TensorBoard:
     def __call__(self, report: Report) -> None:
         """Write a report down."""
         if report.kind == "begin":
-            self._writer = self._open(report.step + 1)
+            self._writer = self._open(report.step + 1)  # type: ignore[no-untyped-call]  # tensorboard has no types
         if report.kind in ("steps", "epoch"):
             group = "steps/" if report.kind == "steps" else ""
             for name, value in _told(report):
