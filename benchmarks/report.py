@@ -22,7 +22,7 @@ from common import report
 
 from odm.archive.orbit.reader import read_orbit, valid_amplitude
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
-from odm.catalog.kinds.orbit import ORBITS, decimated_track, list_orbit_inputs
+from odm.catalog.orbit.inputs import ORBITS, decimated_track, list_orbit_inputs
 from odm.catalog.outcomes import Input
 from odm.report.orbit.crops import OrbitPictures
 from odm.report.orbit.report import write_report

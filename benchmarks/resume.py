@@ -22,7 +22,7 @@ from common import report
 
 from odm.archive.orbit.listing import list_orbits
 from odm.catalog.campaign import CampaignCard, open_campaign
-from odm.catalog.kinds.orbit import ORBITS, list_orbit_inputs
+from odm.catalog.orbit.inputs import ORBITS, list_orbit_inputs
 from odm.catalog.outcomes import outcome_table
 from odm.simulate.orbit.groundtrack import first_half, following
 
@@ -32,7 +32,7 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" else None)
 began = time.monotonic()
 from odm.catalog.campaign import load_campaign
-from odm.catalog.kinds.orbit import list_orbit_inputs
+from odm.catalog.orbit.inputs import list_orbit_inputs
 from odm.catalog.selection import LEDGER_COLUMNS, Wish, select
 campaign = load_campaign(sys.argv[1])
 listing = list_orbit_inputs(campaign.card.archive)

@@ -192,7 +192,7 @@ def measure_tasks() -> float:
 def measure_outcomes() -> tuple[float, float]:
     """CPU seconds of the driver for an outcome, of half-orbits with regions and without: each sent
     alone, as it once was, and in blocks of a batch."""
-    from odm.catalog.kinds.orbit import list_orbit_inputs
+    from odm.catalog.orbit.inputs import list_orbit_inputs
     from odm.findings.regions import RegionSettings
     from odm.images.geometry import ImageSettings
     from odm.reprocess.stages.orbit import Draft, OrbitStages

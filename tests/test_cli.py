@@ -52,8 +52,8 @@ def test_the_lower_floors_load_neither_torch_nor_ray() -> None:
     code = (
         "import sys, odm, odm.archive, odm.images, odm.simulate, odm.catalog, pkgutil, importlib\n"
         "for room in (odm.archive, odm.images, odm.simulate, odm.catalog):\n"
-        "    for module in pkgutil.iter_modules(room.__path__):\n"
-        "        importlib.import_module(f'{room.__name__}.{module.name}')\n"
+        "    for module in pkgutil.walk_packages(room.__path__, room.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
         "import odm.cli\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} "
         "& {'torch', 'torchvision', 'ray', 'albumentations', 'matplotlib'}))\n"

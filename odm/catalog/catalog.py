@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from odm.catalog.campaign import Campaign, check_one_model
+from odm.catalog.orbit.regions import catalog_metadata
 from odm.catalog.outcomes import DETECTED, OutcomeKind, union
-from odm.catalog.tables import catalog_metadata
 from odm.core.errors import InputError
 from odm.core.files import local_path, make_folder, without_options, write_bytes, write_table
 from odm.core.statement import SIMULATED_DATA

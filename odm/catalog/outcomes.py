@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from odm.catalog.tables import field
+from odm.catalog.fields import field
 
 DETECTED, CLEAR, QUARANTINED = "detected", "clear", "quarantined"
 STATUSES = (DETECTED, CLEAR, QUARANTINED)

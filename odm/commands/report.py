@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from odm.catalog.context import Index
+    from odm.catalog.activity import Index
 
 
 def report(
@@ -48,8 +48,8 @@ def report(
     Example: odm report campaign --out report --kp kp.csv
     """
     from odm.catalog.campaign import load_campaign
+    from odm.catalog.ionogram.inputs import IONOGRAMS
     from odm.catalog.kinds import kind_of
-    from odm.catalog.kinds.ionogram import IONOGRAMS
     from odm.report.ionogram.report import write_ionogram_report
     from odm.report.orbit.report import to_json, write_report
     from odm.report.shared.options import ReportOptions
@@ -91,7 +91,7 @@ def _context(paths: dict[str, str | None]) -> tuple[list[Index], dict[str, str]]
     """Indices of activity, and the digests of their files."""
     import hashlib
 
-    from odm.catalog.context import read_index
+    from odm.catalog.activity import read_index
     from odm.core.files import read_bytes
 
     given = {name: path for name, path in paths.items() if path is not None}

@@ -40,8 +40,8 @@ def score(
     Example: odm score campaign --truth archive/truth.parquet --out scores
     """
     from odm.catalog.campaign import load_campaign
+    from odm.catalog.ionogram.inputs import IONOGRAMS
     from odm.catalog.kinds import kind_of
-    from odm.catalog.kinds.ionogram import IONOGRAMS
 
     one = load_campaign(campaign)
     if kind_of(one.card.kind) is IONOGRAMS:

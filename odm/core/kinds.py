@@ -106,8 +106,8 @@ ORBITS = Kind(
     inputs="half-orbits",
     findings="regions",
     parts={
-        "outcome": "odm.catalog.kinds.orbit:ORBITS",
-        "list": "odm.catalog.kinds.orbit:list_orbit_inputs",
+        "outcome": "odm.catalog.orbit.inputs:ORBITS",
+        "list": "odm.catalog.orbit.inputs:list_orbit_inputs",
     },
 )
 IONOGRAMS = Kind(
@@ -116,8 +116,8 @@ IONOGRAMS = Kind(
     inputs="ionograms",
     findings="layers",
     parts={
-        "outcome": "odm.catalog.kinds.ionogram:IONOGRAMS",
-        "list": "odm.catalog.kinds.ionogram:list_ionogram_inputs",
+        "outcome": "odm.catalog.ionogram.inputs:IONOGRAMS",
+        "list": "odm.catalog.ionogram.inputs:list_ionogram_inputs",
     },
 )
 KINDS = Registry("kind of input", ORBITS, IONOGRAMS)

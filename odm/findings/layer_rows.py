@@ -76,7 +76,7 @@ def layer_rows(
     source: str,
     model: str,
 ) -> list[dict[str, Any]]:
-    """Rows of `odm.catalog.layer_tables.LAYER_SCHEMA`, in the order of the layers.
+    """Rows of `odm.catalog.ionogram.layers.LAYER_SCHEMA`, in the order of the layers.
 
     Args:
         layers: by falling confidence.

@@ -46,7 +46,7 @@ def score_rows(
     """Score the rows of a catalog against what is true.
 
     Args:
-        rows: by file name (see `rows_by_file`), with all columns of `odm.catalog.tables`.
+        rows: by file name (see `rows_by_file`), with all columns of `odm.catalog.orbit.regions`.
         entries: the half-orbits that were searched: of these, one without rows is clear.
         truth: labels; entries that they do not know are left out.
         regions: as the catalog was searched with, for what counts as a true region.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import shapely
 
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
-from odm.catalog.kinds.orbit import ORBITS
+from odm.catalog.orbit.inputs import ORBITS
 from odm.catalog.outcomes import Input, outcome_table
 
 START = pd.Timestamp("2021-11-01", tz="UTC")

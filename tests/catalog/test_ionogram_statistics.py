@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from odm.catalog.context import Index
-from odm.catalog.ionogram_statistics import edges_or_boxes, layer_statistics
+from odm.catalog.activity import Index
+from odm.catalog.ionogram.statistics import edges_or_boxes, layer_statistics
 
 
 def times(*hours: float) -> list[pd.Timestamp]:

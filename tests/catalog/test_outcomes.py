@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from odm.catalog.kinds.orbit import ORBITS
+from odm.catalog.orbit.inputs import ORBITS
 from odm.catalog.outcomes import row_digest, union
 from odm.catalog.parts import compact, list_parts, read_outcomes, write_part
 from odm.catalog.selection import (

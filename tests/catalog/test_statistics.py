@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from odm.catalog.context import read_index
-from odm.catalog.counting import binned
-from odm.catalog.flown import COLUMNS, Flown, flown_of
-from odm.catalog.statistics import exposure, orbit_statistics
+from odm.catalog.activity import read_index
+from odm.catalog.bins import binned
+from odm.catalog.orbit.flown import COLUMNS, Flown, flown_of
+from odm.catalog.orbit.statistics import exposure, orbit_statistics
 from odm.core.errors import InputError
 from tests.report.flights import START, campaign, outcome, paper_year, region, track
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from odm.archive.orbit.reader import read_orbit
-from odm.catalog.tables import REGION_SCHEMA, read_regions, write_regions
+from odm.catalog.orbit.regions import REGION_SCHEMA, read_regions, write_regions
 from odm.findings.measure import measure_regions
 from tests.lookalike import START, contents, write
 

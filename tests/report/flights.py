@@ -12,7 +12,7 @@ import pyarrow as pa
 import shapely
 
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
-from odm.catalog.kinds.orbit import ORBITS
+from odm.catalog.orbit.inputs import ORBITS
 from odm.catalog.outcomes import Input, outcome_table
 
 START = pd.Timestamp("2021-11-01", tz="UTC")
@@ -169,7 +169,7 @@ def paper_year(folder: Path, seed: int = 0) -> Campaign:
 def real_campaign(folder: Path, number: int = 6) -> Campaign:
     """Files, every other one with a bright spot, and a campaign that found the spots."""
     from odm.archive.orbit.reader import read_orbit, valid_amplitude
-    from odm.catalog.kinds.orbit import decimated_track, list_orbit_inputs
+    from odm.catalog.orbit.inputs import decimated_track, list_orbit_inputs
     from odm.findings.measure import measure_regions
     from tests.reprocess.small import ROWS, write_archive
 

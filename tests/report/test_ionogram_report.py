@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from odm.archive.ionogram.key import IonogramKey
 from odm.archive.ionogram.reader import open_ionogram
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
-from odm.catalog.kinds.ionogram import IONOGRAMS, key_columns, list_ionogram_inputs
+from odm.catalog.ionogram.inputs import IONOGRAMS, key_columns, list_ionogram_inputs
 from odm.catalog.outcomes import Input, outcome_table
 from odm.cli import app
 from odm.core.errors import InputError

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from odm.archive.ionogram.reader import open_ionogram
 from odm.catalog.campaign import Campaign, open_campaign
-from odm.catalog.kinds.ionogram import IONOGRAMS
+from odm.catalog.ionogram.inputs import IONOGRAMS
 from odm.cli import app
 from odm.core.errors import InputError, OdmError
 from odm.datasets.labels.layers import load_layer_labels, physical_boxes

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from odm.catalog.flown import COLUMNS, flown_of
+from odm.catalog.orbit.flown import COLUMNS, flown_of
 from odm.report.orbit.report import write_report
 from odm.report.review.importing import import_review
 from odm.report.review.marks import read_marks

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from odm.catalog.flown import COLUMNS, flown_of
+from odm.catalog.orbit.flown import COLUMNS, flown_of
 from odm.cli import app
 from odm.core.errors import InputError
 from odm.report.orbit.report import write_report
@@ -174,7 +174,7 @@ def test_comparison(tmp_path: Path) -> None:
     assert data["columns"]["categories"]["side"]["codes"] == [0, 1, 3, 2]
     assert data["columns"]["orbit"] == [0, 1, 3, 1] and data["columns"]["other"][3]
     assert [one["stratum"] for one in data["queue"]].count("uncertain") == 3
-    sides = sides_of(*(flown_of(one.outcomes(COLUMNS)).found for one in (a, b)))
+    sides = sides_of(*(flown_of(one.outcomes(COLUMNS)).tables for one in (a, b)))
     assert sides.of_a.tolist() == [BOTH, ONLY_A, UNSEARCHED]
     assert sides.disagreeing == {"CSES_01_EFD_3_000020"}
 
@@ -195,7 +195,7 @@ def test_queue_covers_every_searched_half_orbit(tmp_path: Path) -> None:
     """Each is in one stratum; the uncertain are the least sure; samples are random but the same."""
     tables = [outcome(n, region(n, confidence=0.5 + n / 100)) for n in range(1, 21)]
     tables += [outcome(n) for n in range(21, 61)] + [outcome(61, reason="empty")]
-    flown = flown_of(campaign(tmp_path, tables).outcomes(COLUMNS)).found
+    flown = flown_of(campaign(tmp_path, tables).outcomes(COLUMNS)).tables
     queue = review_queue(flown, disagreeing=[19, 30], each=5, seed=1)
     assert {name: one["inputs"] for name, one in queue.population.items()} == {
         "uncertain": 5, "disagreement": 2, "detected": 14, "clear": 39,

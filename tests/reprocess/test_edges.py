@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from odm.catalog.campaign import load_campaign
-from odm.catalog.layer_tables import EDGE_FIELDS
+from odm.catalog.ionogram.layers import EDGE_FIELDS
 from odm.core.errors import InputError
 from odm.findings.edges.find import EdgeSettings
 from odm.findings.edges.rows import edge_columns, edge_rows, edges_found

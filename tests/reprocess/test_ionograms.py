@@ -16,7 +16,7 @@ import pytest
 
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
-from odm.catalog.kinds.ionogram import IONOGRAMS
+from odm.catalog.ionogram.inputs import IONOGRAMS
 from odm.catalog.selection import Wish
 from odm.core.errors import InputError
 from odm.models.shipped import SHIPPED, shipped_model

@@ -303,7 +303,7 @@ def test_cases_are_ranked(archive: Path, native: ImageSettings) -> None:
 
 
 def test_rows_are_the_catalogs(archive: Path, native: ImageSettings) -> None:
-    from odm.catalog.tables import REGION_SCHEMA
+    from odm.catalog.orbit.regions import REGION_SCHEMA
 
     oracle = Oracle(archive, native)
     for entry in list_orbits(archive).entries:

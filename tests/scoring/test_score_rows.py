@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from odm.archive.orbit.listing import list_orbits
 from odm.archive.orbit.reader import read_orbit
-from odm.catalog.tables import read_regions, write_regions
+from odm.catalog.orbit.regions import read_regions, write_regions
 from odm.core.errors import InputError
 from odm.findings.measure import measure_regions
 from odm.findings.outlines import outline_mask

@@ -10,7 +10,7 @@ import pytest
 
 from odm.archive.orbit.key import OrbitKey
 from odm.archive.orbit.reader import read_orbit
-from odm.catalog.tables import REGION_SCHEMA
+from odm.catalog.orbit.regions import REGION_SCHEMA
 from odm.core.errors import InputError
 from odm.simulate.orbit.archive import simulate_orbits
 

@@ -64,7 +64,7 @@ def edges_found(
 
 
 def edge_columns(edge: LayerEdge, *, inverted: Inverted | None) -> dict[str, Any]:
-    """The columns `odm.catalog.layer_tables.EDGE_FIELDS` of one layer.
+    """The columns `odm.catalog.ionogram.layers.EDGE_FIELDS` of one layer.
 
     Rounded far below their errors, so that the last bits of a processor's arithmetic are not a
     difference between two campaigns.

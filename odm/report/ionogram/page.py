@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from odm.catalog.activity import utc
 from odm.catalog.campaign import Campaign
-from odm.catalog.context import utc
-from odm.catalog.found import Found
+from odm.catalog.findings import CampaignTables
 from odm.report.ionogram.pictures import gather_ionograms
 from odm.report.orbit.gather import Pictures
 from odm.report.orbit.page_data import category, flag_bits, rounded, side_category
@@ -79,7 +79,7 @@ _SHOWN = {
 def ionogram_page(
     out: str,
     campaign: Campaign,
-    found: Found,
+    found: CampaignTables,
     digest: str,
     *,
     options: ReportOptions,
@@ -118,7 +118,7 @@ def ionogram_page(
     )  # fmt: skip
 
 
-def _notes(found: Found, undated: int) -> list[str]:
+def _notes(found: CampaignTables, undated: int) -> list[str]:
     boxes = int((~found.findings["has_edge"]).sum())
     facts = (
         (boxes, f"of {len(found.findings)} layers have no leading edge: their box stands in."),

@@ -9,15 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from odm.catalog.campaign import Campaign
-from odm.catalog.flown import flattened, frame
-from odm.catalog.found import Found
-from odm.catalog.ionogram_statistics import (
+from odm.catalog.findings import CampaignTables, flattened, frame
+from odm.catalog.ionogram.inputs import IONOGRAMS
+from odm.catalog.ionogram.statistics import (
     EDGE_VALUES,
     edges_or_boxes,
     layer_names,
     layer_statistics,
 )
-from odm.catalog.kinds.ionogram import IONOGRAMS
 from odm.catalog.outcomes import QUARANTINED
 from odm.core.files import as_local, join, make_folder, write_bytes
 from odm.report.ionogram.figures import comparison, edges, occurrence
@@ -105,7 +104,7 @@ def write_ionogram_report(
     return Written(files, [*page.notes, *removed], sheet, summary)
 
 
-def found_layers(outcomes: pa.Table) -> Found:
+def found_layers(outcomes: pa.Table) -> CampaignTables:
     """Layers, with edges or what stands in, ``has_edge`` and ``hour`` (UTC); and ionograms."""
     if not outcomes.num_rows:
         outcomes = IONOGRAMS.schema.empty_table()
@@ -113,11 +112,11 @@ def found_layers(outcomes: pa.Table) -> Found:
     found, owner = flattened(outcomes["findings"])
     layers = edges_or_boxes(frame(found, [field.name for field in IONOGRAMS.finding]))
     layers["hour"] = layers["time"].dt.hour + layers["time"].dt.minute / 60
-    return Found(IONOGRAMS, layers, ionograms, owner)
+    return CampaignTables(IONOGRAMS, layers, ionograms, owner)
 
 
 def _beside(
-    campaign: Campaign, against: Campaign, found: Found, names: Sequence[str]
+    campaign: Campaign, against: Campaign, found: CampaignTables, names: Sequence[str]
 ) -> tuple[Against, dict[str, Any]]:
     """The campaign that this one is compared with, and what changed."""
     outcomes = against.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
@@ -133,7 +132,7 @@ def _edge_only(layers: pd.DataFrame) -> dict[str, Any]:
     return {name: layers[name].where(layers["has_edge"]) for name in EDGE_VALUES}
 
 
-def _shifts(found: tuple[Found, Found], sides: Sides) -> dict[str, Any]:
+def _shifts(found: tuple[CampaignTables, CampaignTables], sides: Sides) -> dict[str, Any]:
     """How much the edges of layers that both have differ: quartiles of b less a."""
     facts: dict[str, Any] = {}
     a = found[0].findings.iloc[sides.pairs[:, 0]].reset_index(drop=True)

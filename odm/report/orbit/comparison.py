@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odm.catalog.campaign import Campaign
-from odm.catalog.counting import Counter
-from odm.catalog.flown import Flown
-from odm.catalog.statistics import HEMISPHERES, LATITUDE_EDGES, SEASONS
+from odm.catalog.orbit.counting import Counter
+from odm.catalog.orbit.flown import Flown
+from odm.catalog.orbit.statistics import HEMISPHERES, LATITUDE_EDGES, SEASONS
 from odm.images.pictures.figure import new_figure
 from odm.report.orbit.worldmap import draw_world, miller
 from odm.report.shared.sides import (
@@ -47,7 +47,7 @@ def orbit_comparison(
     counter = Counter(flown[0], resamples)
     compared = (sides.of_a == BOTH) | (sides.of_a == ONLY_A)
     more = {"share_of_a_in_b": counter.share(sides.of_a == BOTH, compared)}
-    found = (flown[0].found, flown[1].found)
+    found = (flown[0].tables, flown[1].tables)
     return comparison_sheet(campaigns, found, sides, _WHERE, more)
 
 
@@ -56,7 +56,7 @@ def comparison_figure(flown: tuple[Flown, Flown], sides: Sides) -> Figure:
     figure = new_figure(7.5, 5.2)
     axes = figure.add_subplot()
     draw_world(axes)
-    for side, table in enumerate(by_side((flown[0].found, flown[1].found), sides)):
+    for side, table in enumerate(by_side((flown[0].tables, flown[1].tables), sides)):
         colour, marker = STYLE[side]
         latitude = np.clip(table["latitude"].to_numpy(float), -85, 85)
         axes.scatter(

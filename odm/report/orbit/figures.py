@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odm.archive.orbit.key import ORBITS_PER_CYCLE
-from odm.catalog.counting import RATE_PER_S, binned
-from odm.catalog.flown import Flown
-from odm.catalog.statistics import SEASONS
+from odm.catalog.bins import binned
+from odm.catalog.orbit.counting import RATE_PER_S
+from odm.catalog.orbit.flown import Flown
+from odm.catalog.orbit.statistics import SEASONS
 from odm.core.files import join
 from odm.images.pictures.figure import new_figure, write_figure
 from odm.report.orbit.worldmap import draw_world, miller
@@ -42,7 +43,7 @@ def draw_figures(folder: str, flown: Flown, sheet: Sheet, caption: str) -> list[
     Args:
         folder: where.
         flown: the campaign.
-        sheet: its `odm.catalog.statistics.orbit_statistics`.
+        sheet: its `odm.catalog.orbit.statistics.orbit_statistics`.
         caption: what stands under each: campaign, model, statement.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from odm.catalog.campaign import Campaign
-from odm.catalog.flown import Flown
+from odm.catalog.orbit.flown import Flown
 from odm.core.progress import progress
 from odm.report.orbit.gather import INSIDE, Pictures, Wanted, gather
 from odm.report.orbit.page_data import region_columns
@@ -48,7 +48,7 @@ def orbit_page(
         other: the campaign that it is compared with.
         against: what the two share.
     """
-    found = flown.found
+    found = flown.tables
     rows = rows_of(found, against)
     outlines: Any = flown.outlines
     if other is not None and against is not None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odm.catalog.context import utc
-from odm.catalog.statistics import DIRECTIONS, HEMISPHERES, SEASONS
+from odm.catalog.activity import utc
+from odm.catalog.orbit.statistics import DIRECTIONS, HEMISPHERES, SEASONS
 from odm.report.shared.sides import SIDES
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def region_columns(regions: pd.DataFrame, sides: Sequence[int] | None = None) ->
     """Regions as columns for the page.
 
     Args:
-        regions: as `odm.catalog.flown.Flown.regions`.
+        regions: as `odm.catalog.orbit.flown.Flown.regions`.
         sides: per region, an index into `odm.report.shared.sides.SIDES`, where two are compared.
     """
     numbers = {name: rounded(regions[name].to_numpy(float), digits)

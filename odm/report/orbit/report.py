@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from odm.catalog.campaign import Campaign
-from odm.catalog.flown import COLUMNS, Flown, flown_of
-from odm.catalog.kinds.orbit import ORBITS
+from odm.catalog.orbit.flown import COLUMNS, Flown, flown_of
+from odm.catalog.orbit.inputs import ORBITS
+from odm.catalog.orbit.statistics import exposure, orbit_statistics
 from odm.catalog.outcomes import QUARANTINED, OutcomeKind
-from odm.catalog.statistics import exposure, orbit_statistics
 from odm.core.errors import InputError, OdmError
 from odm.core.files import as_local, join, make_folder, write_bytes
 from odm.report.orbit.comparison import comparison_figure, orbit_comparison
@@ -63,8 +63,8 @@ def write_report(
     if against is not None:
         others = _read(against)
         other = flown_of(others)
-        sides = sides_of(flown.found, other.found)
-        compared = Against(other.found, sides, fingerprint(others))
+        sides = sides_of(flown.tables, other.tables)
+        compared = Against(other.tables, sides, fingerprint(others))
         sheet["comparison"] = orbit_comparison(
             (campaign, against), (flown, other), sides, chosen.resamples
         )

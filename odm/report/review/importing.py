@@ -14,7 +14,7 @@ from typing import Any
 
 from odm.catalog.campaign import Campaign
 from odm.catalog.compare import match
-from odm.catalog.found import finding_ids
+from odm.catalog.findings import finding_ids
 from odm.catalog.kinds import kind_of
 from odm.catalog.outcomes import QUARANTINED
 from odm.core.errors import InputError, OdmError
@@ -217,8 +217,8 @@ def _judge(seen: _Looked, marks: Marks) -> Judged | None:
 
 
 def _writer(campaign: Campaign, against: Campaign | None) -> Writer:
-    from odm.catalog.ionogram_statistics import layer_names
-    from odm.catalog.kinds.ionogram import IONOGRAMS
+    from odm.catalog.ionogram.inputs import IONOGRAMS
+    from odm.catalog.ionogram.statistics import layer_names
     from odm.report.review.boxes import write_layers
     from odm.report.review.masks import write_masks
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from odm.catalog.context import Index
+from odm.catalog.activity import Index
 
 
 @dataclass(frozen=True)

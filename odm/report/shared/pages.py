@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.catalog.campaign import Campaign
-from odm.catalog.found import Found
+from odm.catalog.findings import CampaignTables
 from odm.catalog.outcomes import QUARANTINED
 from odm.core.files import exists
 from odm.report.orbit.gather import Pictures
@@ -40,7 +40,7 @@ class Page:
 class Against:
     """The campaign that a page compares with: what it found, what is shared, its outcomes."""
 
-    found: Found
+    found: CampaignTables
     sides: Sides
     fingerprint: str
 
@@ -66,7 +66,7 @@ class Rows:
     sides: list[int] | None = None
 
 
-def rows_of(found: Found, against: Against | None) -> Rows:
+def rows_of(found: CampaignTables, against: Against | None) -> Rows:
     """The rows of a page."""
     identities, sources = (found.inputs[name].tolist() for name in ("identity", "source"))
     if against is None:
@@ -89,7 +89,7 @@ def rows_of(found: Found, against: Against | None) -> Rows:
 
 def page_of(
     campaign: Campaign,
-    found: Found,
+    found: CampaignTables,
     digest: str,
     rows: Rows,
     queue: Queue,
@@ -154,7 +154,7 @@ def page_of(
     return Page(f"{name}: report", data, pictures, notes)
 
 
-def disagreeing(found: Found, against: Against | None) -> list[int]:
+def disagreeing(found: CampaignTables, against: Against | None) -> list[int]:
     """Rows of inputs in which the two campaigns found different things."""
     names = against.sides.disagreeing if against else frozenset[str]()
     return np.flatnonzero(found.inputs["identity"].isin(names)).tolist()
@@ -169,7 +169,9 @@ def why_no_picture(options: ReportOptions, archive: str) -> str:
     return ""
 
 
-def _notes(found: Found, why: str, problems: Sequence[str], others: Sequence[str]) -> list[str]:
+def _notes(
+    found: CampaignTables, why: str, problems: Sequence[str], others: Sequence[str]
+) -> list[str]:
     """What a reader should know: what is missing, and why."""
     inputs = found.kind.inputs
     total = len(found.inputs)

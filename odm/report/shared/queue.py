@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.catalog.found import Found
+from odm.catalog.findings import CampaignTables
 from odm.catalog.outcomes import CLEAR, DETECTED
 
 UNCERTAIN, DISAGREEMENT = "uncertain", "disagreement"
@@ -25,7 +25,7 @@ class Queue:
     """What to look at.
 
     Attributes:
-        inputs: rows of `Found.inputs`, in the order to look at them.
+        inputs: rows of `CampaignTables.inputs`, in the order to look at them.
         strata: the stratum of each.
         population: stratum → ``inputs`` and ``findings`` in it, in the campaign.
     """
@@ -36,7 +36,7 @@ class Queue:
 
 
 def review_queue(
-    found: Found, disagreeing: Collection[int] = (), each: int = 15, seed: int = 0
+    found: CampaignTables, disagreeing: Collection[int] = (), each: int = 15, seed: int = 0
 ) -> Queue:
     """Draw a queue.
 

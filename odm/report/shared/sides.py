@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from odm.catalog.bins import bin_names, binned
 from odm.catalog.campaign import Campaign
 from odm.catalog.compare import ABSENT, match
-from odm.catalog.counting import bin_names, binned
-from odm.catalog.found import Found
+from odm.catalog.findings import CampaignTables
 from odm.catalog.outcomes import QUARANTINED
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Sides:
     statuses: Tally[tuple[str, str]]
 
 
-def sides_of(a: Found, b: Found) -> Sides:
+def sides_of(a: CampaignTables, b: CampaignTables) -> Sides:
     """Match the findings of two campaigns of one kind, input by input, as `odm diff` does."""
     status_a, status_b = (
         dict(zip(one.inputs["identity"], one.inputs["status"], strict=True)) for one in (a, b)
@@ -119,7 +119,7 @@ class Where:
         ]
 
 
-def by_side(found: tuple[Found, Found], sides: Sides) -> tuple[Any, Any, Any]:
+def by_side(found: tuple[CampaignTables, CampaignTables], sides: Sides) -> tuple[Any, Any, Any]:
     """Findings of both (as a has them), of only a, and of only b."""
     a, b = found[0].findings, found[1].findings
     return a[sides.of_a == BOTH], a[sides.of_a == ONLY_A], b.iloc[sides.only_b]
@@ -127,7 +127,7 @@ def by_side(found: tuple[Found, Found], sides: Sides) -> tuple[Any, Any, Any]:
 
 def comparison_sheet(
     campaigns: tuple[Campaign, Campaign],
-    found: tuple[Found, Found],
+    found: tuple[CampaignTables, CampaignTables],
     sides: Sides,
     where: Sequence[Where],
     more: Mapping[str, Any],
@@ -169,7 +169,7 @@ def comparison_sheet(
     }
 
 
-def _boxes(found: Found) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+def _boxes(found: CampaignTables) -> dict[str, list[tuple[int, dict[str, Any]]]]:
     kind = found.kind
     names = [*dict.fromkeys(n for low, high, _ in kind.box for n in (low, high)), *kind.same]
     boxes: dict[str, list[tuple[int, dict[str, Any]]]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from odm.archive.ionogram.reader import open_ionogram
-from odm.catalog.kinds.ionogram import IONOGRAMS
+from odm.catalog.ionogram.inputs import IONOGRAMS
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
 from odm.core.errors import ArchiveError
 from odm.core.threads import one_thread

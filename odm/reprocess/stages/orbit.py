@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from odm.archive.orbit.reader import Orbit
-from odm.catalog.kinds.orbit import ORBITS, decimated_track
+from odm.catalog.orbit.inputs import ORBITS, decimated_track
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
 from odm.core.errors import AccessError, ArchiveError, InputError, TransientError
 from odm.findings.regions import (

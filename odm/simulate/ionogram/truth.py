@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from odm.catalog.tables import field
+from odm.catalog.fields import field
 from odm.core.files import write_table
 from odm.simulate.ionogram.ionogram import EDGE_SEEN_DB, LayerTruth, SimulatedIonogram
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from odm.archive.orbit.reader import read_orbit
-from odm.catalog.tables import field, write_regions
+from odm.catalog.fields import field
+from odm.catalog.orbit.regions import write_regions
 from odm.core.errors import InputError
 from odm.core.files import write_table
 from odm.findings.measure import measure_regions

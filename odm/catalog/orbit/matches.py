@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odm.archive.orbit.key import ORBITS_PER_CYCLE
 from odm.catalog.bootstrap import wilson
-from odm.catalog.flown import Flown
+from odm.catalog.orbit.flown import Flown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from odm.archive.orbit.key import OrbitKey
 from odm.archive.orbit.listing import OrbitFile, list_orbits
 from odm.archive.orbit.reader import Orbit
+from odm.catalog.fields import field
+from odm.catalog.orbit.regions import REGION_SCHEMA
 from odm.catalog.outcomes import Input, OutcomeKind
 from odm.catalog.selection import Listing, relative_to
-from odm.catalog.tables import REGION_SCHEMA, field
 from odm.physics.coordinates import aacgm, bridged, dip_angle, unwrapped, wrapped
 
 TRACK_STEP_S = 60

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from odm.catalog.fields import field
 from odm.core.files import read_bytes, write_table
 
 if TYPE_CHECKING:
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 _TIME = pa.timestamp("ns", tz="UTC")
 _OUTLINE = pa.list_(pa.struct([("time", _TIME), ("frequency", pa.float64())]))
 _PSD = "(mV/m)^2/Hz"
-
-
-def field(name: str, kind: pa.DataType, description: str, units: str = "") -> pa.Field:
-    """A column that says what it is and in which units: ``none`` where it has none."""
-    unit = units or ("UTC" if pa.types.is_timestamp(kind) else "none")
-    return pa.field(name, kind, metadata={"description": description, "units": unit})
 
 
 REGION_SCHEMA = pa.schema(
@@ -86,9 +81,7 @@ def region_table(
         more_fields: columns that follow the catalog's own.
         about: text for the file's metadata, such as what the numbers may not be used for.
     """
-    schema = REGION_SCHEMA
-    for field in more_fields:
-        schema = schema.append(field)
+    schema = pa.schema([*REGION_SCHEMA, *more_fields])
     metadata = catalog_metadata(about)
     return pa.Table.from_pylist(list(rows), schema=schema.with_metadata(metadata))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odm.catalog.bootstrap import LEAST_BLOCKS, block_weights, interval
-from odm.catalog.flown import Flown
+from odm.catalog.orbit.flown import Flown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,21 +118,6 @@ class Counter:
     def _resampled(self, of_blocks: Floats) -> Floats | None:
         """(blocks, bins) → (resamples, bins)."""
         return None if self.weights is None else np.asarray(self.weights @ of_blocks, dtype=float)
-
-
-def binned(values: ArrayLike, edges: ArrayLike) -> NDArray[np.intp]:
-    """Bin of each value, [low, high) and the last one closed; -1 outside and where unknown."""
-    numbers, limits = np.asarray(values, dtype=float), np.asarray(edges, dtype=float)
-    codes = np.searchsorted(limits, numbers, side="right") - 1
-    codes = np.where(numbers == limits[-1], limits.size - 2, codes)
-    inside = (numbers >= limits[0]) & (numbers <= limits[-1])
-    return np.where(inside, codes, -1).astype(np.intp)
-
-
-def bin_names(edges: ArrayLike, unit: str = "") -> list[str]:
-    """``-70 to -65``, one for each bin."""
-    pairs = itertools.pairwise(np.asarray(edges, dtype=float))
-    return [f"{low:g} to {high:g}{' ' + unit if unit else ''}" for low, high in pairs]
 
 
 def _codes(labels: pd.Series, categories: Sequence[Hashable]) -> NDArray[np.intp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from odm.catalog.tables import field
+from odm.catalog.fields import field
 
 TIME = pa.timestamp("ns", tz="UTC")
 _LIST = pa.list_(pa.float64())

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.catalog.context import Index, occurrence, utc
-from odm.catalog.counting import RATE_PER_S, Counter, bin_names, binned
-from odm.catalog.flown import Flown
-from odm.catalog.matches import conjugate_matches, repeat_matches
+from odm.catalog.activity import EDGES, Index, utc
+from odm.catalog.bins import bin_names, binned
+from odm.catalog.orbit.counting import RATE_PER_S, Counter
+from odm.catalog.orbit.flown import Flown
+from odm.catalog.orbit.matches import conjugate_matches, repeat_matches
 from odm.catalog.outcomes import CLEAR, DETECTED, QUARANTINED
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def orbit_statistics(
             "repeat_track": repeat_matches(flown),
             "conjugate_point": conjugate_matches(flown),
         },
-        "activity": {index.name: occurrence(counter, index) for index in indices},
+        "activity": {index.name: _by_activity(counter, index) for index in indices},
     }
 
 
@@ -217,6 +218,17 @@ def _rates(flown: Flown, counter: Counter) -> dict[str, Any]:
         "month": counter.rates(
             [place[one] for one in regions["month"]], [place[one] for one in months], names
         ),
+    }
+
+
+def _by_activity(counter: Counter, index: Index) -> dict[str, Any]:
+    """Regions, valid hours and rate by an index."""
+    edges = EDGES[index.name]
+    regions = index.at(utc(counter.flown.regions["time_peak"]))
+    minutes = index.at(utc(counter.flown.track["time"]))
+    return {
+        "bins": counter.rates(binned(regions, edges), binned(minutes, edges), bin_names(edges)),
+        "regions_without_value": int(np.isnan(regions).sum()),
     }
 
 

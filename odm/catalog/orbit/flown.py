@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from odm.archive.orbit.key import ORBITS_PER_CYCLE
-from odm.catalog.found import Found
+from odm.catalog.findings import CampaignTables, flattened, frame
 from odm.catalog.outcomes import QUARANTINED
 from odm.physics.coordinates import local_season, local_time, month_season
 
@@ -53,12 +52,12 @@ class Flown:
         return np.unique(searched.to_numpy(dtype=np.int64))
 
     @property
-    def found(self) -> Found:
+    def tables(self) -> CampaignTables:
         """Regions and half-orbits alone."""
-        from odm.catalog.kinds.orbit import ORBITS
+        from odm.catalog.orbit.inputs import ORBITS
 
         owner = self.regions["orbit"].to_numpy(dtype=np.intp)
-        return Found(ORBITS, self.regions, self.orbits, owner)
+        return CampaignTables(ORBITS, self.regions, self.orbits, owner)
 
     def block_of(self, orbit: Any) -> NDArray[np.intp]:
         """Index in `blocks` for rows of ``orbits``."""
@@ -75,7 +74,7 @@ def flown_of(outcomes: pa.Table) -> Flown:
     """
     import pandas as pd
 
-    from odm.catalog.kinds.orbit import ORBITS
+    from odm.catalog.orbit.inputs import ORBITS
 
     if not outcomes.num_rows:
         outcomes = ORBITS.schema.empty_table()
@@ -97,21 +96,6 @@ def flown_of(outcomes: pa.Table) -> Flown:
     _complete(regions)
     assert isinstance(orbits, pd.DataFrame)
     return Flown(regions, orbits, track, found.field("outline"))
-
-
-def flattened(column: pa.ChunkedArray) -> tuple[Any, NDArray[np.intp]]:
-    """The items of a column of lists, and the row that each is from."""
-    import pyarrow.compute as pc
-
-    whole = column.combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):  # of no chunk
-        whole = pa.array([], column.type)
-    return pc.list_flatten(whole), np.asarray(pc.list_parent_indices(whole), dtype=np.intp)
-
-
-def frame(items: Any, names: Sequence[str]) -> pd.DataFrame:
-    """Some columns of items that are structs."""
-    return pa.table({name: items.field(name) for name in names}).to_pandas()
 
 
 def _complete(regions: pd.DataFrame) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.catalog.counting import Counter, bin_names, binned
 from odm.core.errors import ArchiveError, InputError
 from odm.core.files import read_bytes
 
@@ -122,17 +121,6 @@ def _gfz(lines: list[str]) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]
     if (steps[steps > np.timedelta64(0)] < _KP_HOLDS).any():  # Hp30 and Hp60 look the same
         raise ValueError("its values follow each other in less than the three hours of Kp")
     return times, np.array([float(row[7]) for row in rows])
-
-
-def occurrence(counter: Counter, index: Index) -> dict[str, Any]:
-    """Regions, valid hours and rate by an index."""
-    edges = EDGES[index.name]
-    regions = index.at(utc(counter.flown.regions["time_peak"]))
-    minutes = index.at(utc(counter.flown.track["time"]))
-    return {
-        "bins": counter.rates(binned(regions, edges), binned(minutes, edges), bin_names(edges)),
-        "regions_without_value": int(np.isnan(regions).sum()),
-    }
 
 
 def utc(times: pd.Series) -> NDArray[np.datetime64]:

@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from odm.archive.ionogram.key import IonogramKey
 from odm.archive.ionogram.reader import IonogramFile, list_ionograms
-from odm.catalog.layer_tables import LAYER_SCHEMA, TIME
+from odm.catalog.fields import field
+from odm.catalog.ionogram.layers import LAYER_SCHEMA, TIME
 from odm.catalog.outcomes import Input, OutcomeKind
 from odm.catalog.selection import Listing, relative_to
-from odm.catalog.tables import field
 
 IONOGRAMS = OutcomeKind(
     name="ionograms",

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from odm.catalog.activity import EDGES, Index, utc
+from odm.catalog.bins import bin_names, binned
 from odm.catalog.bootstrap import wilson
 from odm.catalog.campaign import Campaign
-from odm.catalog.context import EDGES, Index, utc
-from odm.catalog.counting import bin_names, binned
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""What a campaign found and what it looked at, of whatever kind its inputs are."""
+"""The findings of a campaign, and the inputs that they are from, as tables; of any kind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from odm.catalog.outcomes import OutcomeKind
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
+class CampaignTables:
     """A campaign in two tables.
 
     Attributes:
@@ -50,6 +51,21 @@ class Found:
         own = self.findings["region_id"] if "region_id" in self.findings else [None] * len(place)
         rows = zip(own, self.identities, place, strict=True)
         return [_id(name, identity, int(number)) for name, identity, number in rows]
+
+
+def flattened(column: pa.ChunkedArray) -> tuple[Any, NDArray[np.intp]]:
+    """The items of a column of lists, and the row that each is from."""
+    import pyarrow.compute as pc
+
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):  # of no chunk
+        whole = pa.array([], column.type)
+    return pc.list_flatten(whole), np.asarray(pc.list_parent_indices(whole), dtype=np.intp)
+
+
+def frame(items: Any, names: Sequence[str]) -> pd.DataFrame:
+    """Some columns of items that are structs."""
+    return pa.table({name: items.field(name) for name in names}).to_pandas()
 
 
 def finding_ids(identity: str, findings: Sequence[Mapping[str, Any]]) -> list[str]:
