@@ -22,8 +22,8 @@ from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits
 from odm.models.networks.classical import create_classical
 from odm.models.predictor import Predictor
-from odm.scoring.score_archive import Example, score_archive
-from odm.scoring.score_pictures import write_pictures
+from odm.scoring.orbit.archive import Example, score_archive
+from odm.scoring.orbit.pictures import write_pictures
 from odm.simulate.orbit.archive import simulate_orbits
 
 EVERY = 61

@@ -31,7 +31,7 @@ from odm.core.progress import progress
 from odm.datasets.orbit import Dataset
 from odm.images.masks import MaskKind
 from odm.models.networks.segmenters import create_model
-from odm.scoring.evaluate import Evaluation, evaluate_model
+from odm.scoring.orbit.evaluate import Evaluation, evaluate_model
 from odm.training.segmenter import plan_segmenter, train_here
 from odm.training.settings import TrainSettings, read_settings
 

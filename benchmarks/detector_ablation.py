@@ -21,8 +21,8 @@ from common import report
 from simulated_ionograms import scored_set, training_set
 
 from odm.core.files import write_bytes
-from odm.scoring.evaluate import Running
-from odm.scoring.evaluate_layers import evaluate_detector
+from odm.scoring.ionogram.evaluate import evaluate_detector
+from odm.scoring.orbit.evaluate import Running
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector, train_here
 from odm.training.settings import read_settings

@@ -27,7 +27,7 @@ from odm.core.statement import SIMULATED_DATA
 from odm.findings.edges.find import EdgeSettings, matrix_edges
 from odm.findings.layers import Layer
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas, mask_to_canvas
-from odm.scoring.edges import EdgeErrors, edge_errors, summary, where
+from odm.scoring.ionogram.edge_errors import EdgeErrors, edge_errors, summary, where
 from odm.simulate.ionogram.ionogram import IonogramRecipe, SimulatedIonogram, simulate_ionogram
 
 SEED = 303

@@ -26,7 +26,7 @@ from simulated_ionograms import scored_set, training_set
 
 from odm.datasets.ionogram import IonogramDataset, load_ionogram_sample
 from odm.images.ionogram import IonogramImageSettings, from_image
-from odm.scoring.layer_scores import ScoredIonogram, fit_boxes, layer_sheet
+from odm.scoring.ionogram.layers import ScoredIonogram, fit_boxes, layer_sheet
 
 SEARCHED = 150
 """Ionograms of the training part on which the rule's numbers are searched."""

@@ -22,10 +22,10 @@ from simulated import HELD_OUT, SCORED_SEED, TRAINING_SEED, scored_set, shifted_
 from odm.core.progress import progress
 from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
-from odm.scoring.evaluate import Evaluation, evaluate_model
-from odm.scoring.methods import Method, open_method
-from odm.scoring.save_evaluation import save_evaluation
-from odm.scoring.score_pictures import write_pictures
+from odm.scoring.orbit.evaluate import Evaluation, evaluate_model
+from odm.scoring.orbit.methods import Method, open_method
+from odm.scoring.orbit.pictures import write_pictures
+from odm.scoring.orbit.save import save_evaluation
 from odm.training.segmenter import plan_segmenter, train_here
 from odm.training.settings import read_settings
 

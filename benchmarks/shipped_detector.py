@@ -16,9 +16,9 @@ from simulated_ionograms import TRAINING_SEED, scored_set, training_set
 
 from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
-from odm.scoring.evaluate import Running
-from odm.scoring.evaluate_layers import evaluate_detector, save_detector
-from odm.scoring.layer_sheet import write_sheet
+from odm.scoring.ionogram.evaluate import evaluate_detector, save_detector
+from odm.scoring.ionogram.sheet import write_sheet
+from odm.scoring.orbit.evaluate import Running
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector, train_here
 from odm.training.settings import read_settings

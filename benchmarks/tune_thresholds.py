@@ -26,9 +26,9 @@ from odm.datasets.splits import SplitRule
 from odm.findings.regions import RegionSettings
 from odm.models import shipped
 from odm.models.predictor import Predictor
-from odm.scoring.methods import open_method
-from odm.scoring.score_archive import score_archive
-from odm.scoring.truth import Truth
+from odm.scoring.orbit.archive import score_archive
+from odm.scoring.orbit.methods import open_method
+from odm.scoring.orbit.truth import Truth
 from tuning.folder import SweepFolder
 from tuning.spaces import read_space
 from tuning.thresholds import search_thresholds

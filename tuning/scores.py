@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from odm.findings.regions import RegionSettings, regions_from_mask
 from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, ImageGeometry, ImageSettings
-from odm.scoring.thresholds import ThresholdFit
+from odm.scoring.orbit.thresholds import ThresholdFit
 from odm.training.checkpoints import below, load_weights
 from odm.training.feed import Source
 from odm.training.loop import Listener, Report, Result

@@ -23,12 +23,12 @@ from odm.findings.outlines import Mask
 from odm.findings.regions import TEMPERATURE, RegionSettings, find_regions
 from odm.images.geometry import ImageGeometry
 from odm.models.card import ModelCard, read_model_card
-from odm.scoring.evaluate import CALIBRATION, Meter
 from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
-from odm.scoring.methods import open_method
-from odm.scoring.save_evaluation import SCORES
-from odm.scoring.score_archive import predict_entries
-from odm.scoring.truth import Truth
+from odm.scoring.orbit.archive import predict_entries
+from odm.scoring.orbit.evaluate import CALIBRATION, Meter
+from odm.scoring.orbit.methods import open_method
+from odm.scoring.orbit.save import SCORES
+from odm.scoring.orbit.truth import Truth
 from tuning.board import Board
 from tuning.folder import Sweep, SweepFolder
 from tuning.runners.local import run_plain
@@ -200,7 +200,7 @@ class BoxOutputs:
     def score(self, thresholds: Mapping[str, Any]) -> dict[str, float]:
         """See `Cached.score`; boxes match at IoU 0.5, and F1 is the mean over the classes."""
         from odm.models.boxes import BoxSettings, pick_boxes
-        from odm.scoring.box_scores import BoxCounts
+        from odm.scoring.ionogram.boxes import BoxCounts
 
         settings = BoxSettings.from_dict(thresholds)
         counts = BoxCounts(self.classes, (BOX_OVERLAP,))

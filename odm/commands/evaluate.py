@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from odm.scoring.cases import Example
-    from odm.scoring.evaluate_layers import LayerEvaluation
-    from odm.scoring.score_sheet import ScoreSheet
+    from odm.scoring.ionogram.evaluate import LayerEvaluation
+    from odm.scoring.orbit.cases import Example
+    from odm.scoring.orbit.sheet import ScoreSheet
 
 
 SEGMENTERS_ONLY = ("flip", "overlap", "resamples")
@@ -77,10 +77,10 @@ def evaluate(
     from odm.core.errors import InputError
     from odm.core.progress import progress
     from odm.models.shipped import model_folder, own_folder
-    from odm.scoring.evaluate import Running, evaluate_model
-    from odm.scoring.evaluate_layers import evaluate_detector
-    from odm.scoring.methods import open_method
-    from odm.scoring.save_evaluation import save_evaluation
+    from odm.scoring.ionogram.evaluate import evaluate_detector
+    from odm.scoring.orbit.evaluate import Running, evaluate_model
+    from odm.scoring.orbit.methods import open_method
+    from odm.scoring.orbit.save import save_evaluation
 
     model = own_folder(model) if save else model_folder(model)
     if _is_detector(model):
@@ -141,8 +141,8 @@ def _is_detector(model: str) -> bool:
 def _finish_detector(
     model: str, done: LayerEvaluation, out: Path | None, save: bool, json_: bool
 ) -> None:
-    from odm.scoring.evaluate_layers import save_detector
-    from odm.scoring.layer_sheet import write_sheet
+    from odm.scoring.ionogram.evaluate import save_detector
+    from odm.scoring.ionogram.sheet import write_sheet
 
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)
@@ -158,7 +158,7 @@ def _finish_detector(
 
 def _write(folder: Path, sheet: ScoreSheet, examples: list[Example]) -> list[str]:
     from odm.core.files import join, write_bytes
-    from odm.scoring.score_pictures import write_pictures
+    from odm.scoring.orbit.pictures import write_pictures
 
     written = [join(folder, "sheet.json"), join(folder, "sheet.txt")]
     sheet.write_json(written[0])

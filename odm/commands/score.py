@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from odm.catalog.campaign import Campaign
-    from odm.scoring.cases import Example
-    from odm.scoring.layer_sheet import LayerExample, LayerSheet
-    from odm.scoring.score_sheet import ScoreSheet
+    from odm.scoring.ionogram.sheet import LayerExample, LayerSheet
+    from odm.scoring.orbit.cases import Example
+    from odm.scoring.orbit.sheet import ScoreSheet
 
 TRUTH = "truth.parquet"
 
@@ -47,7 +47,7 @@ def score(
     if kind_of(one.card.kind) is IONOGRAMS:
         layers, ionograms = _layer_sheet(one, truth)
         if out is not None:
-            from odm.scoring.layer_sheet import write_sheet
+            from odm.scoring.ionogram.sheet import write_sheet
 
             _say(write_sheet(out, layers, one.card.settings["classes"], ionograms), json_)
         print(layers.to_json() if json_ else layers.to_text(brief=brief), end="")
@@ -65,8 +65,8 @@ def _sheet(campaign: Campaign, truth: str, resamples: int, examples: list[Exampl
     from odm.core.errors import InputError
     from odm.core.progress import progress
     from odm.findings.regions import RegionSettings
-    from odm.scoring.score_rows import rows_by_file, score_rows
-    from odm.scoring.truth import Truth
+    from odm.scoring.orbit.campaign import rows_by_file, score_rows
+    from odm.scoring.orbit.truth import Truth
 
     card = campaign.card
     known = Truth.load(_folder(truth))
@@ -103,7 +103,7 @@ def _layer_sheet(campaign: Campaign, truth: str) -> tuple[LayerSheet, list[Layer
     from odm.datasets.labels.layers import SIMULATED, load_layer_labels
     from odm.images.ionogram import IonogramImageSettings
     from odm.images.layer_truth import read_layers
-    from odm.scoring.score_layers import score_layers
+    from odm.scoring.ionogram.campaign import score_layers
 
     card = campaign.card
     labels = load_layer_labels(_folder(truth), tuple(card.settings["classes"]))
@@ -187,7 +187,7 @@ def _folder(truth: str) -> str:
 
 def _write(folder: str, sheet: ScoreSheet, examples: list[Example]) -> list[str]:
     from odm.core.files import join, write_bytes
-    from odm.scoring.score_pictures import write_pictures
+    from odm.scoring.orbit.pictures import write_pictures
 
     written = [join(folder, "sheet.json"), join(folder, "sheet.txt")]
     sheet.write_json(written[0])

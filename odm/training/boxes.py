@@ -13,7 +13,7 @@ from odm.images.box_augmentation import Labelled
 from odm.models.boxes import ANY_SCORE, pick_boxes
 from odm.models.networks.base import to_input
 from odm.models.networks.detector import LOSSES, Detector
-from odm.scoring.box_scores import BoxCounts
+from odm.scoring.ionogram.boxes import BoxCounts
 from odm.training.box_settings import DetectorSettings
 from odm.training.feed import Source
 from odm.training.ranks import Ranks

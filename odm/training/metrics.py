@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from odm.scoring.pixel_metrics import pixel_metrics
+from odm.scoring.pixels import pixel_metrics
 from odm.training.losses import SUMS, MaskLoss
 from odm.training.ranks import Ranks
 
@@ -48,7 +48,7 @@ class MaskMeter:
         """The metrics of everything that all ranks have added.
 
         Returns:
-            ``loss``, ``cross_entropy``, and what `odm.scoring.pixel_metrics` gives: ``mean_iou``,
+            ``loss``, ``cross_entropy``, and what `odm.scoring.pixels` gives: ``mean_iou``,
             ``foreground_iou``, ``dice`` (of whole pixels), ``pixel_accuracy``, ``macro_recall``,
             ``macro_precision``. NaN where there is nothing to tell.
         """

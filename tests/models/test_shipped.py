@@ -11,7 +11,7 @@ from odm.core.statement import SIMULATED_DATA
 from odm.models import shipped
 from odm.models.folder import load_model
 from odm.models.shipped import model_folder, shipped_model
-from odm.scoring.methods import open_method
+from odm.scoring.orbit.methods import open_method
 
 
 def test_the_shipped_segmenter_is_whole_small_calibrated_and_says_what_it_is() -> None:

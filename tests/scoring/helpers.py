@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from odm.archive.orbit.reader import Orbit
 from odm.images.geometry import ImageGeometry, ImageSettings
-from odm.scoring.scoring import Finding, ScoredOrbit
+from odm.scoring.orbit.tally import Finding, ScoredOrbit
 
 LINES, COLUMNS = 40, 60
 NATIVE = ImageSettings(-9.0, -5.0, mode="native", height=64, width=64)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from odm.scoring.box_scores import STRICT, BoxCounts, box_overlaps, hits
+from odm.scoring.ionogram.boxes import STRICT, BoxCounts, box_overlaps, hits
 
 
 def boxes(*rows: tuple[float, ...]) -> np.ndarray:

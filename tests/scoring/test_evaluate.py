@@ -21,12 +21,12 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.base import SegmentationModel
 from odm.models.networks.segmenters import create_segmenter
 from odm.models.predictor import Predictor
-from odm.scoring.evaluate import Evaluation, Running, evaluate_model
-from odm.scoring.methods import Method, differing_images, open_method
-from odm.scoring.save_evaluation import save_evaluation
-from odm.scoring.score_archive import score_archive
-from odm.scoring.thresholds import FEW, fit_thresholds, warn_of_few
-from odm.scoring.truth import Truth, simulation_seed
+from odm.scoring.orbit.archive import score_archive
+from odm.scoring.orbit.evaluate import Evaluation, Running, evaluate_model
+from odm.scoring.orbit.methods import Method, differing_images, open_method
+from odm.scoring.orbit.save import save_evaluation
+from odm.scoring.orbit.thresholds import FEW, fit_thresholds, warn_of_few
+from odm.scoring.orbit.truth import Truth, simulation_seed
 from odm.simulate.orbit.archive import simulate_orbits
 
 IMAGE = ImageSettings(-9.2, -7.0, "resized", 256, 256)

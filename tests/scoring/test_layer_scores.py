@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from odm.catalog.bootstrap import wilson
-from odm.scoring.layer_scores import (
+from odm.scoring.ionogram.layers import (
     NOTHING,
     PAPER,
     ScoredIonogram,
@@ -12,7 +12,7 @@ from odm.scoring.layer_scores import (
     fit_boxes,
     layer_sheet,
 )
-from odm.scoring.layer_sheet import LayerExample, write_sheet
+from odm.scoring.ionogram.sheet import LayerExample, write_sheet
 
 NAMES = ("Es", "F")
 ES, F = (0, 0, 60, 40, 80), (1, 20, 0, 40, 50)

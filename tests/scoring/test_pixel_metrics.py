@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from odm.scoring.pixel_metrics import PIXEL_METRICS, confusion_matrix, pixel_metrics
+from odm.scoring.pixels import PIXEL_METRICS, confusion_matrix, pixel_metrics
 
 
 def test_by_hand() -> None:

@@ -18,17 +18,17 @@ from odm.findings.regions import RegionSettings, find_regions, region_rows
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import estimate_limits, geometry_of
 from odm.models.networks.blob import detect_blobs
-from odm.scoring.cases import Example, pick_cases
-from odm.scoring.score_archive import (
+from odm.scoring.orbit.archive import (
     CANDIDATES_PER_ORBIT,
     Predict,
     predict_entries,
     score_archive,
     scored_orbit,
 )
-from odm.scoring.score_pictures import write_pictures
-from odm.scoring.scoring import ScoredOrbit
-from odm.scoring.truth import Truth
+from odm.scoring.orbit.cases import Example, pick_cases
+from odm.scoring.orbit.pictures import write_pictures
+from odm.scoring.orbit.tally import ScoredOrbit
+from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
 
 HALF_ORBITS = 6

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from odm.images.layer_truth import KnownLayer
-from odm.scoring.score_edges import EdgeScores, matched
+from odm.scoring.ionogram.edges import EdgeScores, matched
 
 FREQUENCY = np.arange(10.0, 14.0, 0.5) * 1e6
 

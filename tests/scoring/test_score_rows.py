@@ -18,12 +18,12 @@ from odm.findings.regions import RegionSettings, find_regions, region_rows
 from odm.images.geometry import ImageSettings
 from odm.images.spectrogram import geometry_of, read_image
 from odm.models.networks.blob import detect_blobs
-from odm.scoring.cases import Example
-from odm.scoring.score_archive import score_archive
-from odm.scoring.score_pictures import write_pictures
-from odm.scoring.score_rows import rows_by_file, score_rows
-from odm.scoring.score_sheet import ScoreSheet
-from odm.scoring.truth import Truth
+from odm.scoring.orbit.archive import score_archive
+from odm.scoring.orbit.campaign import rows_by_file, score_rows
+from odm.scoring.orbit.cases import Example
+from odm.scoring.orbit.pictures import write_pictures
+from odm.scoring.orbit.sheet import ScoreSheet
+from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
 from tests.scoring.helpers import geometry, orbit_of, times
 

@@ -16,9 +16,10 @@ from odm.scoring.calibration import (
     temperature_table,
 )
 from odm.scoring.curves import fit_recall
-from odm.scoring.score_pictures import score_figure, write_pictures
-from odm.scoring.score_sheet import ScoreSheet
-from odm.scoring.scoring import NOTHING, Confuser, ScoredOrbit, Scorer
+from odm.scoring.orbit.pictures import score_figure, write_pictures
+from odm.scoring.orbit.scorer import Scorer
+from odm.scoring.orbit.sheet import ScoreSheet
+from odm.scoring.orbit.tally import NOTHING, Confuser, ScoredOrbit
 from tests.scoring.helpers import COLUMNS, LINES, box, finding, half_orbit
 
 

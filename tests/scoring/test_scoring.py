@@ -4,15 +4,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from odm.scoring.score_sheet import WIDTH, ScoreSheet
-from odm.scoring.scoring import (
-    NOTHING,
-    NUCLEUS,
-    Confuser,
-    Scorer,
-    boundary_distance,
-    confuser_of,
-)
+from odm.scoring.orbit.scorer import Scorer, boundary_distance, confuser_of
+from odm.scoring.orbit.sheet import WIDTH, ScoreSheet
+from odm.scoring.orbit.tally import NOTHING, NUCLEUS, Confuser
 from tests.scoring.helpers import COLUMNS, LINES, box, finding, half_orbit
 
 
@@ -289,7 +283,7 @@ def test_another_region_takes_no_true_one_from_the_result() -> None:
 
 
 def test_where_nothing_is_true_there_is_no_recall() -> None:
-    from odm.scoring.score_pictures import score_figure
+    from odm.scoring.orbit.pictures import score_figure
 
     sheet = sheet_of(half_orbit([], [finding(box(5, 5), 0.7)]))
     text = sheet.to_text()
@@ -302,7 +296,7 @@ def test_where_nothing_is_true_there_is_no_recall() -> None:
 
 
 def test_one_region_is_seen_in_every_panel() -> None:
-    from odm.scoring.score_pictures import score_figure
+    from odm.scoring.orbit.pictures import score_figure
 
     sheet = sheet_of(
         half_orbit(
@@ -316,7 +310,7 @@ def test_one_region_is_seen_in_every_panel() -> None:
 
 
 def test_settings_are_words() -> None:
-    from odm.scoring.score_sheet import in_words
+    from odm.scoring.orbit.sheet import in_words
 
     settings = {"regions": {"threshold": 0.6, "fill_holes": True}, "flip": False, "limits": [1, 2]}
     assert in_words(settings) == "regions: (threshold 0.6, fill_holes yes), flip no, limits 1 2"

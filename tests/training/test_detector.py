@@ -23,8 +23,8 @@ from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model, read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
-from odm.scoring.evaluate import Running
-from odm.scoring.evaluate_layers import evaluate_detector, save_detector
+from odm.scoring.ionogram.evaluate import evaluate_detector, save_detector
+from odm.scoring.orbit.evaluate import Running
 from odm.training.box_settings import DetectorSettings
 from odm.training.detector import plan_detector
 from odm.training.errors import TrainingError

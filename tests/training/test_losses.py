@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from odm.scoring.pixel_metrics import confusion_matrix, pixel_metrics
+from odm.scoring.pixels import confusion_matrix, pixel_metrics
 from odm.training.losses import MaskLoss
 from odm.training.metrics import MaskMeter
 

@@ -21,12 +21,12 @@ from odm.core.statement import SIMULATED_DATA
 from odm.datasets.ionogram import IonogramDataset, IonogramSample, load_ionogram_sample
 from odm.datasets.labels.layers import SIMULATED
 from odm.findings.layers import LayerFinder
-from odm.scoring.evaluate import BY_PEOPLE, CALIBRATE_ON, Meter, Running
-from odm.scoring.layer_scores import ScoredIonogram, fit_boxes, layer_sheet
-from odm.scoring.layer_sheet import LayerExample, LayerSheet
-from odm.scoring.score_sheet import plain
-from odm.scoring.thresholds import warn_of_few
-from odm.scoring.truth import simulation_seed
+from odm.scoring.ionogram.layers import ScoredIonogram, fit_boxes, layer_sheet
+from odm.scoring.ionogram.sheet import LayerExample, LayerSheet
+from odm.scoring.orbit.evaluate import BY_PEOPLE, CALIBRATE_ON, Meter, Running
+from odm.scoring.orbit.sheet import plain
+from odm.scoring.orbit.thresholds import warn_of_few
+from odm.scoring.orbit.truth import simulation_seed
 
 if TYPE_CHECKING:
     from odm.models.boxes import BoxSettings

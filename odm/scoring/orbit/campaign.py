@@ -21,11 +21,12 @@ from odm.core.errors import InputError
 from odm.datasets.orbit import Sample
 from odm.findings.outlines import outline_mask, utc
 from odm.findings.regions import RegionSettings
-from odm.scoring.cases import Example, example_of
-from odm.scoring.score_archive import Progress
-from odm.scoring.score_sheet import ScoreSheet
-from odm.scoring.scoring import Finding, ScoredOrbit, Scorer
-from odm.scoring.truth import Truth
+from odm.scoring.orbit.archive import Progress
+from odm.scoring.orbit.cases import Example, example_of
+from odm.scoring.orbit.scorer import Scorer
+from odm.scoring.orbit.sheet import ScoreSheet
+from odm.scoring.orbit.tally import Finding, ScoredOrbit
+from odm.scoring.orbit.truth import Truth
 
 Row = Mapping[str, Any]
 TIMES = ("time_start", "time_end", "time_peak")

@@ -19,7 +19,7 @@ from odm.datasets.labels.masks import SIMULATION, Annotations, load_annotations
 from odm.datasets.orbit import Dataset
 from odm.findings.outlines import Mask, bounding_box
 from odm.findings.regions import Region, RegionSettings, region_rows, regions_from_mask
-from odm.scoring.scoring import Confuser, Finding
+from odm.scoring.orbit.tally import Confuser, Finding
 
 MODEL = "truth"
 NUCLEI, CONFUSERS = "truth.parquet", "confusers.parquet"

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from odm.core.files import join
 from odm.images.pictures.figure import new_figure, write_figure
-from odm.scoring.cases import Example, Patch, pick_cases
 from odm.scoring.curves import RecallFit
-from odm.scoring.score_sheet import ScoreSheet, rounded
+from odm.scoring.orbit.cases import Example, Patch, pick_cases
+from odm.scoring.orbit.sheet import ScoreSheet, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

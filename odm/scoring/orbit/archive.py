@@ -24,10 +24,11 @@ from odm.findings.regions import (
 )
 from odm.images.geometry import ImageGeometry, ImageSettings
 from odm.images.spectrogram import geometry_of, read_image
-from odm.scoring.cases import Example, example_of
-from odm.scoring.score_sheet import ScoreSheet
-from odm.scoring.scoring import Finding, ScoredOrbit, Scorer
-from odm.scoring.truth import Truth
+from odm.scoring.orbit.cases import Example, example_of
+from odm.scoring.orbit.scorer import Scorer
+from odm.scoring.orbit.sheet import ScoreSheet
+from odm.scoring.orbit.tally import Finding, ScoredOrbit
+from odm.scoring.orbit.truth import Truth
 
 Images = NDArray[np.uint8]
 Predict = Callable[[Images], NDArray[Any]]
@@ -91,7 +92,7 @@ def score_archive(
         resamples: for intervals.
         temperature, fitted_on, tempered: see `Scorer.sheet`.
         examples: takes every half-orbit where something is true or was found, for
-            `odm.scoring.cases.pick_cases`.
+            `odm.scoring.orbit.cases.pick_cases`.
         progress: called with (done, all).
 
     Raises:

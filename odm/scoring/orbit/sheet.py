@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from odm.catalog.bootstrap import LEAST_BLOCKS
 from odm.core.files import write_bytes
 from odm.core.statement import SIMULATED_DATA
-from odm.scoring.pixel_metrics import PIXEL_METRICS
+from odm.scoring.pixels import PIXEL_METRICS
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from odm.core.errors import InputError
 from odm.findings.regions import TEMPERATURE
-from odm.scoring.evaluate import CALIBRATION, Evaluation
-from odm.scoring.methods import Method
-from odm.scoring.score_sheet import ScoreSheet, plain
+from odm.scoring.orbit.evaluate import CALIBRATION, Evaluation
+from odm.scoring.orbit.methods import Method
+from odm.scoring.orbit.sheet import ScoreSheet, plain
 
 if TYPE_CHECKING:
     from odm.models.card import ModelCard

@@ -17,9 +17,8 @@ from odm.scoring.calibration import (
     reliability,
 )
 from odm.scoring.curves import FROC_RATES, Curve, curve, fit_recall, recall_by_bin
-from odm.scoring.pixel_metrics import PIXEL_METRICS, pixel_metrics
-from odm.scoring.score_sheet import OPEN_END, ScoreSheet
-from odm.scoring.scoring import (
+from odm.scoring.orbit.sheet import OPEN_END, ScoreSheet
+from odm.scoring.orbit.tally import (
     ERRORS,
     NOTHING,
     NUCLEUS,
@@ -28,6 +27,7 @@ from odm.scoring.scoring import (
     Tally,
     Tempering,
 )
+from odm.scoring.pixels import PIXEL_METRICS, pixel_metrics
 
 CONTRAST_EDGES = np.array([0.0, 3, 4, 5, 6, 8, 10, 13, OPEN_END])
 """dB."""

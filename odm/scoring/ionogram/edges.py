@@ -15,8 +15,8 @@ import numpy as np
 from odm.findings.edges.find import LayerEdge
 from odm.findings.edges.rows import edge_of_row
 from odm.images.layer_truth import KnownLayer
-from odm.scoring.box_scores import box_overlaps
-from odm.scoring.edges import EdgeErrors, edge_errors, summary
+from odm.scoring.ionogram.boxes import box_overlaps
+from odm.scoring.ionogram.edge_errors import EdgeErrors, edge_errors, summary
 
 Row = Mapping[str, Any]
 
@@ -61,7 +61,7 @@ class EdgeScores:
                 self.false[row["layer"]] = self.false.get(row["layer"], 0) + 1
 
     def rows(self, classes: Sequence[str]) -> list[dict[str, Any]]:
-        """A row for each layer; see `odm.scoring.edges.summary`."""
+        """A row for each layer; see `odm.scoring.ionogram.edge_errors.summary`."""
         return [
             {"layer": name}
             | summary([one for one in self.errors if one.about["layer"] == name])

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.catalog.bootstrap import wilson
-from odm.scoring.box_scores import OVERLAPS, STRICT, BoxCounts, box_overlaps
 from odm.scoring.calibration import fit_temperature
-from odm.scoring.layer_sheet import LayerSheet
+from odm.scoring.ionogram.boxes import OVERLAPS, STRICT, BoxCounts, box_overlaps
+from odm.scoring.ionogram.sheet import LayerSheet
 from odm.scoring.matching import match_regions
 
 TABLE_OVERLAPS = (0.25, 0.5)
@@ -264,7 +264,7 @@ def _outcomes(
     ionograms: Sequence[ScoredIonogram], at: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Score of every box that is not hopeless, and whether it is right."""
-    from odm.scoring.box_scores import hits
+    from odm.scoring.ionogram.boxes import hits
 
     scores, right = [np.zeros(0)], [np.zeros(0, bool)]
     for one in ionograms:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from odm.core.files import join, write_bytes
 from odm.images.pictures.figure import new_figure, write_figure
-from odm.scoring.score_sheet import in_words, plain
+from odm.scoring.orbit.sheet import in_words, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +46,7 @@ class LayerSheet:
         paper: the same of the paper, as far as it says.
         caveat: to be read with it.
         edges: per class: true edges that can be seen, their points, the share found, errors in
-            km; see `odm.scoring.score_edges`. Empty where there is no truth or no edge.
+            km; see `odm.scoring.ionogram.edges`. Empty where there is no truth or no edge.
     """
 
     about: dict[str, Any]

@@ -13,7 +13,7 @@ import numpy as np
 
 from odm.findings.outlines import Mask, bounding_box
 from odm.findings.regions import reaches
-from odm.scoring.scoring import ScoredOrbit
+from odm.scoring.orbit.tally import ScoredOrbit
 
 CASES = ("best", "median", "worst")
 

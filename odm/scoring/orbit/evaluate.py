@@ -20,13 +20,13 @@ from odm.datasets.orbit import Dataset, Sample
 from odm.datasets.splits import PARTS
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import ImageSettings
-from odm.scoring.cases import Example
 from odm.scoring.matching import OVERLAPS
-from odm.scoring.methods import Method, differing_images, open_method
-from odm.scoring.score_archive import Progress, score_archive
-from odm.scoring.score_sheet import ScoreSheet
-from odm.scoring.thresholds import fit_thresholds, warn_of_few
-from odm.scoring.truth import Truth, simulation_seed
+from odm.scoring.orbit.archive import Progress, score_archive
+from odm.scoring.orbit.cases import Example
+from odm.scoring.orbit.methods import Method, differing_images, open_method
+from odm.scoring.orbit.sheet import ScoreSheet
+from odm.scoring.orbit.thresholds import fit_thresholds, warn_of_few
+from odm.scoring.orbit.truth import Truth, simulation_seed
 
 if TYPE_CHECKING:
     from odm.models.predictor import Predictor

@@ -17,8 +17,8 @@ from odm.findings.regions import LEVELS, RegionSettings, find_regions, level_of
 from odm.images.geometry import ImageGeometry, ImageSettings
 from odm.scoring.curves import curve
 from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
-from odm.scoring.score_archive import Predict, Progress, predict_entries
-from odm.scoring.truth import Truth
+from odm.scoring.orbit.archive import Predict, Progress, predict_entries
+from odm.scoring.orbit.truth import Truth
 
 LOW_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """From which probability regions may grow; the threshold itself is any level above."""

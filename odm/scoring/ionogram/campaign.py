@@ -21,12 +21,12 @@ from odm.core.statement import SIMULATED_DATA
 from odm.datasets.labels.layers import SIMULATED, LayerLabels, boxes_on_image
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
 from odm.images.layer_truth import KnownLayer
-from odm.scoring.edges import SEEN_DB
-from odm.scoring.evaluate import BY_PEOPLE
-from odm.scoring.evaluate_layers import EXAMPLES
-from odm.scoring.layer_scores import ScoredIonogram, layer_sheet
-from odm.scoring.layer_sheet import LayerExample, LayerSheet, Line
-from odm.scoring.score_edges import EdgeScores
+from odm.scoring.ionogram.edge_errors import SEEN_DB
+from odm.scoring.ionogram.edges import EdgeScores
+from odm.scoring.ionogram.evaluate import EXAMPLES
+from odm.scoring.ionogram.layers import ScoredIonogram, layer_sheet
+from odm.scoring.ionogram.sheet import LayerExample, LayerSheet, Line
+from odm.scoring.orbit.evaluate import BY_PEOPLE
 
 Row = Mapping[str, Any]
 

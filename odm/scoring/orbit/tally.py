@@ -1,0 +1,125 @@
+"""What is scored of one half-orbit, and what a `Scorer` has counted of many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odm.findings.outlines import Mask
+from odm.scoring.calibration import LEVELS
+
+TRUTH_SHAPES = ("contour", "ellipse", "box")
+"""What true regions are compared as; errors and attributions are always those of the contour."""
+PIXEL_SOURCES = ("probability", "regions")
+"""Predicted pixels: those of at least `PIXEL_THRESHOLD`, or those inside found regions."""
+PIXEL_THRESHOLD = 0.5
+"""Where a map of two classes changes sides, whatever the settings of the regions."""
+PAPER_PREVALENCE = 0.036
+"""Half-orbits with a region in the paper: 402 of about 11,096."""
+
+NUCLEUS, NOTHING = "ill-fitting nucleus", "nothing drawn"
+"""Kinds of false region beside the confusers'."""
+
+ERRORS: dict[str, tuple[str, float, str]] = {
+    "frequency of the peak": ("frequency_peak", 1e-3, "kHz"),
+    "latitude of the peak": ("latitude", 1.0, "degrees"),
+    "lowest frequency": ("frequency_min", 1e-3, "kHz"),
+    "highest frequency": ("frequency_max", 1e-3, "kHz"),
+    "start": ("time_start", 1.0, "s"),
+    "end": ("time_end", 1.0, "s"),
+}
+"""Error → column of the catalog, factor and unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A region to be scored: its mask (K, N) and its row of the catalog.
+
+    A true one's row may hold ``contrast_db``. A found one's holds ``confidence``, and ``seed``
+    where another figure than that decides whether it is part of the result.
+    """
+
+    mask: Mask
+    row: Mapping[str, Any]
+
+    @property
+    def confidence(self) -> float:
+        """As in its row; 1 where that has none."""
+        return float(self.row.get("confidence", 1.0))
+
+    @property
+    def seed(self) -> float:
+        """As in its row (see `odm.findings.regions.Region`); the confidence where that has none."""
+        return float(self.row.get("seed", self.confidence))
+
+
+@dataclass(frozen=True, slots=True)
+class Confuser:
+    """Something that is no nucleus: its kind and the native rows and columns of its extent."""
+
+    kind: str
+    rows: slice
+    columns: slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredOrbit:
+    """All that is scored of one half-orbit.
+
+    Attributes:
+        block: `OrbitKey.cycle`, what intervals resample.
+        shape: (K, N).
+        truth, found: the regions; found ones below the operating threshold only extend the curves.
+        probability: (K, N) uint8, native, or None.
+        valid: (K, N) bool, where there is a measurement, or None for everywhere.
+        confusers: what else the simulator drew.
+    """
+
+    block: int
+    shape: tuple[int, int]
+    truth: Sequence[Finding] = ()
+    found: Sequence[Finding] = ()
+    probability: NDArray[np.uint8] | None = None
+    valid: Mask | None = None
+    confusers: Sequence[Confuser] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tempering:
+    """A temperature from other data than those that are scored; see `Scorer.sheet`."""
+
+    temperature: float
+    fitted_on: str
+    applied: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a `Scorer` has counted; lists of one entry per region, in columns.
+
+    ``hits``, ``correct`` and ``recovered`` have a column for each truth shape and overlap
+    (shape-major). ``hits`` are pairs of all regions, for curves; ``correct`` those of the result.
+    """
+
+    blocks: list[int] = field(default_factory=list)
+    clear: list[bool] = field(default_factory=list)
+    found_orbit: list[int] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+    seed: list[float] = field(default_factory=list)
+    hits: list[list[bool]] = field(default_factory=list)
+    correct: list[list[bool]] = field(default_factory=list)
+    truth_orbit: list[int] = field(default_factory=list)
+    contrast: list[float] = field(default_factory=list)
+    area: list[int] = field(default_factory=list)
+    recovered: list[list[bool]] = field(default_factory=list)
+    errors: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in ERRORS})
+    boundary: list[tuple[float, float]] = field(default_factory=list)
+    present: Counter[str] = field(default_factory=Counter)
+    alarms: Counter[str] = field(default_factory=Counter)
+    confusion: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    levels: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, LEVELS + 1), np.int64))
