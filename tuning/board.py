@@ -7,7 +7,7 @@ import time
 
 from optuna.trial import FrozenTrial
 
-from odm.core.progress import duration
+from odm.core.text import duration
 from tuning.study import Ledger
 
 LINE_EVERY_S = 30.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from odm.core.errors import InputError
-from odm.core.settings import unknown_key
+from odm.core.text import unknown_name
 from tuning.spaces import Task
 
 REGION_F1 = "region_f1"
@@ -67,8 +67,7 @@ def objectives_of(task: Task, names: Sequence[str] = ()) -> tuple[Objective, ...
     known = {one.name: one for one in _OBJECTIVES[task]}
     for name in names:
         if name not in known:
-            sentence = unknown_key(name, known).replace("key", "objective", 1)
-            raise InputError(f"--objective: {sentence}")
+            raise InputError(f"--objective: {unknown_name('objective', name, known)}")
     if len(set(names)) != len(names):
         raise InputError("--objective: one is given twice")
     chosen = tuple(known[name] for name in names) or _OBJECTIVES[task][:1]

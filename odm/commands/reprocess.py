@@ -229,7 +229,7 @@ def _run(order: Order, run: Any, *, as_json: bool) -> None:
 def _show(summary: Summary, inputs: str, *, as_json: bool) -> None:
     import json
 
-    from odm.core.progress import speed
+    from odm.core.text import speed
 
     if as_json:
         print(json.dumps(summary.to_dict(), indent=2))

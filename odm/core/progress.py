@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from odm.core.text import duration, speed
+
 LINE_EVERY_S = 10.0
 STEADY_S = 1.0
 """Of work after the first outcome, from which on a rate is worth showing."""
@@ -135,17 +137,3 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
             display.update(task, advance=number, note=note)
 
         yield advance
-
-
-def speed(rate: float | None) -> str:
-    """``2.3/s``, ``4.0/min`` where that is slow, or a dash where it is not known."""
-    if not rate:
-        return "-/s"
-    return f"{rate:.1f}/s" if rate >= 0.1 else f"{60 * rate:.1f}/min"
-
-
-def duration(seconds: float) -> str:
-    """``1 h 05 min``, ``12 min`` or ``40 s``."""
-    if seconds >= 3600:
-        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
-    return f"{int(seconds // 60)} min" if seconds >= 120 else f"{seconds:.0f} s"

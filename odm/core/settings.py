@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 from collections.abc import Collection, Iterable
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from odm.core.errors import ArchiveError, InputError
 from odm.core.files import read_bytes
+from odm.core.text import unknown_name
 
 
 class Settings(BaseModel):
@@ -85,20 +85,14 @@ def check_keys(keys: Iterable[object], known: Collection[str], where: str = "") 
     """
     for key in keys:
         if key not in known:
-            raise InputError(unknown_key(str(key), known, where))
-
-
-def unknown_key(key: str, known: Collection[str], where: str = "") -> str:
-    """A sentence on an unknown key, with the nearest known one."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-    return f"unknown key {key!r}{' in ' + where if where else ''}; {hint}"
+            raise InputError(unknown_name("key", str(key), known, where))
 
 
 def _sentence(problem: Any, model: type[BaseModel]) -> str:
     path = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
-        return unknown_key(path[-1], _known_keys(model, path[:-1]), ".".join(path[:-1]))
+        known = _known_keys(model, path[:-1])
+        return unknown_name("key", path[-1], known, ".".join(path[:-1]))
     if problem["type"] == "missing":
         return f"{'.'.join(path)} is missing"
     message = problem["msg"].removeprefix("Value error, ")

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from odm.core.files import make_folder, read_bytes, write_bytes
-from odm.core.progress import duration, progress
+from odm.core.progress import progress
+from odm.core.text import duration
 from odm.training.loop import Ask, Listener, Report
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from odm.core.errors import InputError
+from odm.core.text import nearest, unknown_name
 from odm.training.settings import OptimiserSettings
 
 
@@ -32,10 +32,9 @@ def resting_modules(
     resting = []
     for name in freeze:
         if name not in modules:
-            near = difflib.get_close_matches(name, modules, n=1, cutoff=0.5)
-            top = ", ".join(child for child, _ in model.named_children())
-            hint = f"did you mean {near[0]}?" if near else f"it has {top}"
-            raise InputError(f"freeze: the model has no module {name!r}; {hint}")
+            parts = [child for child, _ in model.named_children()]
+            sentence = unknown_name("module", name, parts, "the model", nearest(name, modules))
+            raise InputError(f"freeze: {sentence}")
         resting.append(modules[name])
     if freeze_norm:
         resting += [module for module in modules.values() if isinstance(module, _NormBase)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from odm.core.errors import InputError
 from odm.core.settings import Settings, parse_config, read_config
+from odm.core.text import nearest, unknown_name
 
 MULTIPLE = 32
 """Encoders halve an image five times."""
@@ -346,10 +346,6 @@ def _unknown(key: str, known: list[str], kind: type[TaskSettings]) -> str:
     """A sentence with the nearest key; the group before the last dot may be wrong or missing."""
     leaf = key.rpartition(".")[2]
     same = [name for name in known if name.rpartition(".")[2] == leaf]
-    if not same:
-        same = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if not same:
-        leaves = {name.rpartition(".")[2]: name for name in known}
-        same = [leaves[near] for near in difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.5)]
-    hint = f"did you mean {same[0]}?" if same else f"the groups are {', '.join(kind.model_fields)}"
-    return f"unknown setting {key!r}; {hint}"
+    leaves = {name.rpartition(".")[2]: name for name in known}
+    near = same[0] if same else nearest(key, known, 0.6) or leaves.get(nearest(leaf, leaves) or "")
+    return unknown_name("setting", key, kind.model_fields, near=near)

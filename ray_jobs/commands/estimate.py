@@ -104,7 +104,7 @@ def _measure(
 
 
 def _show(found: Estimate, rates: Rates) -> None:
-    from odm.core.progress import duration
+    from odm.core.text import duration
 
     where = f"a GPU ({rates.gpu})" if rates.gpu else "a core"
     print(

@@ -227,7 +227,7 @@ def _followed(jobs: Jobs, name: str) -> int:
 
 
 def _times(job: Job) -> str:
-    from odm.core.progress import duration
+    from odm.core.text import duration
 
     if job.started is None:
         return "not begun"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import odm.core.progress
-from odm.core.progress import progress, speed, waiting
+from odm.core.progress import progress, waiting
 
 
 class Clock:
@@ -55,7 +55,3 @@ def test_of_nothing_there_is_nothing_to_show(capsys: pytest.CaptureFixture[str])
         waiting("loading model")
         advance(0)
     assert capsys.readouterr().err == ""
-
-
-def test_speeds() -> None:
-    assert [speed(rate) for rate in (None, 12.34, 0.05)] == ["-/s", "12.3/s", "3.0/min"]

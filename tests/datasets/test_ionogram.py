@@ -190,7 +190,7 @@ def test_labels_that_cannot_be_meant(archive: Path, tmp_path: Path) -> None:
     path = tmp_path / "all.json"
     text = path.read_text()
     for old, new, sentence in (
-        ('"name": "F"', '"name": "Fs"', "unknown class Fs; did you mean F"),
+        ('"name": "F"', '"name": "Fs"', "unknown class 'Fs'; did you mean F"),
         ('"image_id": 7', '"image_id": 8', "annotation 1: is of no image"),
         ('"category_id": 3', '"category_id": 1', "annotation 1: is of no category"),
         ("120, 120", "120, -1", "annotation 1: has no area"),

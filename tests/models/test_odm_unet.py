@@ -223,12 +223,12 @@ def test_pretrained_weights_warm_start_every_kernel(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"odconf": "all"}, "unknown option 'odconf'; did you mean 'odconv'?"),
+        ({"odconf": "all"}, "unknown option 'odconf'; did you mean odconv?"),
         ({"classes": 1}, "option classes = 1"),
         ({"odconv_kernels": 3}, "option odconv_kernels = 3"),
         ({"sdi_strides": "some"}, "choose from off, 4-32, all"),
         ({"sdi_strides": (4, 5)}, "SDI strides are different ones of 2, 4, 8, 16, 32"),
-        ({"encoder": "tu-mobilenetv3_larg_100"}, "did you mean 'tu-mobilenetv3_large_100'?"),
+        ({"encoder": "tu-mobilenetv3_larg_100"}, "did you mean tu-mobilenetv3_large_100?"),
         ({"encoder": "timm-mobilenetv3_large_100"}, "deprecated"),
         ({"encoder": "mit_b0"}, "mit_b0"),
         ({"encoder": "tu-tf_mobilenetv3_small_100"}, "which ODConv cannot replace"),

@@ -108,7 +108,7 @@ def test_bad_input_is_a_sentence(trained: dict[str, Any], folder: Path, tmp_path
 
     with pytest.raises(TrainingError, match=r"classes Es, F and the model E, F: set"):
         planned("model.options.classes=[E, F]")
-    with pytest.raises(InputError, match="did you mean 'yolox_tiny'"):
+    with pytest.raises(InputError, match="did you mean yolox_tiny"):
         planned("model.architecture=yolox_tini")
     with pytest.raises(InputError, match=r"did you mean data\.mosaic"):
         planned("data.mosaik=1")

@@ -101,7 +101,7 @@ def test_a_resting_module_neither_learns_nor_counts() -> None:
 
 
 def test_what_cannot_be_frozen() -> None:
-    with pytest.raises(InputError, match="no module 'encodr'; did you mean encoder"):
+    with pytest.raises(InputError, match="module 'encodr' in the model; did you mean encoder"):
         resting_modules(TinyNet(), ("encodr",))
     model = TinyNet()
     with pytest.raises(InputError, match="nothing is left that learns"):

@@ -54,7 +54,7 @@ def test_overrides() -> None:
         ("learning_rate=1", "did you mean optimiser.learning_rate"),
         ("optimizer.clip_norm=1", "did you mean optimiser.clip_norm"),
         ("epoch=3", "did you mean schedule.epochs"),
-        ("zzz=3", "the groups are seed, model, data"),
+        ("zzz=3", "known: seed, model, data"),
         ("data.batch_size", "write a setting as key=value"),
         ("data.crop=[64", "is no value in YAML"),
         ("data.batch_size=0", "data.batch_size: input should be greater than or equal to 1"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import AnnotationError
+from odm.core.text import unknown_name
 
 Mask = NDArray[np.uint8]
 Point = tuple[float, float]
@@ -84,9 +84,7 @@ class Canvas:
         classes = self.picture.classes
         if label in classes:
             return
-        near = difflib.get_close_matches(label, classes, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(classes)}"
-        raise AnnotationError(self.path, subject, f"unknown class {label or '(none)'}{hint}")
+        raise AnnotationError(self.path, subject, unknown_name("class", label, classes))
 
     def from_labelimg(
         self, left: float, top: float, right: float, bottom: float

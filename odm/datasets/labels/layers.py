@@ -13,7 +13,6 @@ value, or scaled), or of a data set's window. Their boxes are kept as shares of 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import AnnotationError, InputError
+from odm.core.text import unknown_name
 from odm.datasets.labels.coco import Shares, is_coco, read_coco
 from odm.datasets.labels.drawing import AnnotatedObject, Picture
 from odm.datasets.labels.formats import read_voc, read_yolo
@@ -282,7 +282,6 @@ def _checked(labels: LayerLabels) -> LayerLabels:
     for stem, image in labels.images.items():
         for name in image.layers:
             if name not in labels.classes:
-                near = difflib.get_close_matches(name, labels.classes, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(labels.classes)}"
-                raise AnnotationError(labels.folder, stem, f"unknown class {name}; {hint}")
+                reason = unknown_name("class", name, labels.classes)
+                raise AnnotationError(labels.folder, stem, reason)
     return labels

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import Field, create_model, field_validator
 
 from odm.core.errors import InputError
-from odm.models.networks.options import ModelOptions, parse_options, unknown
+from odm.core.text import unknown_name
+from odm.models.networks.options import ModelOptions, parse_options
 
 
 class ClassicalOptions(ModelOptions):
@@ -183,7 +184,7 @@ def create_classical(name: str, **options: Any) -> Classical:
         InputError: for an unknown name or option, or a value that does not fit.
     """
     if name not in CLASSICAL:
-        raise InputError(f"Segmenter: {unknown('method', name, CLASSICAL)}")
+        raise InputError(f"Segmenter: {unknown_name('method', name, CLASSICAL)}")
     method = CLASSICAL[name]
     return method.build(parse_options(method.options(), name, options))
 

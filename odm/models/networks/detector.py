@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
 from odm.core.errors import InputError
+from odm.core.text import unknown_name
 from odm.models.networks.base import ImageModel
-from odm.models.networks.options import parse_options, unknown
+from odm.models.networks.options import parse_options
 
 CLASSES = ("Es", "F")
 """Layers of a backscatter ionogram, as the paper divides them."""
@@ -167,7 +168,7 @@ def create_detector(name: str, **options: Any) -> Detector:
 def resolve_options(name: str, **options: Any) -> DetectorOptions:
     """The options of a detector, checked without building it; see `create_detector`."""
     if name not in SIZES:
-        raise InputError(f"Detector: {unknown('architecture', name, SIZES)}")
+        raise InputError(f"Detector: {unknown_name('architecture', name, SIZES)}")
     return parse_options(DetectorOptions, name, options)
 
 

@@ -1,12 +1,12 @@
 """Typed options of models: validated, with one sentence for what does not fit."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from odm.core.errors import InputError
+from odm.core.text import unknown_name
 
 
 class ModelOptions(BaseModel):
@@ -52,19 +52,10 @@ def parse_options(kind: type[Options], model: str, given: Mapping[str, Any]) -> 
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "extra_forbidden":
-            reason = unknown("option", name, kind.model_fields)
+            reason = unknown_name("option", name, kind.model_fields)
         else:
             reason = f"option {name} = {first['input']!r}: {_sentence(first['msg'])}."
         raise InputError(f"{model}: {reason}") from None
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """A sentence about a name that is not known, with the nearest one that is."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f"unknown {what} {name!r}; did you mean {near[0]!r}?"
-    return f"unknown {what} {name!r}; known are {', '.join(names)}."
 
 
 def _sentence(message: str) -> str:

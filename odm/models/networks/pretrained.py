@@ -1,6 +1,5 @@
 """Encoders, and where their weights come from: nowhere, the hub, or a local file."""
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from odm.core.errors import InputError
+from odm.core.text import nearest
 from odm.models import weights
 
 TIMM_PREFIX = "tu-"
@@ -46,9 +46,9 @@ def check_encoder(name: str) -> None:
     else:
         known, base = [known for known in smp.encoders.encoders if known[:5] != "timm-"], name
     if base not in known:
-        near = difflib.get_close_matches(base, known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise InputError(f"Unknown encoder {name!r}{hint}")
+        near = nearest(base, known)  # there are too many to list them
+        hint = f"; did you mean {near}?" if near else "."
+        raise InputError(f"unknown encoder {name!r}{hint}")
 
 
 def hub_weights(name: str) -> str | bool:

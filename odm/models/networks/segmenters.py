@@ -8,11 +8,12 @@ import segmentation_models_pytorch as smp
 from torch import Tensor
 
 from odm.core.errors import InputError
+from odm.core.text import unknown_name
 from odm.models.networks.base import SegmentationModel, Segmenter
 from odm.models.networks.classical import CLASSICAL, create_classical
 from odm.models.networks.decoder import prune_unused
 from odm.models.networks.odm_unet import OdmUnet, OdmUnetOptions, OdmUnetSmallOptions
-from odm.models.networks.options import EncoderOptions, parse_options, unknown
+from odm.models.networks.options import EncoderOptions, parse_options
 from odm.models.networks.pretrained import check_encoder, hub_error, hub_weights, load_encoder
 
 ODM_UNETS: dict[str, type[OdmUnetOptions]] = {
@@ -152,7 +153,7 @@ def resolve_options(name: str, **options: Any) -> OdmUnetOptions | RivalOptions:
         return parse_options(RIVALS[name].options, name, options)
     if name in CLASSICAL:
         raise InputError(f"{name} is a method without learning: it has nothing to train.")
-    raise InputError(f"Segmenter: {unknown('architecture', name, available_segmenters())}")
+    raise InputError(f"Segmenter: {unknown_name('architecture', name, available_segmenters())}")
 
 
 def _build(architecture: str, rival: Rival, options: RivalOptions) -> Any:
