@@ -18,7 +18,7 @@ from common import RESULTS, report
 
 from odm.archive.orbit.listing import list_orbits
 from odm.findings.regions import RegionSettings
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import estimate_limits
 from odm.models.networks.classical import create_classical
 from odm.models.predictor import Predictor
@@ -50,7 +50,7 @@ def main() -> None:
             sheet = score_archive(
                 Predictor(method),
                 archive,
-                ImageSettings(*limits),
+                OrbitImageSettings(*limits),
                 regions=RegionSettings(**method.thresholds),
                 about={
                     "method": name,

@@ -28,7 +28,7 @@ from simulated import SCORED_SEED, SIZE, TRAINING_SEED, scored_set, training_set
 from odm.catalog.bootstrap import block_weights, interval
 from odm.core.files import write_bytes
 from odm.core.progress import progress
-from odm.datasets.orbit import Dataset
+from odm.datasets.orbit import OrbitDataset
 from odm.images.masks import MaskKind
 from odm.models.networks.segmenters import create_model
 from odm.scoring.orbit.evaluate import Evaluation, evaluate_model
@@ -138,7 +138,7 @@ class _Data:
                 training_set(options.work, size=size),
                 scored_set(options.work, "test", options.half_orbits, size=size),
             )
-            self._known[size, mask] = [Dataset.load(path).digest for path in places]
+            self._known[size, mask] = [OrbitDataset.load(path).digest for path in places]
         return self._known[size, mask]
 
 

@@ -113,9 +113,9 @@ def campaign(folder: Path, name: str, address: str) -> dict[str, Any]:
 
 def training(folder: Path, out: str, address: str) -> dict[str, Any]:
     """Seconds of a training on two workers, and of one of its steps; the losses."""
-    from odm.datasets.orbit import DatasetConfig, create_dataset
-    from odm.datasets.splits import SplitRule
-    from odm.images.geometry import ImageSettings
+    from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
+    from odm.datasets.splits import OrbitSplit
+    from odm.images.geometry import OrbitImageSettings
     from odm.training.events import read_events
     from odm.training.launch import Launch
     from odm.training.segmenter import plan_segmenter
@@ -125,10 +125,11 @@ def training(folder: Path, out: str, address: str) -> dict[str, Any]:
     dataset = folder / "dataset.yaml"
     if not dataset.exists():
         archive = str(folder / "archive")
-        image = ImageSettings(-8, -2, "resized", 128, 128)
-        split = SplitRule(train=2, validation=1, test=0)
-        create_dataset(
-            dataset, DatasetConfig(archive=archive, annotations=archive, image=image, split=split)
+        image = OrbitImageSettings(-8, -2, "resized", 128, 128)
+        split = OrbitSplit(train=2, validation=1, test=0)
+        OrbitDataset.create(
+            dataset,
+            OrbitDatasetConfig(archive=archive, annotations=archive, image=image, split=split),
         )
     plan = plan_segmenter(read_settings(None, SETTINGS), dataset, folder / out)
     began = time.monotonic()

@@ -30,10 +30,10 @@ import numpy as np
 from common import report, spread
 
 from odm.catalog.bootstrap import block_weights, interval
-from odm.datasets.orbit import DatasetConfig, create_dataset
-from odm.datasets.splits import SplitRule
+from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
+from odm.datasets.splits import OrbitSplit
 from odm.images.augmentation import make_policy
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.training import segmenter
 from odm.training.events import listeners
@@ -218,12 +218,14 @@ def simulated(folder: Path, number: int, size: int) -> Path:
     """A data set of about so many half-orbits, two thirds of them for training."""
     archive = folder / "archive"
     simulate_orbits(archive, half_orbits=number, prevalence=1.0, seed=3, components="z", every=76)
-    image = ImageSettings(-8, -2, "resized", size, size)
-    split = SplitRule(train=2, validation=1, test=0)
+    image = OrbitImageSettings(-8, -2, "resized", size, size)
+    split = OrbitSplit(train=2, validation=1, test=0)
     path = folder / "dataset.yaml"
-    create_dataset(
+    OrbitDataset.create(
         path,
-        DatasetConfig(archive=str(archive), annotations=str(archive), image=image, split=split),
+        OrbitDatasetConfig(
+            archive=str(archive), annotations=str(archive), image=image, split=split
+        ),
     )
     return path
 

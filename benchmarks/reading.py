@@ -16,12 +16,12 @@ import h5py
 from common import interleaved, report, spread
 
 from odm.archive.orbit.reader import open_orbit, read_orbit, read_spectrum
-from odm.images.geometry import ImageSettings
-from odm.images.spectrogram import read_image
+from odm.images.geometry import OrbitImageSettings
+from odm.images.spectrogram import read_spectrogram
 from odm.simulate.orbit.archive import simulate_orbits
 
-NATIVE = ImageSettings(-9.0, -6.0)
-RESIZED = ImageSettings(-9.0, -6.0, mode="resized", height=512, width=512)
+NATIVE = OrbitImageSettings(-9.0, -6.0)
+RESIZED = OrbitImageSettings(-9.0, -6.0, mode="resized", height=512, width=512)
 
 
 def bare_slice(path: Path) -> object:
@@ -48,10 +48,10 @@ def main() -> None:
                 f"{kind}: bare h5py slice of Z": lambda path=path: bare_slice(path),
                 f"{kind}: raw Z": lambda path=path: read_spectrum(path),
                 f"{kind}: Z, coordinates, times": lambda path=path: read_orbit(path),
-                f"{kind}: native image, coordinates, times": lambda path=path: read_image(
+                f"{kind}: native image, coordinates, times": lambda path=path: read_spectrogram(
                     path, NATIVE
                 ),
-                f"{kind}: 512 x 512 image, coordinates, times": lambda path=path: read_image(
+                f"{kind}: 512 x 512 image, coordinates, times": lambda path=path: read_spectrogram(
                     path, RESIZED
                 ),
                 f"{kind}: open_orbit (xarray)": lambda path=path: open_orbit(path),

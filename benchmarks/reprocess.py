@@ -30,8 +30,8 @@ import torch
 from pipelines import device_of, report_pipeline, runners, stage_times, timed
 
 from odm.archive.orbit.listing import list_orbits
-from odm.images.geometry import ImageSettings
-from odm.images.spectrogram import estimate_limits, to_image
+from odm.images.geometry import OrbitImageSettings
+from odm.images.spectrogram import estimate_limits, spectrogram_image
 from odm.models.folder import load_model, save_model
 from odm.models.networks.base import to_input
 from odm.models.networks.segmenters import create_segmenter
@@ -90,7 +90,7 @@ def _untrained(folder: Path, paths: list[str]) -> str:
     save_model(
         folder,
         model,
-        image=ImageSettings(*limits, "resized", 512, 512).to_dict(),
+        image=OrbitImageSettings(*limits, "resized", 512, 512).to_dict(),
         thresholds={},
     )
     return str(folder)
@@ -100,15 +100,15 @@ def _plain_script(folder: str, paths: list[str], device: str) -> Iterator[object
     """What a person writes in an afternoon."""
     where = device_of(device)
     loaded = load_model(folder, device=where)
-    settings = ImageSettings.from_dict(dict(loaded.card.image))
+    settings = OrbitImageSettings.from_dict(dict(loaded.card.image))
     for path in paths:
         with h5py.File(path) as file:
-            image = to_image(file["A133_P"][:], settings)
+            image = spectrogram_image(file["A133_P"][:], settings)
         yield _masks(loaded.model, torch.from_numpy(image)[None, None], where)
 
 
 class _Files(torch.utils.data.Dataset[torch.Tensor]):
-    def __init__(self, paths: list[str], settings: ImageSettings) -> None:
+    def __init__(self, paths: list[str], settings: OrbitImageSettings) -> None:
         self.paths = paths
         self.settings = settings
 
@@ -117,13 +117,13 @@ class _Files(torch.utils.data.Dataset[torch.Tensor]):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         with h5py.File(self.paths[index]) as file:
-            return torch.from_numpy(to_image(file["A133_P"][:], self.settings))[None]
+            return torch.from_numpy(spectrogram_image(file["A133_P"][:], self.settings))[None]
 
 
 def _data_loader(folder: str, paths: list[str], device: str) -> Iterator[object]:
     where = device_of(device)
     loaded = load_model(folder, device=where)
-    files = _Files(paths, ImageSettings.from_dict(dict(loaded.card.image)))
+    files = _Files(paths, OrbitImageSettings.from_dict(dict(loaded.card.image)))
     workers = max(1, cores() // 3)
     for images in torch.utils.data.DataLoader(files, batch_size=2, num_workers=workers):
         yield from _masks(loaded.model, images, where)

@@ -194,12 +194,14 @@ def measure_outcomes() -> tuple[float, float]:
     alone, as it once was, and in blocks of a batch."""
     from odm.catalog.orbit.inputs import list_orbit_inputs
     from odm.findings.regions import RegionSettings
-    from odm.images.geometry import ImageSettings
+    from odm.images.geometry import OrbitImageSettings
     from odm.reprocess.stages.orbit import Draft, OrbitStages
     from odm.simulate.orbit.archive import simulate_orbits
     from ray_jobs.reprocessing.calibrate import driver_seconds
 
-    stages = OrbitStages(ImageSettings(-8, -2, "resized", 256, 256), RegionSettings(), "0" * 64)
+    stages = OrbitStages(
+        OrbitImageSettings(-8, -2, "resized", 256, 256), RegionSettings(), "0" * 64
+    )
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "archive"
         simulate_orbits(archive, half_orbits=8, seed=5, every=61, components="z", workers=1)

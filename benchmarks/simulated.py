@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from odm.core.progress import progress
-from odm.datasets.orbit import Dataset, DatasetConfig, create_dataset
-from odm.datasets.splits import SplitRule
-from odm.images.geometry import ImageSettings
+from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
+from odm.datasets.splits import OrbitSplit
+from odm.images.geometry import OrbitImageSettings
 from odm.images.masks import MaskKind
 from odm.images.spectrogram import estimate_limits
 from odm.simulate.folder import MANIFEST
@@ -26,7 +26,7 @@ EVERY = 23
 """Half-orbits apart: 480 of them span a year."""
 SIZE = 512
 Families = dict[str, list[str]]
-SPLIT = SplitRule(train=8, validation=1, test=0)
+SPLIT = OrbitSplit(train=8, validation=1, test=0)
 
 
 def training_set(
@@ -51,11 +51,11 @@ def training_set(
             "split": SPLIT,
             "mask": mask,
         }
-        for_any_limits = DatasetConfig(**base, image=ImageSettings(-8.0, -2.0))
-        training = [one for one in Dataset(for_any_limits).all_samples if one.part == "train"]
+        for_any_limits = OrbitDatasetConfig(**base, image=OrbitImageSettings(-8.0, -2.0))
+        training = [one for one in OrbitDataset(for_any_limits).all_samples if one.part == "train"]
         limits = estimate_limits([sample.path for sample in training])
-        image = ImageSettings(*limits, mode="resized", height=size, width=size)
-        create_dataset(path, DatasetConfig(**base, image=image))
+        image = OrbitImageSettings(*limits, mode="resized", height=size, width=size)
+        OrbitDataset.create(path, OrbitDatasetConfig(**base, image=image))
     return path
 
 
@@ -83,13 +83,15 @@ def scored_set(
     every = max(1, EVERY * 480 // half_orbits)
     _simulate(archive, half_orbits, seed, every=every, families=families, held_out=held_out)
     if not path.exists():
-        images = Dataset.load(training_set(folder, size=size)).settings
+        images = OrbitDataset.load(training_set(folder, size=size)).settings
         base: dict[str, Any] = {
             "archive": str(archive),
             "annotations": str(archive),
             "image": images,
         }
-        create_dataset(path, DatasetConfig(**base, split=SplitRule(by="whole", part="test")))
+        OrbitDataset.create(
+            path, OrbitDatasetConfig(**base, split=OrbitSplit(by="whole", part="test"))
+        )
     return path
 
 

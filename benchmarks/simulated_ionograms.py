@@ -10,9 +10,9 @@ from typing import Any
 
 from odm.core.progress import progress
 from odm.datasets.ionogram import (
+    IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
-    create_ionogram_dataset,
 )
 from odm.images.ionogram import IonogramImageSettings
 from odm.simulate.ionogram.archive import simulate_ionograms
@@ -66,5 +66,5 @@ def _dataset(path: Path, archive: Path, split: IonogramSplit, size: int) -> Path
         config = IonogramDatasetConfig(
             archive=str(archive), annotations=str(archive), image=image, split=split
         )
-        create_ionogram_dataset(path, config)
+        IonogramDataset.create(path, config)
     return path

@@ -21,7 +21,7 @@ import torch
 from common import report
 from simulated import training_set
 
-from odm.datasets.orbit import Dataset
+from odm.datasets.orbit import OrbitDataset
 from odm.training import segmenter
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
@@ -132,7 +132,7 @@ def _swept(data: Path, out: Path, trials: int, where: Where) -> tuple[list[float
     """Seconds from the end of one trial to that of the next, and from the begin to the first's."""
     folder, sweep, _, _ = _job(data, out)
     began = time.time()
-    ledger = run_sweep(folder, sweep, Dataset.load(data), trials, where, say=lambda text: None)
+    ledger = run_sweep(folder, sweep, OrbitDataset.load(data), trials, where, say=lambda text: None)
     ended = [one.datetime_complete.timestamp() for one in ledger.trials if one.datetime_complete]
     first = ledger.trials[0].datetime_start
     assert first is not None

@@ -19,7 +19,7 @@ from pathlib import Path
 from common import RESULTS, report
 from simulated import TRAINING_SEED, training_set
 
-from odm.datasets.orbit import Dataset, create_dataset
+from odm.datasets.orbit import OrbitDataset
 from odm.training.settings import read_settings
 from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
@@ -104,10 +104,10 @@ def _sized(data: Path, options: argparse.Namespace) -> Path:
     """The same data set with smaller images."""
     path = options.work / f"dataset{options.half_orbits}-{options.size}.yaml"
     if not path.exists():
-        whole = Dataset.load(data)
+        whole = OrbitDataset.load(data)
         image = replace(whole.settings, height=options.size, width=options.size)
         places = {"archive": whole.archive, "annotations": str(whole.annotations.folder)}
-        create_dataset(path, whole.config.model_copy(update={**places, "image": image}))
+        OrbitDataset.create(path, whole.config.model_copy(update={**places, "image": image}))
     return path
 
 

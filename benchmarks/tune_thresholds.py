@@ -21,8 +21,8 @@ from simulated import HELD_OUT, SCORED_SEED, scored_set, training_set
 
 from odm.catalog.bootstrap import block_weights, interval
 from odm.core.progress import progress
-from odm.datasets.orbit import Dataset, create_dataset
-from odm.datasets.splits import SplitRule
+from odm.datasets.orbit import OrbitDataset
+from odm.datasets.splits import OrbitSplit
 from odm.findings.regions import RegionSettings
 from odm.models import shipped
 from odm.models.predictor import Predictor
@@ -59,7 +59,7 @@ def main() -> None:
         say=lambda text: print(text, file=sys.stderr),
     )
     method = open_method(str(options.model))
-    test = Dataset.load(scored_set(options.work, "test", options.half_orbits))
+    test = OrbitDataset.load(scored_set(options.work, "test", options.half_orbits))
     rows, blocks = [], []
     for name, thresholds, own in (
         ("of the model folder", method.regions.to_dict(), found.own),
@@ -102,14 +102,14 @@ def _search_set(options: argparse.Namespace) -> Path:
     )
     path = options.work / f"{name}-validation.yaml"
     if not path.exists():
-        config = Dataset.load(whole)
-        split = SplitRule(by="whole", part="validation")
+        config = OrbitDataset.load(whole)
+        split = OrbitSplit(by="whole", part="validation")
         places = {"archive": config.archive, "annotations": str(config.annotations.folder)}
-        create_dataset(path, config.config.model_copy(update={**places, "split": split}))
+        OrbitDataset.create(path, config.config.model_copy(update={**places, "split": split}))
     return path
 
 
-def _scored(method: Any, test: Dataset, regions: RegionSettings) -> Any:
+def _scored(method: Any, test: OrbitDataset, regions: RegionSettings) -> Any:
     predict = Predictor(method.segmenter, batch=2, temperature=method.temperature or 1.0)
     samples = test.samples("test")
     with progress("scoring", len(samples)) as advance:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from odm.datasets.orbit import DatasetConfig, create_dataset
-from odm.datasets.splits import SplitRule
-from odm.images.geometry import ImageSettings
+from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
+from odm.datasets.splits import OrbitSplit
+from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.archive import simulate_orbits
 
 
@@ -21,15 +21,15 @@ def make_archive(folder: Path) -> Path:
 def make_dataset(
     archive: Path,
     name: str = "dataset",
-    split: SplitRule = SplitRule(train=2, validation=1, test=0),  # noqa: B008
+    split: OrbitSplit = OrbitSplit(train=2, validation=1, test=0),  # noqa: B008
 ) -> Path:
     """A data set on it, of small images, beside it."""
     path = archive.parent / f"{name}.yaml"
-    config = DatasetConfig(
+    config = OrbitDatasetConfig(
         archive=str(archive),
         annotations=str(archive),
-        image=ImageSettings(-8, -2, "resized", 64, 96),
+        image=OrbitImageSettings(-8, -2, "resized", 64, 96),
         split=split,
     )
-    create_dataset(path, config)
+    OrbitDataset.create(path, config)
     return path

@@ -15,7 +15,7 @@ from typing import Any
 
 from odm.core.files import make_folder, write_bytes
 from odm.core.statement import SIMULATED_DATA
-from odm.datasets.labels.masks import SIMULATED
+from odm.datasets.labels.regions import SIMULATED
 from odm.training.settings import TaskSettings
 from tuning.findings import HINT, Found, read_sweep
 from tuning.folder import SweepFolder

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from odm.findings.regions import RegionSettings, regions_from_mask
-from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, ImageGeometry, ImageSettings
+from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, OrbitImageSettings, SpectrogramGeometry
 from odm.scoring.orbit.thresholds import ThresholdFit
 from odm.training.checkpoints import below, load_weights
 from odm.training.feed import Source
@@ -131,13 +131,13 @@ def _settings(image: NDArray[np.uint8]) -> RegionSettings:
     )
 
 
-def _plain_geometry(image: NDArray[np.uint8]) -> ImageGeometry:
+def _plain_geometry(image: NDArray[np.uint8]) -> SpectrogramGeometry:
     """As if the image were a half-orbit of its own size, without gaps."""
     height, width = image.shape
     times = np.datetime64("2000-01-01", "ns") + np.arange(width) * np.timedelta64(10**9, "ns")
     frequency = np.arange(height, dtype=np.float64) + 1
-    settings = ImageSettings(0, 1, "native", height, width)
-    return ImageGeometry(times, frequency, np.zeros(width), np.zeros(width), settings)
+    settings = OrbitImageSettings(0, 1, "native", height, width)
+    return SpectrogramGeometry(times, frequency, np.zeros(width), np.zeros(width), settings)
 
 
 def cost(model: ImageModel, height: int, width: int) -> dict[str, float]:

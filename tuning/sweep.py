@@ -289,7 +289,7 @@ def open_dataset(task: Task, data: Path) -> Any:
         InputError: it is of the other kind, or cannot be read.
     """
     from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
-    from odm.datasets.orbit import Dataset
+    from odm.datasets.orbit import OrbitDataset
 
     if task == "detector":
         return IonogramDataset.load(data)
@@ -297,19 +297,21 @@ def open_dataset(task: Task, data: Path) -> Any:
         raise InputError(
             f"{data}: is a data set of ionograms; segmenters are searched on half-orbits"
         )
-    return Dataset.load(data)
+    return OrbitDataset.load(data)
 
 
 def _resized(folder: SweepFolder, sweep: Sweep, dataset: Any, size: int) -> Any:
     """The data set with images of another size."""
-    from odm.datasets.ionogram import create_ionogram_dataset
-    from odm.datasets.orbit import create_dataset
+    from odm.datasets.ionogram import IonogramDataset
+    from odm.datasets.orbit import OrbitDataset
 
     path = folder.path / "datasets" / f"{size}.yaml"
     image = replace(dataset.settings, height=size, width=size)
     places = {"archive": dataset.archive, "annotations": str(dataset.annotations.folder)}
     if sweep.task == "segmenter":
         image = replace(image, mode="resized")
-        return create_dataset(path, dataset.config.model_copy(update={**places, "image": image}))
+        return OrbitDataset.create(
+            path, dataset.config.model_copy(update={**places, "image": image})
+        )
     config = dataset.config.model_copy(update={**places, "image": image})
-    return create_ionogram_dataset(path, config)
+    return IonogramDataset.create(path, config)

@@ -17,11 +17,11 @@ import numpy as np
 
 from odm.core.errors import InputError
 from odm.datasets.ionogram import IonogramDataset, load_ionogram_sample
-from odm.datasets.orbit import Dataset
+from odm.datasets.orbit import OrbitDataset
 from odm.findings.layers import DETECTOR, LayerFinder
 from odm.findings.outlines import Mask
 from odm.findings.regions import TEMPERATURE, RegionSettings, find_regions
-from odm.images.geometry import ImageGeometry
+from odm.images.geometry import SpectrogramGeometry
 from odm.models.card import ModelCard, read_model_card
 from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
 from odm.scoring.orbit.archive import predict_entries
@@ -66,7 +66,7 @@ class _Map:
     """The answer to one half-orbit, and what is true of it."""
 
     probability: Any
-    geometry: ImageGeometry
+    geometry: SpectrogramGeometry
     valid: Mask
     true: list[Mask]
 
@@ -90,7 +90,7 @@ class RegionMaps:
     def __init__(
         self,
         folder: str,
-        dataset: Dataset,
+        dataset: OrbitDataset,
         *,
         batch: int = 2,
         engine: str = "auto",

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from odm.datasets.ionogram import IonogramDataset
-    from odm.datasets.orbit import Dataset, DatasetConfig
+    from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: archive, annotations, images, split.")
 
@@ -61,7 +61,7 @@ def create(
     from odm.archive.orbit.reader import check_component
     from odm.core.errors import InputError
     from odm.core.settings import parse_config
-    from odm.datasets.orbit import DatasetConfig, create_dataset
+    from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
 
     if out.exists() and not overwrite:
         raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
@@ -81,14 +81,14 @@ def create(
     }
     content = {"archive": archive, "annotations": annotations, "mask": mask, "split": split}
 
-    def config(lower: float, upper: float) -> DatasetConfig:
+    def config(lower: float, upper: float) -> OrbitDatasetConfig:
         limited = {**image, "minimum": lower, "maximum": upper}
-        return parse_config({**content, "image": limited}, DatasetConfig, "the options")
+        return parse_config({**content, "image": limited}, OrbitDatasetConfig, "the options")
 
     if limits is None:
         # Any limits will do for finding out what is for training.
         limits = _training_limits(config(-8.0, -2.0), component)
-    _show(create_dataset(out, config(*limits)), json_)
+    _show(OrbitDataset.create(out, config(*limits)), json_)
 
 
 @app.command("ionograms")
@@ -132,7 +132,7 @@ def ionograms(
     """
     from odm.core.errors import InputError
     from odm.core.settings import parse_config
-    from odm.datasets.ionogram import IonogramDatasetConfig, create_ionogram_dataset
+    from odm.datasets.ionogram import IonogramDataset, IonogramDatasetConfig
 
     if out.exists() and not overwrite:
         raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
@@ -152,7 +152,7 @@ def ionograms(
         },
     }
     config = parse_config(content, IonogramDatasetConfig, "the options")
-    _show_ionograms(create_ionogram_dataset(out, config), json_)
+    _show_ionograms(IonogramDataset.create(out, config), json_)
 
 
 @app.command("show")
@@ -165,12 +165,12 @@ def show(
     Example: odm dataset show dataset.yaml
     """
     from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
-    from odm.datasets.orbit import Dataset
+    from odm.datasets.orbit import OrbitDataset
 
     if is_ionogram_dataset(dataset):
         _show_ionograms(IonogramDataset.load(dataset), json_)
     else:
-        _show(Dataset.load(dataset), json_)
+        _show(OrbitDataset.load(dataset), json_)
 
 
 def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
@@ -197,12 +197,12 @@ def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
     print(f"digest {facts['digest']}")
 
 
-def _training_limits(config: DatasetConfig, component: str) -> tuple[float, float]:
+def _training_limits(config: OrbitDatasetConfig, component: str) -> tuple[float, float]:
     """Image limits from what is for training alone; from everything where that is nothing."""
-    from odm.datasets.orbit import Dataset
+    from odm.datasets.orbit import OrbitDataset
     from odm.images.spectrogram import estimate_limits
 
-    dataset = Dataset(config)
+    dataset = OrbitDataset(config)
     paths = [sample.path for sample in dataset.all_samples if sample.part == "train"]
     if not paths:
         typer.echo(
@@ -213,7 +213,7 @@ def _training_limits(config: DatasetConfig, component: str) -> tuple[float, floa
     return estimate_limits(paths, component)
 
 
-def _show(dataset: Dataset, as_json: bool) -> None:
+def _show(dataset: OrbitDataset, as_json: bool) -> None:
     import json
 
     from odm.datasets.orbit import describe

@@ -176,15 +176,15 @@ def _outlines(
     the truth of a simulated archive, or annotated."""
     from odm.core.errors import InputError
     from odm.core.files import local_path
-    from odm.datasets.labels.masks import SIMULATED, is_annotated_folder, load_annotations
+    from odm.datasets.labels.regions import SIMULATED, has_region_labels, load_region_labels
 
     folder = annotations
     if folder is None:
         local = local_path(file)
-        if local is None or not is_annotated_folder(local.parent):
+        if local is None or not has_region_labels(local.parent):
             return [], "", ""
         folder = str(local.parent)
-    known = load_annotations(folder)
+    known = load_region_labels(folder)
     if orbit.key is None or orbit.key.stem not in known.images:
         if annotations is not None:
             raise InputError(f"{annotations}: does not label {Path(orbit.path).name}")

@@ -49,9 +49,9 @@ def export(
     from odm.commands.dates import parse_date
     from odm.core.progress import progress
     from odm.datasets.labels.export import export_pictures, select_orbits
-    from odm.datasets.labels.masks import load_annotations
+    from odm.datasets.labels.regions import load_region_labels
 
-    truth = load_annotations(with_truth) if with_truth else None
+    truth = load_region_labels(with_truth) if with_truth else None
     entries = select_orbits(
         list_orbits(archive).entries,
         since=parse_date(since) if since else None,
@@ -135,9 +135,9 @@ def agreement(
     import json
 
     from odm.datasets.labels.agreement import compare
-    from odm.datasets.labels.masks import load_annotations
+    from odm.datasets.labels.regions import load_region_labels
 
-    result = compare(load_annotations(first), load_annotations(second))
+    result = compare(load_region_labels(first), load_region_labels(second))
     if json_:
         print(json.dumps(result.to_dict(), indent=2))
         return

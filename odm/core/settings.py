@@ -115,7 +115,7 @@ def _known_keys(model: type, path: list[str]) -> list[str]:
 
 
 def _settings_in(hint: Any) -> Any:
-    """The model or dataclass in a type hint such as ``SplitRule | None``."""
+    """The model or dataclass in a type hint such as ``OrbitSplit | None``."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     for option in options:
         if isinstance(option, type) and (

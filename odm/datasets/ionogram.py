@@ -28,7 +28,7 @@ from odm.datasets.labels.layers import (
     boxes_on_image,
     load_layer_labels,
 )
-from odm.datasets.labels.masks import mask_digest
+from odm.datasets.labels.regions import mask_digest
 from odm.datasets.orbit import placed, seen_from
 from odm.datasets.splits import PARTS, PURGED, Part
 from odm.images.ionogram import IonogramImageSettings, ionogram_image, mask_to_canvas
@@ -203,6 +203,35 @@ class IonogramDataset:
             )
         return cls(parse_config(read_yaml(path), IonogramDatasetConfig, path), Path(path).parent)
 
+    @classmethod
+    def create(cls, path: str | Path, config: IonogramDatasetConfig) -> IonogramDataset:
+        """Check and write ``dataset.yaml``.
+
+        Args:
+            path: the file to write.
+            config: with paths as seen from here; relative ones are rewritten as seen from the file.
+
+        Raises:
+            InputError: the archive or the labels are not there or have no ionogram in common.
+        """
+        import yaml
+
+        if not cls(config).all_samples:
+            raise InputError(
+                f"{config.annotations}: labels none of the ionograms in {config.archive} "
+                "(names must agree)"
+            )
+        base = Path(path).expanduser().resolve().parent
+        found = {
+            name: seen_from(getattr(config, name), base) for name in ("archive", "annotations")
+        }
+        content = config.model_copy(update=found).model_dump(mode="json", exclude_none=True)
+        content["image"] = asdict(config.image)
+        head = "# A data set of labelled ionograms; image limits in dB, Hz and km.\n"
+        head += "# Relative paths are relative to this file.\n"
+        write_bytes(path, (head + yaml.safe_dump(content, sort_keys=False)).encode())
+        return cls.load(path)
+
     @property
     def settings(self) -> IonogramImageSettings:
         """How an ionogram becomes an image."""
@@ -320,7 +349,7 @@ def load_ionogram_sample(
     return ionogram_image(ionogram, settings), boxes
 
 
-def load_segmented_sample(
+def load_segmented_ionogram(
     sample: IonogramSample, settings: IonogramImageSettings
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read one sample for a segmentation.
@@ -346,33 +375,6 @@ def load_segmented_sample(
     for number in range(1, len(sample.classes) + 1):
         mask[mask_to_canvas(classes == number, *axes, settings) > 0] = number
     return ionogram_image(ionogram, settings), mask
-
-
-def create_ionogram_dataset(path: str | Path, config: IonogramDatasetConfig) -> IonogramDataset:
-    """Check and write ``dataset.yaml``.
-
-    Args:
-        path: the file to write.
-        config: with paths as seen from here; relative ones are rewritten as seen from the file.
-
-    Raises:
-        InputError: the archive or the labels are not there or have no ionogram in common.
-    """
-    import yaml
-
-    if not IonogramDataset(config).all_samples:
-        raise InputError(
-            f"{config.annotations}: labels none of the ionograms in {config.archive} (names must "
-            "agree)"
-        )
-    base = Path(path).expanduser().resolve().parent
-    found = {name: seen_from(getattr(config, name), base) for name in ("archive", "annotations")}
-    content = config.model_copy(update=found).model_dump(mode="json", exclude_none=True)
-    content["image"] = asdict(config.image)
-    head = "# A data set of labelled ionograms; image limits in dB, Hz and km.\n"
-    head += "# Relative paths are relative to this file.\n"
-    write_bytes(path, (head + yaml.safe_dump(content, sort_keys=False)).encode())
-    return IonogramDataset.load(path)
 
 
 def is_ionogram_dataset(path: str | Path) -> bool:

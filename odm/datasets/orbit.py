@@ -20,14 +20,14 @@ from odm.core.errors import InputError
 from odm.core.files import is_uri, write_bytes
 from odm.core.settings import Settings, check_keys, parse_config, read_yaml
 from odm.datasets.labels.drawing import Mask, component_boxes
-from odm.datasets.labels.masks import (
-    Annotations,
-    LabelledImage,
+from odm.datasets.labels.regions import (
+    LabelledOrbit,
+    RegionLabels,
     annotations_digest,
-    load_annotations,
+    load_region_labels,
 )
-from odm.datasets.splits import PARTS, PURGED, Hemisphere, SplitRule
-from odm.images.geometry import ImageGeometry, ImageSettings
+from odm.datasets.splits import PARTS, PURGED, Hemisphere, OrbitSplit
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.images.masks import SHAPES, MaskKind
 from odm.physics.coordinates import month_season
 
@@ -39,11 +39,11 @@ _SEASONS = ("spring", "summer", "autumn", "winter")
 
 def _image_settings(value: object) -> object:
     if isinstance(value, dict):
-        check_keys(value, ImageSettings.__dataclass_fields__)
+        check_keys(value, OrbitImageSettings.__dataclass_fields__)
     return value
 
 
-class DatasetConfig(Settings):
+class OrbitDatasetConfig(Settings):
     """The content of ``dataset.yaml``.
 
     Attributes:
@@ -59,13 +59,13 @@ class DatasetConfig(Settings):
     version: Literal[1] = 1
     archive: str
     annotations: str
-    image: Annotated[ImageSettings, BeforeValidator(_image_settings)]
+    image: Annotated[OrbitImageSettings, BeforeValidator(_image_settings)]
     mask: MaskKind = "contour"
-    split: SplitRule = SplitRule()
+    split: OrbitSplit = OrbitSplit()
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class OrbitSample:
     """One labelled half-orbit of a data set; small, and safe to send to another process.
 
     Attributes:
@@ -82,7 +82,7 @@ class Sample:
     path: str
     size: int
     part: str
-    labelled: LabelledImage
+    labelled: LabelledOrbit
     mask_kind: MaskKind = "contour"
     hemisphere: Hemisphere | None = None
 
@@ -122,7 +122,7 @@ class PartCounts:
     seasons: dict[str, int]
 
 
-class Dataset:
+class OrbitDataset:
     """An opened data set.
 
     Args:
@@ -133,14 +133,14 @@ class Dataset:
         InputError: the archive or the annotations are not there.
     """
 
-    def __init__(self, config: DatasetConfig, base: str | Path = ".") -> None:
+    def __init__(self, config: OrbitDatasetConfig, base: str | Path = ".") -> None:
         self.config = config
         self.archive = placed(config.archive, base)
         self.listing: OrbitListing = list_orbits(self.archive)
-        self.annotations: Annotations = load_annotations(placed(config.annotations, base))
+        self.annotations: RegionLabels = load_region_labels(placed(config.annotations, base))
 
     @classmethod
-    def load(cls, path: str | Path) -> Dataset:
+    def load(cls, path: str | Path) -> OrbitDataset:
         """Read ``dataset.yaml``.
 
         Raises:
@@ -153,15 +153,47 @@ class Dataset:
                 f"{path}: is a data set of ionograms; this needs one of half-orbits "
                 "(odm dataset create)"
             )
-        return cls(parse_config(content, DatasetConfig, path), Path(path).parent)
+        return cls(parse_config(content, OrbitDatasetConfig, path), Path(path).parent)
+
+    @classmethod
+    def create(cls, path: str | Path, config: OrbitDatasetConfig) -> OrbitDataset:
+        """Check and write ``dataset.yaml``.
+
+        Args:
+            path: the file to write.
+            config: with paths as seen from here; relative ones are rewritten as seen from the file.
+
+        Raises:
+            InputError: the archive or the annotations are not there or have no half-orbit in
+                common, or the file cannot be written.
+        """
+        import yaml
+
+        if not cls(config).all_samples:
+            raise InputError(
+                f"{config.annotations}: labels none of the half-orbits in {config.archive} "
+                "(names must agree exactly)"
+            )
+        base = Path(path).expanduser().resolve().parent
+        placed = config.model_copy(
+            update={
+                "archive": seen_from(config.archive, base),
+                "annotations": seen_from(config.annotations, base),
+            }
+        )
+        content = placed.model_dump(mode="json", exclude_none=True)
+        head = "# A data set of labelled half-orbits; image limits in log10 of (mV/m)^2/Hz,\n"
+        head += "# split lengths in cycles of 5 days. Relative paths are relative to this file.\n"
+        write_bytes(path, (head + yaml.safe_dump(content, sort_keys=False)).encode())
+        return cls.load(path)
 
     @property
-    def settings(self) -> ImageSettings:
+    def settings(self) -> OrbitImageSettings:
         """How a half-orbit becomes an image."""
         return self.config.image
 
     @cached_property
-    def all_samples(self) -> tuple[Sample, ...]:
+    def all_samples(self) -> tuple[OrbitSample, ...]:
         """Every labelled half-orbit of the archive, purged ones included, sorted by start."""
         rule, labels = self.config.split, self.annotations.images
         samples = []
@@ -171,7 +203,7 @@ class Dataset:
                 continue
             part = rule.part_of(entry.key)
             samples.append(
-                Sample(
+                OrbitSample(
                     key=entry.key,
                     path=entry.path,
                     size=entry.size,
@@ -183,7 +215,7 @@ class Dataset:
             )
         return tuple(samples)
 
-    def samples(self, part: str) -> list[Sample]:
+    def samples(self, part: str) -> list[OrbitSample]:
         """The half-orbits of one part, sorted by start.
 
         Args:
@@ -248,9 +280,9 @@ class Dataset:
         return out
 
 
-def load_sample(
-    sample: Sample, settings: ImageSettings
-) -> tuple[NDArray[np.uint8], Mask, ImageGeometry]:
+def load_orbit_sample(
+    sample: OrbitSample, settings: OrbitImageSettings
+) -> tuple[NDArray[np.uint8], Mask, SpectrogramGeometry]:
     """Read one sample.
 
     Args:
@@ -265,9 +297,9 @@ def load_sample(
         ArchiveError: the half-orbit is bad.
         AnnotationError: the mask is of another size than the half-orbit.
     """
-    from odm.images.spectrogram import geometry_of, read_image
+    from odm.images.spectrogram import geometry_of, read_spectrogram
 
-    image, orbit = read_image(sample.path, settings)
+    image, orbit = read_spectrogram(sample.path, settings)
     geometry = geometry_of(orbit, settings)
     native = SHAPES[sample.mask_kind](sample.labelled.mask(geometry.native_shape))
     mask = geometry.mask_from_native(native)
@@ -279,39 +311,7 @@ def load_sample(
     return image, mask, geometry
 
 
-def create_dataset(path: str | Path, config: DatasetConfig) -> Dataset:
-    """Check and write ``dataset.yaml``.
-
-    Args:
-        path: the file to write.
-        config: with paths as seen from here; relative ones are rewritten as seen from the file.
-
-    Raises:
-        InputError: the archive or the annotations are not there or have no half-orbit in common, or
-            the file cannot be written.
-    """
-    import yaml
-
-    if not Dataset(config).all_samples:
-        raise InputError(
-            f"{config.annotations}: labels none of the half-orbits in {config.archive} "
-            "(names must agree exactly)"
-        )
-    base = Path(path).expanduser().resolve().parent
-    placed = config.model_copy(
-        update={
-            "archive": seen_from(config.archive, base),
-            "annotations": seen_from(config.annotations, base),
-        }
-    )
-    content = placed.model_dump(mode="json", exclude_none=True)
-    head = "# A data set of labelled half-orbits; image limits in log10 of (mV/m)^2/Hz,\n"
-    head += "# split lengths in cycles of 5 days. Relative paths are relative to this file.\n"
-    write_bytes(path, (head + yaml.safe_dump(content, sort_keys=False)).encode())
-    return Dataset.load(path)
-
-
-def _counts(part: str, samples: list[Sample]) -> PartCounts:
+def _counts(part: str, samples: list[OrbitSample]) -> PartCounts:
     nuclei = [_nuclei(sample) for sample in samples]
     starts = [sample.key.start for sample in samples]
     found = month_season(np.array(starts, dtype="datetime64[s]")) if starts else np.array([])
@@ -327,7 +327,7 @@ def _counts(part: str, samples: list[Sample]) -> PartCounts:
     )
 
 
-def _nuclei(sample: Sample) -> int:
+def _nuclei(sample: OrbitSample) -> int:
     """Drawn areas that the sample shows; only a hemisphere makes opening the file necessary."""
     if sample.labelled.mask_path is None:
         return 0
@@ -363,7 +363,7 @@ def seen_from(path: str, base: Path) -> str:
     return os.path.relpath(Path(path).expanduser().resolve(), base)
 
 
-def describe(dataset: Dataset) -> dict[str, Any]:
+def describe(dataset: OrbitDataset) -> dict[str, Any]:
     """The data set as plain values, for JSON."""
     table = dataset.table()
     return {

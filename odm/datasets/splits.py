@@ -28,7 +28,7 @@ CYCLE = timedelta(days=5)
 _ORBIT = CYCLE / ORBITS_PER_CYCLE
 
 
-class SplitRule(Settings):
+class OrbitSplit(Settings):
     """How an archive is divided; lengths are in cycles of 5 days.
 
     Attributes:
@@ -56,7 +56,7 @@ class SplitRule(Settings):
     part: Part | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> SplitRule:
+    def _consistent(self) -> OrbitSplit:
         for name, rule in (("season", "season"), ("hemisphere", "hemisphere"), ("part", "whole")):
             given = getattr(self, name) is not None
             if (self.by == rule) != given:

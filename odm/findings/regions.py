@@ -21,7 +21,7 @@ from odm.archive.orbit.reader import read_orbit
 from odm.core.errors import InputError
 from odm.findings.measure import MAX_GAP_S, measure_regions
 from odm.findings.outlines import Mask
-from odm.images.geometry import ImageGeometry
+from odm.images.geometry import SpectrogramGeometry
 
 LEVELS = 255
 """Probabilities are whole numbers of 1/255, so that a map costs a byte a pixel."""
@@ -136,7 +136,7 @@ def reaches(confidence: ArrayLike, threshold: float) -> Mask:
     return np.asarray(confidence, dtype=np.float64) * LEVELS >= threshold * LEVELS - _ROUNDING
 
 
-def native_probability(probability: NDArray[Any], geometry: ImageGeometry) -> Levels:
+def native_probability(probability: NDArray[Any], geometry: SpectrogramGeometry) -> Levels:
     """A probability map of the canvas (H, W) at native size (K, N), as levels.
 
     A native image loses its padding; a resized one is interpolated, so that an outline does not
@@ -153,13 +153,13 @@ def native_probability(probability: NDArray[Any], geometry: ImageGeometry) -> Le
     if geometry.content == geometry.native_shape:
         return content
     lines, columns = geometry.native_shape
-    # cv2 puts pixel centres where ImageGeometry does.
+    # cv2 puts pixel centres where SpectrogramGeometry does.
     resized = cv2.resize(content, (columns, lines), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
 
 
 def find_regions(
-    probability: NDArray[Any], geometry: ImageGeometry, settings: RegionSettings
+    probability: NDArray[Any], geometry: SpectrogramGeometry, settings: RegionSettings
 ) -> list[Region]:
     """Find the regions of one half-orbit.
 

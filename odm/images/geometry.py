@@ -1,4 +1,4 @@
-"""`ImageGeometry`: from a pixel of a model image to time, place and frequency, and back.
+"""`SpectrogramGeometry`: from a pixel of a model image to time, place and frequency, and back.
 
 Pixel centres lie at whole numbers, so the image of h rows covers -0.5 to h - 0.5. Row 0 is the
 highest frequency and column 0 the first row of the file: the spectrogram [time, frequency] rotated
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSettings:
+class OrbitImageSettings:
     """How a spectrogram becomes a model image; stored with every data set and model.
 
     Attributes:
@@ -64,7 +64,7 @@ class ImageSettings:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ImageSettings:
+    def from_dict(cls, values: dict[str, Any]) -> OrbitImageSettings:
         """Inverse of `to_dict`.
 
         Raises:
@@ -79,7 +79,7 @@ class ImageSettings:
             raise InputError("image settings need at least minimum and maximum") from None
 
 
-class ImageGeometry:
+class SpectrogramGeometry:
     """Both ways between the pixels of one image and (UTC, latitude, longitude, Hz).
 
     Args:
@@ -98,7 +98,7 @@ class ImageGeometry:
         frequency: ArrayLike,
         latitude: ArrayLike,
         longitude: ArrayLike,
-        settings: ImageSettings,
+        settings: OrbitImageSettings,
     ) -> None:
         self.settings = settings
         self.times = np.asarray(times).astype("datetime64[ns]")

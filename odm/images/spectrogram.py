@@ -19,7 +19,7 @@ from odm.archive.orbit.reader import (
     valid_amplitude,
 )
 from odm.core.errors import ArchiveError, InputError
-from odm.images.geometry import ImageGeometry, ImageSettings
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 
 LEVELS = 254
 """Steps between the limits: grey levels 1 to 255."""
@@ -31,7 +31,7 @@ room at the top everything else would be dark."""
 Image = NDArray[np.uint8]
 
 
-def to_image(amplitude: NDArray[np.floating[Any]], settings: ImageSettings) -> Image:
+def spectrogram_image(amplitude: NDArray[np.floating[Any]], settings: OrbitImageSettings) -> Image:
     """Make the model image of one spectrogram.
 
     Args:
@@ -56,7 +56,7 @@ def to_image(amplitude: NDArray[np.floating[Any]], settings: ImageSettings) -> I
     return canvas
 
 
-def grey_levels(amplitude: NDArray[np.floating[Any]], settings: ImageSettings) -> Image:
+def grey_levels(amplitude: NDArray[np.floating[Any]], settings: OrbitImageSettings) -> Image:
     """Grey levels (N, K) of amplitudes (N, K), not rotated.
 
     float32 with the natural logarithm: NumPy has vector instructions for just that, and it is
@@ -75,7 +75,7 @@ def grey_levels(amplitude: NDArray[np.floating[Any]], settings: ImageSettings) -
     return grey
 
 
-def from_image(image: Image, settings: ImageSettings) -> NDArray[np.float32]:
+def from_image(image: Image, settings: OrbitImageSettings) -> NDArray[np.float32]:
     """log10 PSD of grey levels, NaN where the image is 0; levels 1 and 255 mean "or beyond"."""
     step = (settings.maximum - settings.minimum) / LEVELS
     values = settings.minimum + (image.astype(np.float32) - 1) * np.float32(step)
@@ -101,7 +101,7 @@ def resize(image: Image, height: int, width: int) -> Image:
     return scaled
 
 
-def read_image(path: object, settings: ImageSettings) -> tuple[Image, Orbit]:
+def read_spectrogram(path: object, settings: OrbitImageSettings) -> tuple[Image, Orbit]:
     """File to model image, as reading workers do it.
 
     Returns:
@@ -113,15 +113,17 @@ def read_image(path: object, settings: ImageSettings) -> tuple[Image, Orbit]:
     """
     orbit = read_orbit(path, settings.component)
     try:
-        image = to_image(orbit.amplitude[settings.component], settings)
+        image = spectrogram_image(orbit.amplitude[settings.component], settings)
     except InputError as error:
         raise ArchiveError(path, str(error)) from None
     return image, replace(orbit, amplitude={})
 
 
-def geometry_of(orbit: Orbit, settings: ImageSettings) -> ImageGeometry:
+def geometry_of(orbit: Orbit, settings: OrbitImageSettings) -> SpectrogramGeometry:
     """The geometry of a half-orbit's image."""
-    return ImageGeometry(orbit.times, orbit.frequency, orbit.latitude, orbit.longitude, settings)
+    return SpectrogramGeometry(
+        orbit.times, orbit.frequency, orbit.latitude, orbit.longitude, settings
+    )
 
 
 def clipped_share(image: Image) -> tuple[float, float]:

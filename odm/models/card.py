@@ -25,7 +25,7 @@ class ModelCard:
     Attributes:
         digest: of all that decides an answer (64 hexadecimal digits).
         architecture: `kind`, `name` and `options`.
-        image: image settings, as `ImageSettings.to_dict()` gives them.
+        image: image settings, as `OrbitImageSettings.to_dict()` gives them.
         thresholds: by name: of probabilities, sizes, temperatures.
         training_data: digest of the data set that it was trained on, or "none".
         metrics: by name, with the data and seed that they come from.

@@ -34,10 +34,10 @@ Item = TypeVar("Item")
 class Predictor:
     """Runs a segmentation method over images in batches of one fixed size.
 
-    Images are what `odm.images.spectrogram.to_image` makes, native or resized, 0 for invalid; what
-    a learned model sees of them is `odm.models.networks.base.to_input`, as in training. The answer
-    is rounded to whole 1/255 before anything is done with it, so that a threshold means the same on
-    every device and engine.
+    Images are what `odm.images.spectrogram.spectrogram_image` makes, native or resized, 0 for
+    invalid; what a learned model sees of them is `odm.models.networks.base.to_input`, as in
+    training. The answer is rounded to whole 1/255 before anything is done with it, so that a
+    threshold means the same on every device and engine.
 
     Args:
         model: learned or not, as `odm.models.create_segmenter` or `load_model` give it. A learned

@@ -8,7 +8,7 @@ from typing import Any
 
 from odm.catalog.selection import Wish
 from odm.findings.regions import RegionSettings, read_thresholds
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.reprocess.driver import Order
 from odm.reprocess.model import ModelSettings, Workers, find_model
 from odm.reprocess.orders import make_order
@@ -44,7 +44,7 @@ def orbit_order(
     folder, card = find_model(model, "segmenter", **how)
     _, temperature = read_thresholds(card.thresholds)
     stages = OrbitStages(
-        image=ImageSettings.from_dict(dict(card.image)),
+        image=OrbitImageSettings.from_dict(dict(card.image)),
         regions=_regions(card.thresholds, regions or {}),
         model=card.digest,
     )

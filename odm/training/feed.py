@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import InputError
-from odm.datasets.orbit import Sample, load_sample
-from odm.images.geometry import ImageSettings
+from odm.datasets.orbit import OrbitSample, load_orbit_sample
+from odm.images.geometry import OrbitImageSettings
 from odm.training.draws import draw_epoch, share_of
 from odm.training.ranks import Ranks
 
@@ -225,13 +225,16 @@ class DatasetSource(CachedSource):
     """One part of a data set of half-orbits, read from its files: images and masks (H, W) uint8.
 
     Args:
-        samples: of `odm.datasets.orbit.Dataset.samples`.
+        samples: of `odm.datasets.orbit.OrbitDataset.samples`.
         settings: the images'.
         cache_bytes: of memory for images that were read.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], settings: ImageSettings, cache_bytes: float = 0
+        self,
+        samples: Sequence[OrbitSample],
+        settings: OrbitImageSettings,
+        cache_bytes: float = 0,
     ) -> None:
         self.samples = samples
         self.settings = settings
@@ -240,5 +243,5 @@ class DatasetSource(CachedSource):
         super().__init__(keys, positive, self._sample, cache_bytes)
 
     def _sample(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        image, mask, _ = load_sample(self.samples[index], self.settings)
+        image, mask, _ = load_orbit_sample(self.samples[index], self.settings)
         return image, mask

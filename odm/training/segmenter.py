@@ -18,11 +18,11 @@ from odm.datasets.ionogram import (
     IonogramDataset,
     IonogramSample,
     is_ionogram_dataset,
-    load_segmented_sample,
+    load_segmented_ionogram,
 )
-from odm.datasets.orbit import Dataset, Sample
+from odm.datasets.orbit import OrbitDataset, OrbitSample
 from odm.findings.regions import RegionSettings
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.card import ModelCard
 from odm.models.networks.base import SegmentationModel
@@ -58,13 +58,15 @@ __all__ = [
 ]
 
 
-class Plan(TrainingPlan[TrainSettings, Dataset | IonogramDataset, Sample | IonogramSample]):
+class Plan(
+    TrainingPlan[TrainSettings, OrbitDataset | IonogramDataset, OrbitSample | IonogramSample]
+):
     """A training of a segmenter that can begin."""
 
 
 def plan_segmenter(
     settings: TrainSettings,
-    dataset: Dataset | IonogramDataset | str | Path,
+    dataset: OrbitDataset | IonogramDataset | str | Path,
     out: str | Path,
     init: str | None = None,
 ) -> Plan:
@@ -81,13 +83,13 @@ def plan_segmenter(
         TrainingError: a part of the data set has nothing to learn from, or the classes or the
             model to fine-tune do not fit.
     """
-    opened: Dataset | IonogramDataset
-    if isinstance(dataset, Dataset | IonogramDataset):
+    opened: OrbitDataset | IonogramDataset
+    if isinstance(dataset, OrbitDataset | IonogramDataset):
         opened = dataset
     elif is_ionogram_dataset(dataset):
         opened = IonogramDataset.load(dataset)
     else:
-        opened = Dataset.load(dataset)
+        opened = OrbitDataset.load(dataset)
     layers = isinstance(opened, IonogramDataset)
     has, what = ("has_layer", "layer") if layers else ("has_nucleus", "nucleus")
     training, validation = (
@@ -198,18 +200,18 @@ def mask_source(samples: Sequence[Any], settings: Any, cache_bytes: float = 0) -
         settings: their images'.
         cache_bytes: of memory for images that were read.
     """
-    if isinstance(settings, ImageSettings):
+    if isinstance(settings, OrbitImageSettings):
         return DatasetSource(samples, settings, cache_bytes)
     assert isinstance(settings, IonogramImageSettings)
     return CachedSource(
         [sample.key.identity for sample in samples],
         [sample.has_layer for sample in samples],
-        lambda index: load_segmented_sample(samples[index], settings),
+        lambda index: load_segmented_ionogram(samples[index], settings),
         cache_bytes,
     )
 
 
-def _check_masks(dataset: Dataset | IonogramDataset, samples: Sequence[Any]) -> None:
+def _check_masks(dataset: OrbitDataset | IonogramDataset, samples: Sequence[Any]) -> None:
     """Boxes alone tell no segmenter where a layer is.
 
     Raises:

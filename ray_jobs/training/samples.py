@@ -28,10 +28,10 @@ from odm.core.errors import AnnotationError, ArchiveError, InputError, OdmError,
 from odm.datasets.ionogram import (
     IonogramSample,
     load_ionogram_sample,
-    load_segmented_sample,
+    load_segmented_ionogram,
 )
-from odm.datasets.orbit import Sample, load_sample
-from odm.images.geometry import ImageSettings
+from odm.datasets.orbit import OrbitSample, load_orbit_sample
+from odm.images.geometry import OrbitImageSettings
 from odm.images.ionogram import IonogramImageSettings
 from ray_jobs.cluster.connection import data_settings
 from ray_jobs.cluster.room import ClusterError
@@ -194,16 +194,16 @@ def told(doing: str) -> Iterator[None]:
         raise ClusterError(f"{doing} on Ray failed: {type(error).__name__}: {reason}") from error
 
 
-def image_and_mask(settings: ImageSettings, sample: Sample) -> Arrays:
-    """Image and mask (H, W) uint8 of a half-orbit; see `odm.datasets.orbit.load_sample`."""
-    image, mask, _ = load_sample(sample, settings)
+def image_and_mask(settings: OrbitImageSettings, sample: OrbitSample) -> Arrays:
+    """Image and mask (H, W) uint8 of a half-orbit; see `odm.datasets.orbit.load_orbit_sample`."""
+    image, mask, _ = load_orbit_sample(sample, settings)
     return image, mask
 
 
 def image_and_layers(settings: IonogramImageSettings, sample: IonogramSample) -> Arrays:
     """Image and mask (H, W) uint8 of an ionogram; see
-    `odm.datasets.ionogram.load_segmented_sample`."""
-    return load_segmented_sample(sample, settings)
+    `odm.datasets.ionogram.load_segmented_ionogram`."""
+    return load_segmented_ionogram(sample, settings)
 
 
 def image_and_boxes(settings: IonogramImageSettings, sample: IonogramSample) -> Arrays:

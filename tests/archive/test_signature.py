@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from odm.archive.orbit.hdf5 import open_h5, open_h5_bytes
+from odm.archive.hdf5 import open_h5, open_h5_bytes
 from odm.core.errors import ArchiveError
 
 KINDS = [

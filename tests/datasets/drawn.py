@@ -10,9 +10,9 @@ import pytest
 
 from odm.core.errors import AnnotationError
 from odm.datasets.labels.importing import import_annotations
-from odm.datasets.labels.masks import (
-    Annotations,
-    load_annotations,
+from odm.datasets.labels.regions import (
+    RegionLabels,
+    load_region_labels,
 )
 from tests.lookalike import renamed
 
@@ -72,14 +72,14 @@ def polygon(*points: tuple[float, float], **more: object) -> dict[str, object]:
     return {"points": [list(point) for point in points], "shape_type": "polygon"} | more
 
 
-def imported(export: Path, files: dict[str, str | bytes], **options: object) -> Annotations:
+def imported(export: Path, files: dict[str, str | bytes], **options: object) -> RegionLabels:
     drawn, out = export.parent / "drawn", export.parent / "out"
     drawn.mkdir(exist_ok=True)
     for name, content in files.items():
         data = content if isinstance(content, bytes) else content.encode()
         (drawn / name).write_bytes(data)
     import_annotations(export, drawn, out, **options)  # type: ignore[arg-type]
-    return load_annotations(out)
+    return load_region_labels(out)
 
 
 def refused(export: Path, files: dict[str, str | bytes], **options: object) -> AnnotationError:

@@ -12,11 +12,11 @@ from odm.archive.orbit.key import OrbitKey
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.agreement import boundary_offsets, cohen_kappa, compare, region_overlaps
 from odm.datasets.labels.folder import png_bytes
-from odm.datasets.labels.masks import Annotations, LabelledImage
+from odm.datasets.labels.regions import LabelledOrbit, RegionLabels
 from tests.lookalike import renamed
 
 
-def labels(folder: Path, masks: dict[int, np.ndarray | None]) -> Annotations:
+def labels(folder: Path, masks: dict[int, np.ndarray | None]) -> RegionLabels:
     """One person's labels, by orbit number; None is labelled as empty (10 by 10)."""
     folder.mkdir(parents=True)
     images = {}
@@ -27,8 +27,8 @@ def labels(folder: Path, masks: dict[int, np.ndarray | None]) -> Annotations:
             path = folder / f"{key.stem}.png"
             path.write_bytes(png_bytes(mask.astype(np.uint8) * np.uint8(255)))
         shape = (10, 10) if mask is None else (mask.shape[0], mask.shape[1])
-        images[key.stem] = LabelledImage(key, path, shape)
-    return Annotations(folder, "voc", images)
+        images[key.stem] = LabelledOrbit(key, path, shape)
+    return RegionLabels(folder, "voc", images)
 
 
 def box(x0: int, y0: int, x1: int, y1: int) -> np.ndarray:

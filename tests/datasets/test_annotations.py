@@ -11,9 +11,9 @@ import pytest
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.folder import png_bytes
 from odm.datasets.labels.importing import import_annotations
-from odm.datasets.labels.masks import (
-    is_annotated_folder,
-    load_annotations,
+from odm.datasets.labels.regions import (
+    has_region_labels,
+    load_region_labels,
 )
 from tests.datasets.drawn import (
     BOX,
@@ -126,9 +126,9 @@ def test_the_report_counts(export: Path, tmp_path: Path) -> None:
     report = import_annotations(export, drawn, tmp_path / "out")
     assert (report.source, report.labelled, report.with_objects) == ("yolo", 2, 1)
     assert (report.unlabelled, report.objects) == (1, 2)
-    assert report.digest == load_annotations(tmp_path / "out").digest
-    assert is_annotated_folder(tmp_path / "out")
-    assert not is_annotated_folder(drawn)
+    assert report.digest == load_region_labels(tmp_path / "out").digest
+    assert has_region_labels(tmp_path / "out")
+    assert not has_region_labels(drawn)
 
 
 def test_yolo_classes_are_found_by_name(export: Path) -> None:
@@ -142,10 +142,10 @@ def test_yolo_classes_are_found_by_name(export: Path) -> None:
 
 def refused_again(export: Path, files: dict[str, str | bytes]) -> AnnotationError:
     """As `refused`, where an earlier import stays as it was."""
-    before = load_annotations(export.parent / "out").digest
+    before = load_region_labels(export.parent / "out").digest
     with pytest.raises(AnnotationError) as caught:
         imported(export, files, overwrite=True)
-    assert load_annotations(export.parent / "out").digest == before
+    assert load_region_labels(export.parent / "out").digest == before
     return caught.value
 
 
@@ -177,7 +177,7 @@ def test_wrong_use_is_said_plainly(export: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give skip or empty"):
         import_annotations(export, tmp_path / "drawn", tmp_path / "out", unlabelled="ask")
     with pytest.raises(InputError, match="holds neither"):
-        load_annotations(tmp_path)
+        load_region_labels(tmp_path)
 
 
 def test_an_import_replaces_only_an_import(export: Path, tmp_path: Path) -> None:

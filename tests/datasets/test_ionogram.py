@@ -13,7 +13,6 @@ from odm.datasets.ionogram import (
     IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
-    create_ionogram_dataset,
     load_ionogram_sample,
 )
 from odm.images.ionogram import IonogramImageSettings
@@ -66,7 +65,7 @@ def test_labels_of_every_format_say_the_same(archive: Path, tmp_path: Path, kind
         image=image,
         split=IonogramSplit(by="whole", part="train"),
     )
-    data = create_ionogram_dataset(tmp_path / "dataset.yaml", config)
+    data = IonogramDataset.create(tmp_path / "dataset.yaml", config)
     assert data.annotations.source == kind
     (sample,) = data.samples("train")
     assert sample.has_layer
@@ -173,7 +172,7 @@ def test_split_by_time() -> None:
 def test_labels_that_cannot_be_meant(archive: Path, tmp_path: Path) -> None:
     def opened(annotations: Path) -> None:
         config = IonogramDatasetConfig(archive=str(archive), annotations=str(annotations))
-        create_ionogram_dataset(tmp_path / "dataset.yaml", config)
+        IonogramDataset.create(tmp_path / "dataset.yaml", config)
 
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -17,10 +17,10 @@ from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.export import export_pictures, outlines, select_orbits, write_truth
 from odm.datasets.labels.folder import ExportedImage, LabelFolder, png_bytes
 from odm.datasets.labels.importing import import_annotations
-from odm.datasets.labels.masks import (
-    Annotations,
-    LabelledImage,
-    load_annotations,
+from odm.datasets.labels.regions import (
+    LabelledOrbit,
+    RegionLabels,
+    load_region_labels,
 )
 from tests.datasets.drawn import (
     BOX,
@@ -66,15 +66,15 @@ def test_truth_written_as_people_would_comes_back(export: Path, tmp_path: Path) 
     path = tmp_path / "truth.png"
     path.write_bytes(png_bytes(mask * np.uint8(255)))
     keys = [OrbitKey.parse(f"{stem}.h5") for stem in (STEM, EMPTY)]
-    images = {STEM: LabelledImage(keys[0], path), EMPTY: LabelledImage(keys[1])}
-    write_truth(tmp_path / "drawn", Annotations(tmp_path, "simulation", images), [
+    images = {STEM: LabelledOrbit(keys[0], path), EMPTY: LabelledOrbit(keys[1])}
+    write_truth(tmp_path / "drawn", RegionLabels(tmp_path, "simulation", images), [
         ExportedImage(key, HEIGHT, WIDTH) for key in keys
     ])  # fmt: skip
     boxes = [(0, 0, 8, 4), (7, 19, 30, 42), (30, 50, WIDTH, HEIGHT)]
     for source in ("voc", "yolo", "labelme"):
         out = tmp_path / source
         import_annotations(export, tmp_path / "drawn" / source, out, exact_edges=True)
-        labels = load_annotations(out)
+        labels = load_region_labels(out)
         assert list(labels.images) == [STEM, EMPTY]
         assert [item.box for item in labels.images[STEM].objects] == boxes
         wanted = np.zeros_like(mask)
@@ -140,9 +140,9 @@ def test_simulated_truth_lists_every_half_orbit(tmp_path: Path) -> None:
     pq.write_table(pa.table({"mask": [f"masks/{STEM}.png"]}), tmp_path / "truth.parquet")
     (tmp_path / "masks").mkdir()
     with pytest.raises(InputError, match=f"1 mask of its truth missing in masks/, such as {STEM}"):
-        load_annotations(tmp_path)
+        load_region_labels(tmp_path)
     (tmp_path / "masks" / f"{STEM}.png").write_bytes(png_bytes(BOX * np.uint8(255)))
-    truth = load_annotations(tmp_path)
+    truth = load_region_labels(tmp_path)
     assert list(truth.images) == [STEM, EMPTY]
     np.testing.assert_array_equal(truth.images[STEM].mask((HEIGHT, WIDTH)), BOX)
     assert truth.images[EMPTY].mask((3, 4)).shape == (3, 4)

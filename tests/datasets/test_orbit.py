@@ -20,18 +20,17 @@ from odm.core.errors import AnnotationError, InputError
 from odm.core.settings import parse_config
 from odm.datasets.labels.folder import png_bytes
 from odm.datasets.orbit import (
-    Dataset,
-    DatasetConfig,
-    create_dataset,
+    OrbitDataset,
+    OrbitDatasetConfig,
     describe,
-    load_sample,
+    load_orbit_sample,
 )
-from odm.datasets.splits import SplitRule
-from odm.images.geometry import ImageSettings
+from odm.datasets.splits import OrbitSplit
+from odm.images.geometry import OrbitImageSettings
 from tests.lookalike import contents, renamed, write
 
 ROWS, COLUMNS = 40, 64
-SETTINGS = ImageSettings(-9.0, -4.0, height=64, width=64)
+SETTINGS = OrbitImageSettings(-9.0, -4.0, height=64, width=64)
 RULE = {"train": 2, "validation": 1, "test": 1, "offset": 230}
 # Cycles: 230, 231 train, 232 purged, 233 validation, 234 purged, 235 test, 236 purged.
 FIRST = 230 * 76
@@ -73,25 +72,25 @@ def write_truth(folder: Path) -> None:
     pq.write_table(pa.table({"mask": pa.array(masks, pa.string())}), folder / "truth.parquet")
 
 
-def config(archive: Path | str, **changes: object) -> DatasetConfig:
+def config(archive: Path | str, **changes: object) -> OrbitDatasetConfig:
     content = {
         "archive": str(archive),
         "annotations": str(archive),
         "image": SETTINGS.to_dict(),
         "split": RULE,
     }
-    return parse_config(content | changes, DatasetConfig, "test")
+    return parse_config(content | changes, OrbitDatasetConfig, "test")
 
 
 # -- the split rule ----------------------------------------------------------------------------
 
 RULES = {
-    "default": SplitRule(),
-    "short": SplitRule(train=1, validation=1, test=1),
-    "purge 2": SplitRule(train=3, validation=2, test=1, purge=2, offset=5),
-    "no validation": SplitRule(train=4, validation=0, test=2),
-    "season": SplitRule(by="season", season="winter", train=3),
-    "hemisphere": SplitRule(by="hemisphere", hemisphere="north"),
+    "default": OrbitSplit(),
+    "short": OrbitSplit(train=1, validation=1, test=1),
+    "purge 2": OrbitSplit(train=3, validation=2, test=1, purge=2, offset=5),
+    "no validation": OrbitSplit(train=4, validation=0, test=2),
+    "season": OrbitSplit(by="season", season="winter", train=3),
+    "hemisphere": OrbitSplit(by="hemisphere", hemisphere="north"),
 }
 
 
@@ -113,14 +112,14 @@ def test_parts_are_whole_cycles_with_a_purged_one_between(name: str) -> None:
 
 
 def test_the_default_pattern_repeats_after_eleven_cycles() -> None:
-    letters = "".join(SplitRule().part_of(key(cycle * 76 + 9))[0] for cycle in range(110, 132))
+    letters = "".join(OrbitSplit().part_of(key(cycle * 76 + 9))[0] for cycle in range(110, 132))
     assert letters == "ttttttpvptp" * 2
-    assert [SplitRule().part_of(key(cycle * 76)) for cycle in (110, 117, 119)] == [
+    assert [OrbitSplit().part_of(key(cycle * 76)) for cycle in (110, 117, 119)] == [
         "train",
         "validation",
         "test",
     ]
-    moved = SplitRule(offset=4)
+    moved = OrbitSplit(offset=4)
     assert [moved.part_of(key(cycle * 76)) for cycle in (113, 114, 121, 123)] == [
         "purged",
         "train",
@@ -141,7 +140,7 @@ def test_a_season_is_held_out_whole() -> None:
 
 
 def test_whole_makes_one_part_of_everything() -> None:
-    rule = SplitRule(by="whole", part="test")
+    rule = OrbitSplit(by="whole", part="test")
     assert {rule.part_of(key(number)) for number in range(17000, 19000, 76)} == {"test"}
 
 
@@ -154,7 +153,7 @@ def test_an_impossible_rule_is_refused() -> None:
         ({"purge": 0}, "purge: input should be greater than or equal to 1, not 0"),
     ):
         with pytest.raises(InputError, match=reason):
-            parse_config(values, SplitRule, "test")
+            parse_config(values, OrbitSplit, "test")
 
 
 # -- the file ----------------------------------------------------------------------------------
@@ -176,32 +175,32 @@ def test_an_unknown_key_names_the_nearest() -> None:
 def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
     path = tmp_path / "dataset.yaml"
     with pytest.raises(InputError, match="no such file"):
-        Dataset.load(path)
+        OrbitDataset.load(path)
     path.write_text("archive: [a")
     with pytest.raises(InputError, match="not valid YAML"):
-        Dataset.load(path)
+        OrbitDataset.load(path)
     path.write_text("")
     with pytest.raises(InputError, match="holds no settings, but nothing"):
-        Dataset.load(path)
+        OrbitDataset.load(path)
     path.write_text("archive: !!python/object/apply:os.getcwd []")
     with pytest.raises(InputError, match="not valid YAML"):
-        Dataset.load(path)
+        OrbitDataset.load(path)
 
 
 def test_created_paths_are_relative_to_the_file(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    made = create_dataset("sets/one.yaml", config("archive"))
+    made = OrbitDataset.create("sets/one.yaml", config("archive"))
     content = yaml.safe_load(Path("sets/one.yaml").read_text())
     assert (content["archive"], content["annotations"]) == ("../archive", "../archive")
     monkeypatch.chdir("/")
-    loaded = Dataset.load(tmp_path / "sets" / "one.yaml")
+    loaded = OrbitDataset.load(tmp_path / "sets" / "one.yaml")
     assert loaded.digest == made.digest
     assert loaded.settings == SETTINGS
     assert len(loaded.samples("train")) == 2
     with pytest.raises(InputError, match="no such folder"):
-        create_dataset(tmp_path / "sets" / "two.yaml", config("nowhere"))
+        OrbitDataset.create(tmp_path / "sets" / "two.yaml", config("nowhere"))
     assert not (tmp_path / "sets" / "two.yaml").exists()
 
 
@@ -209,7 +208,7 @@ def test_created_paths_are_relative_to_the_file(
 
 
 def test_the_table_counts_what_each_part_holds(archive: Path) -> None:
-    dataset = Dataset(config(archive))
+    dataset = OrbitDataset(config(archive))
     rows = {row.part: row for row in dataset.table()}
     assert [(part, row.half_orbits, row.with_nuclei, row.nuclei) for part, row in rows.items()] == [
         ("train", 2, 1, 2),
@@ -227,7 +226,7 @@ def test_the_table_counts_what_each_part_holds(archive: Path) -> None:
 
 
 def test_an_empty_part_is_a_warning_until_it_is_used(archive: Path) -> None:
-    dataset = Dataset(config(archive, split=RULE | {"test": 0, "validation": 0, "train": 9}))
+    dataset = OrbitDataset(config(archive, split=RULE | {"test": 0, "validation": 0, "train": 9}))
     validation, test = dataset.warnings()
     assert validation.startswith("validation is empty: no labelled half-orbit lies in its cycles")
     assert test.startswith("test is empty: no labelled half-orbit lies in its cycles")
@@ -242,51 +241,51 @@ def test_training_without_a_nucleus_is_refused(archive: Path) -> None:
         mask.unlink()
     write_truth(archive)
     with pytest.raises(InputError, match="no nucleus for training"):
-        Dataset(config(archive)).samples("train")
+        OrbitDataset(config(archive)).samples("train")
 
 
 def test_only_labelled_half_orbits_of_the_archive_count(archive: Path) -> None:
     names = sorted(path.name for path in archive.glob("*.h5"))
     (archive / "simulation.json").write_text(json.dumps({"keys": [*names[1:], renamed(1)]}))
-    dataset = Dataset(config(archive))
+    dataset = OrbitDataset(config(archive))
     assert [sample.key.name for sample in dataset.all_samples] == names[1:]
     assert "1 labelled half-orbits are not in the archive (by exact name)" in dataset.warnings()
 
 
 def test_added_data_move_nothing(archive: Path) -> None:
-    before = {s.key.stem: s.part for s in Dataset(config(archive)).all_samples}
+    before = {s.key.stem: s.part for s in OrbitDataset(config(archive)).all_samples}
     for number in (FIRST - 40, FIRST + 4, FIRST + 76 * 3 + 70, FIRST + 76 * 40):
         add(archive, number, nuclei=True)
-    after = {s.key.stem: s.part for s in Dataset(config(archive)).all_samples}
+    after = {s.key.stem: s.part for s in OrbitDataset(config(archive)).all_samples}
     assert len(after) == len(before) + 4
     assert {stem: after[stem] for stem in before} == before
 
 
 def test_the_digest_names_the_content(archive: Path, tmp_path: Path) -> None:
-    digest = Dataset(config(archive)).digest
+    digest = OrbitDataset(config(archive)).digest
     shutil.copytree(archive, tmp_path / "copy")
-    assert Dataset(config(tmp_path / "copy")).digest == digest
+    assert OrbitDataset(config(tmp_path / "copy")).digest == digest
     for changes in (
         {"mask": "box"},
         {"split": RULE | {"offset": 231}},
         {"image": SETTINGS.to_dict() | {"maximum": -4.1}},
     ):
-        assert Dataset(config(archive, **changes)).digest != digest
+        assert OrbitDataset(config(archive, **changes)).digest != digest
     mask = archive / "masks" / f"{renamed(FIRST + 3)[:-3]}.png"
     pixels = np.zeros((COLUMNS, ROWS), np.uint8)
     pixels[5:9, 2:6] = 1
     pixels[20:30, 30:36] = 1
     mask.write_bytes(png_bytes(pixels))  # the same mask in other bytes
-    assert Dataset(config(archive)).digest == digest
+    assert OrbitDataset(config(archive)).digest == digest
     pixels[5, 2] = 0
     mask.write_bytes(png_bytes(pixels))
-    assert Dataset(config(archive)).digest != digest
+    assert OrbitDataset(config(archive)).digest != digest
 
 
 def test_a_sample_is_image_mask_and_geometry(archive: Path) -> None:
-    dataset = Dataset(config(archive))
+    dataset = OrbitDataset(config(archive))
     sample = pickle.loads(pickle.dumps(dataset.samples("train")[0]))
-    image, mask, geometry = load_sample(sample, dataset.settings)
+    image, mask, geometry = load_orbit_sample(sample, dataset.settings)
     assert image.shape == mask.shape == geometry.shape == (64, 64)
     assert (image[:, :ROWS] > 0).all()
     assert not image[:, ROWS:].any()
@@ -294,14 +293,14 @@ def test_a_sample_is_image_mask_and_geometry(archive: Path) -> None:
     wanted[5:9, 2:6] = 1
     wanted[20:30, 30:36] = 1
     np.testing.assert_array_equal(mask, wanted)
-    empty = load_sample(dataset.samples("validation")[0], dataset.settings)[1]
+    empty = load_orbit_sample(dataset.samples("validation")[0], dataset.settings)[1]
     assert not empty.any()
 
 
 def test_an_archive_may_be_a_uri(archive: Path) -> None:
-    dataset = Dataset(config(f"file://{archive}", annotations=str(archive)))
-    assert dataset.digest == Dataset(config(archive)).digest
-    assert load_sample(dataset.samples("test")[0], dataset.settings)[1].sum() == 76
+    dataset = OrbitDataset(config(f"file://{archive}", annotations=str(archive)))
+    assert dataset.digest == OrbitDataset(config(archive)).digest
+    assert load_orbit_sample(dataset.samples("test")[0], dataset.settings)[1].sum() == 76
 
 
 def test_mask_kinds_and_resizing(archive: Path) -> None:
@@ -310,13 +309,13 @@ def test_mask_kinds_and_resizing(archive: Path) -> None:
     pixels[10, 4:24] = 255
     pixels[10:50, 4] = 255  # an L
     mask.write_bytes(png_bytes(pixels))
-    large = ImageSettings(-9.0, -4.0, mode="resized", height=128, width=160)
+    large = OrbitImageSettings(-9.0, -4.0, mode="resized", height=128, width=160)
     sizes = {}
     for kind in ("contour", "ellipse", "box"):
-        dataset = Dataset(config(archive, mask=kind))
+        dataset = OrbitDataset(config(archive, mask=kind))
         sample = dataset.samples("train")[0]
-        sizes[kind] = int(load_sample(sample, SETTINGS)[1].sum())
-        scaled = load_sample(sample, large)[1]
+        sizes[kind] = int(load_orbit_sample(sample, SETTINGS)[1].sum())
+        scaled = load_orbit_sample(sample, large)[1]
         assert scaled.sum() == sizes[kind] * 2 * 4
     assert sizes["contour"] == 59
     assert sizes["box"] == 20 * 40
@@ -325,12 +324,12 @@ def test_mask_kinds_and_resizing(archive: Path) -> None:
 
 def test_hemispheres_are_shown_to_one_part_only(archive: Path) -> None:
     rule = RULE | {"by": "hemisphere", "hemisphere": "north"}
-    dataset = Dataset(config(archive, split=rule))
+    dataset = OrbitDataset(config(archive, split=rule))
     rows = {row.part: row for row in dataset.table()}
     assert (rows["train"].nuclei, rows["test"].nuclei) == (1, 1)
     south = np.linspace(-65, 65, ROWS) < 0
     for part, hidden in (("train", south), ("test", ~south)):
-        image, mask, _ = load_sample(dataset.samples(part)[0], dataset.settings)
+        image, mask, _ = load_orbit_sample(dataset.samples(part)[0], dataset.settings)
         assert not image[:, :ROWS][:, hidden].any()
         assert (image[:, :ROWS][:, ~hidden] > 0).all()
         assert int(mask.sum()) == (60 if part == "train" else 16)
@@ -338,7 +337,7 @@ def test_hemispheres_are_shown_to_one_part_only(archive: Path) -> None:
 
 def test_what_a_hemisphere_hides_is_no_nucleus_of_the_sample(archive: Path) -> None:
     rule = RULE | {"by": "hemisphere", "hemisphere": "north"}
-    dataset = Dataset(config(archive, split=rule))
+    dataset = OrbitDataset(config(archive, split=rule))
     shown, hidden = dataset.samples("train")[0], dataset.samples("test")[0]
     assert shown.has_nucleus and hidden.has_nucleus
     for sample in (shown, hidden):
@@ -352,6 +351,6 @@ def test_what_a_hemisphere_hides_is_no_nucleus_of_the_sample(archive: Path) -> N
 def test_a_mask_of_another_size_is_an_error(archive: Path) -> None:
     mask = archive / "masks" / f"{renamed(FIRST + 3)[:-3]}.png"
     mask.write_bytes(png_bytes(np.zeros((COLUMNS, ROWS + 1), np.uint8)))
-    dataset = Dataset(config(archive))
+    dataset = OrbitDataset(config(archive))
     with pytest.raises(AnnotationError, match="has 41 by 64 pixels, the half-orbit has 40 by 64"):
-        load_sample(dataset.samples("train")[0], dataset.settings)
+        load_orbit_sample(dataset.samples("train")[0], dataset.settings)

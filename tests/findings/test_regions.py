@@ -12,7 +12,7 @@ from odm.findings.regions import (
     segments,
     to_levels,
 )
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from tests.scoring.helpers import COLUMNS, LINES, box, geometry, on_canvas, times
 
 SMALL = RegionSettings(threshold=0.6, low_threshold=0.4, minimum_area=20, seed_pixels=4)
@@ -160,7 +160,7 @@ def test_a_threshold_means_at_least() -> None:
 
 
 def test_a_resized_map_comes_back_within_one_of_its_pixels() -> None:
-    resized = geometry(settings=ImageSettings(-9, -5, mode="resized", height=32, width=32))
+    resized = geometry(settings=OrbitImageSettings(-9, -5, mode="resized", height=32, width=32))
     mask = box(8, 12, 20, 24)
     probability = resized.mask_from_native(mask).astype(np.float32)
     (region,) = find_regions(probability, resized, SMALL)
@@ -216,7 +216,7 @@ def test_maps_that_cannot_be_meant() -> None:
 
 
 def test_a_resized_map_is_interpolated_and_not_stepped() -> None:
-    settings = ImageSettings(-9, -5, "resized", 32, 32)
+    settings = OrbitImageSettings(-9, -5, "resized", 32, 32)
     columns = np.arange(32)
     ramp = np.broadcast_to((8 * columns).astype(np.uint8), (32, 32))
     native = native_probability(np.ascontiguousarray(ramp), geometry(settings=settings))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odm.core.errors import InputError
-from odm.images.geometry import ImageGeometry, ImageSettings
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 
 STEP = np.timedelta64(2_048, "ms")
 T0 = np.datetime64("2021-04-01T01:22:03.250", "ns")
@@ -16,13 +16,15 @@ K = 1024
 FREQUENCY = np.arange(K) * (50_000 / 2048)
 
 
-def geometry(rows: int = 1000, gap_at: int | None = None, **settings_: object) -> ImageGeometry:
+def geometry(
+    rows: int = 1000, gap_at: int | None = None, **settings_: object
+) -> SpectrogramGeometry:
     times = T0 + np.arange(rows) * STEP
     if gap_at is not None:
         times[gap_at:] += np.timedelta64(91_500, "ms")
     longitude = np.mod(np.linspace(175, 190, rows) + 180, 360) - 180  # across the date line
-    chosen = ImageSettings(-9, -5, **settings_)  # type: ignore[arg-type]
-    return ImageGeometry(times, FREQUENCY, np.linspace(-65, 65, rows), longitude, chosen)
+    chosen = OrbitImageSettings(-9, -5, **settings_)  # type: ignore[arg-type]
+    return SpectrogramGeometry(times, FREQUENCY, np.linspace(-65, 65, rows), longitude, chosen)
 
 
 NATIVE: dict[str, object] = {}
@@ -73,23 +75,25 @@ def test_native_pixels_are_the_stored_rows_and_frequencies() -> None:
 
 def test_longitude_between_two_columns_at_the_date_line() -> None:
     frequency = [0.0, 1.0]
-    geo = ImageGeometry([T0, T0 + STEP], frequency, [0, 1], [179.5, -179.5], ImageSettings(-9, -5))
+    geo = SpectrogramGeometry(
+        [T0, T0 + STEP], frequency, [0, 1], [179.5, -179.5], OrbitImageSettings(-9, -5)
+    )
     assert abs(geo.to_physical(0.5, 0)[2]) == pytest.approx(180)
     assert geo.to_physical(0.75, 0)[2] == pytest.approx(-179.75)
 
 
 def test_a_position_that_is_not_known_is_bridged() -> None:
     latitude = np.array([10.0, np.nan, 12.0])
-    geo = ImageGeometry(
-        T0 + np.arange(3) * STEP, [0.0, 1.0], latitude, latitude, ImageSettings(-9, -5)
+    geo = SpectrogramGeometry(
+        T0 + np.arange(3) * STEP, [0.0, 1.0], latitude, latitude, OrbitImageSettings(-9, -5)
     )
     assert geo.to_physical(1, 0)[1] == pytest.approx(11)
 
 
 def test_a_longitude_that_is_not_known_is_bridged_across_the_date_line() -> None:
     longitude = [179.0, np.nan, -179.0]
-    geo = ImageGeometry(
-        T0 + np.arange(3) * STEP, [0.0, 1.0], [0, 1, 2], longitude, ImageSettings(-9, -5)
+    geo = SpectrogramGeometry(
+        T0 + np.arange(3) * STEP, [0.0, 1.0], [0, 1, 2], longitude, OrbitImageSettings(-9, -5)
     )
     assert abs(geo.to_physical(1, 0)[2]) == pytest.approx(180)
 
@@ -136,9 +140,9 @@ def test_a_half_orbit_too_long_for_its_canvas_is_refused() -> None:
 )
 def test_settings_that_cannot_be(values: dict[str, object], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        ImageSettings.from_dict(values)
+        OrbitImageSettings.from_dict(values)
 
 
 def test_settings_come_back() -> None:
-    chosen = ImageSettings(-9, -5, mode="resized", height=512, width=512)
-    assert ImageSettings.from_dict(chosen.to_dict()) == chosen
+    chosen = OrbitImageSettings(-9, -5, mode="resized", height=512, width=512)
+    assert OrbitImageSettings.from_dict(chosen.to_dict()) == chosen

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from odm.core.errors import ArchiveError, InputError
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import (
     clipped_share,
     estimate_limits,
     from_image,
     geometry_of,
-    read_image,
+    read_spectrogram,
     resize,
-    to_image,
+    spectrogram_image,
 )
 from tests.lookalike import contents, write
 
-SETTINGS = ImageSettings(-9, -5, height=1024, width=64)
+SETTINGS = OrbitImageSettings(-9, -5, height=1024, width=64)
 STEP = 4 / 254
 
 
@@ -31,7 +31,7 @@ def amplitude_of(log_psd: object) -> np.ndarray:
 def test_rows_are_frequency_and_columns_are_time() -> None:
     amplitude = np.full((60, 1024), amplitude_of(-9))
     amplitude[3, 1000] = amplitude_of(-5)
-    image = to_image(amplitude, SETTINGS)
+    image = spectrogram_image(amplitude, SETTINGS)
     assert image.shape == (1024, 64)
     assert image.dtype == np.uint8
     assert np.argwhere(image == 255).tolist() == [[1023 - 1000, 3]]
@@ -42,7 +42,7 @@ def test_rows_are_frequency_and_columns_are_time() -> None:
 def test_known_levels() -> None:
     values = [-12, -9, -9 + 0.49 * STEP, -9 + 0.51 * STEP, -7, -5, 3]
     amplitude = np.tile(amplitude_of(values), (2, 1))
-    grey = to_image(amplitude, ImageSettings(-9, -5, height=32, width=32))
+    grey = spectrogram_image(amplitude, OrbitImageSettings(-9, -5, height=32, width=32))
     assert grey[:7, 0][::-1].tolist() == [1, 1, 1, 2, 128, 255, 255]
 
 
@@ -51,7 +51,7 @@ def test_within_one_level_of_float64(dtype: str) -> None:
     rng = np.random.default_rng(4)
     log_psd = rng.uniform(-9.5, -4.5, (60, 1024))
     exact = np.clip(np.floor(1.5 + (log_psd + 9) / STEP), 1, 255)
-    image = to_image(amplitude_of(log_psd).astype(dtype), SETTINGS)[:, :60]
+    image = spectrogram_image(amplitude_of(log_psd).astype(dtype), SETTINGS)[:, :60]
     difference = np.abs(np.rot90(image, -1).astype(int) - exact)
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
@@ -60,14 +60,14 @@ def test_within_one_level_of_float64(dtype: str) -> None:
 def test_no_measurement_is_zero() -> None:
     amplitude = np.full((60, 1024), 1e-4)
     amplitude[0, :8] = [-9999, -99999, -999999, np.nan, 0, -1, np.inf, 9.97e36]
-    image = to_image(amplitude, SETTINGS)
+    image = spectrogram_image(amplitude, SETTINGS)
     assert (image[1016:, 0] == 0).all()
     assert (image[:, :60] == 0).sum() == 8
 
 
 def test_back_to_physical_units() -> None:
     log_psd = np.linspace(-9, -5, 60 * 1024).reshape(60, 1024)
-    image = to_image(amplitude_of(log_psd), SETTINGS)
+    image = spectrogram_image(amplitude_of(log_psd), SETTINGS)
     back = from_image(image, SETTINGS)
     assert np.isnan(back[:, 60:]).all()
     np.testing.assert_allclose(np.rot90(back[:, :60], -1), log_psd, atol=STEP / 2 + 1e-5)
@@ -95,12 +95,12 @@ def test_scaling_keeps_the_mean() -> None:
 def test_read_image(tmp_path: Path) -> None:
     data = contents()
     path = write(tmp_path, data)
-    image, orbit = read_image(path, SETTINGS)
-    np.testing.assert_array_equal(image, to_image(data["A133_P"], SETTINGS))
+    image, orbit = read_spectrogram(path, SETTINGS)
+    np.testing.assert_array_equal(image, spectrogram_image(data["A133_P"], SETTINGS))
     assert orbit.amplitude == {}
     assert geometry_of(orbit, SETTINGS).content == (1024, 60)
     with pytest.raises(ArchiveError, match="does not fit the native canvas"):
-        read_image(path, ImageSettings(-9, -5, height=1024, width=32))
+        read_spectrogram(path, OrbitImageSettings(-9, -5, height=1024, width=32))
 
 
 def test_limits_are_the_percentiles_of_all_files(tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ import pytest
 import ray
 
 from odm.core.errors import ArchiveError
-from odm.datasets.orbit import Dataset, Sample
+from odm.datasets.orbit import OrbitDataset, OrbitSample
 from odm.training.feed import DatasetSource
 from ray_jobs.cluster.room import Cluster, ClusterError
 from ray_jobs.training.samples import HeldSource, _patiently, hold, image_and_mask
 
 
-def held(dataset: Dataset, samples: list[Sample], seen: list[int] | None = None) -> HeldSource:
+def held(
+    dataset: OrbitDataset, samples: list[OrbitSample], seen: list[int] | None = None
+) -> HeldSource:
     return hold(
         samples,
         partial(image_and_mask, dataset.settings),
@@ -33,7 +35,7 @@ def held(dataset: Dataset, samples: list[Sample], seen: list[int] | None = None)
 
 
 def test_images_and_masks_equal_those_of_the_files(cluster: Cluster, dataset: Path) -> None:
-    opened = Dataset.load(dataset)
+    opened = OrbitDataset.load(dataset)
     samples = opened.samples("train")
     seen: list[int] = []
     source = held(opened, samples, seen)
@@ -66,7 +68,7 @@ def test_any_arrays_shared_and_not_copied(cluster: Cluster) -> None:
 
 
 def test_a_bad_file_names_itself(cluster: Cluster, dataset: Path, tmp_path: Path) -> None:
-    opened = Dataset.load(dataset)
+    opened = OrbitDataset.load(dataset)
     samples = opened.samples("train")
     bad = tmp_path / samples[1].key.name
     bad.write_bytes(Path(samples[1].path).read_bytes()[:20_000])

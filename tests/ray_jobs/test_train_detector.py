@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from odm.datasets.ionogram import (
+    IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
-    create_ionogram_dataset,
 )
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model
@@ -70,7 +70,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             purge_hours=0,
         ),
     )
-    create_ionogram_dataset(top / "dataset.yaml", config)
+    IonogramDataset.create(top / "dataset.yaml", config)
     return top / "dataset.yaml"
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from odm.catalog.campaign import Campaign
 from odm.cli import app
 from odm.core.errors import InputError, OdmError
-from odm.datasets.labels.masks import load_annotations
+from odm.datasets.labels.regions import load_region_labels
 from odm.report.review.estimate import Stratum, estimate
 from odm.report.review.importing import import_review
 from odm.report.review.marks import read_marks
@@ -147,7 +147,7 @@ def test_import(tmp_path: Path) -> None:
     assert report["estimate"]["precision"]["value"] == pytest.approx(2 / 3)
     # Of four looked at, two had one missed; two clear ones were not looked at.
     assert report["estimate"]["recall"]["value"] == pytest.approx(2 / 4)
-    annotations = load_annotations(out)
+    annotations = load_region_labels(out)
     assert annotations.source == "review" and annotations.digest == report["digest"]
     masks = {image.key.name: image.mask() for image in annotations.images.values()}
     assert set(masks) == {detected[0]["name"], detected[1]["name"], clear[0]["name"]}

@@ -15,7 +15,7 @@ from odm.archive.orbit.key import OrbitKey
 from odm.catalog.campaign import load_campaign
 from odm.catalog.outcomes import Input
 from odm.findings.regions import RegionSettings
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.reprocess.driver import Order, Summary, reprocess
 from odm.reprocess.orbits import orbit_order
 from odm.reprocess.runners.local import run_local
@@ -91,7 +91,7 @@ def write_model(folder: Path, **thresholds: Any) -> str:
     save_model(
         folder,
         create_segmenter("log"),
-        image=ImageSettings(-9.0, -5.0, width=128).to_dict(),
+        image=OrbitImageSettings(-9.0, -5.0, width=128).to_dict(),
         thresholds=regions.to_dict(),
     )
     return str(folder)

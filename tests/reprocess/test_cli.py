@@ -9,7 +9,7 @@ import geopandas as gpd
 import pytest
 
 from odm.archive.orbit.listing import list_orbits
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import estimate_limits
 from odm.models.folder import save_model
 from odm.models.networks.segmenters import create_segmenter
@@ -27,7 +27,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(
         tmp / "model",
         create_segmenter("log"),
-        image=ImageSettings(*estimate_limits(paths)).to_dict(),
+        image=OrbitImageSettings(*estimate_limits(paths)).to_dict(),
         thresholds=RegionSettings().to_dict(),
     )
     last = Path(paths[-1])

@@ -23,7 +23,7 @@ from odm.catalog.selection import Wish
 from odm.core.errors import InputError, OdmError, TransientError
 from odm.findings.edges.find import EdgeSettings
 from odm.findings.regions import RegionSettings
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.images.ionogram import IonogramImageSettings
 from odm.reprocess.driver import check, reprocess
 from odm.reprocess.runners.local import default_readers, run_local
@@ -216,7 +216,7 @@ def test_a_fault_of_the_store_leaves_an_input_undone(
         raise TransientError("x", "the store did not answer")
 
     monkeypatch.setattr(odm.reprocess.stages.orbit, "RETRY_AFTER_S", (0.0, 0.0))
-    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_image", store)
+    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_spectrogram", store)
     result = order.stages.read(order.listing.inputs[0])
     assert len(calls) == 3
     assert result.outcome is None
@@ -229,7 +229,7 @@ def test_a_fault_of_the_store_leaves_an_input_undone(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a mistake of ours")
 
-    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_image", broken)
+    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_spectrogram", broken)
     result = order.stages.read(order.listing.inputs[0])
     assert result.outcome is not None
     assert result.outcome["reason"][0].as_py() == "unexpected ZeroDivisionError: a mistake of ours"
@@ -257,7 +257,7 @@ def test_a_model_whose_images_are_clipped_says_so(done: Path, tmp_path: Path) ->
     from odm.models.folder import save_model
     from odm.models.networks.segmenters import create_segmenter
 
-    image = small.ImageSettings(-7.5, -5.0, width=128).to_dict()
+    image = small.OrbitImageSettings(-7.5, -5.0, width=128).to_dict()
     regions = small.RegionSettings().to_dict()
     save_model(tmp_path / "model", create_segmenter("log"), image=image, thresholds=regions)
     wish = Wish(limit=2)
@@ -342,7 +342,7 @@ def test_asked_to_stop_it_commits_and_says_how_to_go_on(done: Path, tmp_path: Pa
 def test_a_campaign_says_what_it_waits_for_and_exports_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from odm.images.geometry import ImageSettings
+    from odm.images.geometry import OrbitImageSettings
     from odm.models.folder import save_model
     from odm.models.networks.segmenters import create_segmenter
     from odm.reprocess.model import loading
@@ -353,7 +353,7 @@ def test_a_campaign_says_what_it_waits_for_and_exports_once(
     model = create_segmenter(
         "unet_same_encoder", encoder="tu-mobilenetv3_small_050", decoder_channels=[16, 8, 8, 8, 8]
     )
-    image = ImageSettings(-9.0, -5.0, "resized", 32, 32)
+    image = OrbitImageSettings(-9.0, -5.0, "resized", 32, 32)
     save_model(tmp_path / "model", model, image=image.to_dict(), thresholds={})
     order = small.order(tmp_path, engine="openvino")
     assert loading(order.model) == "loading model and exporting it to OpenVINO"
@@ -374,7 +374,7 @@ def test_as_many_processes_as_the_work_after_the_model_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Edges are found after the model, and take ten times as long."""
-    orbits = OrbitStages(ImageSettings(-6.0, 0.0), RegionSettings(), "none")
+    orbits = OrbitStages(OrbitImageSettings(-6.0, 0.0), RegionSettings(), "none")
     boxes = IonogramStages(IonogramImageSettings(), "none")
     edges = IonogramStages(IonogramImageSettings(), "none", EdgeSettings())
     for cores, wanted in ((1, (1, 1, 1)), (2, (1, 1, 2)), (6, (2, 2, 6)), (64, (21, 21, 16))):

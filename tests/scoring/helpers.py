@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.orbit.reader import Orbit
-from odm.images.geometry import ImageGeometry, ImageSettings
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.scoring.orbit.tally import Finding, ScoredOrbit
 
 LINES, COLUMNS = 40, 60
-NATIVE = ImageSettings(-9.0, -5.0, mode="native", height=64, width=64)
+NATIVE = OrbitImageSettings(-9.0, -5.0, mode="native", height=64, width=64)
 
 
 def times(gaps: Mapping[int, float] | None = None, rows: int = COLUMNS) -> NDArray[np.datetime64]:
@@ -24,10 +24,10 @@ def times(gaps: Mapping[int, float] | None = None, rows: int = COLUMNS) -> NDArr
 
 
 def geometry(
-    gaps: Mapping[int, float] | None = None, settings: ImageSettings = NATIVE
-) -> ImageGeometry:
+    gaps: Mapping[int, float] | None = None, settings: OrbitImageSettings = NATIVE
+) -> SpectrogramGeometry:
     """Of a half-orbit of 60 rows and 40 frequencies."""
-    return ImageGeometry(
+    return SpectrogramGeometry(
         times(gaps),
         np.arange(LINES) * 100.0,
         np.linspace(40, 50, COLUMNS),
@@ -36,7 +36,7 @@ def geometry(
     )
 
 
-def orbit_of(one: ImageGeometry) -> Orbit:
+def orbit_of(one: SpectrogramGeometry) -> Orbit:
     """A half-orbit without spectra on this geometry."""
     rows = one.times.size
     return Orbit(

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from odm.cli import app
 from odm.core.errors import InputError, OdmError
-from odm.datasets.orbit import Dataset, DatasetConfig, create_dataset
-from odm.datasets.splits import SplitRule
+from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
+from odm.datasets.splits import OrbitSplit
 from odm.findings.regions import RegionSettings
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.models.folder import load_model, save_model
 from odm.models.networks.base import SegmentationModel
 from odm.models.networks.segmenters import create_segmenter
@@ -29,7 +29,7 @@ from odm.scoring.orbit.thresholds import FEW, fit_thresholds, warn_of_few
 from odm.scoring.orbit.truth import Truth, simulation_seed
 from odm.simulate.orbit.archive import simulate_orbits
 
-IMAGE = ImageSettings(-9.2, -7.0, "resized", 256, 256)
+IMAGE = OrbitImageSettings(-9.2, -7.0, "resized", 256, 256)
 EAGER = Running(engine="eager", device="cpu")
 LOOSE = RegionSettings(threshold=0.5, low_threshold=0.5)
 
@@ -48,24 +48,24 @@ class Brightness(SegmentationModel):
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> OrbitDataset:
     folder = tmp_path_factory.mktemp("evaluate")
     simulate_orbits(
         folder / "archive", half_orbits=13, prevalence=1.0, seed=3, every=76, components="z"
     )
-    return made(folder, "dataset", SplitRule(train=1, validation=1, test=1))
+    return made(folder, "dataset", OrbitSplit(train=1, validation=1, test=1))
 
 
-def made(folder: Path, name: str, split: SplitRule) -> Dataset:
+def made(folder: Path, name: str, split: OrbitSplit) -> OrbitDataset:
     path = folder / f"{name}.yaml"
     archive = str(folder / "archive")
-    return create_dataset(
-        path, DatasetConfig(archive=archive, annotations=archive, image=IMAGE, split=split)
+    return OrbitDataset.create(
+        path, OrbitDatasetConfig(archive=archive, annotations=archive, image=IMAGE, split=split)
     )
 
 
 @pytest.fixture(scope="module")
-def folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(dataset: OrbitDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder, with weights in half precision."""
     torch.manual_seed(0)
     options: dict[str, Any] = {
@@ -89,12 +89,12 @@ def folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bright(dataset: Dataset) -> Evaluation:
+def bright(dataset: OrbitDataset) -> Evaluation:
     method = Method(Brightness(), "brightness", IMAGE, LOOSE)
     return evaluate_model(method, dataset, fit=True, running=EAGER, resamples=10)
 
 
-def at_one(dataset: Dataset, part: str, temperature: float = 1.0) -> Any:
+def at_one(dataset: OrbitDataset, part: str, temperature: float = 1.0) -> Any:
     """The sheet of `Brightness` on a part, made by hand."""
     return score_archive(
         Predictor(Brightness(), engine="eager", device="cpu", temperature=temperature),
@@ -107,7 +107,7 @@ def at_one(dataset: Dataset, part: str, temperature: float = 1.0) -> Any:
 
 
 def test_the_temperature_is_from_validation_and_not_from_what_is_scored(
-    dataset: Dataset, bright: Evaluation
+    dataset: OrbitDataset, bright: Evaluation
 ) -> None:
     fitted = at_one(dataset, "validation").calibration["temperature"]
     assert fitted > 2
@@ -127,7 +127,7 @@ def test_the_temperature_is_from_validation_and_not_from_what_is_scored(
     assert of_sheet["ece"] == pytest.approx(plain["ece"], abs=1e-3)
 
 
-def test_what_is_scored_is_the_part(dataset: Dataset, bright: Evaluation) -> None:
+def test_what_is_scored_is_the_part(dataset: OrbitDataset, bright: Evaluation) -> None:
     assert bright.sheet.counts["half_orbits"] == len(dataset.samples("test"))
     assert (bright.part, bright.data, bright.seed) == ("test", dataset.digest, 3)
     assert bright.sheet.about["seed"] == 3 == simulation_seed(dataset)
@@ -137,7 +137,7 @@ def test_what_is_scored_is_the_part(dataset: Dataset, bright: Evaluation) -> Non
     assert bright.examples and {one.path for one in bright.examples} <= paths
 
 
-def test_thresholds_of_few_regions_are_warned_of(dataset: Dataset, bright: Evaluation) -> None:
+def test_thresholds_of_few_regions_are_warned_of(dataset: OrbitDataset, bright: Evaluation) -> None:
     nuclei = bright.calibration.facts["regions"]["nuclei"]
     number = len(dataset.samples("validation"))
     assert 0 < nuclei < FEW
@@ -149,7 +149,7 @@ def test_thresholds_of_few_regions_are_warned_of(dataset: Dataset, bright: Evalu
     assert warn_of_few(FEW, "regions", 9, "half-orbits") == []
 
 
-def test_thresholds_are_the_best_of_validation(dataset: Dataset, bright: Evaluation) -> None:
+def test_thresholds_are_the_best_of_validation(dataset: OrbitDataset, bright: Evaluation) -> None:
     chosen = bright.calibration.regions
     f1 = bright.calibration.facts["regions"]["f1"]
     assert chosen.minimum_area == LOOSE.minimum_area
@@ -170,7 +170,7 @@ def test_thresholds_are_the_best_of_validation(dataset: Dataset, bright: Evaluat
         assert score(other) <= f1
 
 
-def test_thresholds_of_the_truth_find_all_of_it(dataset: Dataset) -> None:
+def test_thresholds_of_the_truth_find_all_of_it(dataset: OrbitDataset) -> None:
     from tests.scoring.test_score_archive import Oracle
 
     oracle = Oracle(Path(dataset.archive), IMAGE)
@@ -185,7 +185,7 @@ def test_thresholds_of_the_truth_find_all_of_it(dataset: Dataset) -> None:
     assert (dark.f1, dark.regions) == (0, RegionSettings())
 
 
-def test_calibration_on_the_scored_data_says_so(dataset: Dataset) -> None:
+def test_calibration_on_the_scored_data_says_so(dataset: OrbitDataset) -> None:
     method = Method(Brightness(), "brightness", IMAGE, LOOSE)
     done = evaluate_model(method, dataset, calibrate_on="scored", running=EAGER, resamples=0)
     number = len(dataset.samples("test"))
@@ -193,7 +193,7 @@ def test_calibration_on_the_scored_data_says_so(dataset: Dataset) -> None:
     assert done.sheet.calibration["fitted_on"] == told
     # Another data set may hold in its validation part what is scored here.
     swapped = made(
-        Path(dataset.archive).parent, "swapped", SplitRule(by="whole", part="validation")
+        Path(dataset.archive).parent, "swapped", OrbitSplit(by="whole", part="validation")
     )
     other = evaluate_model(
         method, dataset, validation=swapped, calibrate_on="validation", running=EAGER, resamples=0
@@ -209,7 +209,7 @@ def test_calibration_on_the_scored_data_says_so(dataset: Dataset) -> None:
 
 
 def test_a_validation_set_that_is_named_is_used_where_the_model_has_a_temperature(
-    dataset: Dataset,
+    dataset: OrbitDataset,
 ) -> None:
     method = Method(Brightness(), "brightness", IMAGE, LOOSE, temperature=7.5)
     kept = evaluate_model(method, dataset, running=EAGER, resamples=0)
@@ -221,7 +221,7 @@ def test_a_validation_set_that_is_named_is_used_where_the_model_has_a_temperatur
     assert anew.calibration.fitted_on.startswith(f"validation of data set {dataset.digest[:12]}")
 
 
-def test_saved_and_used_again(dataset: Dataset, folder: Path) -> None:
+def test_saved_and_used_again(dataset: OrbitDataset, folder: Path) -> None:
     before = load_model(folder)
     method = open_method(folder)
     assert method.temperature is None
@@ -267,7 +267,7 @@ def test_saved_and_used_again(dataset: Dataset, folder: Path) -> None:
     assert entry["part"] == "train"
 
 
-def test_a_method_without_learning_by_name(dataset: Dataset) -> None:
+def test_a_method_without_learning_by_name(dataset: OrbitDataset) -> None:
     done = evaluate_model("log", dataset, fit=True, resamples=0)
     assert done.calibration.temperature == 1
     assert done.calibration.thresholds_on.startswith("validation")
@@ -278,9 +278,9 @@ def test_a_method_without_learning_by_name(dataset: Dataset) -> None:
         save_evaluation(open_method("log"), done)
 
 
-def test_one_hemisphere(dataset: Dataset) -> None:
+def test_one_hemisphere(dataset: OrbitDataset) -> None:
     """A data set may show one hemisphere only, to the model and to the scores."""
-    rule = SplitRule(by="hemisphere", train=1, validation=1, test=1, hemisphere="north")
+    rule = OrbitSplit(by="hemisphere", train=1, validation=1, test=1, hemisphere="north")
     north = made(Path(dataset.archive).parent, "north", rule)
     (south,) = {sample.hemisphere for sample in north.samples("test")}
     assert south == "south"
@@ -305,7 +305,7 @@ def test_one_hemisphere(dataset: Dataset) -> None:
         assert sheet.counts["found"] > 0
 
 
-def test_the_command(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+def test_the_command(dataset: OrbitDataset, folder: Path, tmp_path: Path) -> None:
     path = Path(dataset.archive).parent / "dataset.yaml"
     out = tmp_path / "scores"
     words = ["evaluate", str(folder), str(path), "--engine", "eager", "--resamples", "5"]
@@ -323,8 +323,8 @@ def test_the_command(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
     assert f"saved as: {digest}" in saved.stdout
 
 
-def test_scores_that_cannot_be_saved_are_not_lost(dataset: Dataset, tmp_path: Path) -> None:
-    made(Path(dataset.archive).parent, "unsplit", SplitRule(by="whole", part="test"))
+def test_scores_that_cannot_be_saved_are_not_lost(dataset: OrbitDataset, tmp_path: Path) -> None:
+    made(Path(dataset.archive).parent, "unsplit", OrbitSplit(by="whole", part="test"))
     model = create_segmenter("unet", encoder="tu-mobilenetv3_small_050", pretrained="none")
     save_model(
         tmp_path / "model", model, image=IMAGE.to_dict(), thresholds=RegionSettings().to_dict()
@@ -337,7 +337,7 @@ def test_scores_that_cannot_be_saved_are_not_lost(dataset: Dataset, tmp_path: Pa
     assert json.loads(done.stdout)["counts"]["half_orbits"] == len(dataset.all_samples)
 
 
-def test_wrong_use(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+def test_wrong_use(dataset: OrbitDataset, folder: Path, tmp_path: Path) -> None:
     path = Path(dataset.archive).parent / "dataset.yaml"
 
     def refused(kind: type[Exception], says: str, *words: str) -> None:
@@ -353,7 +353,7 @@ def test_wrong_use(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
     refused(InputError, "give train, validation, test", "log", str(path), "--part", "tset")
     refused(InputError, "give auto", "log", str(path), "--calibrate-on", "test")
     refused(InputError, "no such file", "log", str(tmp_path / "dataset.yaml"))
-    empty = made(Path(dataset.archive).parent, "empty", SplitRule(by="whole", part="test"))
+    empty = made(Path(dataset.archive).parent, "empty", OrbitSplit(by="whole", part="test"))
     with pytest.raises(OdmError, match="no labelled half-orbit for train"):
         evaluate_model("log", empty, part="train")
     with pytest.raises(OdmError, match="no labelled half-orbit for validation"):
@@ -362,8 +362,8 @@ def test_wrong_use(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
         evaluate_model(Method(Brightness(classes=3), "brightness", IMAGE), empty)
 
 
-def test_without_a_validation_part_the_temperature_stays_one(dataset: Dataset) -> None:
-    whole = made(Path(dataset.archive).parent, "whole", SplitRule(by="whole", part="test"))
+def test_without_a_validation_part_the_temperature_stays_one(dataset: OrbitDataset) -> None:
+    whole = made(Path(dataset.archive).parent, "whole", OrbitSplit(by="whole", part="test"))
     method = Method(Brightness(), "brightness", IMAGE, LOOSE)
     done = evaluate_model(method, whole, running=EAGER, resamples=0)
     assert done.calibration.temperature == 1
@@ -378,5 +378,5 @@ def test_without_a_validation_part_the_temperature_stays_one(dataset: Dataset) -
 
 def test_images_that_differ_are_named() -> None:
     assert differing_images(IMAGE, IMAGE) == ""
-    other = ImageSettings(-9.2, -7.0, "resized", 256, 512)
+    other = OrbitImageSettings(-9.2, -7.0, "resized", 256, 512)
     assert differing_images(IMAGE, other) == "width 256 instead of 512"

@@ -15,7 +15,7 @@ from odm.archive.orbit.reader import read_orbit
 from odm.core.errors import InputError
 from odm.findings.measure import MAX_GAP_S
 from odm.findings.regions import RegionSettings, find_regions, region_rows
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import estimate_limits, geometry_of
 from odm.models.networks.blob import detect_blobs
 from odm.scoring.orbit.archive import (
@@ -44,15 +44,15 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def native(archive: Path) -> ImageSettings:
+def native(archive: Path) -> OrbitImageSettings:
     low, high = estimate_limits([entry.path for entry in list_orbits(archive).entries])
-    return ImageSettings(low, high)
+    return OrbitImageSettings(low, high)
 
 
 class Oracle:
     """Answers with the truth, in the order of the archive."""
 
-    def __init__(self, archive: Path, images: ImageSettings) -> None:
+    def __init__(self, archive: Path, images: OrbitImageSettings) -> None:
         self.truth = Truth.load(str(archive))
         self.images = images
         self.paths: Iterator[str] = iter([one.path for one in list_orbits(archive).entries])
@@ -67,7 +67,9 @@ class Oracle:
         return np.stack(answers)
 
 
-def test_truth_through_regions_and_scoring_is_perfect(archive: Path, native: ImageSettings) -> None:
+def test_truth_through_regions_and_scoring_is_perfect(
+    archive: Path, native: OrbitImageSettings
+) -> None:
     sheet = score_archive(Oracle(archive, native), archive, native, resamples=0)
     assert sheet.counts["half_orbits"] == HALF_ORBITS
     assert sheet.counts["nuclei"] >= 4
@@ -88,9 +90,11 @@ def test_truth_through_regions_and_scoring_is_perfect(archive: Path, native: Ima
 
 
 def test_truth_on_a_resized_image_is_off_by_at_most_one_pixel(
-    archive: Path, native: ImageSettings
+    archive: Path, native: OrbitImageSettings
 ) -> None:
-    resized = ImageSettings(native.minimum, native.maximum, mode="resized", height=512, width=512)
+    resized = OrbitImageSettings(
+        native.minimum, native.maximum, mode="resized", height=512, width=512
+    )
     sheet = score_archive(Oracle(archive, resized), archive, resized, resamples=0)
     for overlap in (0.25, 0.5):
         assert sheet.score("contour", overlap)["f1"] == 1
@@ -140,7 +144,7 @@ def test_confusers_lie_where_the_table_says(archive: Path) -> None:
 
 
 def test_a_method_without_learning_gets_its_sheet_and_pictures(
-    archive: Path, native: ImageSettings, tmp_path: Path
+    archive: Path, native: OrbitImageSettings, tmp_path: Path
 ) -> None:
     examples: list[Example] = []
     seen: list[tuple[int, int]] = []
@@ -181,14 +185,14 @@ class Squares:
 
 
 def first_scored(
-    archive: Path, native: ImageSettings, predict: Predict, settings: RegionSettings
+    archive: Path, native: OrbitImageSettings, predict: Predict, settings: RegionSettings
 ) -> ScoredOrbit:
     entries = list_orbits(archive).entries[:1]
     (one,) = predict_entries(predict, entries, native, 1)
     return scored_orbit(one, settings, Truth.load(str(archive)))
 
 
-def test_the_result_is_never_cut_by_the_cap(archive: Path, native: ImageSettings) -> None:
+def test_the_result_is_never_cut_by_the_cap(archive: Path, native: OrbitImageSettings) -> None:
     settings = RegionSettings(0.6, 0.4, minimum_area=200)
     sure, weak = CANDIDATES_PER_ORBIT + 5, 30
     levels = [200] * sure + [110 + one for one in range(weak)]
@@ -205,7 +209,7 @@ def test_the_result_is_never_cut_by_the_cap(archive: Path, native: ImageSettings
 
 
 def test_an_area_of_fill_values_alone_is_no_candidate(
-    archive: Path, native: ImageSettings, tmp_path: Path
+    archive: Path, native: OrbitImageSettings, tmp_path: Path
 ) -> None:
     import h5py
 
@@ -246,7 +250,7 @@ def test_an_area_of_fill_values_alone_is_no_candidate(
 
 
 def test_holes_in_the_truth_are_filled_where_those_of_regions_are(
-    archive: Path, native: ImageSettings
+    archive: Path, native: OrbitImageSettings
 ) -> None:
     known = Truth.load(str(archive))
     for entry in list_orbits(archive).entries:
@@ -284,7 +288,7 @@ def test_holes_in_the_truth_are_filled_where_those_of_regions_are(
         assert sheet.boundary["mean"] == 0
 
 
-def test_cases_are_ranked(archive: Path, native: ImageSettings) -> None:
+def test_cases_are_ranked(archive: Path, native: OrbitImageSettings) -> None:
     def example(dice: float, wrong: int) -> Example:
         return Example("", 1, [], [], [], dice, wrong)
 
@@ -302,7 +306,7 @@ def test_cases_are_ranked(archive: Path, native: ImageSettings) -> None:
     assert pick_cases([]) == []
 
 
-def test_rows_are_the_catalogs(archive: Path, native: ImageSettings) -> None:
+def test_rows_are_the_catalogs(archive: Path, native: OrbitImageSettings) -> None:
     from odm.catalog.orbit.regions import REGION_SCHEMA
 
     oracle = Oracle(archive, native)
@@ -320,7 +324,7 @@ def test_rows_are_the_catalogs(archive: Path, native: ImageSettings) -> None:
     assert region_rows("nowhere.h5", [], source="", model="") == ([], [])
 
 
-def test_bad_input(archive: Path, native: ImageSettings, tmp_path: Path) -> None:
+def test_bad_input(archive: Path, native: OrbitImageSettings, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         Truth.load(str(tmp_path))
     strange = Truth.load(str(archive))

@@ -15,8 +15,8 @@ from odm.core.errors import InputError
 from odm.findings.measure import measure_regions
 from odm.findings.outlines import outline_mask
 from odm.findings.regions import RegionSettings, find_regions, region_rows
-from odm.images.geometry import ImageSettings
-from odm.images.spectrogram import geometry_of, read_image
+from odm.images.geometry import OrbitImageSettings
+from odm.images.spectrogram import geometry_of, read_spectrogram
 from odm.models.networks.blob import detect_blobs
 from odm.scoring.orbit.archive import score_archive
 from odm.scoring.orbit.campaign import rows_by_file, score_rows
@@ -27,7 +27,7 @@ from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
 from tests.scoring.helpers import geometry, orbit_of, times
 
-IMAGES = ImageSettings(-9.2, -7.0)
+IMAGES = OrbitImageSettings(-9.2, -7.0)
 SETTINGS = RegionSettings(threshold=0.6, low_threshold=0.55)
 
 
@@ -47,7 +47,7 @@ def catalog(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dic
     """Rows as a campaign would have them, written and read."""
     rows: list[dict[str, Any]] = []
     for entry in list_orbits(archive).entries:
-        image, orbit = read_image(entry.path, IMAGES)
+        image, orbit = read_spectrogram(entry.path, IMAGES)
         regions = find_regions(answers(image[None])[0], geometry_of(orbit, IMAGES), SETTINGS)
         _, found = region_rows(
             entry.path, regions, source=f"2021/{entry.key.name}", model="m", components="z"

@@ -16,7 +16,6 @@ from odm.datasets.ionogram import (
     IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
-    create_ionogram_dataset,
 )
 from odm.findings.layers import LayerFinder
 from odm.images.ionogram import IonogramImageSettings
@@ -49,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image=IonogramImageSettings(height=64, width=64),
         split=IonogramSplit(train=0.5, validation=0.25, test=0.25, group_hours=0, seed=1),
     )
-    create_ionogram_dataset(top / "dataset.yaml", config)
+    IonogramDataset.create(top / "dataset.yaml", config)
     (top / "config.yaml").write_text(CONFIG)
     return top
 

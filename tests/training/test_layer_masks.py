@@ -12,8 +12,7 @@ from odm.datasets.ionogram import (
     IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
-    create_ionogram_dataset,
-    load_segmented_sample,
+    load_segmented_ionogram,
 )
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model, save_model
@@ -48,14 +47,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image=image,
         split=split,
     )
-    create_ionogram_dataset(folder / "dataset.yaml", config)
+    IonogramDataset.create(folder / "dataset.yaml", config)
     return folder / "dataset.yaml"
 
 
 def test_masks_on_the_canvas(dataset: Path) -> None:
     opened = IonogramDataset.load(dataset)
     for sample in opened.all_samples:
-        image, mask = load_segmented_sample(sample, opened.settings)
+        image, mask = load_segmented_ionogram(sample, opened.settings)
         assert image.shape == mask.shape == (64, 64)
         assert mask.dtype == np.uint8
         assert set(np.unique(mask)) - {0} <= {1, 2}
@@ -97,6 +96,6 @@ def test_boxes_alone_are_not_enough(tmp_path: Path) -> None:
         image=IonogramImageSettings(height=64, width=64),
         split=IonogramSplit(train=0.5, validation=0.5, test=0, group_hours=0),
     )
-    create_ionogram_dataset(tmp_path / "dataset.yaml", config)
+    IonogramDataset.create(tmp_path / "dataset.yaml", config)
     with pytest.raises(TrainingError, match="layers without masks"):
         plan_segmenter(read_settings(CONFIG, TINY), tmp_path / "dataset.yaml", tmp_path / "runs")

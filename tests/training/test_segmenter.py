@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from odm.commands.train import app
 from odm.core.errors import InputError, Stopped
-from odm.datasets.splits import SplitRule
+from odm.datasets.splits import OrbitSplit
 from odm.models.folder import load_model, read_model_card
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
@@ -161,7 +161,7 @@ def test_bad_input_is_a_sentence(
         planned("model.architecture=odm_une")
     with pytest.raises(InputError, match="nothing to train"):
         planned("model.architecture=canny", "model.options={}")
-    empty = make_dataset(archive, "empty", SplitRule(train=1, validation=0, test=1))
+    empty = make_dataset(archive, "empty", OrbitSplit(train=1, validation=0, test=1))
     with pytest.raises(TrainingError, match="no labelled half-orbit for validation") as caught:
         planned(data=empty)
     assert caught.value.exit_code == 1
@@ -183,10 +183,10 @@ def test_bad_input_is_a_sentence(
 
 
 def test_no_nucleus_for_validation(archive: Path, config: Path, tmp_path: Path) -> None:
-    from odm.datasets.orbit import Dataset
+    from odm.datasets.orbit import OrbitDataset
 
-    data = make_dataset(archive, "plain", SplitRule(train=2, validation=1, test=0))
-    opened = Dataset.load(data)
+    data = make_dataset(archive, "plain", OrbitSplit(train=2, validation=1, test=0))
+    opened = OrbitDataset.load(data)
     content = yaml.safe_load(data.read_text())
     masks = {s.labelled.mask_path for s in opened.samples("validation")}
     copy = tmp_path / "annotations"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from odm.datasets.orbit import Dataset
+from odm.datasets.orbit import OrbitDataset
 from odm.training import segmenter
 from odm.training.loop import Report
 from odm.training.ranks import Ranks
@@ -192,7 +192,7 @@ def test_trials_that_never_find_room_end_the_sweep(
     ledger = Ledger(folder.journal, "busy", planned.looked_for, planned.space.distributions, seed=1)
     job = make_job(folder, planned, opened)
     room = Room(cpus=1, gpus=0, concurrent=1, wait_s=4)
-    assert Dataset.load(dataset).digest == opened.digest
+    assert OrbitDataset.load(dataset).digest == opened.digest
     assert ray.get(other.at_work.remote())
     begun = time.monotonic()
     try:

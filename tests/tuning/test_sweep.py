@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from odm.core.errors import InputError
-from odm.datasets.orbit import Dataset
+from odm.datasets.orbit import OrbitDataset
 from odm.training import segmenter
 from odm.training.settings import read_settings
 from tests.tuning.sweeps import LOCAL, kill_when, settings, space, sweep, tried
@@ -78,7 +78,7 @@ def test_the_best_yaml_trains_without_editing(
     config = read_settings(files[0])
     data = re.search(r"--data (\S+)", files[0].read_text())
     assert data is not None
-    assert Dataset.load(data[1]).settings.height == best.params["image_size"]
+    assert OrbitDataset.load(data[1]).settings.height == best.params["image_size"]
     plan = segmenter.plan_segmenter(config, data[1], tmp_path / "runs")
     assert plan.run.folder.name == Path(best.user_attrs["run"]).name
     before = torch.get_num_threads()
@@ -127,7 +127,13 @@ def test_the_same_command_again_repeats_nothing(
     sweep_of = folder.read()
     again = SweepFolder.of(sweep_of, folder.path.parent, folder.name)
     run_sweep(
-        again, sweep_of, Dataset.load(dataset), 4, Where(local=True), repeats=1, say=lambda _: None
+        again,
+        sweep_of,
+        OrbitDataset.load(dataset),
+        4,
+        Where(local=True),
+        repeats=1,
+        say=lambda _: None,
     )
     assert {p: p.stat().st_mtime_ns for p in folder.path.rglob("*.safetensors")} == stamps
 
@@ -199,7 +205,7 @@ def test_a_second_driver_is_refused(ended: tuple[SweepFolder, Ledger], dataset: 
         folder.driven(planned),
         pytest.raises(TuningError, match="another process is at work here"),
     ):
-        run_sweep(folder, planned, Dataset.load(dataset), 4, Where(local=True))
+        run_sweep(folder, planned, OrbitDataset.load(dataset), 4, Where(local=True))
     other = replace(planned, seed=99)  # which came while this one was planned
     with pytest.raises(InputError, match="another seed: give another --name"), folder.driven(other):
         pass

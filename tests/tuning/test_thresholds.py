@@ -10,9 +10,9 @@ import yaml
 
 from odm.core.errors import InputError
 from odm.datasets.ionogram import (
+    IonogramDataset,
     IonogramDatasetConfig,
     IonogramSplit,
-    create_ionogram_dataset,
 )
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.boxes import BoxSettings
@@ -39,9 +39,9 @@ SPACE = make_space("thresholds", PARAMETERS)
 @pytest.fixture
 def model(dataset: Path, tmp_path: Path) -> str:
     """Of weights as they were drawn: it finds something, somewhere."""
-    from odm.datasets.orbit import Dataset
+    from odm.datasets.orbit import OrbitDataset
 
-    data = Dataset.load(dataset)
+    data = OrbitDataset.load(dataset)
     net = create_model("odm_unet_small", encoder="tu-mobilenetv3_small_050")
     folder = str(tmp_path / "model")
     save_model(
@@ -102,9 +102,9 @@ def test_no_thresholds_that_can_be(dataset: Path, model: str, tmp_path: Path) ->
 
 
 def test_a_larger_area_does_not_make_nuclei_go_away(dataset: Path, model: str) -> None:
-    from odm.datasets.orbit import Dataset
+    from odm.datasets.orbit import OrbitDataset
 
-    maps = RegionMaps(model, Dataset.load(dataset), engine="eager")
+    maps = RegionMaps(model, OrbitDataset.load(dataset), engine="eager")
     true = [len(one.true) for one in maps.maps]
     assert sum(true)
     for one in maps.maps:  # as good as the truth itself
@@ -125,7 +125,7 @@ def test_boxes(tmp_path: Path) -> None:
         split=IonogramSplit(by="whole", part="validation"),
     )
     data = tmp_path / "ionograms.yaml"
-    opened = create_ionogram_dataset(data, config)
+    opened = IonogramDataset.create(data, config)
     folder = str(tmp_path / "model")
     save_model(
         folder,

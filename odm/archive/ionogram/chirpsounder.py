@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from odm.archive.hdf5 import dataset, text_attribute, values
 from odm.archive.ionogram.base import MAXIMUM_VALUES, Ionogram
-from odm.archive.orbit.hdf5 import dataset, text_attribute, values
 from odm.core.errors import ArchiveError
 
 LIGHT_KM_S = 299_792.458

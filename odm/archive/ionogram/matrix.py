@@ -20,8 +20,8 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from odm.archive.hdf5 import dataset, text_attribute, values
 from odm.archive.ionogram.base import MAXIMUM_VALUES, Ionogram
-from odm.archive.orbit.hdf5 import dataset, text_attribute, values
 from odm.core.errors import ArchiveError, InputError
 from odm.core.faults import fault, first_line
 from odm.core.files import exists, read_bytes, write_bytes

@@ -75,7 +75,7 @@ def is_ionogram(path: object) -> bool:
 
     By its name where that tells, else by what is in it; nothing is said about its health.
     """
-    from odm.archive.orbit.hdf5 import open_h5
+    from odm.archive.hdf5 import open_h5
     from odm.archive.orbit.key import OrbitKey
 
     name = without_options(path).lower()
@@ -99,9 +99,9 @@ def _read(path: object, data: bytes) -> Ionogram:
 
         return read_npz(path, data) if data.startswith(_ZIP) else read_npy(path, data)
     if data.startswith(_HDF5):
+        from odm.archive.hdf5 import open_h5_bytes
         from odm.archive.ionogram.chirpsounder import is_chirpsounder, read_chirpsounder
         from odm.archive.ionogram.matrix import read_h5
-        from odm.archive.orbit.hdf5 import open_h5_bytes
 
         with open_h5_bytes(path, data) as file:
             return read_chirpsounder(path, file) if is_chirpsounder(file) else read_h5(path, file)

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.orbit.hdf5 import (
+from odm.archive.hdf5 import (
     check_size,
     dataset,
     open_h5,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import AnnotationError, InputError
-from odm.datasets.labels.masks import Annotations
+from odm.datasets.labels.regions import RegionLabels
 
 COLUMN_S = 2.048
 """Seconds from one row of a survey file to the next, nominal: packet gaps are not counted."""
@@ -93,7 +93,7 @@ class Agreement:
         ]
 
 
-def compare(first: Annotations, second: Annotations) -> Agreement:
+def compare(first: RegionLabels, second: RegionLabels) -> Agreement:
     """Compare two people's labels over the half-orbits that both have labelled.
 
     Raises:
@@ -197,7 +197,7 @@ def boundary_offsets(a: Areas, b: Areas) -> NDArray[np.float64]:
     return np.concatenate(offsets).astype(np.float64)
 
 
-def _pairs(first: Annotations, second: Annotations) -> Iterator[tuple[Areas, Areas]]:
+def _pairs(first: RegionLabels, second: RegionLabels) -> Iterator[tuple[Areas, Areas]]:
     for stem, one in first.images.items():
         other = second.images.get(stem)
         if other is None:

@@ -34,8 +34,8 @@ from odm.datasets.labels.folder import (
     png_bytes,
 )
 from odm.datasets.labels.formats import EXACT_SOURCE
-from odm.datasets.labels.masks import Annotations
-from odm.images.geometry import ImageSettings
+from odm.datasets.labels.regions import RegionLabels
+from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import estimate_limits, grey_levels
 
 TRUTH = "truth"
@@ -98,7 +98,7 @@ def export_pictures(
     out: str | Path,
     limits: tuple[float, float] | None = None,
     component: str = "z",
-    truth: Annotations | None = None,
+    truth: RegionLabels | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ExportReport:
     """Write pictures that LabelImg and LabelMe open, and ``labels.json`` that says what they are.
@@ -121,7 +121,7 @@ def export_pictures(
     check_new(out)
     if limits is None:
         limits = estimate_limits([entry.path for entry in entries], component)
-    settings = ImageSettings(limits[0], limits[1], component=component)  # type: ignore[arg-type]
+    settings = OrbitImageSettings(limits[0], limits[1], component=component)  # type: ignore[arg-type]
     images: dict[str, ExportedImage] = {}
     bad: list[ArchiveError] = []
     with new_folder(out) as folder:
@@ -145,7 +145,7 @@ def export_pictures(
     return ExportReport(str(out), len(images), limits, tuple(bad))
 
 
-def native_picture(path: object, settings: ImageSettings) -> NDArray[np.uint8]:
+def native_picture(path: object, settings: OrbitImageSettings) -> NDArray[np.uint8]:
     """Grey levels of one half-orbit at native size, (K, N) uint8, without padding.
 
     Raises:
@@ -156,7 +156,7 @@ def native_picture(path: object, settings: ImageSettings) -> NDArray[np.uint8]:
     return np.asarray(levels, dtype=np.uint8)
 
 
-def write_truth(folder: Path, truth: Annotations, images: Collection[ExportedImage]) -> None:
+def write_truth(folder: Path, truth: RegionLabels, images: Collection[ExportedImage]) -> None:
     """Write annotations as LabelImg (VOC and YOLO boxes) and LabelMe (polygons) would.
 
     Unlike LabelImg and LabelMe, this writes edges at the image's borders as they are, so a round

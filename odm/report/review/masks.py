@@ -14,7 +14,7 @@ from odm.core.files import join
 from odm.datasets.labels.drawing import AnnotatedObject, Drawing, component_boxes
 from odm.datasets.labels.folder import CLASSES, new_folder
 from odm.datasets.labels.importing import DrawnImage, write_annotations
-from odm.datasets.labels.masks import MANIFEST, MASKS
+from odm.datasets.labels.regions import MANIFEST, MASKS
 from odm.findings.outlines import outline_mask
 from odm.report.review.importing import Judged, ReviewReport
 from odm.report.review.marks import DrawnBox

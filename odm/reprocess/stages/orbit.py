@@ -27,8 +27,8 @@ from odm.findings.regions import (
     level_of,
     region_rows,
 )
-from odm.images.geometry import ImageGeometry, ImageSettings
-from odm.images.spectrogram import clipped_share, geometry_of, read_image
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
+from odm.images.spectrogram import clipped_share, geometry_of, read_spectrogram
 
 RETRY_AFTER_S = (0.5, 2.0, 8.0)
 """Pauses before a fault of the store is taken for more than a moment's."""
@@ -112,7 +112,7 @@ class OrbitStages:
         model: digest, for the catalog.
     """
 
-    image: ImageSettings
+    image: OrbitImageSettings
     regions: RegionSettings
     model: str
     kind: OutcomeKind = ORBITS
@@ -124,7 +124,7 @@ class OrbitStages:
         return found
 
     def _read(self, one: Input) -> Draft:
-        image, orbit = read_image(one.path, self.image)
+        image, orbit = read_spectrogram(one.path, self.image)
         low, high = clipped_share(image)
         valid = _valid_by_row(image, geometry_of(orbit, self.image))
         shares = {
@@ -204,7 +204,7 @@ def quarantined(kind: OutcomeKind, one: Input, reason: str) -> Result:
     return Result(one, outcome_table(kind, one, reason=reason))
 
 
-def _valid_by_row(image: Images, geometry: ImageGeometry) -> NDArray[np.float64]:
+def _valid_by_row(image: Images, geometry: SpectrogramGeometry) -> NDArray[np.float64]:
     """(N,) share of valid pixels in each row of the file."""
     height, width = geometry.content
     share = (image[:height, :width] > 0).mean(axis=0)

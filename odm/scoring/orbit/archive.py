@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odm.archive.orbit.listing import OrbitFile, list_orbits
 from odm.archive.orbit.reader import Orbit
 from odm.core.errors import InputError
-from odm.datasets.orbit import Sample, shown_columns
+from odm.datasets.orbit import OrbitSample, shown_columns
 from odm.findings.outlines import Mask
 from odm.findings.regions import (
     Region,
@@ -22,8 +22,8 @@ from odm.findings.regions import (
     reaches,
     region_rows,
 )
-from odm.images.geometry import ImageGeometry, ImageSettings
-from odm.images.spectrogram import geometry_of, read_image
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
+from odm.images.spectrogram import geometry_of, read_spectrogram
 from odm.scoring.orbit.cases import Example, example_of
 from odm.scoring.orbit.scorer import Scorer
 from odm.scoring.orbit.sheet import ScoreSheet
@@ -51,7 +51,7 @@ class Predicted:
     """
 
     orbit: Orbit
-    geometry: ImageGeometry
+    geometry: SpectrogramGeometry
     probability: NDArray[Any]
     valid: Mask
     shown: Mask | None = None
@@ -60,11 +60,11 @@ class Predicted:
 def score_archive(
     predict: Predict,
     archive: object,
-    images: ImageSettings,
+    images: OrbitImageSettings,
     *,
     truth: Truth | None = None,
     regions: RegionSettings | None = None,
-    entries: Sequence[OrbitFile | Sample] | None = None,
+    entries: Sequence[OrbitFile | OrbitSample] | None = None,
     batch: int = 4,
     about: Mapping[str, Any] | None = None,
     resamples: int = 1000,
@@ -125,7 +125,10 @@ def score_archive(
 
 
 def predict_entries(
-    predict: Predict, entries: Sequence[OrbitFile | Sample], images: ImageSettings, batch: int
+    predict: Predict,
+    entries: Sequence[OrbitFile | OrbitSample],
+    images: OrbitImageSettings,
+    batch: int,
 ) -> Iterator[Predicted]:
     """Read half-orbits and run a method over them, in their order.
 
@@ -138,7 +141,7 @@ def predict_entries(
     """
     for first in range(0, len(entries), batch):
         part = entries[first : first + batch]
-        read = [read_image(entry.path, images) for entry in part]
+        read = [read_spectrogram(entry.path, images) for entry in part]
         shown = []
         for entry, (image, orbit) in zip(part, read, strict=True):
             shown.append(_hide(entry, image, geometry_of(orbit, images)))
@@ -150,9 +153,11 @@ def predict_entries(
             yield Predicted(orbit, geometry, probability, image > 0, columns)
 
 
-def _hide(entry: OrbitFile | Sample, image: Images, geometry: ImageGeometry) -> Mask | None:
+def _hide(
+    entry: OrbitFile | OrbitSample, image: Images, geometry: SpectrogramGeometry
+) -> Mask | None:
     """Blank what a sample does not show, in place; its native columns that are shown."""
-    if not isinstance(entry, Sample) or entry.hemisphere is None:
+    if not isinstance(entry, OrbitSample) or entry.hemisphere is None:
         return None
     latitude = geometry.to_physical(np.arange(geometry.shape[1]), 0)[1]
     image[:, ~shown_columns(latitude, entry.hemisphere)] = 0

@@ -18,7 +18,7 @@ from typing import Any
 from odm.archive.orbit.listing import OrbitFile
 from odm.archive.orbit.reader import Orbit, read_orbit
 from odm.core.errors import InputError
-from odm.datasets.orbit import Sample
+from odm.datasets.orbit import OrbitSample
 from odm.findings.outlines import outline_mask, utc
 from odm.findings.regions import RegionSettings
 from odm.scoring.orbit.archive import Progress
@@ -34,7 +34,7 @@ TIMES = ("time_start", "time_end", "time_peak")
 
 def score_rows(
     rows: Mapping[str, Sequence[Row]],
-    entries: Sequence[OrbitFile | Sample],
+    entries: Sequence[OrbitFile | OrbitSample],
     truth: Truth,
     *,
     regions: RegionSettings | None = None,

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from odm.core.cache import EXPORTS, user_cache
 from odm.core.errors import InputError, OdmError
-from odm.datasets.orbit import Dataset, Sample
+from odm.datasets.orbit import OrbitDataset, OrbitSample
 from odm.datasets.splits import PARTS
 from odm.findings.regions import RegionSettings
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 from odm.scoring.matching import OVERLAPS
 from odm.scoring.orbit.archive import Progress, score_archive
 from odm.scoring.orbit.cases import Example
@@ -98,12 +98,12 @@ class Evaluation:
 
 def evaluate_model(
     model: Method | str | Path,
-    dataset: Dataset | str | Path,
+    dataset: OrbitDataset | str | Path,
     *,
     part: str = "test",
     calibrate_on: CalibrateOn = "auto",
     fit: bool = False,
-    validation: Dataset | str | Path | None = None,
+    validation: OrbitDataset | str | Path | None = None,
     overlap: float = OVERLAPS[0],
     running: Running | None = None,
     resamples: int = 1000,
@@ -178,7 +178,7 @@ def evaluate_model(
 class _Part:
     """One part of a data set."""
 
-    data: Dataset
+    data: OrbitDataset
     name: str
 
     @property
@@ -186,7 +186,7 @@ class _Part:
         return not any(sample.part == self.name for sample in self.data.all_samples)
 
     @property
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[OrbitSample]:
         if self.name in PARTS and self.is_empty:
             raise OdmError(
                 f"the data set has no labelled half-orbit for {self.name}; odm dataset show tells "
@@ -218,7 +218,7 @@ class _Bench:
     """A method that runs, with the images that it is to see."""
 
     def __init__(
-        self, method: Method, data: Dataset, running: Running, meter: Meter | None
+        self, method: Method, data: OrbitDataset, running: Running, meter: Meter | None
     ) -> None:
         from odm.models.predictor import Predictor
 
@@ -339,7 +339,9 @@ class _Bench:
         )
         return about
 
-    def _notes(self, part: _Part, samples: list[Sample], calibration: Calibration) -> list[str]:
+    def _notes(
+        self, part: _Part, samples: list[OrbitSample], calibration: Calibration
+    ) -> list[str]:
         notes = []
         differing = differing_images(self.images, part.data.settings)
         if differing:
@@ -355,7 +357,9 @@ class _Bench:
             notes.append(f"nothing is drawn in {part.name}: there is no recall")
         return notes
 
-    def _metered(self, what: str, samples: list[Sample]) -> AbstractContextManager[Progress | None]:
+    def _metered(
+        self, what: str, samples: list[OrbitSample]
+    ) -> AbstractContextManager[Progress | None]:
         if self.meter is None:
             return nullcontext()
         return _Metered(self.meter(what, len(samples)))
@@ -375,13 +379,13 @@ class _Metered(AbstractContextManager["Progress | None"]):
         return self.inner.__exit__(*error)
 
 
-def _images_of(method: Method, data: Dataset) -> ImageSettings:
+def _images_of(method: Method, data: OrbitDataset) -> OrbitImageSettings:
     """The data set's images; native ones where scales in native pixels are part of a method."""
     if method.learned:
         return data.settings
     own = data.settings
-    return ImageSettings(own.minimum, own.maximum, component=own.component)
+    return OrbitImageSettings(own.minimum, own.maximum, component=own.component)
 
 
-def _opened(dataset: Dataset | str | Path) -> Dataset:
-    return dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+def _opened(dataset: OrbitDataset | str | Path) -> OrbitDataset:
+    return dataset if isinstance(dataset, OrbitDataset) else OrbitDataset.load(dataset)

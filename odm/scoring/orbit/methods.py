@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from odm.core.errors import InputError, OdmError
 from odm.core.files import exists, join
 from odm.findings.regions import RegionSettings, read_thresholds
-from odm.images.geometry import ImageSettings
+from odm.images.geometry import OrbitImageSettings
 
 if TYPE_CHECKING:
     from odm.models.card import ModelCard
@@ -33,7 +33,7 @@ class Method:
 
     segmenter: Segmenter
     name: str
-    image: ImageSettings | None = None
+    image: OrbitImageSettings | None = None
     regions: RegionSettings = field(default_factory=RegionSettings)
     temperature: float | None = None
     folder: str | None = None
@@ -85,7 +85,7 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
         return Method(
             segmenter=loaded.model,
             name=loaded.card.architecture["name"],
-            image=ImageSettings.from_dict(dict(loaded.card.image)),
+            image=OrbitImageSettings.from_dict(dict(loaded.card.image)),
             regions=regions,
             temperature=temperature,
             folder=name,
@@ -102,7 +102,7 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
     )
 
 
-def differing_images(one: ImageSettings, other: ImageSettings) -> str:
+def differing_images(one: OrbitImageSettings, other: OrbitImageSettings) -> str:
     """In which settings two images differ, in words; empty where they do not."""
     ours, theirs = one.to_dict(), other.to_dict()
     differing: list[str] = [

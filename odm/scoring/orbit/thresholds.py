@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from odm.archive.orbit.listing import OrbitFile
 from odm.core.errors import InputError
-from odm.datasets.orbit import Sample
+from odm.datasets.orbit import OrbitSample
 from odm.findings.outlines import Mask
 from odm.findings.regions import LEVELS, RegionSettings, find_regions, level_of
-from odm.images.geometry import ImageGeometry, ImageSettings
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.scoring.curves import curve
 from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
 from odm.scoring.orbit.archive import Predict, Progress, predict_entries
@@ -64,8 +64,8 @@ class FittedThresholds:
 
 def fit_thresholds(
     predict: Predict,
-    entries: Sequence[OrbitFile | Sample],
-    images: ImageSettings,
+    entries: Sequence[OrbitFile | OrbitSample],
+    images: OrbitImageSettings,
     truth: Truth,
     regions: RegionSettings | None = None,
     *,
@@ -124,7 +124,7 @@ class ThresholdFit:
     def add(
         self,
         probability: NDArray[Any],
-        geometry: ImageGeometry,
+        geometry: SpectrogramGeometry,
         valid: Mask,
         true: Sequence[Mask],
     ) -> None:

@@ -15,8 +15,8 @@ from odm.archive.orbit.reader import Orbit
 from odm.core.errors import InputError
 from odm.core.files import exists, join, read_bytes
 from odm.datasets.ionogram import IonogramDataset
-from odm.datasets.labels.masks import SIMULATION, Annotations, load_annotations
-from odm.datasets.orbit import Dataset
+from odm.datasets.labels.regions import SIMULATION, RegionLabels, load_region_labels
+from odm.datasets.orbit import OrbitDataset
 from odm.findings.outlines import Mask, bounding_box
 from odm.findings.regions import Region, RegionSettings, region_rows, regions_from_mask
 from odm.scoring.orbit.tally import Confuser, Finding
@@ -39,7 +39,7 @@ class Truth:
         confusers: by file name: kind and extent of everything else; empty for people's labels.
     """
 
-    annotations: Annotations
+    annotations: RegionLabels
     nuclei: Rows = field(default_factory=dict)
     confusers: Rows = field(default_factory=dict)
 
@@ -52,7 +52,7 @@ class Truth:
         """
         nuclei, confusers = join(folder, NUCLEI), join(folder, CONFUSERS)
         return cls(
-            annotations=load_annotations(folder),
+            annotations=load_region_labels(folder),
             nuclei=_rows_by_file(nuclei, _CONTRAST) if exists(nuclei) else {},
             confusers=_rows_by_file(confusers, _EXTENT) if exists(confusers) else {},
         )
@@ -181,7 +181,7 @@ def _rows_by_file(path: str, columns: tuple[str, ...]) -> dict[str, list[dict[st
     return dict(found)
 
 
-def simulation_seed(data: Dataset | IonogramDataset) -> int | None:
+def simulation_seed(data: OrbitDataset | IonogramDataset) -> int | None:
     """The seed of the simulated archive that a data set is of; None where people measured."""
     for folder in (str(data.annotations.folder), data.archive):
         path = join(folder, SIMULATION)

@@ -26,12 +26,12 @@ MANIFEST = "annotations.json"
 SIMULATION = "simulation.json"
 TRUTH = "truth.parquet"
 SIMULATED = "simulation"
-"""`Annotations.source` of what a simulator knows."""
+"""`RegionLabels.source` of what a simulator knows."""
 MASKS = "masks"
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledImage:
+class LabelledOrbit:
     """A half-orbit that somebody has looked at.
 
     Attributes:
@@ -72,7 +72,7 @@ class LabelledImage:
 
 
 @dataclass(frozen=True)
-class Annotations:
+class RegionLabels:
     """A folder of labelled half-orbits.
 
     Attributes:
@@ -84,7 +84,7 @@ class Annotations:
 
     folder: Path
     source: str
-    images: Mapping[str, LabelledImage]
+    images: Mapping[str, LabelledOrbit]
     classes: tuple[str, ...] = CLASSES
 
     @cached_property
@@ -94,8 +94,8 @@ class Annotations:
         return annotations_digest(masks, self.classes)
 
 
-def is_annotated_folder(folder: str | Path) -> bool:
-    """Whether `load_annotations` would find a list of labelled half-orbits there."""
+def has_region_labels(folder: str | Path) -> bool:
+    """Whether `load_region_labels` would find a list of labelled half-orbits there."""
     return any((Path(folder) / name).is_file() for name in (MANIFEST, SIMULATION))
 
 
@@ -122,7 +122,7 @@ def annotations_digest(masks: Mapping[str, str], classes: Sequence[str] = CLASSE
     return hashlib.sha256(json.dumps([list(classes), sorted(masks.items())]).encode()).hexdigest()
 
 
-def load_annotations(folder: str | Path) -> Annotations:
+def load_region_labels(folder: str | Path) -> RegionLabels:
     """Load an imported folder, or the truth beside a simulated archive.
 
     Raises:
@@ -141,12 +141,12 @@ def load_annotations(folder: str | Path) -> Annotations:
     )
 
 
-def _load_imported(folder: Path) -> Annotations:
+def _load_imported(folder: Path) -> RegionLabels:
     path = folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         images = [
-            LabelledImage(
+            LabelledOrbit(
                 key=OrbitKey.parse(row["key"]),
                 mask_path=folder / row["mask"] if row["mask"] else None,
                 shape=(int(row["height"]), int(row["width"])),
@@ -157,12 +157,12 @@ def _load_imported(folder: Path) -> Annotations:
             )
             for row in content["images"]
         ]
-        return Annotations(folder, content["source"], _by_stem(images), tuple(content["classes"]))
+        return RegionLabels(folder, content["source"], _by_stem(images), tuple(content["classes"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a list of annotations ({error!r})") from None
 
 
-def _load_simulated(folder: Path) -> Annotations:
+def _load_simulated(folder: Path) -> RegionLabels:
     """Every half-orbit of a simulated archive is labelled: its truth is known."""
     path = folder / SIMULATION
     try:
@@ -178,8 +178,8 @@ def _load_simulated(folder: Path) -> Annotations:
             f"{folder}: {count(len(lost), 'mask')} of its truth missing in {MASKS}/, such as "
             f"{min(lost)}.png"
         )
-    images = [LabelledImage(key, masks.get(key.stem)) for key in keys]
-    return Annotations(folder, SIMULATED, _by_stem(images))
+    images = [LabelledOrbit(key, masks.get(key.stem)) for key in keys]
+    return RegionLabels(folder, SIMULATED, _by_stem(images))
 
 
 def _masks_of_truth(folder: Path) -> set[str]:
@@ -195,6 +195,6 @@ def _masks_of_truth(folder: Path) -> set[str]:
     return {Path(mask).stem for mask in column.to_pylist() if mask}
 
 
-def _by_stem(images: Sequence[LabelledImage]) -> dict[str, LabelledImage]:
+def _by_stem(images: Sequence[LabelledOrbit]) -> dict[str, LabelledOrbit]:
     ordered = sorted(images, key=lambda image: (image.key.start, image.key.stem))
     return {image.key.stem: image for image in ordered}
