@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from odm.archive.orbit import hdf5 as orbit_h5
+from odm.archive import hdf5 as orbit_h5
 from odm.archive.orbit.reader import read_orbit
 from odm.core.errors import ArchiveError, InputError, OdmError, TransientError
 from odm.core.faults import is_full, is_transient, translated
