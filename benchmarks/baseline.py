@@ -25,6 +25,7 @@ from odm.models.predictor import Predictor
 from odm.scoring.orbit.archive import Example, score_archive
 from odm.scoring.orbit.pictures import write_pictures
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 
 EVERY = 61
 """Half-orbits apart: a few dozen then span many 5-day cycles and both directions."""
@@ -41,7 +42,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "archive"
         simulate_orbits(
-            archive, half_orbits=options.half_orbits, seed=options.seed, every=EVERY, components="z"
+            archive,
+            OrbitSimulation(
+                half_orbits=options.half_orbits, seed=options.seed, every=EVERY, components="z"
+            ),
         )
         limits = estimate_limits([entry.path for entry in list_orbits(archive).entries])
         for name in ("log", "canny"):

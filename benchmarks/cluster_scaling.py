@@ -45,13 +45,15 @@ def main() -> None:
     parser.add_argument("--no-training", action="store_true")
     options = parser.parse_args()
     from odm.simulate.orbit.archive import simulate_orbits
+    from odm.simulate.orbit.recipe import OrbitSimulation
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         simulate_orbits(
-            folder / "archive", half_orbits=options.half_orbits, seed=5, every=61, components="z",
+            folder / "archive",
+            OrbitSimulation(half_orbits=options.half_orbits, seed=5, every=61, components="z"),
             workers=2,
-        )  # fmt: skip
+        )
         found: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
         for turn in range(options.rounds):
             for nodes in found:

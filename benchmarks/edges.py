@@ -28,7 +28,8 @@ from odm.findings.edges.find import EdgeSettings, matrix_edges
 from odm.findings.layers import Layer
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas, mask_to_canvas
 from odm.scoring.ionogram.edge_errors import EdgeErrors, edge_errors, summary, where
-from odm.simulate.ionogram.ionogram import IonogramRecipe, SimulatedIonogram, simulate_ionogram
+from odm.simulate.ionogram.ionogram import SimulatedIonogram, simulate_ionogram
+from odm.simulate.ionogram.recipe import IonogramRecipe
 
 SEED = 303
 COMBINATIONS = [(m, i) for m in ("feng", "path") for i in ("raw", "boxes", "segments")]
@@ -228,7 +229,7 @@ def claim(scored: dict[str, list[EdgeErrors]]) -> list[dict[str, Any]]:
 
 
 def simulate(seed: int, count: int, series: bool = False) -> list[Case]:
-    recipe = IonogramRecipe(seed, "any", 0.5, series, None)
+    recipe = IonogramRecipe(seed=seed, series=series)
     return [with_truth(simulate_ionogram(recipe, index)) for index in range(count)]
 
 
@@ -239,7 +240,7 @@ def with_truth(one: SimulatedIonogram) -> Case:
 def other_receiver(seed: int, count: int) -> list[Case]:
     """The second ray model with another receiver: more noise of another distribution, a scale of
     half a dB, and a quarter of the power one gate late."""
-    recipe = IonogramRecipe(seed, "any", 0.5, False, "layered")
+    recipe = IonogramRecipe(seed=seed, ray_model="layered")
     rng = np.random.default_rng(seed)
     changed = []
     for index in range(count):

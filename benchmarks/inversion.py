@@ -19,6 +19,7 @@ from odm.findings.edges.find import LayerEdge
 from odm.findings.inversion import invert
 from odm.physics.raytrace import ground_of_least, minimum_group_path
 from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, layer_rays
+from odm.simulate.ionogram.recipe import IonogramRecipe
 from odm.simulate.ionogram.scene import draw_scene
 
 EVEN = {"gradient": 0.0, "tilt_km": 0.0, "wave": 0.0, "wave_height_km": 0.0}
@@ -30,7 +31,7 @@ def row(label: str, change: dict[str, float], noise_km: float, scenes: int) -> d
     rng = np.random.default_rng(5)
     critical, height, ground, within = [], [], [], []
     for index in range(scenes):
-        scene = draw_scene(71, index, kind="f", ray_model="quasi-parabolic")
+        scene = draw_scene(IonogramRecipe(seed=71, kind="f", ray_model="quasi-parabolic"), index)
         scene = replace(scene, f=replace(scene.f, **change))
         rays = layer_rays(scene)
         path = minimum_group_path(rays.group_path)[-FREQUENCY_MHZ.size :]

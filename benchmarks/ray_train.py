@@ -35,6 +35,7 @@ from odm.datasets.splits import OrbitSplit
 from odm.images.augmentation import make_policy
 from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 from odm.training import segmenter
 from odm.training.events import listeners
 from odm.training.feed import DatasetSource, ThreadFeed
@@ -217,7 +218,10 @@ def rate(run: Callable[[int], int], seconds: float) -> float:
 def simulated(folder: Path, number: int, size: int) -> Path:
     """A data set of about so many half-orbits, two thirds of them for training."""
     archive = folder / "archive"
-    simulate_orbits(archive, half_orbits=number, prevalence=1.0, seed=3, components="z", every=76)
+    simulate_orbits(
+        archive,
+        OrbitSimulation(half_orbits=number, prevalence=1.0, seed=3, components="z", every=76),
+    )
     image = OrbitImageSettings(-8, -2, "resized", size, size)
     split = OrbitSplit(train=2, validation=1, test=0)
     path = folder / "dataset.yaml"

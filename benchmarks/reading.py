@@ -19,6 +19,7 @@ from odm.archive.orbit.reader import open_orbit, read_orbit, read_spectrum
 from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import read_spectrogram
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 
 NATIVE = OrbitImageSettings(-9.0, -6.0)
 RESIZED = OrbitImageSettings(-9.0, -6.0, mode="resized", height=512, width=512)
@@ -40,7 +41,9 @@ def main() -> None:
         files = {}
         for kind, burst, rows in (("survey", 0.0, (20, 60)), ("burst", 1.0, (225, 225))):
             out = Path(folder) / kind
-            simulate_orbits(out, half_orbits=1, seed=1, burst=burst, burst_rows=rows)
+            simulate_orbits(
+                out, OrbitSimulation(half_orbits=1, seed=1, burst=burst, burst_rows=rows)
+            )
             (files[kind],) = out.glob("*.h5")
         cases = {}
         for kind, path in files.items():

@@ -28,6 +28,7 @@ from odm.report.orbit.crops import OrbitPictures
 from odm.report.orbit.report import write_report
 from odm.report.shared.options import ReportOptions
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 
 SIZES = (500, 5000, 50_000)
 PER_HALF_ORBIT = 453 / 402  # as in the paper's year
@@ -48,7 +49,9 @@ FILTER = """() => new Promise((done) => {
 def truths(archive: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Input]]:
     """Rows of the truth, one track, and the inputs of a simulated archive."""
     simulate_orbits(
-        str(archive), half_orbits=ARCHIVE_HALF_ORBITS, prevalence=1.0, seed=11, workers=1
+        str(archive),
+        OrbitSimulation(half_orbits=ARCHIVE_HALF_ORBITS, prevalence=1.0, seed=11),
+        workers=1,
     )
     inputs = list(list_orbit_inputs(str(archive)).inputs)
     orbit = read_orbit(inputs[0].path)

@@ -40,6 +40,7 @@ from odm.reprocess.driver import Order
 from odm.reprocess.model import cores
 from odm.reprocess.orbits import orbit_order
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 
 
 def main() -> None:
@@ -54,7 +55,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "archive"
-        simulate_orbits(archive, half_orbits=options.half_orbits, seed=5, every=61, workers=cores())
+        simulate_orbits(
+            archive,
+            OrbitSimulation(half_orbits=options.half_orbits, seed=5, every=61),
+            workers=cores(),
+        )
         paths = [entry.path for entry in list_orbits(archive).entries]
         model = (
             model_folder(options.model)

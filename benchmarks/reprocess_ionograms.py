@@ -43,6 +43,7 @@ from odm.reprocess.driver import Order
 from odm.reprocess.ionograms import ionogram_order
 from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, cores
 from odm.simulate.ionogram.archive import simulate_ionograms
+from odm.simulate.ionogram.recipe import IonogramSimulation
 
 DIFFERENT = 40
 SEED = 9
@@ -89,8 +90,7 @@ def _archive(folder: Path, number: int, different: int) -> list[Path]:
     with progress("simulating", min(different, number), "ionograms") as advance:
         simulate_ionograms(
             folder,
-            count=min(different, number),
-            seed=SEED,
+            IonogramSimulation(count=min(different, number), seed=SEED),
             workers=cores(),
             progress=lambda done, total: advance(1),
         )

@@ -197,6 +197,7 @@ def measure_outcomes() -> tuple[float, float]:
     from odm.images.geometry import OrbitImageSettings
     from odm.reprocess.stages.orbit import Draft, OrbitStages
     from odm.simulate.orbit.archive import simulate_orbits
+    from odm.simulate.orbit.recipe import OrbitSimulation
     from ray_jobs.reprocessing.calibrate import driver_seconds
 
     stages = OrbitStages(
@@ -204,7 +205,9 @@ def measure_outcomes() -> tuple[float, float]:
     )
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "archive"
-        simulate_orbits(archive, half_orbits=8, seed=5, every=61, components="z", workers=1)
+        simulate_orbits(
+            archive, OrbitSimulation(half_orbits=8, seed=5, every=61, components="z"), workers=1
+        )
         drafts = [stages.read(one) for one in list_orbit_inputs(str(archive)).inputs]
         probability = np.zeros((256, 256), np.uint8)
         probability[60:120, 80:200] = 240

@@ -18,6 +18,7 @@ from odm.images.masks import MaskKind
 from odm.images.spectrogram import estimate_limits
 from odm.simulate.folder import MANIFEST
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation, choose_families
 
 HELD_OUT = {"background": ["disturbed"], "shape": ["ring"], "confuser": ["band_stack"]}
 TRAINING_SEED, SCORED_SEED = 101, 202
@@ -43,7 +44,14 @@ def training_set(
     """
     path = folder / f"{_name('dataset', size)}{'' if mask == 'contour' else '-' + mask}.yaml"
     archive = folder / "train"
-    _simulate(archive, half_orbits, TRAINING_SEED, prevalence=0.6, every=EVERY, held_out=HELD_OUT)
+    _simulate(
+        archive,
+        half_orbits,
+        TRAINING_SEED,
+        prevalence=0.6,
+        every=EVERY,
+        families=choose_families({}, HELD_OUT),
+    )
     if not path.exists():
         base: dict[str, Any] = {
             "archive": str(archive),
@@ -77,11 +85,13 @@ def scored_set(
         half_orbits: how many, over a year, at the simulator's default settings.
         seed: another than that of training.
         size: of the images, as in training.
-        families, held_out: of `simulate_orbits`.
+        families, held_out: see `odm.simulate.choose_families`.
     """
     path, archive = folder / f"{_name(name, size)}.yaml", folder / name
     every = max(1, EVERY * 480 // half_orbits)
-    _simulate(archive, half_orbits, seed, every=every, families=families, held_out=held_out)
+    _simulate(
+        archive, half_orbits, seed, every=every, families=choose_families(families or {}, held_out)
+    )
     if not path.exists():
         images = OrbitDataset.load(training_set(folder, size=size)).settings
         base: dict[str, Any] = {
@@ -110,18 +120,16 @@ def _name(name: str, size: int) -> str:
     return name if size == SIZE else f"{name}-{size}"
 
 
-def _simulate(archive: Path, half_orbits: int, seed: int, **settings: object) -> None:
+def _simulate(archive: Path, half_orbits: int, seed: int, **settings: Any) -> None:
     if (archive / MANIFEST).is_file():
         return
     print(f"simulating {half_orbits} half-orbits of seed {seed}: {archive.name}", file=sys.stderr)
     with progress("simulating", half_orbits, "half-orbits") as advance:
         simulate_orbits(
             archive,
-            half_orbits=half_orbits,
-            seed=seed,
-            start=START,
-            components="z",
+            OrbitSimulation(
+                half_orbits=half_orbits, seed=seed, start=START, components="z", **settings
+            ),
             workers=2,
             progress=lambda done, of: advance(1),
-            **settings,  # type: ignore[arg-type]
         )

@@ -16,6 +16,7 @@ from odm.datasets.ionogram import (
 )
 from odm.images.ionogram import IonogramImageSettings
 from odm.simulate.ionogram.archive import simulate_ionograms
+from odm.simulate.ionogram.recipe import IonogramSimulation
 
 TRAINING_SEED, SCORED_SEED = 301, 302
 SIZE = 256
@@ -52,11 +53,9 @@ def _simulate(archive: Path, count: int, seed: int, workers: int, **more: Any) -
     with progress("simulating", count, "ionograms") as advance:
         simulate_ionograms(
             archive,
-            count=count,
-            seed=seed,
+            IonogramSimulation(count=count, seed=seed, **more),
             workers=workers,
             progress=lambda done, total: advance(1),
-            **more,
         )
 
 

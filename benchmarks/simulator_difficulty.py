@@ -30,7 +30,9 @@ from scipy.spatial import cKDTree
 from odm.models.networks.blob import BlobSettings, blob_response, regions_of
 from odm.simulate.orbit import groundtrack
 from odm.simulate.orbit.archive import simulate_orbits
-from odm.simulate.orbit.half_orbit import BINS, FAMILIES, Recipe, simulate_half_orbit
+from odm.simulate.orbit.emission import BINS
+from odm.simulate.orbit.half_orbit import simulate_half_orbit
+from odm.simulate.orbit.recipe import FAMILIES, OrbitRecipe, OrbitSimulation
 
 START = datetime(2021, 11, 1)
 EVERY = 37  # half-orbits apart: spreads few of them over seasons and longitudes
@@ -39,7 +41,7 @@ MATCH = 0.25
 
 def half_orbits(seed: int, count: int, difficulty: float, prevalence: float) -> Iterator:
     """Z images (log10 PSD, 1024 x N) with the masks of their nuclei."""
-    recipe = Recipe(seed=seed, prevalence=prevalence, difficulty=difficulty, components="z")
+    recipe = OrbitRecipe(seed=seed, prevalence=prevalence, difficulty=difficulty, components="z")
     first = groundtrack.first_half(START)
     for identity in itertools.islice(groundtrack.following(*first, EVERY), count):
         half = simulate_half_orbit(recipe, *identity)
@@ -114,7 +116,7 @@ def auc(truth: np.ndarray, scores: np.ndarray) -> float:
 
 def coordinates(seed: int, count: int, difficulty: float, prevalence: float) -> tuple:
     """Standardised coordinates of nuclei and almost-nuclei, and which are nuclei."""
-    recipe = Recipe(seed=seed, prevalence=prevalence, difficulty=difficulty, components="z")
+    recipe = OrbitRecipe(seed=seed, prevalence=prevalence, difficulty=difficulty, components="z")
     rows, truth = [], []
     for identity in itertools.islice(
         groundtrack.following(*groundtrack.first_half(START), EVERY), count
@@ -165,9 +167,9 @@ def by_place(features: np.ndarray, truth: np.ndarray, folds: int = 5) -> dict[st
 def rate(count: int) -> dict[str, float]:
     """Half-orbits a second in this one process, files and truth included."""
     with tempfile.TemporaryDirectory() as folder:
-        simulate_orbits(f"{folder}/warm", half_orbits=1, seed=1)
+        simulate_orbits(f"{folder}/warm", OrbitSimulation(half_orbits=1, seed=1))
         began, cpu = time.perf_counter(), time.process_time()
-        simulate_orbits(f"{folder}/a", half_orbits=count, seed=1, prevalence=0.5)
+        simulate_orbits(f"{folder}/a", OrbitSimulation(half_orbits=count, seed=1, prevalence=0.5))
         wall, busy = time.perf_counter() - began, time.process_time() - cpu
     return {"half_orbits_per_second": count / wall, "cpu_seconds_each": busy / count}
 

@@ -8,12 +8,15 @@ from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
 from odm.datasets.splits import OrbitSplit
 from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 
 
 def make_archive(folder: Path) -> Path:
     """Ten half-orbits, two in each cycle of 5 days, all with a nucleus."""
     simulate_orbits(
-        folder, half_orbits=10, prevalence=1.0, seed=3, components="z", every=76, workers=1
+        folder,
+        OrbitSimulation(half_orbits=10, prevalence=1.0, seed=3, components="z", every=76),
+        workers=1,
     )
     return folder
 

@@ -1,36 +1,149 @@
-"""What every simulated archive shares: a folder claimed once, its workers, its manifest."""
+"""A folder of simulated files with their truth: claimed once, filled by workers, sealed last.
+
+OUT/<files>              written one by one, in any order
+OUT/truth.parquet        what a model should find
+OUT/confusers.parquet    what it should not
+OUT/simulation.json      settings, and the names of all files; written last
+"""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from odm.core.errors import InputError
-from odm.core.files import make_folder, write_bytes
+from odm.core.files import make_folder, write_bytes, write_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MANIFEST = "simulation.json"
+TRUTH = "truth.parquet"
+CONFUSERS = "confusers.parquet"
+ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
+"""Metadata of the tables."""
 _UNFINISHED = ".simulation.json"
 
 Progress = Callable[[int, int], None]
-Task = TypeVar("Task")
+Rows = list[dict[str, Any]]
 
 
-def claim(folder: Path, content: Mapping[str, Any]) -> bytes:
-    """Make the folder ours, or refuse one that holds something else; the manifest's bytes.
+@dataclass(frozen=True)
+class SimulatedFile:
+    """Rows of ``truth.parquet`` and of ``confusers.parquet`` of one file, and its size in bytes."""
+
+    truth: Rows
+    confusers: Rows
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ArchiveRecipe:
+    """An archive to simulate.
+
+    Attributes:
+        manifest: what ``simulation.json`` says beside the names of the files.
+        settings: handed to ``write_file``.
+        files: what identifies each file to ``write_file``, by its name.
+        write_file: writes one file into a folder: arguments are the folder, the settings and the
+            identification. It runs in worker processes, so it is a function of a module.
+        write_truth: writes the rows of ``truth.parquet`` to a path.
+        confusers: schema of ``confusers.parquet``.
+    """
+
+    manifest: Mapping[str, Any]
+    settings: Any
+    files: Mapping[str, Any]
+    write_file: Callable[[Path, Any, Any], SimulatedFile]
+    write_truth: Callable[[Path, Rows], None]
+    confusers: pa.Schema
+
+
+def simulate_archive(
+    out: str | Path, recipe: ArchiveRecipe, workers: int, progress: Progress | None
+) -> list[SimulatedFile]:
+    """Write an archive; what each of its files holds, in their order.
+
+    Args:
+        out: a folder that is new, empty, or of a simulation with the same settings.
+        recipe: the archive.
+        workers: number of processes.
+        progress: called with (files done, all files) after every file.
+
+    Raises:
+        InputError: ``out`` holds another simulation, or anything else.
+    """
+    import pyarrow as pa
+
+    check_whole("workers", workers, 1)
+    folder = Path(out).expanduser()
+    manifest = _claim(folder, {**recipe.manifest, "keys": list(recipe.files)})
+    write_file = partial(recipe.write_file, folder, recipe.settings)
+    files = []
+    for file in _run_all(write_file, list(recipe.files.values()), workers):
+        files.append(file)
+        if progress is not None:
+            progress(len(files), len(recipe.files))
+    recipe.write_truth(folder / TRUTH, [row for file in files for row in file.truth])
+    confusers = [row for file in files for row in file.confusers]
+    write_table(folder / CONFUSERS, pa.Table.from_pylist(confusers, schema=recipe.confusers))
+    write_bytes(folder / MANIFEST, manifest)
+    (folder / _UNFINISHED).unlink(missing_ok=True)
+    return files
+
+
+def check_whole(name: str, value: int, least: int) -> int:
+    """Return a whole number of at least ``least``.
+
+    Raises:
+        InputError: it is none; the message names it by ``name``.
+    """
+    if isinstance(value, bool) or int(value) != value or value < least:
+        raise InputError(f"{name} {value!r}: give a whole number of at least {least}")
+    return int(value)
+
+
+def check_share(name: str, value: float) -> float:
+    """Return a number from 0 to 1.
+
+    Raises:
+        InputError: it is none; the message names it by ``name``.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise InputError(f"{name} {value!r}: give a number from 0 to 1")
+    return float(value)
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return one of several names.
+
+    Raises:
+        InputError: it is none of them; the message calls it ``name``.
+    """
+    choices = tuple(choices)
+    if value not in choices:
+        raise InputError(f"{name} {value!r} is none of {', '.join(choices)}")
+    return value
+
+
+def _claim(folder: Path, manifest: Mapping[str, Any]) -> bytes:
+    """Mark the folder as one of this simulation; the manifest's bytes.
 
     Raises:
         InputError: it holds another simulation, or anything else.
     """
-    data = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+    data = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
     make_folder(folder)
-    for manifest in (folder / MANIFEST, folder / _UNFINISHED):
-        if manifest.is_file() and manifest.read_bytes() == data:
+    for path in (folder / MANIFEST, folder / _UNFINISHED):
+        if path.is_file() and path.read_bytes() == data:
             return data
-        if manifest.is_file():
+        if path.is_file():
             raise InputError(f"{folder} holds a simulation with other settings: use another folder")
     if any(folder.iterdir()):
         raise InputError(f"{folder} is not empty and holds no simulation: use another folder")
@@ -39,45 +152,25 @@ def claim(folder: Path, content: Mapping[str, Any]) -> bytes:
     return data
 
 
-def finish(folder: Path, manifest: bytes) -> None:
-    """Write the manifest: everything is there now."""
-    write_bytes(folder / MANIFEST, manifest)
-    (folder / _UNFINISHED).unlink(missing_ok=True)
-
-
-def run_all(
-    work: Callable[[Task], dict[str, Any]], tasks: Sequence[Task], workers: int
-) -> Iterator[dict[str, Any]]:
-    """Results of ``work``, in the order of ``tasks``, from as many processes as ``workers``."""
-    workers = min(workers, len(tasks))
+def _run_all(
+    write_file: Callable[[Any], SimulatedFile], identities: Sequence[Any], workers: int
+) -> Iterator[SimulatedFile]:
+    """Write files in as many processes as ``workers``; results in the order of ``identities``."""
+    workers = min(workers, len(identities))
     if workers <= 1:
-        yield from map(work, tasks)
+        yield from map(write_file, identities)
         return
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     with ProcessPoolExecutor(workers, context, _start_worker) as pool:
         try:
-            yield from pool.map(work, tasks)
+            yield from pool.map(write_file, identities)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def _start_worker() -> None:
-    """One thread a worker: the pool is what uses the cores."""
+    """Give a worker one thread: the pool is what uses the cores."""
     import cv2
 
     cv2.setNumThreads(1)
-
-
-def whole(name: str, value: int, least: int) -> int:
-    """``value``, a whole number of at least ``least``; else an `InputError`."""
-    if isinstance(value, bool) or int(value) != value or value < least:
-        raise InputError(f"{name} {value!r}: give a whole number of at least {least}")
-    return int(value)
-
-
-def share(name: str, value: float) -> float:
-    """``value``, a number from 0 to 1; else an `InputError`."""
-    if not 0.0 <= value <= 1.0:
-        raise InputError(f"{name} {value!r}: give a number from 0 to 1")
-    return float(value)

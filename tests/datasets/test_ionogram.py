@@ -84,8 +84,9 @@ def test_a_simulations_truth_covers_the_masks(tmp_path: Path) -> None:
     from odm.images.ionogram import mask_to_canvas
     from odm.images.layer_truth import read_mask
     from odm.simulate.ionogram.archive import simulate_ionograms
+    from odm.simulate.ionogram.recipe import IonogramSimulation
 
-    simulate_ionograms(tmp_path / "s", count=2, seed=3, kind="mixed")
+    simulate_ionograms(tmp_path / "s", IonogramSimulation(count=2, seed=3, kind="mixed"))
     labels = load_layer_labels(tmp_path / "s")
     assert labels.source == "simulation" and len(labels.images) == 2
     settings = IonogramImageSettings(height=512, width=480)
@@ -104,8 +105,9 @@ def test_a_simulations_truth_covers_the_masks(tmp_path: Path) -> None:
 def test_the_digest_covers_the_masks(tmp_path: Path) -> None:
     from odm.images.layer_truth import mask_png, read_mask
     from odm.simulate.ionogram.archive import simulate_ionograms
+    from odm.simulate.ionogram.recipe import IonogramSimulation
 
-    simulate_ionograms(tmp_path / "s", count=2, seed=3, kind="mixed")
+    simulate_ionograms(tmp_path / "s", IonogramSimulation(count=2, seed=3, kind="mixed"))
     config = IonogramDatasetConfig(archive=str(tmp_path / "s"), annotations=str(tmp_path / "s"))
     before = IonogramDataset(config).digest
     path = sorted((tmp_path / "s" / "masks").glob("*.png"))[0]

@@ -172,8 +172,11 @@ def test_known_layers_are_drawn(tmp_path: Path) -> None:
     from odm.images.layer_truth import read_layers
     from odm.images.pictures.ionogram import draw_ionogram
     from odm.simulate.ionogram.archive import simulate_ionograms
+    from odm.simulate.ionogram.recipe import IonogramSimulation
 
-    simulate_ionograms(tmp_path / "a", count=1, seed=1, kind="mixed", difficulty=0.0)
+    simulate_ionograms(
+        tmp_path / "a", IonogramSimulation(count=1, seed=1, kind="mixed", difficulty=0.0)
+    )
     ((stem, layers),) = read_layers(tmp_path / "a").items()
     ds = odm.open_ionogram(tmp_path / "a" / f"{stem}.npz")
     draw_ionogram(tmp_path / "plain.png", ds)

@@ -13,6 +13,7 @@ from odm.reprocess.ionograms import ionogram_order
 from odm.reprocess.model import Workers
 from odm.reprocess.runners.local import run_local
 from odm.simulate.ionogram.archive import simulate_ionograms
+from odm.simulate.ionogram.recipe import IonogramSimulation
 from ray_jobs.cluster.room import Cluster
 from ray_jobs.reprocessing.runner import run_on_ray
 from tests.catalog.rows import same
@@ -35,7 +36,7 @@ def test_it_gives_the_plain_runners_rows(tmp_path: Path, cluster: Cluster) -> No
 def test_a_pipeline_gives_the_plain_runners_rows(tmp_path: Path, cluster: Cluster) -> None:
     """The package's own: boxes, segments, edges and inverted layers."""
     archive = str(tmp_path / "archive")
-    simulate_ionograms(tmp_path / "archive", count=3, seed=5, difficulty=0.2)
+    simulate_ionograms(tmp_path / "archive", IonogramSimulation(count=3, seed=5, difficulty=0.2))
     here = {"engine": "eager", "device": "cpu"}
     workers = Workers(models=1, readers=1, threads=1)
     plain = ionogram_order(archive, str(tmp_path / "plain"), **here)

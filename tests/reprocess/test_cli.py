@@ -14,6 +14,7 @@ from odm.images.spectrogram import estimate_limits
 from odm.models.folder import save_model
 from odm.models.networks.segmenters import create_segmenter
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 from tests.reprocess.small import RegionSettings
 from tests.test_cli import fails, run
 
@@ -22,7 +23,9 @@ from tests.test_cli import fails, run
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated archive with one truncated file, and a model without learning."""
     tmp = tmp_path_factory.mktemp("cli")
-    simulate_orbits(tmp / "archive", half_orbits=5, prevalence=1.0, seed=3, components="z")
+    simulate_orbits(
+        tmp / "archive", OrbitSimulation(half_orbits=5, prevalence=1.0, seed=3, components="z")
+    )
     paths = [entry.path for entry in list_orbits(tmp / "archive").entries]
     save_model(
         tmp / "model",

@@ -24,6 +24,7 @@ from odm.reprocess.ionograms import ionogram_order
 from odm.reprocess.layer_models import find_layer_models
 from odm.reprocess.runners.local import run_local
 from odm.simulate.ionogram.archive import simulate_ionograms
+from odm.simulate.ionogram.recipe import IonogramSimulation
 from tests.findings.edge_cases import FREQUENCY, RANGES, curve, echo, layer_of, snr
 from tests.test_cli import run
 
@@ -107,7 +108,9 @@ def test_the_package_brings_a_pipeline(tmp_path: Path) -> None:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three simulated ionograms and a campaign with edges."""
     tmp = tmp_path_factory.mktemp("edges")
-    simulate_ionograms(tmp / "archive", count=3, seed=5, kind="f", difficulty=0.2)
+    simulate_ionograms(
+        tmp / "archive", IonogramSimulation(count=3, seed=5, kind="f", difficulty=0.2)
+    )
     order = ionogram_order(str(tmp / "archive"), str(tmp / "campaign"), **HERE)
     assert reprocess(order, run_local).pending == 0
     return tmp

@@ -28,6 +28,7 @@ from odm.scoring.orbit.save import save_evaluation
 from odm.scoring.orbit.thresholds import FEW, fit_thresholds, warn_of_few
 from odm.scoring.orbit.truth import Truth, simulation_seed
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 
 IMAGE = OrbitImageSettings(-9.2, -7.0, "resized", 256, 256)
 EAGER = Running(engine="eager", device="cpu")
@@ -51,7 +52,8 @@ class Brightness(SegmentationModel):
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> OrbitDataset:
     folder = tmp_path_factory.mktemp("evaluate")
     simulate_orbits(
-        folder / "archive", half_orbits=13, prevalence=1.0, seed=3, every=76, components="z"
+        folder / "archive",
+        OrbitSimulation(half_orbits=13, prevalence=1.0, seed=3, every=76, components="z"),
     )
     return made(folder, "dataset", OrbitSplit(train=1, validation=1, test=1))
 

@@ -30,6 +30,7 @@ from odm.scoring.orbit.pictures import write_pictures
 from odm.scoring.orbit.tally import ScoredOrbit
 from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 
 HALF_ORBITS = 6
 
@@ -38,7 +39,8 @@ HALF_ORBITS = 6
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive")
     simulate_orbits(
-        folder, half_orbits=HALF_ORBITS, prevalence=0.9, seed=5, every=61, components="z"
+        folder,
+        OrbitSimulation(half_orbits=HALF_ORBITS, prevalence=0.9, seed=5, every=61, components="z"),
     )
     return folder
 

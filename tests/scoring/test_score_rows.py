@@ -25,6 +25,7 @@ from odm.scoring.orbit.pictures import write_pictures
 from odm.scoring.orbit.sheet import ScoreSheet
 from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import OrbitSimulation
 from tests.scoring.helpers import geometry, orbit_of, times
 
 IMAGES = OrbitImageSettings(-9.2, -7.0)
@@ -34,7 +35,9 @@ SETTINGS = RegionSettings(threshold=0.6, low_threshold=0.55)
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rows")
-    simulate_orbits(folder, half_orbits=5, prevalence=0.9, seed=5, every=91, components="z")
+    simulate_orbits(
+        folder, OrbitSimulation(half_orbits=5, prevalence=0.9, seed=5, every=91, components="z")
+    )
     return folder
 
 

@@ -13,6 +13,7 @@ from odm.archive.orbit.reader import read_orbit
 from odm.catalog.orbit.regions import REGION_SCHEMA
 from odm.core.errors import InputError
 from odm.simulate.orbit.archive import simulate_orbits
+from odm.simulate.orbit.recipe import FAMILIES, OrbitSimulation, choose_families
 
 
 def digests(folder):
@@ -28,7 +29,10 @@ def archive(tmp_path_factory):
     """Six half-orbits with nuclei, two modes."""
     out = tmp_path_factory.mktemp("simulated") / "archive"
     summary = simulate_orbits(
-        out, half_orbits=6, start="2021-11-01", prevalence=1.0, seed=7, burst=0.5, burst_rows=(2, 3)
+        out,
+        OrbitSimulation(
+            half_orbits=6, start="2021-11-01", prevalence=1.0, seed=7, burst=0.5, burst_rows=(2, 3)
+        ),
     )
     return out, summary
 
@@ -142,20 +146,21 @@ def test_masks_match_the_measured_regions(archive, truth):
 def test_same_seed_same_bytes_with_other_workers_and_neighbours(archive, tmp_path):
     """Two workers, and a shorter archive, give the very same files."""
     out, _ = archive
-    settings = {"start": "2021-11-01", "prevalence": 1.0, "burst": 0.5, "burst_rows": (2, 3)}
-    simulate_orbits(tmp_path / "b", half_orbits=6, seed=7, workers=2, **settings)
+    settings = {"seed": 7, "prevalence": 1.0, "burst": 0.5, "burst_rows": (2, 3)}
+    simulate_orbits(tmp_path / "b", OrbitSimulation(half_orbits=6, **settings), workers=2)
     assert digests(tmp_path / "b") == digests(out)
-    simulate_orbits(tmp_path / "c", half_orbits=1, seed=7, every=5, **settings)
+    simulate_orbits(tmp_path / "c", OrbitSimulation(half_orbits=1, every=5, **settings))
     short = digests(tmp_path / "c")
     name = next(name for name in short if name.endswith(".h5"))
     assert short[name] == digests(out)[name]
-    simulate_orbits(tmp_path / "d", half_orbits=1, seed=8, **settings)
+    simulate_orbits(tmp_path / "d", OrbitSimulation(half_orbits=1, **settings | {"seed": 8}))
     assert not set(digests(tmp_path / "d").values()) & set(short.values())
 
 
 def test_prevalence_and_almost_nuclei_without_nuclei(tmp_path):
     summary = simulate_orbits(
-        tmp_path / "none", half_orbits=4, every=61, prevalence=0.0, seed=3, components="z"
+        tmp_path / "none",
+        OrbitSimulation(half_orbits=4, every=61, prevalence=0.0, seed=3, components="z"),
     )
     assert summary.nuclei == summary.with_nuclei == 0
     assert not (tmp_path / "none" / "masks").exists()
@@ -166,13 +171,13 @@ def test_prevalence_and_almost_nuclei_without_nuclei(tmp_path):
 
 def test_again_into_the_same_folder_is_allowed_only_with_the_same_settings(tmp_path):
     out = tmp_path / "archive"
-    simulate_orbits(out, half_orbits=1, seed=1, components="z")
+    simulate_orbits(out, OrbitSimulation(half_orbits=1, seed=1, components="z"))
     before = digests(out)
     next(out.glob("*.h5")).unlink()
-    simulate_orbits(out, half_orbits=1, seed=1, components="z")
+    simulate_orbits(out, OrbitSimulation(half_orbits=1, seed=1, components="z"))
     assert digests(out) == before
     with pytest.raises(InputError, match="other settings"):
-        simulate_orbits(out, half_orbits=1, seed=2, components="z")
+        simulate_orbits(out, OrbitSimulation(half_orbits=1, seed=2, components="z"))
     assert digests(out) == before
 
 
@@ -185,19 +190,19 @@ def test_a_simulation_that_stopped_can_be_run_again(tmp_path):
     out = tmp_path / "archive"
     settings = {"half_orbits": 2, "seed": 1, "components": "z"}
     with pytest.raises(KeyboardInterrupt):
-        simulate_orbits(out, progress=stop, **settings)
+        simulate_orbits(out, OrbitSimulation(**settings), progress=stop)
     assert not (out / "simulation.json").exists()
     with pytest.raises(InputError, match="other settings"):
-        simulate_orbits(out, **settings, prevalence=0.1)
-    simulate_orbits(out, **settings)
-    simulate_orbits(tmp_path / "undisturbed", **settings)
+        simulate_orbits(out, OrbitSimulation(**settings, prevalence=0.1))
+    simulate_orbits(out, OrbitSimulation(**settings))
+    simulate_orbits(tmp_path / "undisturbed", OrbitSimulation(**settings))
     assert digests(out) == digests(tmp_path / "undisturbed")
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="not empty"):
-        simulate_orbits(tmp_path, half_orbits=1)
+        simulate_orbits(tmp_path, OrbitSimulation(half_orbits=1))
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
@@ -213,25 +218,41 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
         ({"burst": float("nan")}, "burst"),
         ({"burst_rows": (9, 3)}, "burst_rows"),
         ({"seed": -1}, "seed"),
-        ({"workers": 0}, "workers"),
         ({"every": 0}, "every"),
         ({"components": "w"}, "components"),
         ({"families": {"colour": ["red"]}}, "colour"),
-        ({"held_out": {"shape": ["square"]}}, "square"),
-        ({"families": {"shape": ["ring"]}, "held_out": {"shape": ["ring"]}}, "no shape is left"),
+        ({"families": {"shape": ["square"]}}, "square"),
+        ({"families": {"shape": []}}, "no shape is left"),
     ],
 )
 def test_bad_settings_are_one_sentence_and_leave_nothing(tmp_path, setting, word):
     out = tmp_path / "archive"
     with pytest.raises(InputError, match=word) as caught:
-        simulate_orbits(out, **({"half_orbits": 1} | setting))
+        simulate_orbits(out, OrbitSimulation(**{"half_orbits": 1} | setting))
     assert "\n" not in str(caught.value)
     assert not out.exists()
+
+
+def test_no_workers_are_refused(tmp_path):
+    with pytest.raises(InputError, match="workers"):
+        simulate_orbits(tmp_path / "archive", OrbitSimulation(half_orbits=1), workers=0)
+    assert not (tmp_path / "archive").exists()
+
+
+def test_held_out_families_are_taken_from_those_that_occur():
+    chosen = choose_families({"shape": ["ring", "lobed"]}, held_out={"shape": ["ring"]})
+    assert chosen == FAMILIES | {"shape": ("lobed",)}
+    with pytest.raises(InputError, match="square"):
+        choose_families({}, held_out={"shape": ["square"]})
+    with pytest.raises(InputError, match="no shape is left"):
+        choose_families({"shape": ["ring"]}, held_out={"shape": ["ring"]})
 
 
 def test_progress_counts_up(tmp_path):
     seen = []
     simulate_orbits(
-        tmp_path / "a", half_orbits=2, components="z", progress=lambda *args: seen.append(args)
+        tmp_path / "a",
+        OrbitSimulation(half_orbits=2, components="z"),
+        progress=lambda *args: seen.append(args),
     )
     assert seen == [(1, 2), (2, 2)]

@@ -17,7 +17,8 @@ from odm.core.errors import InputError
 from odm.images.layer_truth import read_layers, read_mask
 from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.simulate.ionogram.backscatter import deposit, layer_echoes
-from odm.simulate.ionogram.ionogram import FIRST, STEP, IonogramRecipe, simulate_ionogram
+from odm.simulate.ionogram.ionogram import FIRST, STEP, simulate_ionogram
+from odm.simulate.ionogram.recipe import IonogramRecipe, IonogramSimulation
 from odm.simulate.ionogram.scene import ABSENT_DB, draw_scene
 
 COUNT = 12
@@ -34,7 +35,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("simulated") / "archive"
-    summary = simulate_ionograms(out, count=COUNT, seed=7)
+    summary = simulate_ionograms(out, IonogramSimulation(count=COUNT, seed=7))
     assert summary.ionograms == COUNT
     return out
 
@@ -105,34 +106,34 @@ def test_layers_stand_out_and_the_noise_is_at_0_db(archive: Path) -> None:
 
 
 def test_the_same_bytes_whatever_the_workers_and_the_number(archive: Path, tmp_path: Path) -> None:
-    simulate_ionograms(tmp_path / "few", count=3, seed=7, workers=2)
+    simulate_ionograms(tmp_path / "few", IonogramSimulation(count=3, seed=7), workers=2)
     whole = digests(archive)
     for name, digest in digests(tmp_path / "few").items():
         if name.endswith((".npz", ".png")):
             assert whole[name] == digest
-    simulate_ionograms(tmp_path / "other", count=1, seed=8)
+    simulate_ionograms(tmp_path / "other", IonogramSimulation(count=1, seed=8))
     assert not set(digests(tmp_path / "other").values()) & set(whole.values())
 
 
 def test_a_folder_of_something_else_is_refused(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="other settings"):
-        simulate_ionograms(archive, count=COUNT, seed=8)
+        simulate_ionograms(archive, IonogramSimulation(count=COUNT, seed=8))
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="holds no simulation"):
-        simulate_ionograms(tmp_path, count=1)
+        simulate_ionograms(tmp_path, IonogramSimulation(count=1))
     for wrong in (
         {"count": 0}, {"count": 1, "kind": "d"}, {"count": 1, "difficulty": 2},
-        {"count": 1, "ray_model": "guess"}, {"count": 1, "seed": -1}, {"count": 1, "workers": 0},
+        {"count": 1, "ray_model": "guess"}, {"count": 1, "seed": -1},
     ):  # fmt: skip
         with pytest.raises(InputError):
-            simulate_ionograms(tmp_path / "new", **wrong)
+            simulate_ionograms(tmp_path / "new", IonogramSimulation(**wrong))
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("ray_model", ["quasi-parabolic", "layered"])
 @pytest.mark.parametrize("kind", ["f", "es", "none"])
 def test_kinds_show_what_they_say(kind: str, ray_model: str) -> None:
-    recipe = IonogramRecipe(3, kind, 0.3, False, ray_model)  # type: ignore[arg-type]
+    recipe = IonogramRecipe(seed=3, kind=kind, difficulty=0.3, ray_model=ray_model)
     found = [{layer.layer for layer in simulate_ionogram(recipe, i).layers} for i in range(3)]
     expected = {"f": {"F"}, "es": {"Es"}, "none": set()}[kind]
     assert all(classes == expected for classes in found)
@@ -142,7 +143,7 @@ def test_truth_is_the_ray_tracer_s_own_minimum() -> None:
     """Without waves, tilts and a second mode the edge is the closed form's."""
     from odm.physics.raytrace import QuasiParabola, elevations, minimum_group_path, trace
 
-    scene = draw_scene(1, 0, kind="f", ray_model="quasi-parabolic")
+    scene = draw_scene(IonogramRecipe(seed=1, kind="f", ray_model="quasi-parabolic"), 0)
     calm = replace(
         scene.f, gradient=0.0, tilt_km=0.0, wave=0.0, wave_height_km=0.0, critical_mhz=8.0,
         peak_km=300.0, thickness_km=100.0,
@@ -165,7 +166,7 @@ def test_truth_is_the_ray_tracer_s_own_minimum() -> None:
 
 
 def test_sporadic_e_hides_the_f_layer_behind_it() -> None:
-    scene = draw_scene(2, 0, kind="mixed", ray_model="quasi-parabolic")
+    scene = draw_scene(IonogramRecipe(seed=2, kind="mixed", ray_model="quasi-parabolic"), 0)
     patch = replace(
         scene.es, critical_mhz=9.0, blanketing=0.95, near_km=0.0, far_km=3000.0, level_db=25.0
     )
@@ -187,8 +188,8 @@ def test_sporadic_e_hides_the_f_layer_behind_it() -> None:
 
 
 def test_a_series_moves_slowly() -> None:
-    recipe = IonogramRecipe(5, "mixed", 0.3, True, None)
-    scenes = [draw_scene(5, i, kind="mixed", difficulty=0.3, series=True) for i in range(20)]
+    recipe = IonogramRecipe(seed=5, kind="mixed", difficulty=0.3, series=True)
+    scenes = [draw_scene(recipe, index) for index in range(20)]
     critical = np.array([scene.f.critical_mhz for scene in scenes])
     assert np.abs(np.diff(critical)).max() < 1.0
     assert np.ptp(critical) > 0.05
@@ -212,8 +213,9 @@ def test_ray_tubes_keep_their_power() -> None:
 
 def test_a_gap_does_not_cut_a_layer() -> None:
     """Where an edge can be seen, its frequency lies inside the layer's box."""
+    recipe = IonogramRecipe(seed=61, kind="mixed", series=True)
     for index in (1, 2, 3):
-        for layer in simulate_ionogram(IonogramRecipe(61, "mixed", 0.5, True, None), index).layers:
+        for layer in simulate_ionogram(recipe, index).layers:
             columns = np.flatnonzero(layer.mask.any(axis=1))
             seen = np.flatnonzero(layer.edge_snr >= 6)
             assert columns[0] <= seen[0]

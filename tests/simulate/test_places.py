@@ -5,7 +5,7 @@ import pytest
 
 from odm.archive.orbit.key import Direction
 from odm.simulate.orbit import groundtrack
-from odm.simulate.orbit.half_orbit import FREQUENCY
+from odm.simulate.orbit.emission import FREQUENCY
 from odm.simulate.orbit.places import draw_place, presence, season, season_factor
 
 
@@ -26,7 +26,7 @@ def places(tracks):
     rows = []
     for track in tracks:
         for _ in range(40):
-            row, bin_ = draw_place(rng, track, FREQUENCY)
+            row, bin_ = draw_place(rng, track)
             rows.append((track.latitude[row], track.dip[row], FREQUENCY[bin_] / 1e3))
     return np.array(rows)
 

@@ -19,6 +19,7 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.detector import create_detector
 from odm.models.pipeline import load_pipeline
 from odm.simulate.ionogram.archive import simulate_ionograms
+from odm.simulate.ionogram.recipe import IonogramSimulation
 from odm.training.errors import TrainingError
 from odm.training.segmenter import plan_segmenter, run_facts, train_here
 from odm.training.settings import read_settings
@@ -38,7 +39,7 @@ TINY = (
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("layers")
-    simulate_ionograms(folder / "archive", count=4, seed=5, kind="mixed")
+    simulate_ionograms(folder / "archive", IonogramSimulation(count=4, seed=5, kind="mixed"))
     image = IonogramImageSettings(height=64, width=64)
     split = IonogramSplit(train=0.5, validation=0.5, test=0, group_hours=0, seed=3)
     config = IonogramDatasetConfig(

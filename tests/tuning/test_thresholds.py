@@ -21,6 +21,7 @@ from odm.models.folder import save_model
 from odm.models.networks.detector import create_detector
 from odm.models.networks.segmenters import create_model
 from odm.simulate.ionogram.archive import simulate_ionograms
+from odm.simulate.ionogram.recipe import IonogramSimulation
 from tuning.folder import Sweep, SweepFolder
 from tuning.retrain import retrain_best
 from tuning.spaces import make_space
@@ -116,7 +117,7 @@ def test_a_larger_area_does_not_make_nuclei_go_away(dataset: Path, model: str) -
 
 def test_boxes(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
-    simulate_ionograms(archive, count=6, seed=4, workers=1)
+    simulate_ionograms(archive, IonogramSimulation(count=6, seed=4), workers=1)
     image = IonogramImageSettings(height=64, width=64)
     config = IonogramDatasetConfig(
         archive=str(archive),

@@ -20,18 +20,22 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from odm.core.errors import InputError
+from odm.archive.ionogram.matrix import write_matrix
 from odm.core.files import write_bytes
-from odm.simulate.folder import Progress, claim, finish, run_all, share, whole
-from odm.simulate.ionogram.ionogram import FIRST, STEP, IonogramRecipe, simulate_ionogram
-from odm.simulate.ionogram.scene import KINDS, RAY_MODELS, RayModel
+from odm.images.layer_truth import mask_png
+from odm.simulate.folder import ArchiveRecipe, Progress, SimulatedFile, simulate_archive
+from odm.simulate.ionogram.ionogram import name_ionogram, simulate_ionogram
+from odm.simulate.ionogram.recipe import IonogramSimulation
+from odm.simulate.ionogram.truth import (
+    IONOGRAM_CONFUSER_SCHEMA,
+    confuser_rows,
+    layer_rows,
+    write_layer_truth,
+)
 
-TRUTH = "truth.parquet"
-CONFUSERS = "confusers.parquet"
 SIMULATOR_VERSION = 1
 """Changes whenever the same settings give other bytes."""
 
@@ -56,13 +60,8 @@ class IonogramSummary:
 
 def simulate_ionograms(
     out: str | Path,
+    settings: IonogramSimulation,
     *,
-    count: int,
-    seed: int = 0,
-    kind: str = "any",
-    difficulty: float = 0.5,
-    series: bool = False,
-    ray_model: str | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> IonogramSummary:
@@ -72,98 +71,53 @@ def simulate_ionograms(
 
     Args:
         out: a folder that is new, empty, or of a simulation with the same settings.
-        count: how many.
-        seed: 0 or more.
-        kind: ``mixed`` (Es and F), ``f``, ``es``, ``none`` (no layer), or ``any`` of them.
-        difficulty: 0 to 1: weaker echoes, fewer looks, more of what disturbs.
-        series: one every 15 minutes of one sounder, with slowly moving layers; else each is drawn
-            anew.
-        ray_model: ``quasi-parabolic`` or ``layered``; None for both.
-        workers: processes.
-        progress: called with (done, all) after every file.
+        settings: what to simulate.
+        workers: number of processes.
+        progress: called with (files done, all files) after every file.
 
     Raises:
-        InputError: a setting that cannot be meant, or ``out`` holds something else.
+        InputError: ``out`` holds something else.
     """
     began = time.monotonic()
-    if kind not in (*KINDS, "any"):
-        raise InputError(f"kind {kind!r} is none of {', '.join(KINDS)}, any")
-    if ray_model is not None and ray_model not in RAY_MODELS:
-        raise InputError(f"ray model {ray_model!r} is none of {', '.join(RAY_MODELS)}")
-    chosen: RayModel | None = next((name for name in RAY_MODELS if name == ray_model), None)
-    whole("workers", workers, 1)
-    recipe = IonogramRecipe(
-        seed=whole("seed", seed, 0),
-        kind=kind,
-        difficulty=share("difficulty", difficulty),
-        series=bool(series),
-        ray_model=chosen,
-    )
-    count = whole("count", count, 1)
-    folder = Path(out).expanduser()
-    names = [f"SIM{recipe.seed}_{FIRST + i * STEP:%Y%m%d_%H%M%S}.npz" for i in range(count)]
-    manifest = claim(
-        folder,
-        {
+    recipe = ArchiveRecipe(
+        manifest={
             "what": "simulated backscatter ionograms; no measurement",
             "simulator_version": SIMULATOR_VERSION,
-            "settings": asdict(recipe) | {"count": count},
-            "keys": names,
+            "settings": asdict(settings),
         },
+        settings=settings,
+        files={f"{name_ionogram(settings, index)}.npz": index for index in range(settings.count)},
+        write_file=_write_file,
+        write_truth=write_layer_truth,
+        confusers=IONOGRAM_CONFUSER_SCHEMA,
     )
-    results = []
-    tasks = [(folder, recipe, index) for index in range(count)]
-    for done, result in enumerate(run_all(simulate_one, tasks, workers), start=1):
-        results.append(result)
-        if progress is not None:
-            progress(done, count)
-    return _finish(folder, manifest, results, began)
-
-
-def _finish(
-    folder: Path, manifest: bytes, results: list[dict[str, Any]], began: float
-) -> IonogramSummary:
-    from odm.simulate.ionogram.truth import write_layer_truth
-
-    layers = [row for result in results for row in result["layers"]]
-    confusers = [row for result in results for row in result["confusers"]]
-    write_layer_truth(folder / TRUTH, folder / CONFUSERS, layers, confusers)
-    finish(folder, manifest)
-    classes = [row["layer"] for row in layers]
+    files = simulate_archive(out, recipe, workers, progress)
+    classes = [row["layer"] for file in files for row in file.truth]
     return IonogramSummary(
-        out=str(folder),
-        ionograms=len(results),
-        without_layers=sum(not result["layers"] for result in results),
+        out=str(Path(out).expanduser()),
+        ionograms=len(files),
+        without_layers=sum(not file.truth for file in files),
         es_layers=classes.count("Es"),
         f_layers=classes.count("F"),
-        bytes=sum(result["bytes"] for result in results),
+        bytes=sum(file.bytes for file in files),
         seconds=time.monotonic() - began,
     )
 
 
-def simulate_one(task: tuple[Path, IonogramRecipe, int]) -> dict[str, Any]:
-    """Write one ionogram with its masks; its rows of truth, and the size of the file."""
-    from odm.archive.ionogram.matrix import write_matrix
-    from odm.images.layer_truth import mask_png
-    from odm.simulate.ionogram.truth import confuser_rows, layer_rows
-
-    folder, recipe, index = task
-    one = simulate_ionogram(recipe, index)
-    path = folder / f"{one.stem}.npz"
+def _write_file(folder: Path, settings: IonogramSimulation, index: int) -> SimulatedFile:
+    """Write one ionogram with its masks."""
+    ionogram = simulate_ionogram(settings, index)
+    path = folder / f"{ionogram.stem}.npz"
     write_matrix(
         path,
-        one.snr.astype(np.float16),  # holds the files' resolution exactly
-        one.frequency,
-        one.group_range,
-        time=one.time.isoformat(),
-        link=one.link,
+        ionogram.snr.astype(np.float16),  # holds the files' resolution exactly
+        ionogram.frequency,
+        ionogram.group_range,
+        time=ionogram.time.isoformat(),
+        link=ionogram.link,
         range_convention="backscatter",
     )
-    rows = layer_rows(one, path.name)
-    for row, layer in zip(rows, one.layers, strict=True):
+    rows = layer_rows(ionogram, path.name)
+    for row, layer in zip(rows, ionogram.layers, strict=True):
         write_bytes(folder / row["mask"], mask_png(layer.mask))
-    return {
-        "layers": rows,
-        "confusers": confuser_rows(one, path.name),
-        "bytes": path.stat().st_size,
-    }
+    return SimulatedFile(rows, confuser_rows(ionogram, path.name), path.stat().st_size)

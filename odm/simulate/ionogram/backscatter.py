@@ -39,7 +39,7 @@ _ELEVATIONS = {"quasi-parabolic": 340, "layered": 230}
 _SEEN_THROUGH = 0.01
 """A ray of which less than this is turned back, or let through, counts for no edge."""
 _NEAR_EDGE_KM, _FAR_EDGE_KM = 60.0, 200.0
-"""Over which a patch of sporadic E begins and ends."""
+"""Distances over which a patch of sporadic E begins and ends."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class LayerEcho:
         power: (F, G) first hop, per gate, in units of the noise.
         hop2: (F, G) second hop, and what appears nearer than it is; no part of the layer's truth.
         edge: (F,) minimum group path in km, NaN where there is none.
-        o_edge: (F,) that of the O mode alone, where the X mode comes first.
+        o_edge: (F,) edge of the O mode alone, where the X mode comes first.
     """
 
     layer: str
@@ -76,22 +76,19 @@ class _Fan(NamedTuple):
 
 
 def group_ranges(sounder: Sounder) -> NDArray[np.float64]:
-    """(G,) km, gate centres."""
+    """Return the gate centres (G,) in km."""
     return np.arange(0.0, RANGE_END_KM + 1e-6, sounder.gate_km)
 
 
 def layer_echoes(scene: Scene, rng: np.random.Generator) -> list[LayerEcho]:
     """All layers of a scene, those too weak to be seen included."""
-    frequency = np.round(np.arange(-_MARGIN, 0) * STEP_MHZ + FREQUENCY_MHZ[0], 1)
-    frequency = np.concatenate([frequency, FREQUENCY_MHZ])[:, None]
-    elevation = elevations(_ELEVATIONS[scene.ray_model])[None]
+    frequency, elevation = _rays_traced(scene)
     ground = _ground_texture(rng)
     echoes = []
     f_fan, e_fan = _f_fans(scene, frequency, elevation, ground)
     if scene.f.level_db > ABSENT_DB:
         echoes.append(_echo(scene, "F", "F", f_fan, elevation, scene.f.level_db))
-    patches = [("local Es", scene.es), ("remote Es", scene.remote_es)]
-    for what, patch in patches:
+    for what, patch in (("local Es", scene.es), ("remote Es", scene.remote_es)):
         if patch.level_db > ABSENT_DB:
             fan = _es_fan(scene, patch, frequency, elevation, ground)
             echoes.append(_echo(scene, "Es", what, fan, elevation, patch.level_db))
@@ -102,11 +99,27 @@ def layer_echoes(scene: Scene, rng: np.random.Generator) -> list[LayerEcho]:
 
 def layer_rays(scene: Scene) -> Rays:
     """Rays (F, E) of the F layer that count for its edge; the last rows are `FREQUENCY_MHZ`."""
-    frequency = np.round(np.arange(-_MARGIN, 0) * STEP_MHZ + FREQUENCY_MHZ[0], 1)
-    frequency = np.concatenate([frequency, FREQUENCY_MHZ])[:, None]
-    elevation = elevations(_ELEVATIONS[scene.ray_model])[None]
+    frequency, elevation = _rays_traced(scene)
     fan, _ = _f_fans(scene, frequency, elevation, np.ones(1))
     return _only(fan.rays, fan.counted)
+
+
+def box_of(mask: NDArray[np.bool_], ranges: Floats) -> dict[str, float]:
+    """Return the box of a mask (F, G): centres of its outermost values in Hz and km."""
+    columns, gates = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return {
+        "frequency_min": float(FREQUENCY_MHZ[columns[0]] * 1e6),
+        "frequency_max": float(FREQUENCY_MHZ[columns[-1]] * 1e6),
+        "range_min": float(ranges[gates[0]]),
+        "range_max": float(ranges[gates[-1]]),
+    }
+
+
+def _rays_traced(scene: Scene) -> tuple[Floats, Floats]:
+    """Return the frequencies (F, 1) in MHz and the elevations (1, E) in radians to trace."""
+    frequency = np.round(np.arange(-_MARGIN, 0) * STEP_MHZ + FREQUENCY_MHZ[0], 1)
+    frequency = np.concatenate([frequency, FREQUENCY_MHZ])[:, None]
+    return frequency, elevations(_ELEVATIONS[scene.ray_model])[None]
 
 
 def _f_fans(
@@ -152,8 +165,7 @@ def _reflectivity(patch: EsLayer, frequency: Floats, elevation: Floats) -> Float
     """Share of the power that a patch turns back: all below its blanketing frequency."""
     vertical = frequency * sine_at_height(elevation, patch.height_km)
     low = patch.blanketing * patch.critical_mhz
-    part = np.clip((patch.critical_mhz - vertical) / (patch.critical_mhz - low), 0, 1)
-    return part
+    return np.clip((patch.critical_mhz - vertical) / (patch.critical_mhz - low), 0, 1)
 
 
 def _inside(patch: EsLayer, distance: Floats) -> Floats:
@@ -266,8 +278,8 @@ def _echo(
 def _elsewhere(power: Floats, share: float, gates: float) -> Floats:
     """The echo of another azimuth: the same, stretched in frequency and shifted in range."""
     mhz = FREQUENCY_MHZ[0] + STEP_MHZ * (np.arange(power.shape[0]) - _MARGIN)
-    wanted = (mhz / (1 + share) - mhz[0]) / STEP_MHZ
-    source = np.clip(np.rint(wanted), 0, mhz.size - 1).astype(np.intp)
+    columns = (mhz / (1 + share) - mhz[0]) / STEP_MHZ
+    source = np.clip(np.rint(columns), 0, mhz.size - 1).astype(np.intp)
     return np.roll(power[source], round(gates), axis=1)
 
 

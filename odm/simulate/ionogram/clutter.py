@@ -6,14 +6,14 @@ Powers are in units of the quiet noise floor.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from odm.physics.raytrace import Floats, QuasiParabola, trace
-from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ
+from odm.simulate.folder import Rows
+from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, box_of
 from odm.simulate.ionogram.scene import ABSENT_DB, EsLayer, FLayer, Scene, Sounder
 
 BROADCAST_MHZ = (
@@ -28,7 +28,7 @@ class Clutter:
     """``power``: (F, G) echoes of what is no layer; ``rows``: their truth, a dictionary each."""
 
     power: Floats
-    rows: list[dict[str, Any]]
+    rows: Rows
 
     def add(self, kind: str, power: Floats, ranges: Floats) -> None:
         """Add an echo, and its box where it stands above the noise."""
@@ -36,17 +36,8 @@ class Clutter:
         seen = power > 1.0
         if not seen.any():
             return
-        f, g = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-        self.rows.append(
-            {
-                "kind": kind,
-                "frequency_min": float(FREQUENCY_MHZ[f[0]] * 1e6),
-                "frequency_max": float(FREQUENCY_MHZ[f[-1]] * 1e6),
-                "range_min": float(ranges[g[0]]),
-                "range_max": float(ranges[g[-1]]),
-                "peak_snr": float(10 * np.log10(power.max())),
-            }
-        )
+        peak_snr = float(10 * np.log10(power.max()))
+        self.rows.append({"kind": kind, "peak_snr": peak_snr} | box_of(seen, ranges))
 
 
 def draw_clutter(scene: Scene, ranges: Floats, rng: np.random.Generator) -> Clutter:
@@ -128,13 +119,13 @@ def interference(scene: Scene, shape: tuple[int, int], rng: np.random.Generator)
     level_db[columns] = np.maximum(level_db[columns], rng.normal(8, 6, others))
     noise = np.broadcast_to(1 + 10 ** (level_db / 10), shape[::-1]).T.copy()
     # The signal of others comes and goes while a column is sounded.
-    for column in np.flatnonzero(level_db > 0):
+    for column in np.flatnonzero(level_db > 0).tolist():
         if rng.random() < 0.3:
             start, length = rng.integers(0, shape[1]), int(rng.uniform(0.1, 0.6) * shape[1])
             noise[column, start : start + length] *= 10 ** (rng.uniform(-6, 4) / 10)
     for _ in range(rng.poisson(6 * strength)):  # short bursts
-        where, first = int(rng.integers(shape[0])), int(rng.integers(shape[1]))
-        noise[where, first : first + int(rng.uniform(4, 60))] += 10 ** (rng.uniform(2, 12) / 10)
+        column, first = int(rng.integers(shape[0])), int(rng.integers(shape[1]))
+        noise[column, first : first + int(rng.uniform(4, 60))] += 10 ** (rng.uniform(2, 12) / 10)
     return noise
 
 

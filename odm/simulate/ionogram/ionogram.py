@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from odm.physics.raytrace import Floats
+from odm.simulate.folder import Rows
 from odm.simulate.ionogram.backscatter import (
     FREQUENCY_MHZ,
     LayerEcho,
+    box_of,
     group_ranges,
     layer_echoes,
 )
@@ -27,7 +28,8 @@ from odm.simulate.ionogram.clutter import (
     speckle,
     uneven,
 )
-from odm.simulate.ionogram.scene import RayModel, Scene, draw_scene
+from odm.simulate.ionogram.recipe import IonogramRecipe
+from odm.simulate.ionogram.scene import Scene, draw_scene
 
 FIRST = datetime(2022, 8, 15)
 """Time of index 0 (UTC); one ionogram follows another after `STEP`."""
@@ -39,27 +41,16 @@ LEAST_PEAK_DB = 8.0
 LEAST_PIXELS, LEAST_COLUMNS = 80, 6
 """A layer with less than these is none that a person would mark."""
 _LEAST_SHARE = 0.01
-"""Of the largest area: smaller ones are specks."""
+"""Areas smaller than this share of the largest one are specks."""
 
 _ONE_TO_THE_EYE = 0.25
-"""Of the smaller one's values: two echoes of a class with more in common are one layer."""
+"""Two echoes of a class are one layer if they share more than this part of the smaller one."""
 
 EDGE_SEEN_DB = 6.0
 """SNR from which an edge can be seen; where it is lower, no method should be judged."""
 
 RESOLUTION_DB = 1 / 16
-"""Of the files."""
-
-
-@dataclass(frozen=True, slots=True)
-class IonogramRecipe:
-    """What a simulation is asked for; see `odm.simulate.ionogram.archive.simulate_ionograms`."""
-
-    seed: int
-    kind: str
-    difficulty: float
-    series: bool
-    ray_model: RayModel | None
+"""Resolution of the SNR in the files."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,7 @@ class SimulatedIonogram:
     group_range: NDArray[np.float64]
     snr: NDArray[np.float32]
     layers: list[LayerTruth]
-    confusers: list[dict[str, Any]]
+    confusers: Rows
 
     @property
     def stem(self) -> str:
@@ -104,16 +95,14 @@ class SimulatedIonogram:
         return f"{self.link}_{self.time:%Y%m%d_%H%M%S}"
 
 
+def name_ionogram(recipe: IonogramRecipe, index: int) -> str:
+    """Return the stem of the ionogram number ``index``, without simulating it."""
+    return f"SIM{recipe.seed}_{FIRST + index * STEP:%Y%m%d_%H%M%S}"
+
+
 def simulate_ionogram(recipe: IonogramRecipe, index: int) -> SimulatedIonogram:
-    """Simulate the ionogram number ``index``; the same recipe gives the same."""
-    scene = draw_scene(
-        recipe.seed,
-        index,
-        kind=recipe.kind,
-        difficulty=recipe.difficulty,
-        series=recipe.series,
-        ray_model=recipe.ray_model,
-    )
+    """Draw the ionogram number ``index`` in memory; the same arguments give the same arrays."""
+    scene = draw_scene(recipe, index)
     rng = np.random.default_rng([recipe.seed, index, 3])
     # The ground does not change from one ionogram of a series to the next.
     ground = np.random.default_rng([recipe.seed, 0 if recipe.series else index, 4])
@@ -160,10 +149,11 @@ def _truths(
     noise: Floats,
     missing: NDArray[np.bool_],
     ranges: Floats,
-    others: list[dict[str, Any]],
-) -> tuple[list[LayerTruth], list[dict[str, Any]]]:
+    clutter: Rows,
+) -> tuple[list[LayerTruth], Rows]:
+    """Return the layers that can be seen, and the rows of all else that can."""
     layers: list[LayerTruth] = []
-    confusers = list(others)
+    confusers = list(clutter)
     inside = ranges[-1] + 0.5 * scene.sounder.gate_km
     for echo in echoes:
         undisturbed = pulse_only(echo.power, scene.sounder)
@@ -177,9 +167,11 @@ def _truths(
         peak_db = float(10 * np.log10(max(seen.max(), 1e-6)))
         columns = int(mask.any(axis=1).sum())
         if mask.sum() < LEAST_PIXELS or columns < LEAST_COLUMNS or peak_db < LEAST_PEAK_DB:
-            confusers += [_faint(echo, mask, ranges, peak_db)] if mask.any() else []
+            if mask.any():
+                faint = {"kind": f"faint {echo.what}", "peak_snr": peak_db}
+                confusers.append(faint | box_of(mask, ranges))
             continue
-        one = LayerTruth(
+        layer = LayerTruth(
             layer=echo.layer,
             what=echo.what,
             mask=mask,
@@ -188,29 +180,30 @@ def _truths(
             edge_snr=edge_snr(seen, echo.edge, scene.sounder.gate_km, scene.sounder.pulse_km),
             peak_snr=peak_db,
         )
-        _add(layers, one)
+        _add(layers, layer)
     return layers, confusers
 
 
-def _add(layers: list[LayerTruth], one: LayerTruth) -> None:
+def _add(layers: list[LayerTruth], layer: LayerTruth) -> None:
     """Add a layer; E and sporadic E that lie upon each other are one to the eye."""
-    for number, other in enumerate(layers):
-        common = (other.mask & one.mask).sum()
-        smaller = min(other.mask.sum(), one.mask.sum())
-        if other.layer == one.layer and common > _ONE_TO_THE_EYE * smaller:
+    for number, known in enumerate(layers):
+        common = (known.mask & layer.mask).sum()
+        smaller = min(known.mask.sum(), layer.mask.sum())
+        if known.layer == layer.layer and common > _ONE_TO_THE_EYE * smaller:
             del layers[number]
-            _add(layers, _merged(other, one))
+            _add(layers, _merge(known, layer))
             return
-    layers.append(one)
+    layers.append(layer)
 
 
-def _merged(one: LayerTruth, two: LayerTruth) -> LayerTruth:
-    """The edge is the first that can be seen, else the first."""
+def _merge(*layers: LayerTruth) -> LayerTruth:
+    """Merge two layers; the edge is the first that can be seen, else the first."""
     shown = np.stack(
-        [np.where(part.edge_snr >= EDGE_SEEN_DB, part.edge, np.inf) for part in (one, two)]
+        [np.where(layer.edge_snr >= EDGE_SEEN_DB, layer.edge, np.inf) for layer in layers]
     )
-    first = np.stack([np.nan_to_num(part.edge, nan=np.inf) for part in (one, two)])
+    first = np.stack([np.nan_to_num(layer.edge, nan=np.inf) for layer in layers])
     later = np.where(np.isfinite(shown).any(axis=0), shown[1] < shown[0], first[1] < first[0])
+    one, two = layers
     return LayerTruth(
         layer=one.layer,
         what=f"{one.what} and {two.what}",
@@ -223,7 +216,7 @@ def _merged(one: LayerTruth, two: LayerTruth) -> LayerTruth:
 
 
 def main_areas(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without areas that are specks beside the largest one."""
+    """Remove areas that are specks beside the largest one."""
     number, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if number < 2:
         return mask
@@ -233,23 +226,9 @@ def main_areas(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def edge_snr(snr: Floats, edge: Floats, gate_km: float, pulse_km: float) -> Floats:
-    """(F,) dB: the largest of ``snr`` (F, G; a ratio) within a pulse behind the edge."""
+    """Return (F,) dB: the largest of ``snr`` (F, G; a ratio) within a pulse behind the edge."""
     gates = snr.shape[1]
     first = np.clip(np.nan_to_num(edge, nan=0.0) / gate_km, 0, gates - 1)
     near = first.astype(np.intp)[:, None] + np.arange(int(pulse_km / gate_km) + 2)
     values = np.take_along_axis(snr, np.minimum(near, gates - 1), axis=1).max(axis=1)
     return np.where(np.isfinite(edge), 10 * np.log10(np.maximum(values, 1e-4)), np.nan)
-
-
-def _faint(
-    echo: LayerEcho, mask: NDArray[np.bool_], ranges: Floats, peak_db: float
-) -> dict[str, Any]:
-    f, g = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return {
-        "kind": f"faint {echo.what}",
-        "frequency_min": float(FREQUENCY_MHZ[f[0]] * 1e6),
-        "frequency_max": float(FREQUENCY_MHZ[f[-1]] * 1e6),
-        "range_min": float(ranges[g[0]]),
-        "range_max": float(ranges[g[-1]]),
-        "peak_snr": peak_db,
-    }

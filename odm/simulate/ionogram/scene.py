@@ -7,23 +7,23 @@ two anchors, so that layers move slowly; the sounder stays the same.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
-Kind = Literal["mixed", "f", "es", "none"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from odm.simulate.ionogram.recipe import (
+    RAY_MODELS,
+    SCENE_KINDS,
+    IonogramRecipe,
+)
+
 KIND_SHARES = {"mixed": 0.45, "f": 0.22, "es": 0.22, "none": 0.11}
-"""Of the kinds where any may occur."""
-
-RayModel = Literal["quasi-parabolic", "layered"]
-RAY_MODELS: tuple[RayModel, ...] = get_args(RayModel)
+"""Shares of the kinds where any may occur."""
 LAYERED_SHARE = 0.35
-"""Of the ionograms from the second ray model, where both may occur."""
-
+"""Share of the ionograms from the second ray model, where both may occur."""
 ABSENT_DB = -60.0
 _ANCHOR_EVERY = 16
-"""Ionograms of a series from anchor to anchor: 4 hours."""
+"""Ionograms of a series from one anchor to the next: 4 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ class Sounder:
 class Scene:
     """One ionogram to be made."""
 
-    kind: Kind
-    ray_model: RayModel
+    kind: str
+    ray_model: str
     f: FLayer
     es: EsLayer
     remote_es: EsLayer
@@ -133,57 +133,44 @@ class Scene:
     sounder: Sounder
 
 
-def draw_scene(
-    seed: int,
-    index: int,
-    *,
-    kind: str = "any",
-    difficulty: float = 0.5,
-    series: bool = False,
-    ray_model: RayModel | None = None,
-) -> Scene:
-    """The scene of one ionogram.
+def draw_scene(recipe: IonogramRecipe, index: int) -> Scene:
+    """Draw the scene of one ionogram; the same recipe and index give the same."""
 
-    Args:
-        seed, index: name it; the same give the same.
-        kind: one of `KINDS`, or ``any``.
-        difficulty: 0 to 1: weaker echoes, fewer looks, more of what disturbs.
-        series: neighbours are alike.
-        ray_model: None for both.
-    """
+    def draw(number: int, stream: int) -> Scene:
+        rng = np.random.default_rng([recipe.seed, number, stream])
+        kind = recipe.kind
+        if kind == "any":
+            kind = str(rng.choice(SCENE_KINDS, p=[KIND_SHARES[name] for name in SCENE_KINDS]))
+        ray_model = RAY_MODELS[int(rng.random() < LAYERED_SHARE)]
+        return _draw(rng, kind, recipe.ray_model or ray_model, recipe.difficulty)
 
-    def drawn(number: int, stream: int) -> Scene:
-        rng = np.random.default_rng([seed, number, stream])
-        among = str(rng.choice(KINDS, p=[KIND_SHARES[k] for k in KINDS])) if kind == "any" else kind
-        chosen = next(known for known in KINDS if known == among)
-        second = rng.random() < LAYERED_SHARE
-        return _draw(rng, chosen, ray_model or RAY_MODELS[int(second)], difficulty)
-
-    if not series:
-        return drawn(index, 0)
+    if not recipe.series:
+        return draw(index, 0)
     anchor, step = divmod(index, _ANCHOR_EVERY)
     share = 0.5 - 0.5 * np.cos(np.pi * step / _ANCHOR_EVERY)
-    one, two = drawn(anchor, 1), drawn(anchor + 1, 1)
-    nearer = one if share < 0.5 else two
-    same = drawn(0, 2)
-    scene = _blend(one, two, float(share))
+    before, after = draw(anchor, 1), draw(anchor + 1, 1)
+    fixed = draw(0, 2)
     return replace(
-        scene, kind=nearer.kind, ray_model=ray_model or same.ray_model, sounder=same.sounder
+        _blend(before, after, float(share)),
+        kind=(before if share < 0.5 else after).kind,
+        ray_model=recipe.ray_model or fixed.ray_model,
+        sounder=fixed.sounder,
     )
 
 
-def _blend(one: Any, two: Any, share: float) -> Any:
+def _blend(before: Any, after: Any, share: float) -> Any:
+    """Mix two scenes, or two parts of them, number by number; the rest is that of ``before``."""
     changed: dict[str, Any] = {}
-    for field in fields(one):
-        a, b = getattr(one, field.name), getattr(two, field.name)
-        if is_dataclass(a):
-            changed[field.name] = _blend(a, b, share)
-        elif isinstance(a, float):
-            changed[field.name] = a + share * (b - a)
-    return replace(one, **changed)
+    for field in fields(before):
+        first, second = getattr(before, field.name), getattr(after, field.name)
+        if is_dataclass(first):
+            changed[field.name] = _blend(first, second, share)
+        elif isinstance(first, float):
+            changed[field.name] = first + share * (second - first)
+    return replace(before, **changed)
 
 
-def _draw(rng: np.random.Generator, kind: Kind, ray_model: RayModel, hard: float) -> Scene:
+def _draw(rng: np.random.Generator, kind: str, ray_model: str, hard: float) -> Scene:
     def between(low: float, high: float) -> float:
         return float(rng.uniform(low, high))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import pyarrow as pa
 
 from odm.catalog.fields import field
 from odm.core.files import write_table
+from odm.simulate.folder import ABOUT, Rows
+from odm.simulate.ionogram.backscatter import box_of
 from odm.simulate.ionogram.ionogram import EDGE_SEEN_DB, LayerTruth, SimulatedIonogram
-
-ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
+from odm.simulate.ionogram.scene import Scene
 
 _TIME = pa.timestamp("ns", tz="UTC")
 _LIST = pa.list_(pa.float64())
@@ -72,37 +72,30 @@ IONOGRAM_CONFUSER_SCHEMA = pa.schema(
 )
 
 
-def mask_name(stem: str, number: int, layer: str) -> str:
-    """``masks/SIM7_20220815_001500_0_F.png``."""
-    return f"masks/{stem}_{number}_{layer}.png"
+def layer_rows(ionogram: SimulatedIonogram, source: str) -> Rows:
+    """Return the rows of ``truth.parquet``; ``source`` is the file's name."""
+    return [_row(ionogram, layer, n, source) for n, layer in enumerate(ionogram.layers)]
 
 
-def layer_rows(one: SimulatedIonogram, source: str) -> list[dict[str, Any]]:
-    """Rows of ``truth.parquet``."""
-    return [_row(one, layer, number, source) for number, layer in enumerate(one.layers)]
-
-
-def _row(one: SimulatedIonogram, layer: LayerTruth, number: int, source: str) -> dict[str, Any]:
-    f, g = np.flatnonzero(layer.mask.any(axis=1)), np.flatnonzero(layer.mask.any(axis=0))
+def _row(
+    ionogram: SimulatedIonogram, layer: LayerTruth, number: int, source: str
+) -> dict[str, Any]:
     there = np.isfinite(layer.edge)
     seen = there & (layer.edge_snr >= EDGE_SEEN_DB)
-    frequency, edge = one.frequency[there], layer.edge[there]
-    critical_mhz, height = _layer_numbers(one, layer.what)
+    frequency, edge = ionogram.frequency[there], layer.edge[there]
+    critical_mhz, height = _layer_numbers(ionogram.scene, layer.what)
     return {
-        "ionogram_id": one.stem,
-        "link": one.link,
-        "time": one.time,
+        "ionogram_id": ionogram.stem,
+        "link": ionogram.link,
+        "time": ionogram.time,
         "layer": layer.layer,
         "confidence": 1.0,
-        "frequency_min": float(one.frequency[f[0]]),
-        "frequency_max": float(one.frequency[f[-1]]),
-        "range_min": float(one.group_range[g[0]]),
-        "range_max": float(one.group_range[g[-1]]),
+        **box_of(layer.mask, ionogram.group_range),
         "range_convention": "backscatter",
         "edge_frequency": frequency.tolist(),
         "edge_group_range": edge.tolist(),
         "edge_confidence": seen[there].astype(float).tolist(),
-        "edge_frequency_max": float(one.frequency[seen].max()) if seen.any() else None,
+        "edge_frequency_max": float(ionogram.frequency[seen].max()) if seen.any() else None,
         "minimum_group_range": float(layer.edge[seen].min()) if seen.any() else None,
         "flags": [],
         "source": source,
@@ -110,18 +103,18 @@ def _row(one: SimulatedIonogram, layer: LayerTruth, number: int, source: str) ->
         "edge_snr": layer.edge_snr[there].tolist(),
         "edge_group_range_o": layer.o_edge[there].tolist(),
         "layer_kind": layer.what,
-        "ionogram_kind": one.scene.kind,
-        "ray_model": one.scene.ray_model,
+        "ionogram_kind": ionogram.scene.kind,
+        "ray_model": ionogram.scene.ray_model,
         "peak_snr": layer.peak_snr,
-        "mask": mask_name(one.stem, number, layer.layer),
+        "mask": f"masks/{ionogram.stem}_{number}_{layer.layer}.png",
         "mask_pixels": int(layer.mask.sum()),
         "critical_frequency": critical_mhz * 1e6,
         "peak_height": height,
     }
 
 
-def _layer_numbers(one: SimulatedIonogram, what: str) -> tuple[float, float]:
-    scene = one.scene
+def _layer_numbers(scene: Scene, what: str) -> tuple[float, float]:
+    """Return the critical frequency (MHz) and the height (km) of a layer."""
     if what == "F":
         return scene.f.critical_mhz, scene.f.peak_km
     if what == "E":
@@ -130,17 +123,11 @@ def _layer_numbers(one: SimulatedIonogram, what: str) -> tuple[float, float]:
     return patch.critical_mhz, patch.height_km
 
 
-def confuser_rows(one: SimulatedIonogram, source: str) -> list[dict[str, Any]]:
-    """Rows of ``confusers.parquet``."""
-    return [{"ionogram_id": one.stem, "source": source} | row for row in one.confusers]
+def confuser_rows(ionogram: SimulatedIonogram, source: str) -> Rows:
+    """Return the rows of ``confusers.parquet``; ``source`` is the file's name."""
+    return [{"ionogram_id": ionogram.stem, "source": source} | row for row in ionogram.confusers]
 
 
-def write_layer_truth(
-    truth: Path,
-    others: Path,
-    layers: Sequence[Mapping[str, Any]],
-    confusers: Sequence[Mapping[str, Any]],
-) -> None:
-    """Write ``truth.parquet`` and ``confusers.parquet``."""
-    write_table(truth, pa.Table.from_pylist(list(layers), schema=LAYER_TRUTH_SCHEMA))
-    write_table(others, pa.Table.from_pylist(list(confusers), schema=IONOGRAM_CONFUSER_SCHEMA))
+def write_layer_truth(path: Path, layers: Rows) -> None:
+    """Write ``truth.parquet``."""
+    write_table(path, pa.Table.from_pylist(layers, schema=LAYER_TRUTH_SCHEMA))

@@ -29,10 +29,9 @@ from odm.simulate.orbit.emission import (
     OUTLINE_SHARE,
     Emission,
     FloatArray,
-    clipped,
-    draw_strength,
     smooth_line,
     smooth_noise,
+    wave,
 )
 from odm.simulate.orbit.nuclei import draw_area, draw_contrast
 
@@ -50,9 +49,12 @@ def almost_nucleus(
     kind: str,
     place: tuple[int, int],
     difficulty: float,
-    shape: tuple[int, int],
+    rows: int,
 ) -> Emission | None:
-    """One almost-nucleus with its brightest point about ``place`` (row, bin) of (N, K)."""
+    """Draw an almost-nucleus with its brightest point about ``place`` (row, bin).
+
+    ``rows`` is N of the spectrogram (N, 1024); None if the emission lies outside it.
+    """
     contrast = min(1.1 * draw_contrast(rng, difficulty), 18.0)
     area = draw_area(rng)
     share = max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / contrast)
@@ -64,7 +66,7 @@ def almost_nucleus(
         # Every try starts from the same state: the same emission, a little larger or smaller.
         rng.bit_generator.state = state
         tall, wide = (size * aspect) ** 0.5, (size / aspect) ** 0.5
-        profile = KINDS[kind](rng, tall, wide)
+        profile = ALMOST_NUCLEI[kind](rng, tall, wide)
         profile = np.pad(profile, 6)
         if blur > 0.2:
             profile = cv2.GaussianBlur(profile, (0, 0), blur).astype(np.float32, copy=False)
@@ -78,13 +80,11 @@ def almost_nucleus(
     smooth = cv2.GaussianBlur(profile, (0, 0), 4.0)
     peak = np.unravel_index(int(np.argmax(smooth)), smooth.shape)
     corner = (place[0] - int(peak[0]), place[1] - int(peak[1]))
-    return clipped(
-        kind, *corner, contrast * profile, shape, strength=draw_strength(rng), almost=True
-    )
+    return wave(rng, kind, corner, contrast * profile, rows, almost=True)
 
 
 def _grid(tall: float, wide: float, margin: float) -> tuple[FloatArray, FloatArray]:
-    """Rows and bins around 0, covering ``margin`` times the wanted size."""
+    """Rows and bins around 0, covering ``margin`` times the size."""
     rows = np.arange(-int(margin * tall / 2) - 2, int(margin * tall / 2) + 3, dtype=np.float32)
     bins = np.arange(-int(margin * wide / 2) - 2, int(margin * wide / 2) + 3, dtype=np.float32)
     return rows[:, None], bins[None, :]
@@ -174,10 +174,10 @@ def _band_stack(rng: np.random.Generator, tall: float, wide: float) -> FloatArra
     return field
 
 
-KINDS: dict[str, Callable[[np.random.Generator, float, float], FloatArray]] = {
+ALMOST_NUCLEI: dict[str, Callable[[np.random.Generator, float, float], FloatArray]] = {
     "hiss_patch": _hiss_patch,
     "saucer": _saucer,
     "streak_cluster": _streak_cluster,
     "band_stack": _band_stack,
 }
-"""Confuser families: arguments are a generator and the wanted size in rows and bins."""
+"""Functions that draw the profile of each kind, given a generator and its size in rows and bins."""

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from odm.simulate.orbit.emission import DECIBEL, FloatArray, smooth_line, smooth_noise
+from odm.simulate.orbit.emission import DECIBEL, FREQUENCY, FloatArray, smooth_line, smooth_noise
 from odm.simulate.orbit.groundtrack import Track
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One kind of background; pairs are ranges of a uniform draw."""
+    """A variant of the background; pairs are ranges of a uniform draw."""
 
     floor: tuple[float, float]  # log10 PSD
     knee_khz: tuple[float, float]
@@ -55,21 +55,18 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def draw_background(
-    rng: np.random.Generator, variant: str, track: Track, frequency: np.ndarray
-) -> FloatArray:
-    """Noise-free PSD of one component without emissions.
+def draw_background(rng: np.random.Generator, variant: str, track: Track) -> FloatArray:
+    """Draw the noise-free PSD of one component without emissions.
 
     Args:
         variant: a name of `VARIANTS`.
         track: where the rows were taken (N).
-        frequency: (K,) Hz.
 
     Returns:
-        (N, K) float32, (mV/m)^2/Hz.
+        (N, 1024) float32, (mV/m)^2/Hz.
     """
     kind = VARIANTS[variant]
-    khz = np.asarray(frequency, dtype=np.float64) / 1e3
+    khz = FREQUENCY / 1e3
     dip, rows = np.abs(track.dip), len(track.times)
     floor = 10 ** rng.uniform(*kind.floor)
     knee = rng.uniform(*kind.knee_khz) * (1.0 if track.night else 1.25)

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+BINS = 1024
+FREQUENCY = np.arange(BINS) * (50_000.0 / 2048.0)
+"""Hz, as FREQ in the files."""
 DECIBEL = np.float32(np.log(10.0) / 10.0)
 OUTLINE_SHARE = 0.3
 """An emission ends where its excess falls below this share of its peak excess in dB ..."""
@@ -65,20 +68,43 @@ class Emission:
 
 def clipped(
     kind: str,
-    row: int,
-    bin_: int,
+    corner: tuple[int, int],
     excess_db: NDArray[np.floating],
-    shape: tuple[int, int],
-    **more: object,
+    rows: int,
+    strength: tuple[float, float, float],
+    *,
+    almost: bool = False,
 ) -> Emission | None:
-    """An `Emission` cut off at the edges of a spectrogram of ``shape`` (N, K); None if outside."""
-    rows, bins = excess_db.shape
+    """Return an `Emission` cut off at the edges of a spectrogram; None if it lies outside.
+
+    Args:
+        kind: what it is.
+        corner: row and bin of its first pixel, which may lie outside.
+        excess_db: (n, k) dB.
+        rows: N of the spectrogram (N, 1024).
+        strength, almost: see `Emission`.
+    """
+    row, bin_ = corner
     top, left = max(0, -row), max(0, -bin_)
-    bottom, right = min(rows, shape[0] - row), min(bins, shape[1] - bin_)
+    bottom = min(excess_db.shape[0], rows - row)
+    right = min(excess_db.shape[1], BINS - bin_)
     if bottom <= top or right <= left:
         return None
     part = np.ascontiguousarray(excess_db[top:bottom, left:right], dtype=np.float32)
-    return Emission(kind, row + top, bin_ + left, part, **more)  # type: ignore[arg-type]
+    return Emission(kind, row + top, bin_ + left, part, strength, almost)
+
+
+def wave(
+    rng: np.random.Generator,
+    kind: str,
+    corner: tuple[int, int],
+    excess_db: NDArray[np.floating],
+    rows: int,
+    *,
+    almost: bool = False,
+) -> Emission | None:
+    """Return a `clipped` emission that is no nucleus: as often strong in each of X, Y and Z."""
+    return clipped(kind, corner, excess_db, rows, draw_strength(rng), almost=almost)
 
 
 def add(power: FloatArray, level: FloatArray, emission: Emission, components: str) -> None:
@@ -113,6 +139,6 @@ def smooth_line(rng: np.random.Generator, size: int, scale: float) -> FloatArray
 
 
 def draw_strength(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Relative power of a wave that is no nucleus in X, Y and Z: as often strong in each."""
+    """Draw the power in X, Y and Z of a wave that is no nucleus, relative to its excess."""
     x, y, z = 10 ** (0.12 * rng.standard_normal(3))
     return float(x), float(y), float(z)

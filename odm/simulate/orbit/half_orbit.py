@@ -6,14 +6,13 @@ another (the nuclei).
 
 Assumed here, without a source: a name starts 0-4 s before the first sample, in 3 % of files up to
 95 s (one such file of another payload is known). The modules that this one puts together list the
-assumptions of their own: `groundtrack`, `vlf_background`, `vlf_places`, `vlf_regions`,
-`vlf_nuclei`, `vlf_almost`, `vlf_confusers`, `vlf_lines`, `vlf_instrument`.
+assumptions of their own: `groundtrack`, `background`, `places`, `regions`, `nuclei`, `almost`,
+`confusers`, `lines`, `instrument`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -21,10 +20,9 @@ from numpy.typing import NDArray
 
 from odm.archive.orbit.key import Direction, OrbitKey
 from odm.simulate.orbit import groundtrack
-from odm.simulate.orbit.almost import KINDS
-from odm.simulate.orbit.background import VARIANTS, draw_background, local_level
+from odm.simulate.orbit.background import draw_background, local_level
 from odm.simulate.orbit.confusers import broad_emissions, short_emissions
-from odm.simulate.orbit.emission import Emission, FloatArray, add
+from odm.simulate.orbit.emission import BINS, Emission, FloatArray, add
 from odm.simulate.orbit.groundtrack import Track
 from odm.simulate.orbit.instrument import (
     BURST,
@@ -37,45 +35,10 @@ from odm.simulate.orbit.instrument import (
     put_fill_values,
     waveforms,
 )
-from odm.simulate.orbit.lines import lines
-from odm.simulate.orbit.nuclei import SHAPES, truth_mask
-from odm.simulate.orbit.regions import Placer
-
-BINS = 1024
-FREQUENCY = np.arange(BINS) * (50_000.0 / 2048.0)
-"""Hz, as FREQ in the files."""
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "background": tuple(VARIANTS),
-    "shape": tuple(SHAPES),
-    "confuser": tuple(KINDS),
-}
-"""Kinds of family and their variants, each of which can be held out."""
-_PURPOSES = (
-    "plan", "background", "nuclei", "almost", "broad", "short", "lines", "components", "gaps",
-    "gain", "fill", "modes", "looks", "shared", "x", "y", "z", "wave_x", "wave_y", "wave_z", "file",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings that decide the content of every half-orbit of an archive.
-
-    ``families`` maps "background", "shape" and "confuser" to the variants that may occur.
-    """
-
-    seed: int
-    prevalence: float
-    difficulty: float = 0.5
-    burst: float = 0.0
-    burst_rows: tuple[int, int] = (20, 60)
-    components: str = "xyz"
-    families: Mapping[str, tuple[str, ...]] = field(
-        default_factory=lambda: {name: tuple(kinds) for name, kinds in FAMILIES.items()}
-    )
-
-    def stream(self, number: int, direction: Direction, purpose: str) -> np.random.Generator:
-        """The generator of one purpose on one half-orbit."""
-        return np.random.default_rng([self.seed, number, direction.digit, _PURPOSES.index(purpose)])
+from odm.simulate.orbit.lines import narrow_lines
+from odm.simulate.orbit.nuclei import truth_mask
+from odm.simulate.orbit.recipe import OrbitRecipe
+from odm.simulate.orbit.regions import RegionPlacer
 
 
 @dataclass(frozen=True)
@@ -119,69 +82,62 @@ class HalfOrbit:
     full_track: Track
 
     def masks(self) -> list[NDArray[np.bool_]]:
-        """Mask of every nucleus, (1024, N) in image orientation: row 0 is the highest frequency."""
+        """Return the mask of every nucleus, (1024, N), row 0 being the highest frequency."""
         masks = []
-        for one in self.nuclei:
+        for nucleus in self.nuclei:
             mask = np.zeros((len(self.track.times), BINS), dtype=bool)
-            mask[one.rows, one.bins] = one.mask
+            mask[nucleus.rows, nucleus.bins] = nucleus.mask
             masks.append(np.rot90(mask))
         return masks
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is known of a half-orbit before it is drawn: its name and (N,) time axis."""
-
-    key: OrbitKey
-    times: NDArray[np.datetime64]
-
-
-def plan(recipe: Recipe, number: int, direction: Direction) -> Plan:
-    """Name and full time axis of a half-orbit, at next to no cost."""
+def name_half_orbit(
+    recipe: OrbitRecipe, number: int, direction: Direction
+) -> tuple[OrbitKey, NDArray[np.datetime64]]:
+    """Return the name of a half-orbit and its full time axis (N,), at next to no cost."""
     rng = recipe.stream(number, direction, "plan")
     times = groundtrack.row_times(number, direction, groundtrack.draw_cutoffs(rng))
     early = rng.uniform(5, 95) if rng.random() < 0.03 else rng.uniform(0, 4)
     start = groundtrack.as_datetime(times[0]) - timedelta(seconds=int(early))
     end = groundtrack.as_datetime(times[-1] + np.timedelta64(groundtrack.ROW_STEP_MS, "ms"))
     key = OrbitKey("CSES_01", "EFD_3", "L02", "A1", number, direction, start, end, "000")
-    return Plan(key, times)
+    return key, times
 
 
-def simulate_half_orbit(recipe: Recipe, number: int, direction: Direction) -> HalfOrbit:
-    """Draw one half-orbit."""
+def simulate_half_orbit(recipe: OrbitRecipe, number: int, direction: Direction) -> HalfOrbit:
+    """Draw one half-orbit in memory; the same arguments give the same arrays."""
 
     def stream(purpose: str) -> np.random.Generator:
         return recipe.stream(number, direction, purpose)
 
-    planned = plan(recipe, number, direction)
-    track = groundtrack.fly(number, direction, planned.times)
-    rows, order = len(track.times), recipe.components
+    key, times = name_half_orbit(recipe, number, direction)
+    track = groundtrack.fly(number, direction, times)
+    rows, order = len(times), recipe.components
     modes = draw_modes(stream("modes"), recipe.burst, recipe.burst_rows, rows)
     rng = stream("background")
     variant = str(rng.choice(recipe.families["background"]))
-    background = draw_background(rng, variant, track, FREQUENCY)
+    background = draw_background(rng, variant, track)
 
-    placer = Placer(track, FREQUENCY)
-    settings = (recipe.prevalence, recipe.difficulty)
-    nuclei = placer.nuclei(stream("nuclei"), *settings, recipe.families["shape"])
-    almost = placer.almost_nuclei(stream("almost"), *settings, recipe.families["confuser"])
+    placer = RegionPlacer(track, recipe)
+    nuclei = placer.nuclei(stream("nuclei"))
+    almost = placer.almost_nuclei(stream("almost"))
     regions = [*(emission for emission, _ in nuclei), *almost]
-    broad = broad_emissions(stream("broad"), track, FREQUENCY)
+    broad = broad_emissions(stream("broad"), track)
     narrow = [
-        *short_emissions(stream("short"), track, FREQUENCY),
-        *lines(stream("lines"), track, FREQUENCY, modes),
+        *short_emissions(stream("short"), track),
+        *narrow_lines(stream("lines"), track, modes),
     ]
-    factors = component_factors(stream("components"), BINS, FREQUENCY)
+    factors = component_factors(stream("components"))
     power = _compose(background, factors, broad, regions, narrow, order)
 
     kept = keep_rows(stream("gaps"), rows, regions)
     gaps = [int(row) for row in np.flatnonzero(np.diff(kept.astype(np.int8)))]
     gain = draw_gain(stream("gain"), rows, gaps)
     noisy = observe(stream, power, order, draw_looks(stream("looks")), gain)
-    put_fill_values(stream("fill"), noisy, rows, BINS)
+    put_fill_values(stream("fill"), noisy, rows)
     burst = np.flatnonzero(kept & (modes == BURST))
     return HalfOrbit(
-        key=planned.key,
+        key=key,
         track=_without_lost(track, kept),
         amplitude={name: values[kept].astype(np.float64) for name, values in noisy.items()},
         work_mode=modes[kept],

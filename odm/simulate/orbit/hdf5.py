@@ -16,15 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.files import replace_file
+from odm.simulate.orbit.emission import FREQUENCY
 from odm.simulate.orbit.groundtrack import dipole_coordinates
-from odm.simulate.orbit.half_orbit import FREQUENCY, HalfOrbit, Recipe
+from odm.simulate.orbit.half_orbit import HalfOrbit
+from odm.simulate.orbit.recipe import OrbitRecipe
 
 NAMES = {"x": "A131", "y": "A132", "z": "A133"}
 """Stem of the datasets of each component."""
 _VERSE_EPOCH = np.datetime64("2009-01-01T00:00:00.000", "ms")
 
 
-def write_half_orbit(folder: Path, half: HalfOrbit, recipe: Recipe) -> Path:
+def write_half_orbit(folder: Path, half: HalfOrbit, recipe: OrbitRecipe) -> Path:
     """Write ``half`` into ``folder`` under its own name, whole or not at all.
 
     The bytes depend on nothing but the arguments: HDF5 is told to store no time of writing.
@@ -68,7 +70,7 @@ def _put(file: h5py.File, name: str, values: NDArray[np.generic], kind: str, uni
 
 
 def utc_stamps(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Integers ``YYYYMMDDhhmmssmmm`` of datetime64[ms]."""
+    """Return integers ``YYYYMMDDhhmmssmmm`` of datetime64[ms]."""
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     month_count = months.astype(np.int64)

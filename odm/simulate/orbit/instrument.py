@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.orbit.emission import DECIBEL, Emission, FloatArray, smooth_line
+from odm.simulate.orbit.emission import BINS, DECIBEL, Emission, FloatArray, smooth_line
 
 SURVEY, BURST = 1, 2
 FILL_VALUE = -9999.0
@@ -34,10 +34,10 @@ SAMPLE_RATE_HZ = 50_000.0
 _END_ROWS = 8  # rows at either end that are never lost, so that the name stays true
 
 
-def component_factors(rng: np.random.Generator, count: int, frequency: np.ndarray) -> FloatArray:
-    """Power of the X, Y and Z background relative to one another, (3, 1, K)."""
+def component_factors(rng: np.random.Generator) -> FloatArray:
+    """Draw the power of the X, Y and Z background relative to one another, (3, 1, 1024)."""
     level_db = rng.normal(0.0, 1.5, (3, 1)) + np.array([[0.5], [0.5], [0.0]])
-    shape_db = np.stack([0.5 * smooth_line(rng, len(frequency), count / 4) for _ in range(3)])
+    shape_db = np.stack([0.5 * smooth_line(rng, BINS, BINS / 4) for _ in range(3)])
     return np.exp(DECIBEL * (level_db + shape_db)).astype(np.float32)[:, None, :]
 
 
@@ -110,9 +110,7 @@ def keep_rows(
     return kept
 
 
-def put_fill_values(
-    rng: np.random.Generator, amplitude: dict[str, FloatArray], rows: int, bins: int
-) -> None:
+def put_fill_values(rng: np.random.Generator, amplitude: dict[str, FloatArray], rows: int) -> None:
     """Overwrite rows and single values, in place and in all components alike."""
     marks: list[tuple[NDArray[np.intp] | slice, NDArray[np.intp] | slice, float]] = []
     if rng.random() < 0.2:
@@ -121,7 +119,7 @@ def put_fill_values(
     for chance, value in ((0.1, FILL_VALUE), (0.05, 0.0)):
         if rng.random() < chance:
             count = int(rng.integers(20, 201))
-            marks.append((rng.integers(0, rows, count), rng.integers(0, bins, count), value))
+            marks.append((rng.integers(0, rows, count), rng.integers(0, BINS, count), value))
     for values in amplitude.values():
         for row, column, value in marks:
             values[row, column] = value

@@ -14,10 +14,18 @@ which move by up to three bins, when the working mode changes or at random.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from odm.simulate.orbit.emission import Emission, clipped, draw_strength, smooth_line
+from odm.simulate.orbit.emission import (
+    FREQUENCY,
+    Emission,
+    clipped,
+    draw_strength,
+    smooth_line,
+    wave,
+)
 from odm.simulate.orbit.groundtrack import Track, conjugate_point
 
 _ALPHA_KHZ = (11.905, 12.649, 14.881)
@@ -32,14 +40,12 @@ TRANSMITTERS: dict[str, tuple[float, float, float]] = {
 PLATFORM_KHZ = (1.56, 3.91, 7.81, 9.77, 13.67, 16.0, 18.55, 22.46)
 
 
-def lines(
-    rng: np.random.Generator, track: Track, frequency: np.ndarray, modes: np.ndarray
-) -> list[Emission]:
-    """Every narrow line of one half-orbit; ``modes`` is the working mode of its rows (N,)."""
-    found = [*_transmitters(rng, track, frequency), *_platform(rng, track, frequency, modes)]
+def narrow_lines(rng: np.random.Generator, track: Track, modes: np.ndarray) -> list[Emission]:
+    """Draw every narrow line of one half-orbit; ``modes`` is the working mode of its rows (N,)."""
+    lines = [*_transmitters(rng, track), *_platform(rng, len(track.times), modes)]
     if rng.random() < 0.25:
-        found.append(_power_grid(rng, track, frequency))
-    return [line for line in found if line is not None]
+        lines.append(_power_grid(rng, track))
+    return [line for line in lines if line is not None]
 
 
 def _distance_km(track: Track, latitude: float, longitude: float) -> np.ndarray:
@@ -49,13 +55,11 @@ def _distance_km(track: Track, latitude: float, longitude: float) -> np.ndarray:
     return 6371.0 * np.arccos(np.clip(cosine, -1, 1))
 
 
-def _transmitters(
-    rng: np.random.Generator, track: Track, frequency: np.ndarray
-) -> list[Emission | None]:
+def _transmitters(rng: np.random.Generator, track: Track) -> list[Emission | None]:
     sources = [(name, *values) for name, values in TRANSMITTERS.items()]
     sources += [("Alpha", khz, *place) for place in _ALPHA_PLACES for khz in _ALPHA_KHZ]
     rows = len(track.times)
-    found = []
+    lines = []
     for name, khz, latitude, longitude in sources:
         peak = (25.0 if track.night else 9.0) - 4 * (name == "Alpha") + rng.normal(0, 2)
         reach = rng.uniform(1300, 2400)
@@ -71,69 +75,54 @@ def _transmitters(
         if not on_air or not seen.size:
             continue
         level = np.maximum(level + flicker * (level > 0.5), 0.0)[seen[0] : seen[-1] + 1]
-        found.append(
-            _line("transmitter", int(seen[0]), khz, level, width, frequency, rows, strength)
-        )
-    return found
+        line = _Line("transmitter", khz, width, strength)
+        lines.append(line.emission(int(seen[0]), level, rows))
+    return lines
 
 
-def _line(
-    kind: str,
-    row: int,
-    khz: float,
-    level_db: np.ndarray,
-    width: float,
-    frequency: np.ndarray,
-    rows: int,
-    strength: tuple[float, float, float],
-) -> Emission | None:
-    """A line of ``width`` bins (standard deviation) whose level is given row by row."""
-    exact = 1e3 * khz / (frequency[1] - frequency[0])
-    bins = np.arange(round(exact) - 6, round(exact) + 7)
-    # The profile is one of power, so that a line of many dB does not grow wide.
-    profile = np.exp(-(((bins - exact) / width) ** 2) / 2)
-    power = np.expm1(np.log(10) / 10 * level_db)[:, None] * profile
-    excess = 10 * np.log10(1 + power)
-    return clipped(kind, row, int(bins[0]), excess, (rows, len(frequency)), strength=strength)
+class _Line(NamedTuple):
+    """A line of ``width`` bins (standard deviation) about a frequency."""
+
+    kind: str
+    khz: float
+    width: float
+    strength: tuple[float, float, float]
+
+    def emission(self, row: int, level_db: np.ndarray, rows: int) -> Emission | None:
+        """Return the line from a row on, its level given row by row, on a half-orbit of N rows."""
+        exact = 1e3 * self.khz / (FREQUENCY[1] - FREQUENCY[0])
+        bins = np.arange(round(exact) - 6, round(exact) + 7)
+        # The profile is one of power, so that a line of many dB does not grow wide.
+        profile = np.exp(-(((bins - exact) / self.width) ** 2) / 2)
+        power = np.expm1(np.log(10) / 10 * level_db)[:, None] * profile
+        excess = 10 * np.log10(1 + power)
+        return clipped(self.kind, (row, int(bins[0])), excess, rows, self.strength)
 
 
-def _power_grid(rng: np.random.Generator, track: Track, frequency: np.ndarray) -> Emission | None:
-    rows = len(track.times)
+def _power_grid(rng: np.random.Generator, track: Track) -> Emission | None:
     step = 2 * float(rng.choice([50.0, 60.0]))
     middle = int(np.argmin(np.abs(track.latitude - rng.uniform(25, 60))))
     half = int(rng.integers(30, 100))
     low, high = rng.uniform(500, 1500), rng.uniform(2000, 4000)
-    use = np.flatnonzero((frequency >= low) & (frequency <= high))
-    comb = np.abs((frequency[use] + step / 2) % step - step / 2) < 13.0
+    use = np.flatnonzero((low <= FREQUENCY) & (high >= FREQUENCY))
+    comb = np.abs((FREQUENCY[use] + step / 2) % step - step / 2) < 13.0
     height = comb * rng.uniform(0.4, 1.0, len(use)) * rng.uniform(1.5, 5.0)
     along = np.exp(-(np.linspace(-1.6, 1.6, 2 * half + 1) ** 2))
-    return clipped(
-        "power_line",
-        middle - half,
-        int(use[0]),
-        along[:, None] * height[None, :],
-        (rows, len(frequency)),
-        strength=draw_strength(rng),
-    )
+    excess_db = along[:, None] * height[None, :]
+    return wave(rng, "power_line", (middle - half, int(use[0])), excess_db, len(track.times))
 
 
-def _platform(
-    rng: np.random.Generator, track: Track, frequency: np.ndarray, modes: np.ndarray
-) -> list[Emission | None]:
-    rows = len(track.times)
+def _platform(rng: np.random.Generator, rows: int, modes: np.ndarray) -> list[Emission | None]:
     changes = {0, rows, *(np.flatnonzero(np.diff(modes)) + 1).tolist()}
     changes |= {int(row) for row in rng.integers(20, rows - 20, int(rng.integers(0, 3)))}
-    edges = sorted(changes)
-    found = []
+    lines = []
     for khz in rng.choice(PLATFORM_KHZ, int(rng.integers(2, 6)), replace=False):
         level = float(rng.uniform(1.5, 7.0))
         strength = draw_strength(rng)
-        for first, last in pairwise(edges):
+        for first, last in pairwise(sorted(changes)):
             shifted = khz + rng.integers(-3, 4) * 0.0244 * (first > 0)
             height = level * float(rng.choice([0.0, 0.5, 1.0, 1.4], p=[0.15, 0.25, 0.4, 0.2]))
             if height:
-                steady = np.full(last - first, height)
-                found.append(
-                    _line("platform_line", first, shifted, steady, 0.45, frequency, rows, strength)
-                )
-    return found
+                line = _Line("platform_line", shifted, 0.45, strength)
+                lines.append(line.emission(first, np.full(last - first, height), rows))
+    return lines

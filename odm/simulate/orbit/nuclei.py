@@ -60,11 +60,12 @@ def nucleus(
     family: str,
     place: tuple[int, int],
     contrast_db: float,
-    shape: tuple[int, int],
+    rows: int,
 ) -> Emission | None:
-    """One nucleus with its brightest point at ``place`` (row, bin) of a (N, K) spectrogram.
+    """Draw a nucleus with its brightest point at ``place`` (row, bin).
 
-    None where no outline in one piece was found, or where it lies outside.
+    ``rows`` is N of the spectrogram (N, 1024). None where no outline in one piece was found, or
+    where it lies outside.
     """
     share = max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / contrast_db)
     for _ in range(10):
@@ -82,13 +83,13 @@ def nucleus(
     peak = np.unravel_index(int(np.argmax(excess)), excess.shape)
     strength = (float(rng.uniform(0.2, 0.6)), float(rng.uniform(0.2, 0.6)), 1.0)
     corner = (place[0] - int(peak[0]), place[1] - int(peak[1]))
-    return clipped("nucleus", *corner, excess, shape, strength=strength)
+    return clipped("nucleus", corner, excess, rows, strength)
 
 
 def _fitted(
     field: _Field, family: str, size: tuple[float, float, float], share: float
 ) -> FloatArray | None:
-    """Profile stretched until its outline, in one piece, has the wanted area; None if it cannot."""
+    """Stretch a profile until its outline, in one piece, has its area; None if it cannot."""
     radius, aspect, area = size
     stretch = 1.0
     for _ in range(5):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from odm.simulate.orbit.emission import FREQUENCY
 from odm.simulate.orbit.groundtrack import Track
 
 SEASON_COUNTS: dict[str, tuple[int, int]] = {
@@ -57,8 +58,8 @@ def presence(prevalence: float, track: Track) -> float:
     return odds / (1.0 - prevalence + odds)
 
 
-def draw_place(rng: np.random.Generator, track: Track, frequency: np.ndarray) -> tuple[int, int]:
-    """Row and frequency bin of the centre of a nucleus or almost-nucleus."""
+def draw_place(rng: np.random.Generator, track: Track) -> tuple[int, int]:
+    """Draw the row and frequency bin of the centre of a nucleus or almost-nucleus."""
     row = _draw_row(rng, track)
     if rng.random() < _ABOVE_BAND:
         khz = rng.uniform(12.6, 16.0)
@@ -66,11 +67,11 @@ def draw_place(rng: np.random.Generator, track: Track, frequency: np.ndarray) ->
         khz = 0.0
         while not 0.8 <= khz <= 12.3:
             khz = rng.normal(6.2, 2.2)
-    return row, int(np.argmin(np.abs(frequency - 1e3 * khz)))
+    return row, int(np.argmin(np.abs(FREQUENCY - 1e3 * khz)))
 
 
 def _draw_row(rng: np.random.Generator, track: Track) -> int:
-    """A row of the drawn hemisphere whose dip angle is nearest to the drawn one."""
+    """Draw a row of a hemisphere whose dip angle is nearest to a drawn angle."""
     north, south = SEASON_COUNTS[season(track)]
     sign = 1 if rng.random() < north / (north + south) else -1
     latitude = sign * track.latitude

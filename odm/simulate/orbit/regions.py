@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.simulate.orbit.almost import FEWEST, almost_nucleus, per_nucleus
-from odm.simulate.orbit.emission import Emission
+from odm.simulate.orbit.emission import BINS, Emission
 from odm.simulate.orbit.groundtrack import Track
 from odm.simulate.orbit.nuclei import (
     MAXIMUM_AREA,
@@ -24,66 +24,52 @@ from odm.simulate.orbit.nuclei import (
     nucleus,
 )
 from odm.simulate.orbit.places import SECOND_NUCLEUS, draw_place, presence, season_factor
+from odm.simulate.orbit.recipe import OrbitRecipe
 
 _CLEARANCE = 6  # pixels between the outlines of two regions
 _TRIES = 30
 
 
-class Placer:
+class RegionPlacer:
     """Finds room for one region after another on one half-orbit.
 
     Args:
         track: the half-orbit (N rows).
-        frequency: (K,) Hz.
+        recipe: how many regions there are, and of which families.
     """
 
-    def __init__(self, track: Track, frequency: NDArray[np.floating]) -> None:
+    def __init__(self, track: Track, recipe: OrbitRecipe) -> None:
         self.track = track
-        self.frequency = frequency
-        self.shape = (len(track.times), len(frequency))
-        self._occupied = np.zeros(self.shape, dtype=bool)
+        self.recipe = recipe
+        self.rows = len(track.times)
+        self._occupied = np.zeros((self.rows, BINS), dtype=bool)
 
-    def nuclei(
-        self,
-        rng: np.random.Generator,
-        prevalence: float,
-        difficulty: float,
-        families: tuple[str, ...],
-    ) -> list[tuple[Emission, str]]:
+    def nuclei(self, rng: np.random.Generator) -> list[tuple[Emission, str]]:
         """Draw the nuclei of the half-orbit, each with its shape family."""
-        count = int(rng.random() < presence(prevalence, self.track))
+        count = int(rng.random() < presence(self.recipe.prevalence, self.track))
         count += count and int(rng.random() < SECOND_NUCLEUS)
+        families = self.recipe.families["shape"]
         odds = np.array([SHAPES[family] for family in families])
-        found = []
+        nuclei = []
         for _ in range(count):
             family = str(rng.choice(families, p=odds / odds.sum()))
-            contrast = draw_contrast(rng, difficulty)
-            emission = self._settle(
-                rng, partial(nucleus, rng, family, contrast_db=contrast, shape=self.shape)
-            )
-            if emission is not None:
-                found.append((emission, family))
-        return found
+            contrast = draw_contrast(rng, self.recipe.difficulty)
+            draw = partial(nucleus, rng, family, contrast_db=contrast, rows=self.rows)
+            if (emission := self._settle(rng, draw)) is not None:
+                nuclei.append((emission, family))
+        return nuclei
 
-    def almost_nuclei(
-        self,
-        rng: np.random.Generator,
-        prevalence: float,
-        difficulty: float,
-        kinds: tuple[str, ...],
-    ) -> list[Emission]:
+    def almost_nuclei(self, rng: np.random.Generator) -> list[Emission]:
         """Draw the almost-nuclei, whose number does not depend on the nuclei that are there."""
-        mean = max(per_nucleus(difficulty) * prevalence * (1 + SECOND_NUCLEUS), FEWEST)
-        found = []
-        for _ in range(int(rng.poisson(mean * season_factor(self.track)))):
-            kind = str(rng.choice(kinds))
-            emission = self._settle(
-                rng,
-                partial(almost_nucleus, rng, kind, difficulty=difficulty, shape=self.shape),
-            )
-            if emission is not None:
-                found.append(emission)
-        return found
+        difficulty = self.recipe.difficulty
+        expected = per_nucleus(difficulty) * self.recipe.prevalence * (1 + SECOND_NUCLEUS)
+        emissions = []
+        for _ in range(int(rng.poisson(max(expected, FEWEST) * season_factor(self.track)))):
+            kind = str(rng.choice(self.recipe.families["confuser"]))
+            draw = partial(almost_nucleus, rng, kind, difficulty=difficulty, rows=self.rows)
+            if (emission := self._settle(rng, draw)) is not None:
+                emissions.append(emission)
+        return emissions
 
     def _settle(
         self,
@@ -93,7 +79,7 @@ class Placer:
         """Draw until a region has room: apart from the others, and enough of it left at an edge."""
         at_end = rng.random() < 0.1
         for _ in range(_TRIES):
-            place = draw_place(rng, self.track, self.frequency)
+            place = draw_place(rng, self.track)
             if at_end:
                 place = self._pass_end(rng, place)
             emission = draw(place)
@@ -111,9 +97,9 @@ class Placer:
         return None
 
     def _pass_end(self, rng: np.random.Generator, place: tuple[int, int]) -> tuple[int, int]:
-        """The same frequency at that end of the pass which lies in the same hemisphere."""
+        """Return the same frequency at that end of the pass which lies in the same hemisphere."""
         row, bin_ = place
-        last = len(self.track.times) - 1
+        last = self.rows - 1
         end, inward = (0, 1) if row < last / 2 else (last, -1)
         if 58.0 <= abs(self.track.dip[end]) <= 80.0 and abs(self.track.latitude[end]) <= 70.0:
             return end + inward * int(rng.integers(0, 12)), bin_

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ from odm.archive.orbit.reader import read_orbit
 from odm.catalog.fields import field
 from odm.catalog.orbit.regions import write_regions
 from odm.core.errors import InputError
-from odm.core.files import write_table
 from odm.findings.measure import measure_regions
-from odm.simulate.orbit.half_orbit import FREQUENCY, HalfOrbit, Nucleus
+from odm.simulate.folder import ABOUT, Rows
+from odm.simulate.orbit.emission import FREQUENCY
+from odm.simulate.orbit.half_orbit import HalfOrbit, Nucleus
 from odm.simulate.orbit.nuclei import main_part
 
 MODEL = "truth"
-"""What stands in the catalog's column ``model``."""
-ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
+"""Value of the catalog's column ``model``."""
 
 TRUTH_FIELDS = [
     field("contrast_db", pa.float64(), "peak excess over the ambient level, noise-free", "dB"),
@@ -62,24 +62,25 @@ CONFUSER_SCHEMA = pa.schema(
 )
 
 
-def nucleus_rows(path: Path, half: HalfOrbit) -> list[dict[str, Any]]:
-    """Rows of ``truth.parquet``, measured in the file at ``path`` as any finding is."""
+def nucleus_rows(path: Path, half: HalfOrbit) -> Rows:
+    """Return rows of ``truth.parquet``, measured in the file at ``path`` as any finding is."""
     if not half.nuclei:
         return []
     orbit = read_orbit(path, components=tuple(half.amplitude))
     psd = {name: orbit.psd(name) for name in half.amplitude}
     measured = measure_regions(orbit, psd, half.masks(), source=half.key.name, model=MODEL)
-    return [row | _drawn(half, one) for row, one in zip(measured, half.nuclei, strict=True)]
+    return [row | _drawn(half, nucleus) for row, nucleus in zip(measured, half.nuclei, strict=True)]
 
 
-def _drawn(half: HalfOrbit, one: Nucleus) -> dict[str, Any]:
-    row, bin_ = one.emission.peak()
-    outline = main_part(one.emission.outline())
+def _drawn(half: HalfOrbit, nucleus: Nucleus) -> dict[str, Any]:
+    """Return what `TRUTH_FIELDS` say of a nucleus."""
+    row, bin_ = nucleus.emission.peak()
+    outline = main_part(nucleus.emission.outline())
     return {
-        "contrast_db": one.emission.contrast_db,
-        "mean_contrast_db": float(one.emission.excess_db[outline].mean()),
+        "contrast_db": nucleus.emission.contrast_db,
+        "mean_contrast_db": float(nucleus.emission.excess_db[outline].mean()),
         "area_uncut": int(outline.sum()),
-        "shape": one.family,
+        "shape": nucleus.family,
         "background": half.background,
         "centre_frequency": float(FREQUENCY[bin_]),
         "centre_latitude": float(half.full_track.latitude[row]),
@@ -88,8 +89,8 @@ def _drawn(half: HalfOrbit, one: Nucleus) -> dict[str, Any]:
     }
 
 
-def confuser_rows(half: HalfOrbit) -> list[dict[str, Any]]:
-    """Rows of ``confusers.parquet``."""
+def confuser_rows(half: HalfOrbit) -> Rows:
+    """Return rows of ``confusers.parquet``."""
     track = half.full_track
     rows = []
     for emission in half.confusers:
@@ -122,19 +123,13 @@ def confuser_rows(half: HalfOrbit) -> list[dict[str, Any]]:
     return rows
 
 
-def write_truth(
-    truth: Path,
-    others: Path,
-    nuclei: Sequence[Mapping[str, Any]],
-    confusers: Sequence[Mapping[str, Any]],
-) -> None:
-    """Write ``truth.parquet`` (GeoParquet, as a catalog) and ``confusers.parquet``."""
-    write_regions(truth, nuclei, TRUTH_FIELDS, ABOUT)
-    write_table(others, pa.Table.from_pylist(list(confusers), schema=CONFUSER_SCHEMA))
+def write_truth(path: Path, nuclei: Rows) -> None:
+    """Write ``truth.parquet``: GeoParquet, as a catalog."""
+    write_regions(path, nuclei, TRUTH_FIELDS, ABOUT)
 
 
 def mask_png(masks: Sequence[NDArray[np.bool_]]) -> bytes:
-    """PNG, 0 and 255, of the union of ``masks`` (K, N) in image orientation."""
+    """Return a PNG, 0 and 255, of the union of ``masks`` (K, N) in image orientation."""
     pixels = np.any(masks, axis=0).astype(np.uint8) * np.uint8(255)
     done, data = cv2.imencode(".png", pixels)
     if not done:
