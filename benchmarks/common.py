@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from odm.core.files import write_bytes
+from odm.core.text import table
 
 RESULTS = Path(__file__).parent / "results"
 UNSTEADY = 0.25
@@ -75,11 +76,8 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
 def report(name: str, rows: Sequence[Mapping[str, Any]], **facts: Any) -> None:
     """Print one table and write ``results/<name>.json``."""
     columns = list(rows[0])
-    texts = [columns, *[[str(row[column]) for column in columns] for row in rows]]
-    widths = [max(len(text[i]) for text in texts) for i in range(len(columns))]
-    print(f"\n{name}: {machine()}")
-    for text in texts:
-        print("  ".join(cell.ljust(width) for cell, width in zip(text, widths, strict=True)))
+    cells = [[row[column] for column in columns] for row in rows]
+    print("\n" + table(columns, cells, f"{name}: {machine()}"))
     for fact, value in facts.items():
         print(f"{fact}: {value}")
     content = {"machine": machine(), "rows": list(rows), **facts}

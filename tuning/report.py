@@ -15,6 +15,7 @@ from typing import Any
 
 from odm.core.files import make_folder, write_bytes
 from odm.core.statement import SIMULATED_DATA
+from odm.core.text import table
 from odm.datasets.labels.regions import SIMULATED
 from odm.training.settings import TaskSettings
 from tuning.findings import HINT, Found, read_sweep
@@ -127,7 +128,7 @@ def text(found: Found, shown: int = SHOWN) -> str:
     lines = [
         f"{found.name}: {counts.done} trials done, {counts.stopped} stopped early, "
         f"{counts.failed} failed, {counts.running} running; {found.first.what}",
-        *_table([row for row in found.rows() if row["state"] == "done"][:shown]),
+        _table([row for row in found.rows() if row["state"] == "done"][:shown]),
     ]
     if found.importance:
         parts = ", ".join(f"{name} {share:.2f}" for name, share in found.importance.items())
@@ -161,14 +162,11 @@ def noise_sentence(found: Found) -> str:
     )
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+def _table(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
-        return ["(no trial has come to its end)"]
+        return "(no trial has come to its end)"
     names = [name for name in rows[0] if name not in ("state", "reason")]
-    cells = [names, *[[_cell(row[name]) for name in names] for row in rows]]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    return ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
-            for line in cells]  # fmt: skip
+    return table(names, [[_cell(row[name]) for name in names] for row in rows])
 
 
 def _cell(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odm.commands.findings import Wanted, describe, draw
+from odm.core.text import table
 
 if TYPE_CHECKING:
     from odm.catalog.campaign import Campaign
@@ -135,9 +136,8 @@ def _print(one: Campaign, other: Campaign, comparison: Comparison, number: int) 
     if comparison.equal:
         print(f"no difference ({sum(comparison.statuses.values())} inputs)")
         return
-    print(f"{'in a':<12} {'in b':<12} inputs")
-    for (a, b), count in sorted(comparison.statuses.items()):
-        print(f"{a:<12} {b:<12} {count:>6}")
+    statuses = sorted(comparison.statuses.items())
+    print(table(["in a", "in b", "inputs"], [(a, b, count) for (a, b), count in statuses]))
     print(
         f"{comparison.kind.findings}: {comparison.matched} in both, {len(comparison.only_a)} only "
         f"in a, {len(comparison.only_b)} only in b; agreement {comparison.agreement:.3f}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odm.commands.findings import Wanted, draw
+from odm.core.text import table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,21 +54,18 @@ def catalog(
         print(f"picture: {path}")
 
 
-def _show(kind: OutcomeKind, table: pa.Table, rows: int) -> None:
-    """The first rows, with the units of their columns."""
+def _show(kind: OutcomeKind, findings: pa.Table, rows: int) -> None:
+    """Print the first rows, with the units of their columns."""
     names = list(kind.shown)
     units = [
-        (table.schema.field(name).metadata or {}).get(b"units", b"").decode() for name in names
+        (findings.schema.field(name).metadata or {}).get(b"units", b"").decode() for name in names
     ]
-    lines = [names, [f"({unit})" if unit else "" for unit in units]]
-    lines += [
+    head = [f"{name}\n({unit})" if unit else name for name, unit in zip(names, units, strict=True)]
+    cells = [
         [_text(row[name]) for name in names]
-        for row in table.select(names).slice(0, rows).to_pylist()
+        for row in findings.select(names).slice(0, rows).to_pylist()
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
-    for line in lines:
-        cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    print(table(head, cells))
 
 
 def _text(value: Any) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.core.text import table
+
 if TYPE_CHECKING:
     from odm.datasets.ionogram import IonogramDataset
     from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
@@ -190,8 +192,8 @@ def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
         print(json.dumps(facts, indent=2))
         return
     print(f"{facts['labelled']} labelled of {facts['ionograms']} ionograms in {facts['archive']}")
-    for row in [list(parts[0]), *(list(part.values()) for part in parts)]:
-        print("  ".join(f"{text!s:<15}" for text in row).rstrip().replace("_", " "))
+    names = [name.replace("_", " ") for name in parts[0]]
+    print(table(names, (part.values() for part in parts)))
     for warning in warnings:
         typer.echo(f"note: {warning}", err=True)
     print(f"digest {facts['digest']}")
@@ -232,16 +234,10 @@ def _show(dataset: OrbitDataset, as_json: bool) -> None:
         f"mask {facts['mask']}; split by {facts['split']['by']}"
     )
     header = ("part", "half-orbits", "with nuclei", "nuclei", "cycles", "first", "last", "seasons")
-    rows: list[tuple[str, ...]] = [header]
+    names = [name.replace("-", "_").replace(" ", "_") for name in header]
     for part in facts["parts"]:
-        seasons = ", ".join(f"{name} {number}" for name, number in part["seasons"].items())
-        names = ("part", "half_orbits", "with_nuclei", "nuclei", "cycles", "first", "last")
-        rows.append((*(str(part[name]) for name in names), seasons))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    for row in rows:
-        print(
-            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        )
+        part["seasons"] = ", ".join(f"{name} {number}" for name, number in part["seasons"].items())
+    print(table(header, ([part[name] for name in names] for part in facts["parts"])))
     for warning in facts["warnings"]:
         typer.echo(f"note: {warning}", err=True)
     print(f"digest {facts['digest']}")

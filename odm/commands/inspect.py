@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.core.text import table
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -89,9 +91,7 @@ def _show(facts: dict[str, Any], json_: bool) -> None:
     if json_:
         print(json.dumps(facts, indent=2))
         return
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        print(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
+    print(table([], ((name.replace("_", " "), _plain(value)) for name, value in facts.items())))
 
 
 def describe(orbit: Orbit, component: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from odm.core.text import table
+
 app = typer.Typer(
     no_args_is_help=True, help="Pictures out to people, their labels back in, their agreement."
 )
@@ -141,10 +143,7 @@ def agreement(
     if json_:
         print(json.dumps(result.to_dict(), indent=2))
         return
-    rows = result.rows()
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"{name:<{width}}  {value}")
+    print(table([], result.rows()))
     print(result.note)
 
 

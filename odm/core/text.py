@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-_NUMBER = re.compile(r"[-+]?\d|-?$")
+_NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]\d+)?(?=[\s%/~]|$)|-?$")
 """Start of a cell that is aligned to the right: a number, a dash or nothing."""
 
 
@@ -40,7 +40,7 @@ def unknown_name(
     return f"unknown {what} {name!r}{f' in {where}' if where else ''}; {hint}"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
+def table(columns: Sequence[str], rows: Iterable[Iterable[object]], title: str = "") -> str:
     """Return a table as plain text without borders, in which nothing is cut or wrapped.
 
     Columns of numbers are aligned to the right, all others to the left.

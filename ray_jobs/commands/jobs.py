@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odm.core.errors import InputError
+from odm.core.text import duration, table
 
 if TYPE_CHECKING:
     from ray_jobs.jobs.client import Job, Jobs
@@ -109,10 +110,8 @@ def list_jobs(address: Dashboard = None, json_: AsJson = False) -> None:
     if json_:
         print(json.dumps([asdict(job) for job in found], indent=2))
         return
-    for job in found:
-        print(f"{job.id}  {job.status.lower():<9}  {_times(job)}  {job.command}")
-    if not found:
-        print("no jobs")
+    rows = [(job.id, job.status.lower(), _times(job), job.command) for job in found]
+    print(table([], rows) or "no jobs")
 
 
 @jobs_app.command("status")
@@ -227,8 +226,6 @@ def _followed(jobs: Jobs, name: str) -> int:
 
 
 def _times(job: Job) -> str:
-    from odm.core.text import duration
-
     if job.started is None:
         return "not begun"
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.started))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.files import join, write_bytes
+from odm.core.text import table
 from odm.images.pictures.figure import new_figure, write_figure
 from odm.scoring.orbit.sheet import in_words, plain
 
@@ -239,12 +240,4 @@ def _number(value: float | None) -> str:
 
 
 def _table(title: str, rows: Sequence[dict[str, str]]) -> list[str]:
-    if not rows:
-        return []
-    texts = [list(rows[0]), *[list(row.values()) for row in rows]]
-    widths = [max(len(text[i]) for text in texts) for i in range(len(texts[0]))]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(text, widths, strict=True)).rstrip()
-        for text in texts
-    ]
-    return [title, *lines, ""]
+    return [table(list(rows[0]), (row.values() for row in rows), title), ""] if rows else []
