@@ -8,7 +8,7 @@ from odm.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from odm.archive.ionogram.key import IonogramKey as IonogramKey
-    from odm.archive.ionogram.reader import list_ionograms as list_ionograms
+    from odm.archive.ionogram.listing import list_ionograms as list_ionograms
     from odm.archive.ionogram.reader import open_ionogram as open_ionogram
     from odm.archive.orbit.key import OrbitKey as OrbitKey
     from odm.archive.orbit.listing import list_orbits as list_orbits
@@ -32,7 +32,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "OdmError": "odm.core.errors",
         "OrbitKey": "odm.archive.orbit.key",
         "TransientError": "odm.core.errors",
-        "list_ionograms": "odm.archive.ionogram.reader",
+        "list_ionograms": "odm.archive.ionogram.listing",
         "list_orbits": "odm.archive.orbit.listing",
         "open_ionogram": "odm.archive.ionogram.reader",
         "open_orbit": "odm.archive.orbit.reader",

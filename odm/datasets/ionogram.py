@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from odm.archive.ionogram.key import IonogramKey
-from odm.archive.ionogram.reader import IonogramListing, list_ionograms, open_ionogram
+from odm.archive.ionogram.listing import IonogramListing, list_ionograms
+from odm.archive.ionogram.reader import open_ionogram
 from odm.core.errors import InputError
 from odm.core.files import write_bytes
 from odm.core.settings import Settings, check_keys, parse_config, read_yaml

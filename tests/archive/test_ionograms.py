@@ -12,8 +12,9 @@ import pytest
 
 import odm
 from odm.archive.ionogram.key import IonogramKey
+from odm.archive.ionogram.listing import list_ionograms
 from odm.archive.ionogram.matrix import write_matrix
-from odm.archive.ionogram.reader import is_ionogram, list_ionograms
+from odm.archive.ionogram.reader import is_ionogram
 from odm.core import files
 from odm.core.errors import ArchiveError, InputError, TransientError
 from tests.ionogram_files import (
@@ -285,7 +286,7 @@ def test_listing(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [entry.key.path for entry in listing.entries][2] == "b/WHU_20220815_031500.npz"
     assert len(listing.superseded) == 1
-    assert listing.not_ionograms == (str(tmp_path / "c.json"),)
+    assert listing.other_files == (str(tmp_path / "c.json"),)
     with pytest.raises(InputError, match="no such folder"):
         list_ionograms(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()

@@ -49,7 +49,7 @@ def test_other_names_are_counted_not_fatal(tmp_path: Path) -> None:
     touch(tmp_path / ".hidden.h5")
     listing = list_orbits(tmp_path)
     assert len(listing) == 1
-    assert [Path(path).name for path in listing.not_half_orbits] == ["notes.txt"]
+    assert [Path(path).name for path in listing.other_files] == ["notes.txt"]
     assert [Path(path).name for path in listing.other_payload] == [NAME.replace("EFD_3", "EFD_1")]
     assert "1 other file passed over (1 .txt)" in listing.report()
 

@@ -59,7 +59,7 @@ def test_an_archive_in_an_object_store(bucket: str, tmp_path: Path) -> None:
     ]
     assert listing.entries[0].size == local.stat().st_size
     assert listing.entries[0].modified_ns > 0
-    assert listing.not_half_orbits == (f"{bucket}/notes.txt",)
+    assert listing.other_files == (f"{bucket}/notes.txt",)
     assert [e.path for e in list_orbits(f"{bucket}/2021/04/").entries] == [
         f"{bucket}/2021/04/{NAME}"
     ]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import odm
-from odm.archive.ionogram.reader import list_ionograms
+from odm.archive.ionogram.listing import list_ionograms
 from odm.core.errors import InputError
 from odm.images.layer_truth import read_layers, read_mask
 from odm.simulate.ionogram.archive import simulate_ionograms

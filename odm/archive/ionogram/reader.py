@@ -15,8 +15,7 @@ The content decides; the name only tells `.npy` apart. `range_convention` says w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +25,10 @@ from odm.archive.ionogram.base import CONVENTIONS, Ionogram
 from odm.archive.ionogram.key import ENDINGS, IonogramKey
 from odm.core.errors import ArchiveError, InputError, OdmError
 from odm.core.faults import first_line
-from odm.core.files import FileStatus, list_files, read_bytes, without_options
+from odm.core.files import read_bytes, without_options
 
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = ["IonogramFile", "IonogramKey", "IonogramListing", "list_ionograms", "open_ionogram"]
 
 LEAST_FREQUENCIES, LEAST_RANGES = 2, 8
 
@@ -153,15 +150,8 @@ def check_ionogram(path: object, found: Ionogram) -> Ionogram:
         frequency, snr = frequency[::-1], snr[::-1]
     if group_range[0] > group_range[-1]:
         group_range, snr = group_range[::-1], snr[:, ::-1]
-    return Ionogram(
-        np.ascontiguousarray(snr),
-        frequency,
-        group_range,
-        found.range_convention,
-        found.time,
-        found.link,
-        found.file_format,
-        found.more,
+    return replace(
+        found, snr=np.ascontiguousarray(snr), frequency=frequency, group_range=group_range
     )
 
 
@@ -227,105 +217,3 @@ def _dataset(path: object, found: Ionogram) -> xr.Dataset:
             **found.more,
         },
     )
-
-
-@dataclass(frozen=True, slots=True)
-class IonogramFile:
-    """One ionogram in an archive. ``size`` in bytes, ``modified_ns`` in ns since 1970 (UTC).
-
-    Of a ``.npy`` the sidecar counts in: the sum of the sizes, the later time.
-    """
-
-    key: IonogramKey
-    path: str
-    size: int
-    modified_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class IonogramListing:
-    """What an archive holds.
-
-    Attributes:
-        archive: the folder or URI that was listed.
-        entries: one file per identity, sorted by time, then identity.
-        superseded: files whose identity another one has, each with that one.
-        not_ionograms: files whose name ends otherwise, by path.
-        unreadable: sub-folders that could not be listed, each with the reason.
-    """
-
-    archive: str
-    entries: tuple[IonogramFile, ...]
-    superseded: tuple[tuple[IonogramFile, IonogramFile], ...] = ()
-    not_ionograms: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def report(self) -> str:
-        """Plain sentences on what was found and what was passed over."""
-        size = sum(entry.size for entry in self.entries) / 1e6
-        lines = [f"{self.archive}: {len(self.entries):,} ionograms, {size:.1f} MB"]
-        if self.superseded:
-            lines.append(f"{len(self.superseded):,} files of the same link and time passed over")
-        if self.not_ionograms:
-            lines.append(
-                f"{len(self.not_ionograms):,} other files passed over, such as "
-                f"{self.not_ionograms[0]}"
-            )
-        return "\n".join([*lines, *self.unreadable])
-
-
-def list_ionograms(archive: object) -> IonogramListing:
-    """List the ionograms of an archive by name, at any depth, without opening one.
-
-    Of two files with one identity the first path is taken; the other is in
-    `IonogramListing.superseded`. The pictures and tables of a simulation are passed over.
-
-    Raises:
-        InputError: there is no such folder, or it holds no ionogram.
-    """
-    chosen: dict[str, IonogramFile] = {}
-    losers: list[IonogramFile] = []
-    others: list[str] = []
-    files, unreadable = list_files(archive)
-    root = without_options(archive).rstrip("/")
-    beside = {one.path: one for one in files if without_options(one.path).endswith(".json")}
-    for status in sorted(files, key=lambda status: status.path):
-        place = without_options(status.path)
-        if not place.lower().endswith(ENDINGS):
-            others.append(status.path)
-            continue
-        relative = place.removeprefix(root).replace("\\", "/").lstrip("/")
-        size, modified_ns = _fingerprint(status, beside)
-        entry = IonogramFile(IonogramKey.parse(relative), status.path, size, modified_ns)
-        if entry.key.identity in chosen:
-            losers.append(entry)
-        else:
-            chosen[entry.key.identity] = entry
-    if not chosen:
-        raise InputError(
-            f"{archive}: no ionogram in this folder"
-            + (f" ({len(others)} other files)" if others else " (it is empty)")
-        )
-    # Sorted as text: a time that the name does not give comes first.
-    entries = sorted(chosen.values(), key=lambda e: (str(e.key.time or ""), e.key.identity))
-    return IonogramListing(
-        archive=str(archive),
-        entries=tuple(entries),
-        superseded=tuple((loser, chosen[loser.key.identity]) for loser in losers),
-        not_ionograms=tuple(others),
-        unreadable=tuple(unreadable),
-    )
-
-
-def _fingerprint(status: FileStatus, beside: Mapping[str, FileStatus]) -> tuple[int, int]:
-    """Size and time of modification of an ionogram, with its sidecar where it has one."""
-    if without_options(status.path).lower().endswith(".npy"):
-        from odm.archive.ionogram.matrix import sidecar
-
-        axes = beside.get(sidecar(status.path))
-        if axes is not None:
-            return status.size + axes.size, max(status.modified_ns, axes.modified_ns)
-    return status.size, status.modified_ns

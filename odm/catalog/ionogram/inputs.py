@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from odm.archive.ionogram.key import IonogramKey
-from odm.archive.ionogram.reader import IonogramFile, list_ionograms
+from odm.archive.ionogram.listing import IonogramFile, list_ionograms
 from odm.catalog.fields import field
 from odm.catalog.ionogram.layers import LAYER_SCHEMA, TIME
 from odm.catalog.outcomes import Input, OutcomeKind
