@@ -9,7 +9,6 @@ report/             what `odm tune report` wrote
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 
 from odm.core.errors import InputError
 from odm.core.files import make_folder, write_bytes
+from odm.core.locks import FileLock
 from odm.training.settings import TaskSettings
 from tuning.objectives import Objective, objectives_of
 from tuning.spaces import SETTINGS, Space, Task, make_space
@@ -159,12 +159,8 @@ class SweepFolder:
             InputError: another sweep is here.
             TuningError: another driver is at work here.
         """
-        make_folder(self.path)
-        with (self.path / ".lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise TuningError(f"{self.path}: another process is at work here") from None
+        refusal = TuningError(f"{self.path}: another process is at work here")
+        with FileLock(self.path / ".lock").held(refusal):
             # Again: it may have come while this one looked.
             if (self.path / SWEEP).exists():
                 _compare(self.read(), sweep, self.path)

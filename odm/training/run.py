@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from odm.core.files import make_folder, write_bytes
+from odm.core.locks import FileLock
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.settings import TaskSettings
@@ -77,14 +77,8 @@ class Run:
         Raises:
             TrainingError: one is at work here.
         """
-        make_folder(self.folder)
-        with (self.folder / ".lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise TrainingError(
-                    f"{self.folder}: another process is training in this folder"
-                ) from None
+        refusal = TrainingError(f"{self.folder}: another process is training in this folder")
+        with FileLock(self.folder / ".lock").held(refusal):
             yield
 
 
