@@ -32,8 +32,8 @@ from odm.datasets.orbit import OrbitDataset
 from odm.images.masks import MaskKind
 from odm.models.networks.segmenters import create_model
 from odm.scoring.orbit.evaluate import Evaluation, evaluate_model
-from odm.training.segmenter import plan_segmenter, train_here
-from odm.training.settings import TrainSettings, read_settings
+from odm.training.plans import plan_training, train_here
+from odm.training.settings import SegmenterSettings, read_settings
 
 CONFIG = Path(__file__).parent.parent / "configs" / "odm_unet_shipped.yaml"
 WITHOUT_LEARNING = ("log", "canny")
@@ -209,7 +209,7 @@ def _cell(name: str, case: Case | None, seed: int, options: argparse.Namespace) 
     return facts | _scores(found)
 
 
-def _settings(case: Case, seed: int, options: argparse.Namespace) -> TrainSettings:
+def _settings(case: Case, seed: int, options: argparse.Namespace) -> SegmenterSettings:
     epochs = options.epochs
     changes = {
         "seed": seed,
@@ -227,7 +227,7 @@ def _settings(case: Case, seed: int, options: argparse.Namespace) -> TrainSettin
 def _train(case: Case, seed: int, options: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     settings = _settings(case, seed, options)
     data = training_set(options.work, size=case.size, mask=case.mask)
-    plan = plan_segmenter(settings, data, options.work / "runs")
+    plan = plan_training("segmenter", settings, data, options.work / "runs")
     began = time.monotonic()
     result, card = train_here(plan)
     assert card is not None

@@ -120,9 +120,9 @@ def training(folder: Path, out: str, address: str) -> dict[str, Any]:
     from odm.images.geometry import OrbitImageSettings
     from odm.training.events import read_events
     from odm.training.launch import Launch
-    from odm.training.segmenter import plan_segmenter
+    from odm.training.plans import plan_training
     from odm.training.settings import read_settings
-    from ray_jobs.training.train import train_segmenter
+    from ray_jobs.training.train import train_on_ray
 
     dataset = folder / "dataset.yaml"
     if not dataset.exists():
@@ -133,9 +133,9 @@ def training(folder: Path, out: str, address: str) -> dict[str, Any]:
             dataset,
             OrbitDatasetConfig(archive=archive, annotations=archive, image=image, split=split),
         )
-    plan = plan_segmenter(read_settings(None, SETTINGS), dataset, folder / out)
+    plan = plan_training("segmenter", read_settings(None, SETTINGS), dataset, folder / out)
     began = time.monotonic()
-    train_segmenter(plan, Launch(workers=2, cpus=1, address=address))
+    train_on_ray(plan, Launch(workers=2, cpus=1, address=address))
     seconds = time.monotonic() - began
     steps = [event for event in read_events(plan.run.metrics) if event["kind"] == "steps"]
     rates = [event["samples_per_s"] for event in steps[1:]]

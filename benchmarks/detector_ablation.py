@@ -23,9 +23,8 @@ from simulated_ionograms import scored_set, training_set
 from odm.core.files import write_bytes
 from odm.scoring.ionogram.evaluate import evaluate_detector
 from odm.scoring.orbit.evaluate import Running
-from odm.training.box_settings import DetectorSettings
-from odm.training.detector import plan_detector, train_here
-from odm.training.settings import read_settings
+from odm.training.plans import plan_training, train_here
+from odm.training.settings import DetectorSettings, read_settings
 
 CONFIG = Path(__file__).parents[1] / "configs" / "yolox_nano.yaml"
 CASES: dict[str, tuple[str, ...]] = {
@@ -96,7 +95,7 @@ def _measured(options: argparse.Namespace, case: str, seed: int) -> dict[str, An
         DetectorSettings,
     )
     data = training_set(options.work, options.ionograms, options.size)
-    plan = plan_detector(settings, data, options.work / "runs")
+    plan = plan_training("detector", settings, data, options.work / "runs")
     began = time.monotonic()
     train_here(plan)
     seconds = time.monotonic() - began

@@ -36,12 +36,11 @@ from odm.images.augmentation import make_policy
 from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
-from odm.training import segmenter
-from odm.training.events import listeners
-from odm.training.feed import DatasetSource, ThreadFeed
+from odm.training import plans
+from odm.training.events import listeners, recorded
+from odm.training.feed import ThreadFeed
 from odm.training.launch import Launch
 from odm.training.ranks import Ranks, launched_ranks
-from odm.training.record import recorded
 from odm.training.settings import read_settings
 
 WORKERS = 2
@@ -57,20 +56,20 @@ SETTINGS = [
 ]
 
 
-def plan_of(dataset: Path, out: Path, steps: int) -> segmenter.Plan:
+def plan_of(dataset: Path, out: Path, steps: int) -> plans.TrainingPlan:
     """At least so many steps, and two epochs; one validation, at the end."""
     settings = read_settings(None, SETTINGS)
-    plan = segmenter.plan_segmenter(settings, dataset, out)
+    plan = plans.plan_training("segmenter", settings, dataset, out)
     per_epoch = max(1, len(plan.training) // settings.data.batch_size)
     epochs = max(2, -(-(steps + WARM_UP) // per_epoch))
     more = [f"schedule.epochs={epochs}", f"schedule.validation_epochs={epochs}"]
-    return segmenter.plan_segmenter(read_settings(None, [*SETTINGS, *more]), dataset, out)
+    return plans.plan_training("segmenter", read_settings(None, [*SETTINGS, *more]), dataset, out)
 
 
 def timed(plan: Any, ranks: Ranks, listener: Any, **sources: Any) -> Any:
     """`train_planned`, with the time of every report of the main rank in ``times.json``."""
     times: list[tuple[str, float]] = []
-    result = segmenter.train_planned(
+    result = plans.train_planned(
         plan,
         ranks,
         listeners(listener, lambda told: times.append((told.kind, time.perf_counter()))),
@@ -107,20 +106,20 @@ def as_rank(dataset: Path, out: Path, steps: int) -> None:
 
 def by_ray(dataset: Path, out: Path, steps: int) -> dict[str, Any]:
     """One round on workers of Ray Train."""
-    from ray_jobs.training.train import Task, read_masks, train_on_ray
+    from ray_jobs.training.train import read_samples, train_on_ray
 
     read_s = 0.0
 
     def read(plan: Any, cluster: Any, wait_s: float) -> Any:
         nonlocal read_s
         begun = time.perf_counter()
-        sources = read_masks(plan, cluster, wait_s)
+        sources = read_samples(plan, cluster, wait_s)
         read_s = time.perf_counter() - begun
         return sources
 
-    task = Task(timed, segmenter.keep_model, segmenter.run_facts, read, "mean_iou")
     begun = time.perf_counter()
-    train_on_ray(plan_of(dataset, out, steps), task, Launch(workers=WORKERS, cpus=1))
+    launch = Launch(workers=WORKERS, cpus=1)
+    train_on_ray(plan_of(dataset, out, steps), launch, work=timed, read=read)
     whole = time.perf_counter() - begun
     return {"whole_s": whole, "read_s": read_s, **times_of(dataset, out, steps)}
 
@@ -168,7 +167,7 @@ def feeding(dataset: Path, seconds: float) -> list[dict[str, Any]]:
     import ray
 
     plan = plan_of(dataset, Path("unused"), 1)
-    source = DatasetSource(plan.training, plan.dataset.settings, 1e9)
+    source = plan.source("training", 1e9)
     samples = [source.load(index) for index in range(len(plan.training))]
     data = plan.settings.data
     policy = make_policy(data.augmentation, data.strength)

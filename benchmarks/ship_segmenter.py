@@ -26,7 +26,7 @@ from odm.scoring.orbit.evaluate import Evaluation, evaluate_model
 from odm.scoring.orbit.methods import Method, open_method
 from odm.scoring.orbit.pictures import write_pictures
 from odm.scoring.orbit.save import save_evaluation
-from odm.training.segmenter import plan_segmenter, train_here
+from odm.training.plans import plan_training, train_here
 from odm.training.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
@@ -75,7 +75,7 @@ def main() -> None:
 
 def train(work: Path) -> None:
     """Train, and put the best weights into the package in half precision."""
-    plan = plan_segmenter(read_settings(CONFIG), training_set(work), work / "runs")
+    plan = plan_training("segmenter", read_settings(CONFIG), training_set(work), work / "runs")
     if not (plan.run.model / "model.json").is_file():
         train_here(plan)
     loaded = load_model(plan.run.model)

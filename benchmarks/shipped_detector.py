@@ -19,9 +19,8 @@ from odm.models.shipped import SHIPPED
 from odm.scoring.ionogram.evaluate import evaluate_detector, save_detector
 from odm.scoring.ionogram.sheet import write_sheet
 from odm.scoring.orbit.evaluate import Running
-from odm.training.box_settings import DetectorSettings
-from odm.training.detector import plan_detector, train_here
-from odm.training.settings import read_settings
+from odm.training.plans import plan_training, train_here
+from odm.training.settings import DetectorSettings, read_settings
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "odm" / "models" / "shipped" / SHIPPED["detector"]
@@ -46,7 +45,7 @@ def main() -> None:
     config = ROOT / "configs" / "yolox_shipped.yaml"
     settings = read_settings(config, options.settings, DetectorSettings)
     data = training_set(options.work, options.ionograms)
-    plan = plan_detector(settings, data, options.work / "runs")
+    plan = plan_training("detector", settings, data, options.work / "runs")
     train_here(plan)
     keep(plan.run.model, options.target)
     running = Running(batch=8)

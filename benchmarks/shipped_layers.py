@@ -15,7 +15,7 @@ from simulated_ionograms import TRAINING_SEED, training_set
 
 from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
-from odm.training.segmenter import plan_segmenter, train_here
+from odm.training.plans import plan_training, train_here
 from odm.training.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = read_settings(ROOT / "configs" / "layers_small.yaml", options.settings)
     data = training_set(options.work, options.ionograms)
-    plan = plan_segmenter(settings, data, options.work / "runs")
+    plan = plan_training("segmenter", settings, data, options.work / "runs")
     train_here(plan)
     keep(plan.run.model, options.target)
 

@@ -22,7 +22,7 @@ from common import report
 from simulated import training_set
 
 from odm.datasets.orbit import OrbitDataset
-from odm.training import segmenter
+from odm.training import plans
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
 from tuning.folder import SweepFolder
@@ -85,11 +85,11 @@ def _row(name: str, seconds: list[float], bare: list[float]) -> dict[str, Any]:
 
 
 def _bare(data: Path, out: Path) -> float:
-    plan = segmenter.plan_segmenter(read_settings(None, SETTINGS), data, out)
+    plan = plans.plan_training("segmenter", read_settings(None, SETTINGS), data, out)
     sources = _sources(data, out)
     began = time.perf_counter()
     with plan.run.locked():
-        segmenter.train_planned(plan, Ranks(), None, **sources)
+        plans.train_planned(plan, Ranks(), None, **sources)
     return time.perf_counter() - began
 
 

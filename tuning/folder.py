@@ -20,7 +20,7 @@ from typing import Any
 from odm.core.errors import InputError
 from odm.core.files import make_folder, write_bytes
 from odm.core.locks import FileLock
-from odm.training.settings import TaskSettings
+from odm.training.settings import TrainingSettings
 from tuning.objectives import Objective, objectives_of
 from tuning.spaces import SETTINGS, Space, Task, make_space
 from tuning.stopping import Rule
@@ -85,7 +85,7 @@ class Sweep:
         return objectives_of(self.task, self.objectives)
 
     @property
-    def settings(self) -> TaskSettings:
+    def settings(self) -> TrainingSettings:
         """The base as settings."""
         return SETTINGS[self.task].model_validate(self.base)
 

@@ -17,7 +17,7 @@ from odm.core.files import make_folder, write_bytes
 from odm.core.statement import SIMULATED_DATA
 from odm.core.text import table
 from odm.datasets.labels.regions import SIMULATED
-from odm.training.settings import TaskSettings
+from odm.training.settings import TrainingSettings
 from tuning.findings import HINT, Found, read_sweep
 from tuning.folder import SweepFolder
 from tuning.pictures import CAPTIONS, write_pictures
@@ -60,7 +60,7 @@ def write_report(folder: SweepFolder, out: Path | None = None) -> tuple[Found, l
     return found, [place / name for name in (BEST, TABLE, SUMMARY, *pictures, PAGE)]
 
 
-def best_settings(found: Found, epochs: int | None = None) -> TaskSettings:
+def best_settings(found: Found, epochs: int | None = None) -> TrainingSettings:
     """The settings of the best trial.
 
     Args:

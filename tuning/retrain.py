@@ -9,6 +9,7 @@ from typing import Any
 from odm.core.errors import InputError
 from odm.models.networks.base import find_device
 from odm.training.launch import Launch
+from odm.training.plans import TrainingPlan, plan_training, train_here
 from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
 from tuning.report import best_settings
@@ -61,9 +62,9 @@ def retrain_best(
     rows = []
     for number in range(seeds):
         seeded = settings.model_copy(update={"seed": settings.seed + number})
-        plan = getattr(job.module, f"plan_{job.task}")(seeded, dataset, place)
+        plan = plan_training(job.task, seeded, dataset, place)
         say(f"seed {seeded.seed}: {plan.run.folder}")
-        result, _ = _train(job, plan, launch)
+        result, _ = _train(plan, launch)
         rows.append(
             {
                 "seed": seeded.seed,
@@ -76,18 +77,14 @@ def retrain_best(
     return rows
 
 
-def _train(job: Job, plan: Any, launch: Launch | None) -> Any:
+def _train(plan: TrainingPlan, launch: Launch | None) -> Any:
     if launch is None:
-        return job.module.train_here(plan)
-    from ray_jobs.training.train import train_detector, train_segmenter
+        return train_here(plan)
+    from ray_jobs.training.train import train_on_ray
 
-    return (train_segmenter if job.task == "segmenter" else train_detector)(plan, launch)
+    return train_on_ray(plan, launch)
 
 
-def _value(job: Job, plan: Any) -> float:
-    from odm.training.detector import IonogramSource
-    from odm.training.feed import DatasetSource
-
-    kind: Any = DatasetSource if job.task == "segmenter" else IonogramSource
-    validation = kind(plan.validation, plan.dataset.settings)
-    return job.work.value(plan, validation, find_device(plan.settings.runtime.device))
+def _value(job: Job, plan: TrainingPlan) -> float:
+    device = find_device(plan.settings.runtime.device)
+    return job.work.value(plan, plan.source("validation"), device)

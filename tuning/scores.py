@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ from odm.findings.regions import RegionSettings, regions_from_mask
 from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, OrbitImageSettings, SpectrogramGeometry
 from odm.scoring.orbit.thresholds import ThresholdFit
 from odm.training.checkpoints import below, load_weights
-from odm.training.feed import Source
-from odm.training.loop import Listener, Report, Result
-from odm.training.plans import AnyPlan
+from odm.training.loop import Listener, ProgressReport, TrainingResult
+from odm.training.plans import TrainingPlan, train_planned
 from odm.training.ranks import Ranks
+from odm.training.samples import Source
 from tuning.objectives import REGION_F1
 
 if TYPE_CHECKING:
@@ -29,24 +29,22 @@ LOWS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 @dataclass(frozen=True)
 class ScoredWork:
-    """A training that tells its objective after every validation: see `Report.kind`.
+    """A training that tells its objective after every validation: see `ProgressReport.kind`.
 
     The value is that of the weights that were best so far by the task's own score, which are what
     the training would keep if it ended there.
 
     Attributes:
-        train: ``train_planned`` of the task.
-        build: ``build_model`` of the task.
-        objective: its name.
+        objective: name of the objective.
+        train: what trains, as `odm.training.plans.train_planned` does.
     """
 
-    train: Callable[..., Result]
-    build: Callable[[Any], Any]
     objective: str
+    train: Callable[..., TrainingResult] = train_planned
 
     def __call__(
-        self, plan: AnyPlan, ranks: Ranks, listener: Listener | None = None, **sources: Source
-    ) -> Result:
+        self, plan: TrainingPlan, ranks: Ranks, listener: Listener | None = None, **sources: Source
+    ) -> TrainingResult:
         """Train; the main rank, which alone has a listener, scores."""
         if listener is None:
             return self.train(plan, ranks, None, **sources)
@@ -54,7 +52,7 @@ class ScoredWork:
 
         validates = plan.settings.schedule.validates
 
-        def hear(report: Report) -> bool:
+        def hear(report: ProgressReport) -> bool:
             nonlocal last
             asked = bool(listener(report))
             ended = report.kind == "checkpoint" and "validation/loss" in report.values
@@ -71,7 +69,7 @@ class ScoredWork:
 
     def value(
         self,
-        plan: AnyPlan,
+        plan: TrainingPlan,
         validation: Source,
         device: torch.device,
         objective: str | None = None,
@@ -83,7 +81,7 @@ class ScoredWork:
             return position.best[objective]
         # Building draws weights; what the training draws next is not to depend on that.
         with torch.random.fork_rng(devices=[]):
-            model = self.build(plan.settings)
+            model = plan.new_model()
         load_weights(model, below("model", tensors), plan.run.checkpoints.best)
         return region_f1(model, validation, plan.settings.data.validation_batch_size, device)
 

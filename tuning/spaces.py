@@ -19,16 +19,21 @@ from odm.core.errors import InputError
 from odm.core.settings import Settings, check_keys, parse_config, read_config
 from odm.models.networks.detector import SIZES
 from odm.models.networks.odm_unet import SDI_LEVELS
-from odm.training.box_settings import DetectorSettings
-from odm.training.settings import MULTIPLE, TaskSettings, TrainSettings, changed
+from odm.training.settings import (
+    MULTIPLE,
+    DetectorSettings,
+    SegmenterSettings,
+    TrainingSettings,
+    changed,
+)
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Task = Literal["segmenter", "detector", "thresholds"]
 TASKS: tuple[Task, ...] = ("segmenter", "detector", "thresholds")
-SETTINGS: dict[str, type[TaskSettings]] = {
-    "segmenter": TrainSettings,
+SETTINGS: dict[str, type[TrainingSettings]] = {
+    "segmenter": SegmenterSettings,
     "detector": DetectorSettings,
 }
 IMAGE_SIZE = "image_size"
@@ -207,7 +212,7 @@ class Space:
             raise InputError(f"the space holds none of {', '.join(sorted(names))}")
         return Space(self.task, kept)
 
-    def check(self, base: TaskSettings) -> None:
+    def check(self, base: TrainingSettings) -> None:
         """See, before anything is trained, that every value can be meant.
 
         Args:
@@ -225,7 +230,7 @@ class Space:
                 except InputError as error:
                     raise InputError(f"{name} = {value}: {error}") from None
 
-    def models(self, base: TaskSettings) -> Iterator[tuple[str, TaskSettings]]:
+    def models(self, base: TrainingSettings) -> Iterator[tuple[str, TrainingSettings]]:
         """Settings of the models that are searched: first values alone, then each other value with
         the first ones of the other parameters; each named by what it differs in."""
         searched = {
@@ -324,7 +329,7 @@ def _impossible(parameter: Parameter, domain: Range | Choices, name: str) -> str
     return ""
 
 
-def settings_of(task: Task, base: TaskSettings, values: Values) -> TaskSettings:
+def settings_of(task: Task, base: TrainingSettings, values: Values) -> TrainingSettings:
     """Settings of one trial.
 
     Args:
@@ -347,7 +352,7 @@ def settings_of(task: Task, base: TaskSettings, values: Values) -> TaskSettings:
     return changed(base, changes)
 
 
-def _check_options(task: str, settings: TaskSettings) -> None:
+def _check_options(task: str, settings: TrainingSettings) -> None:
     from odm.models.networks import detector, segmenters
 
     resolve: Any = (segmenters if task == "segmenter" else detector).resolve_options

@@ -12,14 +12,15 @@ from optuna.distributions import IntDistribution
 
 from odm.core.errors import InputError
 from odm.training.launch import Launch
-from odm.training.settings import TaskSettings
+from odm.training.settings import TrainingSettings
+from odm.training.task import build_model
 from tuning.board import Board
 from tuning.folder import Sweep, SweepFolder
 from tuning.objectives import objectives_of
 from tuning.spaces import IMAGE_SIZE, Space, Task
 from tuning.stopping import Rule
 from tuning.study import CUTS, Asked, Ledger
-from tuning.trial import Job, module_of, reason_of
+from tuning.trial import Job, reason_of
 
 BEST_FEW = 3
 """So many of the best are repeated with other seeds."""
@@ -71,7 +72,7 @@ class Where:
 
 def plan_sweep(
     task: Task,
-    base: TaskSettings,
+    base: TrainingSettings,
     space: Space,
     data: Path,
     *,
@@ -119,12 +120,12 @@ def plan_sweep(
     return sweep, dataset
 
 
-def _check_models(task: Task, base: TaskSettings, space: Space) -> None:
+def _check_models(task: Task, base: TrainingSettings, space: Space) -> None:
     """Build each model once, a third of a second each: one that cannot be built would fail in some
     trial, hours later."""
     for what, settings in space.models(base):
         try:
-            module_of(task).build_model(settings)
+            build_model(task, settings)
         except (InputError, RuntimeError, ValueError, MemoryError) as error:
             if isinstance(error, InputError) and not what:
                 raise
@@ -265,7 +266,7 @@ class _Machinery:
         stack = ExitStack()
         self._close = stack.close
         cluster, room = stack.enter_context(connected(self.where, self.job))
-        sources = held_samples(cluster, self.job, self._plans(), self.where.wait_s)
+        sources = held_samples(cluster, self._plans(), self.where.wait_s)
 
         def run(ledger: Ledger, job: Job, total: int, board: Board) -> None:
             job = replace(job, threads=room.cpus)

@@ -12,23 +12,22 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from odm.core.errors import OdmError
 from odm.training.errors import TrainingError
-from odm.training.loop import Report, Result
-from odm.training.plans import AnyPlan
-from odm.training.settings import TaskSettings
+from odm.training.loop import ProgressReport, TrainingResult
+from odm.training.plans import TrainingPlan, plan_training
+from odm.training.settings import TrainingSettings
 from tuning.objectives import Objective
 from tuning.scores import ScoredWork, cost
 from tuning.spaces import IMAGE_SIZE, Task, settings_of
 from tuning.study import Asked
 
 if TYPE_CHECKING:
-    from odm.training.feed import Source
     from odm.training.launch import Launch
-    from ray_jobs.training.launch import Placement
+    from odm.training.samples import Source
+    from ray_jobs.training.launch import WorkerPlacement
 
 LOCK_PATIENCE_S = 60.0
 """For the worker of a killed sweep, which Ray has not yet ended, to leave the trial's folder."""
@@ -56,7 +55,7 @@ class Job:
     """
 
     task: Task
-    base: TaskSettings
+    base: TrainingSettings
     datasets: Mapping[int | None, Any]
     objectives: tuple[Objective, ...]
     folder: Path
@@ -65,21 +64,15 @@ class Job:
     params: Mapping[int, Mapping[str, Any]] | None = None
 
     @property
-    def module(self) -> ModuleType:
-        """Of the task."""
-        return module_of(self.task)
-
-    @property
     def work(self) -> ScoredWork:
-        """The task's training, with scores."""
-        module = self.module
-        return ScoredWork(module.train_planned, module.build_model, self.objectives[0].name)
+        """The training of a trial, with scores."""
+        return ScoredWork(self.objectives[0].name)
 
     def size_of(self, values: Mapping[str, Any]) -> int | None:
         """Size of the images of a trial; None for the data set's own."""
         return self._drawn(values).get(IMAGE_SIZE)
 
-    def settings_of(self, values: Mapping[str, Any]) -> TaskSettings:
+    def settings_of(self, values: Mapping[str, Any]) -> TrainingSettings:
         """Settings of a trial."""
         settings = settings_of(self.task, self.base, self._drawn(values))
         if self.params is not None:
@@ -93,19 +86,11 @@ class Job:
         """Folder of the trial that is named by a number."""
         return self.folder / self.kind / f"{number:04d}"
 
-    def plan_of(self, asked: Asked) -> AnyPlan:
+    def plan_of(self, asked: Asked) -> TrainingPlan:
         """The plan of a trial."""
         dataset = self.datasets[self.size_of(asked.values)]
         settings = self.settings_of(asked.values)
-        plan = getattr(self.module, f"plan_{self.task}")
-        return plan(settings, dataset, self.folder_of(asked.folder))
-
-
-def module_of(task: Task) -> ModuleType:
-    """`odm.training.segmenter` or `odm.training.detector`."""
-    from odm.training import detector, segmenter
-
-    return segmenter if task == "segmenter" else detector
+        return plan_training(self.task, settings, dataset, self.folder_of(asked.folder))
 
 
 @dataclass(frozen=True)
@@ -126,7 +111,7 @@ def run_trial(
     asked: Asked,
     sources: Sources,
     tell: Tell,
-    placement: Placement | None = None,
+    placement: WorkerPlacement | None = None,
     launch: Launch | None = None,
 ) -> Outcome:
     """Run a trial, from its last checkpoint if it has one.
@@ -146,7 +131,7 @@ def run_trial(
     held = sources[job.size_of(asked.values)]
     last: dict[str, float] = {}
 
-    def hear(report: Report) -> bool:
+    def hear(report: ProgressReport) -> bool:
         if report.kind != "score":
             return False
         last.update(report.values)
@@ -154,7 +139,7 @@ def run_trial(
 
     with ExitStack() as stack:
         _lock(plan, stack)
-        plan.run.write(plan.settings, {**job.module.run_facts(plan), "trial": asked.number})
+        plan.run.write(plan.settings, {**plan.facts, "trial": asked.number})
         if placement is None:
             result = _here(job, plan, held, hear)
         else:
@@ -166,7 +151,7 @@ def run_trial(
         if not last:  # it had ended before this process began
             tell(result.epoch, values[job.objectives[0].name])
     image = plan.dataset.settings
-    model = job.module.build_model(plan.settings)
+    model = plan.new_model()
     facts: dict[str, Any] = {
         **values,
         **cost(model, image.height, image.width),
@@ -179,7 +164,7 @@ def run_trial(
     return Outcome(facts, stopped=result.reason == "asked")
 
 
-def _lock(plan: AnyPlan, stack: ExitStack) -> None:
+def _lock(plan: TrainingPlan, stack: ExitStack) -> None:
     deadline = time.monotonic() + LOCK_PATIENCE_S
     while True:
         try:
@@ -191,21 +176,20 @@ def _lock(plan: AnyPlan, stack: ExitStack) -> None:
             time.sleep(1.0)
 
 
-def _device(plan: AnyPlan) -> Any:
+def _device(plan: TrainingPlan) -> Any:
     from odm.models.networks.base import find_device
 
     return find_device(plan.settings.runtime.device)
 
 
 def _here(
-    job: Job, plan: AnyPlan, held: Mapping[str, Source], hear: Callable[[Report], bool]
-) -> Result:
+    job: Job, plan: TrainingPlan, held: Mapping[str, Source], hear: Callable[[ProgressReport], bool]
+) -> TrainingResult:
     """Train in this process."""
     import torch
 
-    from odm.training.events import listeners
+    from odm.training.events import listeners, recorded
     from odm.training.ranks import Ranks
-    from odm.training.record import recorded
 
     before = torch.get_num_threads()
     torch.set_num_threads(job.threads)
@@ -219,12 +203,12 @@ def _here(
 
 def _on_workers(
     job: Job,
-    plan: AnyPlan,
+    plan: TrainingPlan,
     held: Mapping[str, Source],
-    hear: Callable[[Report], bool],
-    placement: Placement,
+    hear: Callable[[ProgressReport], bool],
+    placement: WorkerPlacement,
     launch: Launch | None,
-) -> Result:
+) -> TrainingResult:
     """Train on workers of Ray Train."""
     from odm.training.launch import Launch
     from ray_jobs.training.launch import run_workers
@@ -235,7 +219,6 @@ def _on_workers(
         held,
         placement,
         launch or Launch(),
-        job.objectives[0].name,
         hear=hear,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from odm.commands import runners
 
 if TYPE_CHECKING:
     from odm.training.launch import Launch
-    from odm.training.plans import AnyPlan
+    from odm.training.plans import TrainingPlan
 
 Overrides = Annotated[
     list[str] | None,
@@ -47,74 +46,54 @@ def _group() -> None:
     pass
 
 
-@app.command()
-def segmenter(
-    overrides: Overrides = None,
-    data: Data = DATA,
-    config: Config = None,
-    out: Out = "runs",
-    init: Init = None,
-    local: runners.Local = False,
-    workers: runners.Workers = None,
-    cpus_per_worker: runners.CpusPerWorker = None,
-    gpu: runners.Gpu = None,
-    address: runners.Address = None,
-    max_failures: runners.MaxFailures = None,
-    json_: AsJson = False,
-) -> None:
-    """Train a segmenter of half-orbits or of ionograms, as the data set is; again resumes it.
+def _add_command(task: str, summary: str, config_example: str) -> None:
+    """Add the command that trains models of a task."""
 
-    The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
-    model to fine-tune. It ends up with the best model in its folder model.
+    @app.command(task)
+    def command(
+        overrides: Overrides = None,
+        data: Data = DATA,
+        config: Config = None,
+        out: Out = "runs",
+        init: Init = None,
+        local: runners.Local = False,
+        workers: runners.Workers = None,
+        cpus_per_worker: runners.CpusPerWorker = None,
+        gpu: runners.Gpu = None,
+        address: runners.Address = None,
+        max_failures: runners.MaxFailures = None,
+        json_: AsJson = False,
+    ) -> None:
+        from odm.core.kinds import TASKS
+        from odm.training.settings import read_settings
 
-    Example: odm train segmenter --config configs/odm_unet_small.yaml --workers 2
-    """
-    from odm.training.settings import read_settings
+        settings = read_settings(config, overrides or [], TASKS.find(task).load("settings"))
+        launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
+        run = _chosen(task, launch, local=local)
+        from odm.training.plans import plan_training
 
-    settings = read_settings(config, overrides or [])
-    launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
-    run = _chosen("segmenter", launch, local=local)
-    from odm.training.segmenter import plan_segmenter, samples_of
+        plan = plan_training(task, settings, data, _runs(out), _model(init, task))
+        _tell(plan)
+        _show(plan, *run(plan), as_json=json_)
 
-    plan = plan_segmenter(settings, data, _runs(out), _model(init, "segmenter"))
-    _tell(plan, samples_of(plan).replace("_", "-"))
-    names = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
-    _show(plan, *run(plan), names=names, as_json=json_)
+    command.__doc__ = (
+        f"{summary}\n\n"
+        "The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and "
+        "the model to fine-tune. It ends up with the best model in its folder model.\n\n"
+        f"Example: odm train {task} --config {config_example} --workers 2"
+    )
 
 
-@app.command()
-def detector(
-    overrides: Overrides = None,
-    data: Data = DATA,
-    config: Config = None,
-    out: Out = "runs",
-    init: Init = None,
-    local: runners.Local = False,
-    workers: runners.Workers = None,
-    cpus_per_worker: runners.CpusPerWorker = None,
-    gpu: runners.Gpu = None,
-    address: runners.Address = None,
-    max_failures: runners.MaxFailures = None,
-    json_: AsJson = False,
-) -> None:
-    """Train a detector of ionospheric layers; the same command again resumes it.
-
-    The run's folder, OUT/<architecture>-<digest>, is named by the settings, the data set and the
-    model to fine-tune. It ends up with the best model in its folder model.
-
-    Example: odm train detector --config configs/yolox_nano.yaml --workers 2
-    """
-    from odm.training.box_settings import DetectorSettings
-    from odm.training.settings import read_settings
-
-    settings = read_settings(config, overrides or [], DetectorSettings)
-    launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
-    run = _chosen("detector", launch, local=local)
-    from odm.training.detector import plan_detector
-
-    plan = plan_detector(settings, data, _runs(out), _model(init, "detector"))
-    _tell(plan, "ionograms")
-    _show(plan, *run(plan), names=("ap", "ap50", "ap25"), as_json=json_)
+_add_command(
+    "segmenter",
+    "Train a segmenter of half-orbits or of ionograms, as the data set is; again resumes it.",
+    "configs/odm_unet_small.yaml",
+)
+_add_command(
+    "detector",
+    "Train a detector of ionospheric layers; the same command again resumes it.",
+    "configs/yolox_nano.yaml",
+)
 
 
 def _runs(out: str) -> Path:
@@ -144,16 +123,19 @@ def _model(init: str | None, kind: str) -> str | None:
 
 
 def _chosen(task: str, launch: Launch, *, local: bool) -> Any:
-    """What runs a plan: the task's own ``train_here``, or another package's runner."""
+    """What runs a plan: `train_here`, or another package's runner."""
     from odm.training.ranks import is_launched
 
     if local or is_launched():
+        from odm.training.plans import train_here
+
         runners.check_local(launch)
-        return import_module(f"odm.training.{task}").train_here
+        return train_here
     return partial(runners.find_runner(f"train {task}"), launch=launch)
 
 
-def _tell(plan: AnyPlan, what: str) -> None:
+def _tell(plan: TrainingPlan) -> None:
+    """Say, before it begins, what is trained on what."""
     from odm.training.ranks import is_silent
 
     if is_silent():
@@ -161,13 +143,14 @@ def _tell(plan: AnyPlan, what: str) -> None:
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(
-        f"run {plan.run.folder}: {len(plan.training)} {what} for training, "
+        f"run {plan.run.folder}: {len(plan.training)} {plan.reader.kind.inputs} for training, "
         f"{len(plan.validation)} for validation",
         err=True,
     )
 
 
-def _show(plan: AnyPlan, result: Any, card: Any, *, names: tuple[str, ...], as_json: bool) -> None:
+def _show(plan: TrainingPlan, result: Any, card: Any, *, as_json: bool) -> None:
+    """Print how a training ended, in the process that has the saved model."""
     import json
     import math
 
@@ -196,5 +179,7 @@ def _show(plan: AnyPlan, result: Any, card: Any, *, names: tuple[str, ...], as_j
         f"{plan.run.model}: {card.architecture['name']}, best in epoch {result.best_epoch} of "
         f"{result.epoch} ({why[result.reason]})"
     )
-    shown = ", ".join(f"{name} {result.best.get(name, math.nan):.4f}" for name in names)
+    shown = ", ".join(
+        f"{name} {result.best.get(name, math.nan):.4f}" for name in plan.task_class.metrics
+    )
     print(f"validation: {shown}")

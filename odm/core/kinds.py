@@ -108,6 +108,7 @@ ORBITS = Kind(
     parts={
         "outcome": "odm.catalog.orbit.inputs:ORBITS",
         "list": "odm.catalog.orbit.inputs:list_orbit_inputs",
+        "samples": "odm.training.samples:HALF_ORBITS",
     },
 )
 IONOGRAMS = Kind(
@@ -118,10 +119,23 @@ IONOGRAMS = Kind(
     parts={
         "outcome": "odm.catalog.ionogram.inputs:IONOGRAMS",
         "list": "odm.catalog.ionogram.inputs:list_ionogram_inputs",
+        "samples": "odm.training.samples:IONOGRAMS",
     },
 )
 KINDS = Registry("kind of input", ORBITS, IONOGRAMS)
 
-SEGMENTER = Entry("segmenter")
-DETECTOR = Entry("detector")
+SEGMENTER = Entry(
+    "segmenter",
+    parts={
+        "settings": "odm.training.settings:SegmenterSettings",
+        "task": "odm.training.masks:MaskTask",
+    },
+)
+DETECTOR = Entry(
+    "detector",
+    parts={
+        "settings": "odm.training.settings:DetectorSettings",
+        "task": "odm.training.boxes:BoxTask",
+    },
+)
 TASKS = Registry("training task", SEGMENTER, DETECTOR)

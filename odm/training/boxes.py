@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,14 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from odm.datasets.ionogram import IonogramDataset
 from odm.images.box_augmentation import Labelled
-from odm.models.boxes import ANY_SCORE, pick_boxes
-from odm.models.networks.base import to_input
-from odm.models.networks.detector import LOSSES, Detector
+from odm.models.boxes import ANY_SCORE, BoxSettings, pick_boxes
+from odm.models.networks.detector import LOSSES, Detector, create_detector
 from odm.scoring.ionogram.boxes import BoxCounts
-from odm.training.box_settings import DetectorSettings
-from odm.training.feed import Source
+from odm.training.errors import TrainingError
 from odm.training.ranks import Ranks
+from odm.training.samples import Source
+from odm.training.settings import DetectorSettings
+from odm.training.task import TrainingTask
 
 
 class BoxBatch(NamedTuple):
@@ -31,39 +35,65 @@ class BoxBatch(NamedTuple):
     images: Tensor
     targets: Tensor
 
-    def to(self, device: torch.device) -> BoxBatch:
-        """The batch on a device."""
-        return BoxBatch(*(part.to(device, non_blocking=True) for part in self))
-
     @property
     def has_boxes(self) -> Tensor:
         """Whether there is any: without one the loss counts one place that does not exist."""
         return (self.targets[..., 3] > 0).any()
 
 
-class BoxTask:
-    """Trains a detector on images and boxes.
+class BoxTask(TrainingTask):
+    """Trains a detector on images and boxes; see `odm.training.task.TrainingTask`."""
 
-    Args:
-        model: the detector.
-        settings: of the training.
-        source: what it is trained on, of which mosaic and mixup take more; None where there is
-            neither.
-    """
-
+    name = "detector"
+    labels = "boxes"
     score = "ap"
+    metrics = ("ap", "ap50", "ap25")
+
+    model: Detector
+    settings: DetectorSettings
 
     def __init__(
         self, model: Detector, settings: DetectorSettings, source: Source | None = None
     ) -> None:
-        self.model = model
-        self.settings = settings
-        self.source = source
+        super().__init__(model, settings, source)
         # By name: another order of the source draws the same.
         self.order = [] if source is None else np.argsort(np.array(source.keys)).tolist()
-        channels_last = settings.compute.channels_last
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.begin_epoch(0)
+
+    @classmethod
+    def open_dataset(cls, path: str | Path) -> IonogramDataset:
+        """A data set of ionograms."""
+        return IonogramDataset.load(path)
+
+    @classmethod
+    def adapt(
+        cls, settings: DetectorSettings, dataset: IonogramDataset, *, fine_tuned: bool
+    ) -> DetectorSettings:
+        """The detector's classes are those of the data set.
+
+        Raises:
+            TrainingError: the settings, or the model to fine-tune, have others.
+        """
+        names = dataset.config.classes
+        given = settings.model.options.get("classes")
+        if given is not None and tuple(given) != names:
+            raise TrainingError(
+                f"the data set has the classes {', '.join(names)} and the model "
+                f"{', '.join(given)}: set model.options.classes=[{', '.join(names)}]"
+            )
+        options = {**settings.model.options, "classes": list(names)}
+        model = settings.model.model_copy(update={"options": options})
+        return settings.model_copy(update={"model": model})
+
+    @classmethod
+    def create_model(cls, architecture: str, **options: Any) -> Detector:
+        """See `TrainingTask.create_model`."""
+        return create_detector(architecture, **options)
+
+    @classmethod
+    def thresholds(cls, dataset: Any) -> Mapping[str, Any]:
+        """Those that boxes are picked with."""
+        return BoxSettings().to_dict()
 
     def begin_epoch(self, epoch: int) -> None:
         """The last epochs are without variations, and with the distance of boxes in the loss."""
@@ -85,8 +115,9 @@ class BoxTask:
 
     def _another(self, rng: np.random.Generator) -> Labelled:
         assert self.source is not None, "mosaic and mixup need the source"
-        other: Labelled = self.source.load(self.order[int(rng.integers(len(self.order)))])
-        return other
+        place = self.order[int(rng.integers(len(self.order)))]
+        sample: Labelled = self.source.load(place)
+        return sample
 
     def collate(self, samples: list[Labelled]) -> BoxBatch:
         """Samples as a batch; smaller images lie top left, invalid elsewhere."""
@@ -98,10 +129,6 @@ class BoxTask:
             images[row, 0, : image.shape[0], : image.shape[1]] = image
             targets[row, : len(boxes)] = to_targets(boxes)
         return BoxBatch(torch.from_numpy(images), torch.from_numpy(targets))
-
-    def inputs(self, batch: BoxBatch) -> Tensor:
-        """(B, C, H, W) as the model takes them."""
-        return to_input(batch.images, self.model).contiguous(memory_format=self.layout)
 
     def loss(self, net: nn.Module, batch: BoxBatch, ranks: Ranks) -> dict[str, Tensor]:
         """``loss`` and its parts, per place that learns a box, over all ranks."""
@@ -125,7 +152,7 @@ class BoxMeter:
     samples are spread over the ranks.
 
     Args:
-        task: of the batches.
+        task: the task, with its model.
         device: where the ranks sum.
     """
 
@@ -144,8 +171,8 @@ class BoxMeter:
         losses = [float(values[name]) for name in ("loss", *LOSSES)]
         learnt = places * float(batch.has_boxes)
         self.sums += np.array([*(places * loss for loss in losses), learnt])
-        found = pick_boxes(net(x), (x.shape[2], x.shape[3]), ANY_SCORE)
-        for targets, boxes in zip(batch.targets.cpu().numpy(), found, strict=True):
+        picked = pick_boxes(net(x), (x.shape[2], x.shape[3]), ANY_SCORE)
+        for targets, boxes in zip(batch.targets.cpu().numpy(), picked, strict=True):
             true = from_targets(targets)
             self.counts.add(true[:, 1:], true[:, 0].astype(np.int64), *boxes)
 

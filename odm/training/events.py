@@ -10,15 +10,17 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from odm.core.files import make_folder, read_bytes, write_bytes
 from odm.core.progress import progress
 from odm.core.text import duration
-from odm.training.loop import Ask, Listener, Report
+from odm.training.loop import Answer, Listener, ProgressReport
+from odm.training.run import Run
+from odm.training.settings import TrainingSettings
 
 
 class EventLog:
@@ -35,7 +37,7 @@ class EventLog:
         self.path = path
         self._last = time.monotonic()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: ProgressReport) -> None:
         """Write a report down."""
         if report.kind == "begin":
             self._cut(report.step)
@@ -97,7 +99,7 @@ class TensorBoard:
         self._open = lambda step: SummaryWriter(str(folder), purge_step=step)
         self._writer: Any = None
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: ProgressReport) -> None:
         """Write a report down."""
         if report.kind == "begin":
             self._writer = self._open(report.step + 1)  # type: ignore[no-untyped-call]  # tensorboard has no types
@@ -114,7 +116,7 @@ class TensorBoard:
             self._writer.close()
 
 
-def _told(report: Report) -> list[tuple[str, float]]:
+def _told(report: ProgressReport) -> list[tuple[str, float]]:
     return sorted(report.values.items())
 
 
@@ -133,7 +135,7 @@ class Console:
         self._step = 0
         self._epoch_began = time.monotonic()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: ProgressReport) -> None:
         """Show a report."""
         if report.kind == "begin":
             self._begin(report)
@@ -147,7 +149,7 @@ class Console:
         """Take the bar away."""
         self._stack.close()
 
-    def _begin(self, report: Report) -> None:
+    def _begin(self, report: ProgressReport) -> None:
         self._step = report.step
         self._epoch_began = time.monotonic()
         left = self.epochs * report.steps_per_epoch - report.step
@@ -156,7 +158,7 @@ class Console:
         if left > 0:
             self._advance = self._stack.enter_context(progress("training", left, "steps"))
 
-    def _epoch(self, report: Report) -> None:
+    def _epoch(self, report: ProgressReport) -> None:
         now = time.monotonic()
         seconds, self._epoch_began = now - self._epoch_began, now
         values = report.values
@@ -178,10 +180,26 @@ def listeners(*parts: Listener | None) -> Listener:
     """One listener that passes reports on to several; any of them may ask to stop."""
     given = [part for part in parts if part is not None]
 
-    def hear(report: Report) -> Ask:
-        wish = Ask.NOTHING
+    def hear(report: ProgressReport) -> Answer:
+        answer = Answer.NOTHING
         for part in given:  # all hear it, also after one has asked
-            wish |= Ask(int(part(report) or 0))
-        return wish
+            answer |= Answer(int(part(report) or 0))
+        return answer
 
     return hear
+
+
+@contextmanager
+def recorded(run: Run, settings: TrainingSettings) -> Iterator[Listener]:
+    """A listener that writes the reports of the main rank into the run's folder."""
+    board = None
+    if settings.runtime.tensorboard:
+        try:
+            board = TensorBoard(run.tensorboard)
+        except ImportError:
+            board = None
+    try:
+        yield listeners(EventLog(run.metrics), board)
+    finally:
+        if board is not None:
+            board.close()

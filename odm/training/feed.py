@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from odm.core.errors import InputError
-from odm.datasets.orbit import OrbitSample, load_orbit_sample
-from odm.images.geometry import OrbitImageSettings
 from odm.training.draws import draw_epoch, share_of
 from odm.training.ranks import Ranks
+from odm.training.samples import Source
 
 Prepare = Callable[[Any, int | None], Any]
 """A raw sample and a seed (None: as it is) → what `Collate` takes."""
 Collate = Callable[[list[Any]], Any]
 """Prepared samples → a batch."""
-
-
-class Source(Protocol):
-    """Samples that can be had one by one, from several threads."""
-
-    @property
-    def keys(self) -> Sequence[str]:
-        """Their names, all different; the same on every rank."""
-        ...
-
-    @property
-    def positive(self) -> Sequence[bool]:
-        """Which of them have something to find."""
-        ...
-
-    def load(self, index: int) -> Any:
-        """One sample, which the caller leaves unchanged."""
-        ...
 
 
 class TrainingFeed(Protocol):
@@ -114,9 +91,9 @@ class ThreadFeed:
             epoch=epoch,
             positive_share=self.positive_share,
         )
-        begin, end = share_of(part, ranks.rank, ranks.world_size)
+        first_draw, last_draw = share_of(part, ranks.rank, ranks.world_size)
         plan = [
-            [(draw.index, draw.seed) for draw in draws[at + begin : at + end]]
+            [(draw.index, draw.seed) for draw in draws[at + first_draw : at + last_draw]]
             for step in range(first, self.steps_per_epoch)
             for at in range(step * self.batch_size, (step + 1) * self.batch_size, part)
         ]
@@ -145,10 +122,10 @@ class WholeFeed:
 
     def batches(self, ranks: Ranks) -> Iterator[Any]:
         """See `ValidationFeed`."""
-        begin, end = share_of(len(self.source.keys), ranks.rank, ranks.world_size)
+        start, stop = share_of(len(self.source.keys), ranks.rank, ranks.world_size)
         plan: list[list[tuple[int, int | None]]] = [
-            [(index, None) for index in range(at, min(at + self.batch_size, end))]
-            for at in range(begin, end, self.batch_size)
+            [(index, None) for index in range(at, min(at + self.batch_size, stop))]
+            for at in range(start, stop, self.batch_size)
         ]
         return _made_ready(self, plan, self.prefetch)
 
@@ -162,14 +139,14 @@ def _made_ready(
         return feed.prepare(feed.source.load(index), seed)
 
     if feed.threads == 0:
-        for wanted in plan:
-            yield feed.collate([make(*sample) for sample in wanted])
+        for batch in plan:
+            yield feed.collate([make(*sample) for sample in batch])
         return
     pool = ThreadPoolExecutor(feed.threads, thread_name_prefix="feed")
     waiting: deque[list[Future[Any]]] = deque()
     try:
-        for wanted in plan:
-            waiting.append([pool.submit(make, *sample) for sample in wanted])
+        for batch in plan:
+            waiting.append([pool.submit(make, *sample) for sample in batch])
             if len(waiting) > ahead:
                 yield feed.collate([future.result() for future in waiting.popleft()])
         while waiting:
@@ -177,71 +154,3 @@ def _made_ready(
     finally:
         # Also when the loop stops in the middle of an epoch.
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-class CachedSource:
-    """Samples that are read one by one; those that were read are kept as memory allows.
-
-    Args:
-        keys: names of the samples, all different.
-        positive: which of them have something to find.
-        read: gives image and labels of the sample of a number.
-        cache_bytes: of memory for what was read.
-    """
-
-    def __init__(
-        self,
-        keys: Sequence[str],
-        positive: Sequence[bool],
-        read: Callable[[int], tuple[NDArray[Any], NDArray[Any]]],
-        cache_bytes: float = 0,
-    ) -> None:
-        self.keys, self.positive = keys, positive
-        self._read = read
-        self._room = cache_bytes
-        self._kept: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
-        self._lock = threading.Lock()
-
-    def load(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Image and labels, read-only.
-
-        Raises:
-            ArchiveError, AnnotationError: the file or its annotation is bad.
-        """
-        kept = self._kept.get(index)
-        if kept is not None:
-            return kept
-        image, labels = self._read(index)
-        image.setflags(write=False)
-        labels.setflags(write=False)
-        with self._lock:
-            if self._room >= image.nbytes + labels.nbytes and index not in self._kept:
-                self._room -= image.nbytes + labels.nbytes
-                self._kept[index] = (image, labels)
-        return image, labels
-
-
-class DatasetSource(CachedSource):
-    """One part of a data set of half-orbits, read from its files: images and masks (H, W) uint8.
-
-    Args:
-        samples: of `odm.datasets.orbit.OrbitDataset.samples`.
-        settings: the images'.
-        cache_bytes: of memory for images that were read.
-    """
-
-    def __init__(
-        self,
-        samples: Sequence[OrbitSample],
-        settings: OrbitImageSettings,
-        cache_bytes: float = 0,
-    ) -> None:
-        self.samples = samples
-        self.settings = settings
-        keys = [sample.key.stem for sample in samples]
-        positive = [sample.has_nucleus for sample in samples]
-        super().__init__(keys, positive, self._sample, cache_bytes)
-
-    def _sample(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        image, mask, _ = load_orbit_sample(self.samples[index], self.settings)
-        return image, mask

@@ -34,16 +34,16 @@ from odm.training.errors import TrainingError
 from odm.training.feed import TrainingFeed, ValidationFeed
 from odm.training.ranks import Ranks
 from odm.training.schedules import Schedule
-from odm.training.settings import TaskSettings
+from odm.training.settings import TrainingSettings
 from odm.training.stepper import Stepper
-from odm.training.task import Task
+from odm.training.task import TrainingTask, on_device
 
 NO_STEP = -1
 """Stands for no checkpoint where the ranks compare theirs."""
 
 
 @dataclass(frozen=True)
-class Report:
+class ProgressReport:
     """What the loop tells, on every rank.
 
     Attributes:
@@ -74,7 +74,7 @@ class Report:
     at_end: bool = False
 
 
-class Ask(IntFlag):
+class Answer(IntFlag):
     """What a listener may answer. ``True`` is `STOP`."""
 
     NOTHING = 0
@@ -84,12 +84,12 @@ class Ask(IntFlag):
     """Write a checkpoint now, in the middle of an epoch: this machine may soon be gone."""
 
 
-Listener = Callable[[Report], Ask | bool | None]
+Listener = Callable[[ProgressReport], Answer | bool | None]
 """Hears reports, and may ask for something. `KEEP` is heard on ``steps`` of the main rank."""
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """How a training ended.
 
     Attributes:
@@ -107,7 +107,7 @@ class Result:
     reason: Literal["epochs", "patience", "asked"]
 
 
-def ended(settings: TaskSettings, position: Position) -> Literal["epochs", "patience"] | None:
+def ended(settings: TrainingSettings, position: Position) -> Literal["epochs", "patience"] | None:
     """Why a training is over at a position; None where it goes on."""
     schedule = settings.schedule
     if position.epoch >= schedule.epochs:
@@ -132,10 +132,10 @@ class Loop:
 
     def __init__(
         self,
-        task: Task,
+        task: TrainingTask,
         training: TrainingFeed,
         validation: ValidationFeed,
-        settings: TaskSettings,
+        settings: TrainingSettings,
         checkpoints: Checkpoints,
         *,
         ranks: Ranks | None = None,
@@ -154,7 +154,7 @@ class Loop:
         self.hurry = False
         self._waiting: list[dict[str, Tensor]] = []
 
-    def run(self) -> Result:
+    def run(self) -> TrainingResult:
         """Train to the end, from the last checkpoint if there is one.
 
         Raises:
@@ -171,7 +171,7 @@ class Loop:
             if not self._train_epoch():
                 break
             self._close_epoch()
-        return Result(
+        return TrainingResult(
             position.step, position.epoch, position.best_epoch, position.best, reason or "asked"
         )
 
@@ -242,7 +242,7 @@ class Loop:
         with self._averaged():
             for batch in self.validation.batches(self.ranks):
                 with self.stepper.autocast():
-                    meter.update(net, batch.to(self.ranks.device))
+                    meter.update(net, on_device(batch, self.ranks.device))
         return meter.compute(self.ranks)
 
     def _averaged(self) -> AbstractContextManager[None]:
@@ -292,11 +292,11 @@ class Loop:
         checkpoint: str | None = None,
         at_end: bool = False,
     ) -> bool:
-        """Report; whether anybody has asked to stop."""
+        """ProgressReport; whether anybody has asked to stop."""
         position = self.position
         if self.listener is not None:
             answer = self.listener(
-                Report(
+                ProgressReport(
                     kind=kind,
                     step=position.step,
                     epoch=position.epoch,
@@ -309,9 +309,9 @@ class Loop:
                     at_end=at_end,
                 )
             )
-            wish = Ask(int(answer or 0))
-            self.asked = self.asked or bool(wish & Ask.STOP)
-            self.hurry = self.hurry or bool(wish & Ask.KEEP)
+            wish = Answer(int(answer or 0))
+            self.asked = self.asked or bool(wish & Answer.STOP)
+            self.hurry = self.hurry or bool(wish & Answer.KEEP)
         if kind == "checkpoint":
             self.asked = self.ranks.any(self.asked)
         return self.asked

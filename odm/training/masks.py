@@ -1,7 +1,9 @@
-"""The task of masks: spectrogram images in, a class for every pixel out."""
+"""The task of masks: spectrogram or ionogram images in, a class for every pixel out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,12 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from odm.core.errors import InputError
+from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
+from odm.datasets.orbit import OrbitDataset
+from odm.findings.regions import RegionSettings
 from odm.images.augmentation import make_policy
-from odm.models.networks.base import SegmentationModel, to_input
-from odm.training.losses import MaskLoss
-from odm.training.metrics import MaskMeter
+from odm.models.networks.base import SegmentationModel
+from odm.models.networks.segmenters import create_model
+from odm.scoring.pixels import pixel_metrics
+from odm.training.errors import TrainingError
+from odm.training.losses import SUMS, MaskLoss
 from odm.training.ranks import Ranks
-from odm.training.settings import DataSettings, LossSettings
+from odm.training.samples import Source
+from odm.training.settings import SegmenterSettings
+from odm.training.task import TrainingTask
 
 Image = NDArray[np.uint8]
 
@@ -31,60 +40,114 @@ class MaskBatch(NamedTuple):
     images: Tensor
     masks: Tensor
 
-    def to(self, device: torch.device) -> MaskBatch:
-        """The batch on a device."""
-        return MaskBatch(*(part.to(device, non_blocking=True) for part in self))
-
     @property
     def valid(self) -> Tensor:
         """(B, H, W) bool, where there is a measurement."""
         return (self.images > 0).all(dim=1)
 
 
-class MaskTask:
-    """Trains a segmentation model on images and masks.
-
-    What the model sees is `odm.models.networks.base.to_input` of uint8 images, as in prediction.
-
-    Args:
-        model: the model.
-        data: crops and augmentation.
-        loss: its settings.
-        channels_last: memory layout of the input.
+class MaskTask(TrainingTask):
+    """Trains a segmenter on images and masks; see `odm.training.task.TrainingTask`.
 
     Raises:
         InputError: class weights of another number than the model has classes.
     """
 
+    name = "segmenter"
+    labels = "masks"
     score = "mean_iou"
+    metrics = ("mean_iou", "foreground_iou", "dice", "pixel_accuracy")
+
+    model: SegmentationModel
+    settings: SegmenterSettings
 
     def __init__(
-        self,
-        model: SegmentationModel,
-        data: DataSettings,
-        loss: LossSettings | None = None,
-        *,
-        channels_last: bool = False,
+        self, model: SegmentationModel, settings: SegmenterSettings, source: Source | None = None
     ) -> None:
-        loss = loss or LossSettings()
-        weights = loss.class_weights
+        super().__init__(model, settings, source)
+        weights = settings.loss.class_weights
         if weights is not None and (len(weights) != model.classes or min(weights) < 0):
             raise InputError(
                 f"loss.class_weights: give {model.classes} numbers from 0, one per class"
             )
-        self.model = model
-        self.data = data
-        self.loss_function = MaskLoss(weights, dice=loss.dice)
+        self.loss_function = MaskLoss(weights, dice=settings.loss.dice)
+        self.data = settings.data
         # The paper's policy works in colour; a model for three channels gets to see that.
         self.policy = make_policy(
-            data.augmentation,
-            data.strength,
-            rgb=data.augmentation == "paper" and model.in_channels == 3,
+            self.data.augmentation,
+            self.data.strength,
+            rgb=self.data.augmentation == "paper" and model.in_channels == 3,
         )
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
 
-    def begin_epoch(self, epoch: int) -> None:
-        """All epochs are alike."""
+    @classmethod
+    def open_dataset(cls, path: str | Path) -> OrbitDataset | IonogramDataset:
+        """A data set of half-orbits or of ionograms."""
+        return IonogramDataset.load(path) if is_ionogram_dataset(path) else OrbitDataset.load(path)
+
+    @classmethod
+    def check_samples(cls, dataset: Any, samples: Sequence[Any]) -> None:
+        """Boxes alone tell no segmenter where a layer is.
+
+        Raises:
+            TrainingError: an ionogram has layers without masks.
+        """
+        if not isinstance(dataset, IonogramDataset):
+            return
+        for sample in samples:
+            if len(sample.labelled.masks) < len(sample.labelled.layers):
+                raise TrainingError(
+                    f"{sample.key.identity} has layers without masks: a segmenter learns from "
+                    "masks, which simulated ionograms have; a detector learns from boxes"
+                )
+
+    @classmethod
+    def adapt(
+        cls, settings: SegmenterSettings, dataset: Any, *, fine_tuned: bool
+    ) -> SegmenterSettings:
+        """Fill in the temperature that the attentions of ODConv start with."""
+        if settings.schedule.temperature_start is not None:
+            return settings
+        # A trained model's attentions are sharp; heating them up again would undo them.
+        start = 1.0 if fine_tuned else 30.0
+        schedule = settings.schedule.model_copy(update={"temperature_start": start})
+        return settings.model_copy(update={"schedule": schedule})
+
+    @classmethod
+    def create_model(cls, architecture: str, **options: Any) -> SegmentationModel:
+        """See `TrainingTask.create_model`."""
+        return create_model(architecture, **options)
+
+    @classmethod
+    def check_model(cls, model: SegmentationModel, dataset: Any) -> None:
+        """Compare the number of a model's classes with that of the labels' classes.
+
+        Raises:
+            TrainingError: they differ.
+        """
+        names = dataset.annotations.classes
+        if model.classes != len(names) + 1:
+            raise TrainingError(
+                f"the data set has {len(names)} class{'es' * (len(names) != 1)} beside the "
+                f"background ({', '.join(names)}) and the model {model.classes - 1}: set "
+                f"model.options.classes={len(names) + 1}"
+            )
+
+    @classmethod
+    def thresholds(cls, dataset: Any) -> Mapping[str, Any]:
+        """Those of regions; layers of ionograms are taken from the masks as they are."""
+        return {} if isinstance(dataset, IonogramDataset) else RegionSettings().to_dict()
+
+    def check_share(self, samples: int) -> None:
+        """Check that a rank's part of a batch is large enough for normalisation.
+
+        Raises:
+            InputError: it is a single image, and the model cannot train on one.
+        """
+        if samples == 1 and not self.model.single:
+            raise InputError(
+                f"{self.model.architecture} cannot train on a batch of 1, which is what a rank "
+                "gets: set a larger data.batch_size"
+            )
 
     def prepare(self, sample: tuple[Image, Image], seed: int | None) -> tuple[Image, Image]:
         """Crop and vary one sample.
@@ -117,8 +180,7 @@ class MaskTask:
 
     def logits(self, net: nn.Module, batch: MaskBatch) -> Tensor:
         """(B, C, H, W) of a batch."""
-        inputs = to_input(batch.images, self.model)
-        logits: Tensor = net(inputs.contiguous(memory_format=self.layout))
+        logits: Tensor = net(self.inputs(batch))
         return logits
 
     def loss(self, net: nn.Module, batch: MaskBatch, ranks: Ranks) -> dict[str, Tensor]:
@@ -127,21 +189,62 @@ class MaskTask:
         with torch.autocast(logits.device.type, enabled=False):
             return self.loss_function(logits, batch.masks, batch.valid, ranks)
 
-    def meter(self, device: torch.device) -> _Meter:
+    def meter(self, device: torch.device) -> MaskMeter:
         """See `MaskMeter`."""
-        return _Meter(self, device)
+        return MaskMeter(self, device)
 
 
-class _Meter:
-    def __init__(self, task: MaskTask, device: torch.device) -> None:
+class MaskMeter:
+    """Adds up a validation, batch by batch: one confusion matrix and one loss over all pixels.
+
+    Everything is kept as sums over pixels, so the result depends neither on the batches nor on
+    how the samples are spread over the ranks, equally or not.
+
+    Args:
+        task: the task, with its model and its loss.
+        device: where the sums are kept.
+    """
+
+    def __init__(self, task: MaskTask, device: torch.device | str = "cpu") -> None:
         self.task = task
-        self.inner = MaskMeter(task.model.classes, task.loss_function, device)
+        self.classes = task.model.classes
+        # By true class, then predicted class; as a list, and with one place more for what is
+        # invalid, which costs less than picking the valid pixels out.
+        self.counts = torch.zeros(self.classes**2 + 1, dtype=torch.int64, device=device)
+        self.sums = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
 
+    @torch.no_grad()
     def update(self, net: nn.Module, batch: MaskBatch) -> None:
-        self.inner.update(self.task.logits(net, batch), batch.masks, batch.valid)
+        """Add one batch."""
+        self.add(self.task.logits(net, batch), batch.masks, batch.valid)
 
-    def compute(self, ranks: Ranks) -> dict[str, float]:
-        return self.inner.compute(ranks)
+    def add(self, logits: Tensor, truth: Tensor, valid: Tensor) -> None:
+        """Add pixels.
+
+        Args:
+            logits: (B, C, H, W).
+            truth: (B, H, W), class indices.
+            valid: (B, H, W) bool; other pixels are not counted.
+        """
+        self.sums += self.task.loss_function.sums(logits, truth, valid)
+        code = truth.long() * self.classes + logits.argmax(1)
+        code = torch.where(valid, code, self.classes**2)
+        self.counts += torch.bincount(code.flatten(), minlength=self.classes**2 + 1)
+
+    def compute(self, ranks: Ranks | None = None) -> dict[str, float]:
+        """The metrics of everything that all ranks have added.
+
+        Returns:
+            ``loss``, ``cross_entropy``, and what `odm.scoring.pixels` gives: ``mean_iou``,
+            ``foreground_iou``, ``dice`` (of whole pixels), ``pixel_accuracy``, ``macro_recall``,
+            ``macro_precision``. NaN where there is nothing to tell.
+        """
+        ranks = ranks or Ranks(device=self.sums.device)
+        sums, counts = ranks.sum(self.sums), ranks.sum(self.counts)
+        matrix = counts[:-1].view(self.classes, self.classes)
+        losses = self.task.loss_function.from_sums(sums)
+        values = {name: float(losses[name]) for name in ("loss", "cross_entropy")}
+        return values | pixel_metrics(matrix.cpu().numpy())
 
 
 def crop(
@@ -186,19 +289,3 @@ def crop(
         corner.append(int(rng.integers(low, high + 1)))
     y, x = corner
     return image[y : y + size[0], x : x + size[1]], mask[y : y + size[0], x : x + size[1]]
-
-
-def check_classes(model: Any, names: tuple[str, ...]) -> None:
-    """Compare a model's classes with those of annotations.
-
-    Raises:
-        TrainingError: they are not as many.
-    """
-    from odm.training.errors import TrainingError
-
-    if model.classes != len(names) + 1:
-        raise TrainingError(
-            f"the data set has {len(names)} class{'es' * (len(names) != 1)} beside the background "
-            f"({', '.join(names)}) and the model {model.classes - 1}: set "
-            f"model.options.classes={len(names) + 1}"
-        )

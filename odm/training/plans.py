@@ -1,15 +1,17 @@
-"""What a training of any task goes through: a plan, the loop over its feeds, a model folder.
+"""A training of any task, from its settings to a model folder.
 
-A task's own module (`odm.training.segmenter`, `odm.training.detector`) makes the plan, the sources
-and the task, and names what is kept.
+`plan_training` checks everything and names the run, `train_planned` runs the loop, `keep_model`
+saves what came out. A runner with other machinery calls the same three; `train_here` is the plain
+one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from odm import __version__
 from odm.core.errors import InputError, Stopped
@@ -20,29 +22,28 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.base import ImageModel, find_device
 from odm.training.checkpoints import below, load_weights
 from odm.training.errors import TrainingError
-from odm.training.events import Console, listeners
-from odm.training.feed import Source, ThreadFeed, WholeFeed
-from odm.training.loop import Ask, Listener, Loop, Result, ended
+from odm.training.events import Console, listeners, recorded
+from odm.training.feed import ThreadFeed, WholeFeed
+from odm.training.loop import Answer, Listener, Loop, TrainingResult, ended
 from odm.training.ranks import Ranks, launched_ranks
-from odm.training.record import recorded
-from odm.training.run import Run
-from odm.training.settings import ModelSettings, TaskSettings
-from odm.training.task import Task
+from odm.training.run import Run, name_run
+from odm.training.samples import CachedSource, SampleReader, Source, reader_of
+from odm.training.settings import ArchitectureSettings, TrainingSettings
+from odm.training.task import TrainingTask, build_model, find_task
 
 STOPPING = "stopping: a checkpoint is written first"
-NOW = Ask.STOP | Ask.KEEP
+NOW = Answer.STOP | Answer.KEEP
 """A checkpoint, and no more."""
 
-S = TypeVar("S", bound=TaskSettings)
-D = TypeVar("D")
-P = TypeVar("P")
+S = TypeVar("S", bound=TrainingSettings)
 
 
 @dataclass(frozen=True)
-class TrainingPlan(Generic[S, D, P]):
+class TrainingPlan:
     """A training that can begin.
 
     Attributes:
+        task: name of the task; see `odm.core.kinds.TASKS`.
         settings: resolved: the model's options and the temperature are filled in.
         dataset: the data set.
         training, validation: its samples.
@@ -51,44 +52,126 @@ class TrainingPlan(Generic[S, D, P]):
         notes: what the user should know before it begins.
     """
 
-    settings: S
-    dataset: D
-    training: list[P]
-    validation: list[P]
+    task: str
+    settings: Any
+    dataset: Any
+    training: list[Any]
+    validation: list[Any]
     run: Run
     init: str | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def task_class(self) -> type[TrainingTask]:
+        """The class of the task."""
+        return find_task(self.task)
 
-AnyPlan = TrainingPlan[Any, Any, Any]
+    @property
+    def reader(self) -> SampleReader:
+        """How its samples are named and read."""
+        return reader_of(self.dataset)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Number of samples of each part, by what the samples are called."""
+        name = self.reader.kind.inputs.replace("-", "_")
+        return {name: {"train": len(self.training), "validation": len(self.validation)}}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is good to know of its run, beside the settings."""
+        return {
+            "dataset": self.dataset.digest,
+            "archive": self.dataset.archive,
+            "annotations_from": self.dataset.annotations.source,
+            **self.counts,
+            "init": self.init,
+            "version": __version__,
+        }
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to train: the last checkpoint is that of the end."""
+        checkpoint = self.run.checkpoints.load_last()
+        return checkpoint is not None and ended(self.settings, checkpoint[0]) is not None
+
+    def new_model(self) -> Any:
+        """The model of the settings, its weights drawn by their seed."""
+        return build_model(self.task, self.settings)
+
+    def source(self, part: str, cache_bytes: float = 0) -> CachedSource:
+        """The samples of a part, read from their files.
+
+        Args:
+            part: ``training`` or ``validation``.
+            cache_bytes: memory for what was read.
+        """
+        labels = self.task_class.labels
+        return CachedSource(self.dataset, getattr(self, part), labels, cache_bytes)
 
 
-def with_model_of(settings: S, card: ModelCard) -> S:
-    """Where the settings say nothing about the model, that of a card."""
-    if settings.model != type(settings)().model:
-        return settings
-    options = dict(card.architecture["options"])
-    chosen = ModelSettings(architecture=card.architecture["name"], options=options)
-    return settings.model_copy(update={"model": chosen})
+def plan_training(
+    task: str, settings: TrainingSettings, dataset: Any, out: str | Path, init: str | None = None
+) -> TrainingPlan:
+    """Check a training, and name it.
+
+    Args:
+        task: name of the task.
+        settings: settings of that task's kind.
+        dataset: a data set, or its ``dataset.yaml``.
+        out: folder of runs.
+        init: folder of a model to fine-tune. The default model settings then mean that model's.
+
+    Raises:
+        InputError: a setting, the data set or ``init`` cannot be used.
+        TrainingError: a part of the data set has nothing to learn from, or the classes or the
+            model to fine-tune do not fit.
+    """
+    task_class = find_task(task)
+    opened = task_class.open_dataset(dataset) if isinstance(dataset, str | Path) else dataset
+    training, validation = (_labelled(opened, part) for part in ("train", "validation"))
+    task_class.check_samples(opened, [*training, *validation])
+    settings, card, notes = _settings_of_init(task, settings, init, opened.settings.to_dict())
+    settings = task_class.adapt(settings, opened, fine_tuned=card is not None)
+    model = build_model(task, settings)
+    task_class.check_model(model, opened)
+    if card is not None:
+        _check_same(model, card, init)
+    # With all options of the model, so that a later default does not rename the run.
+    settings = _with_model(settings, options={**settings.model.options, **model.options})
+    run = name_run(out, settings, opened.digest, None if card is None else card.digest)
+    return TrainingPlan(task, settings, opened, training, validation, run, init, notes)
 
 
-def with_all_options(settings: S, model: ImageModel) -> S:
-    """With all options of the model, so that a later default does not rename the run."""
-    options = {**settings.model.options, **model.options}
-    chosen = settings.model.model_copy(update={"options": options})
-    return settings.model_copy(update={"model": chosen})
+def _labelled(dataset: Any, part: str) -> list[Any]:
+    """The samples of a part; there is something to learn among them.
+
+    Raises:
+        TrainingError: there are none, or nothing was drawn in any.
+    """
+    reader = reader_of(dataset)
+    try:
+        samples: list[Any] = dataset.samples(part)
+    except InputError as error:
+        raise TrainingError(str(error)) from None
+    if not any(map(reader.is_positive, samples)):
+        raise TrainingError(
+            f"the data set has no {reader.label} for {part}: nothing can tell a good model from a "
+            "bad one"
+        )
+    return samples
 
 
-def settings_of_init(
-    settings: S, init: str | None, images: Mapping[str, Any], kind: str
+def _settings_of_init(
+    task: str, settings: S, init: str | None, images: Mapping[str, Any]
 ) -> tuple[S, ModelCard | None, tuple[str, ...]]:
     """Settings for fine-tuning, if there is a model to fine-tune.
 
     Args:
-        settings: as given.
-        init: its folder; None for a new model.
+        task: what is trained.
+        settings: as given. Where they say nothing about the model, it is that of ``init``.
+        init: folder of the model; None for a new one.
         images: settings of the data set's images.
-        kind: ``segmenter`` or ``detector``, what is trained.
 
     Returns:
         The settings with its model, its card, and what the user should know.
@@ -99,40 +182,24 @@ def settings_of_init(
     if init is None:
         return settings, None, ()
     card = read_model_card(init)
-    if card.architecture["kind"] != kind:
-        raise InputError(
-            f"{init} is a {card.architecture['kind']}: a {kind} cannot be fine-tuned from it"
-        )
+    kind, options = card.architecture["kind"], dict(card.architecture["options"])
+    if kind != task:
+        raise InputError(f"{init} is a {kind}: a {task} cannot be fine-tuned from it")
     notes: tuple[str, ...] = ()
     if dict(card.image) != images:
         notes = (f"{init} was trained on images with other settings than the data set's",)
-    return with_model_of(settings, card), card, notes
+    if settings.model == type(settings)().model:
+        settings = _with_model(settings, architecture=card.architecture["name"], options=options)
+    return settings, card, notes
 
 
-def labelled(samples: Callable[[str], list[P]], part: str, has: str, what: str) -> list[P]:
-    """The samples of a part; there is something to learn among them.
-
-    Args:
-        samples: gives those of a part.
-        part: its name.
-        has: attribute of a sample: whether anything was drawn in it.
-        what: what is drawn is called.
-
-    Raises:
-        TrainingError: there are none, or nothing was drawn in any.
-    """
-    try:
-        chosen = samples(part)
-    except InputError as error:
-        raise TrainingError(str(error)) from None
-    if not any(getattr(sample, has) for sample in chosen):
-        raise TrainingError(
-            f"the data set has no {what} for {part}: nothing can tell a good model from a bad one"
-        )
-    return chosen
+def _with_model(settings: S, **changes: Any) -> S:
+    """Settings of another model."""
+    model = ArchitectureSettings(**{**dict(settings.model), **changes})
+    return settings.model_copy(update={"model": model})
 
 
-def check_same(model: ImageModel, card: ModelCard, init: str | None) -> None:
+def _check_same(model: ImageModel, card: ModelCard, init: str | None) -> None:
     """Compare the model of the settings with the one that is to be fine-tuned.
 
     Raises:
@@ -153,23 +220,36 @@ def check_same(model: ImageModel, card: ModelCard, init: str | None) -> None:
             )
 
 
-def begin_as_init(plan: AnyPlan, model: ImageModel) -> None:
-    """Give a model the weights of the one that is fine-tuned, if there is one."""
+def train_planned(
+    plan: TrainingPlan,
+    ranks: Ranks,
+    listener: Listener | None = None,
+    *,
+    training: Source | None = None,
+    validation: Source | None = None,
+) -> TrainingResult:
+    """Run the loop, from the last checkpoint if there is one.
+
+    Args:
+        plan: the same on every rank.
+        ranks: who trains together.
+        listener: hears reports.
+        training, validation: sources of the plan's samples; None reads the files.
+
+    Raises:
+        InputError: a batch cannot be shared by the ranks.
+        TrainingError: see `Loop.run`.
+    """
+    settings: TrainingSettings = plan.settings
+    runtime, data = settings.runtime, settings.data
+    model = plan.new_model()
     if plan.init is not None:
         model.load_state_dict(load_model(plan.init).model.state_dict())
-
-
-def run_loop(
-    plan: AnyPlan,
-    task: Task,
-    training: Source,
-    validation: Source,
-    ranks: Ranks,
-    listener: Listener | None,
-) -> Result:
-    """Run the loop over two sources, from the last checkpoint if there is one."""
-    settings: TaskSettings = plan.settings
-    runtime = settings.runtime
+    cache_bytes = runtime.cache_gb * 1e9 / 2
+    training = training or plan.source("training", cache_bytes)
+    validation = validation or plan.source("validation", cache_bytes)
+    task = plan.task_class(model, settings, training)
+    task.check_share(data.batch_size // settings.optimiser.accumulate // ranks.world_size)
     feeding: dict[str, Any] = {
         "prepare": task.prepare,
         "collate": task.collate,
@@ -178,84 +258,59 @@ def run_loop(
     }
     train_feed = ThreadFeed(
         training,
-        batch_size=settings.data.batch_size,
+        batch_size=data.batch_size,
         parts=settings.optimiser.accumulate,
         seed=settings.seed,
-        positive_share=settings.data.positive_share,
+        positive_share=data.positive_share,
         **feeding,
     )
-    validation_feed = WholeFeed(
-        validation, batch_size=settings.data.validation_batch_size, **feeding
-    )
-    checkpoints = plan.run.checkpoints
+    validation_feed = WholeFeed(validation, batch_size=data.validation_batch_size, **feeding)
     loop = Loop(
-        task, train_feed, validation_feed, settings, checkpoints, ranks=ranks, listener=listener
+        task,
+        train_feed,
+        validation_feed,
+        settings,
+        plan.run.checkpoints,
+        ranks=ranks,
+        listener=listener,
     )
     return loop.run()
 
 
-def keep_best(
-    plan: AnyPlan, result: Result, model: ImageModel, what: str, **more: Any
-) -> ModelCard:
+def keep_model(plan: TrainingPlan, result: TrainingResult) -> ModelCard:
     """Save the best weights as a model folder.
 
-    Args:
-        plan, result: of the training.
-        model: of the architecture; its weights are replaced.
-        what: samples are called.
-        more: for `save_model`: ``thresholds``, ``kind``, ...
+    Its thresholds are the defaults: they are fitted on the validation part afterwards.
 
     Raises:
         TrainingError: there is no best checkpoint.
     """
-    checkpoints = plan.run.checkpoints
+    model, dataset, checkpoints = plan.new_model(), plan.dataset, plan.run.checkpoints
     _, tensors = checkpoints.load_best()
     load_weights(model, below("model", tensors), checkpoints.best)
-    simulated = plan.dataset.annotations.source == "simulation"
+    simulated = dataset.annotations.source == "simulation"
+    scores = {**result.best, "data": dataset.digest, "epoch": result.best_epoch}
     return save_model(
         plan.run.model,
         model,
-        image=plan.dataset.settings.to_dict(),
-        training_data=plan.dataset.digest,
-        metrics={
-            "validation": {
-                **result.best,
-                "data": plan.dataset.digest,
-                "epoch": result.best_epoch,
-            }
-        },
+        kind=plan.task,
+        image=dataset.settings.to_dict(),
+        thresholds=plan.task_class.thresholds(dataset),
+        training_data=dataset.digest,
+        metrics={"validation": scores},
         notes={
             "run": plan.run.digest,
             "settings": plan.settings.model_dump(mode="json", exclude={"runtime"}),
-            "annotations_from": plan.dataset.annotations.source,
-            what: {"train": len(plan.training), "validation": len(plan.validation)},
+            "annotations_from": dataset.annotations.source,
+            **plan.counts,
             "ended": result.reason,
             **({"statement": SIMULATED_DATA} if simulated else {}),
         },
-        **more,
     )
 
 
-def is_finished(plan: AnyPlan) -> bool:
-    """Whether nothing is left to train: the last checkpoint is that of the end."""
-    found = plan.run.checkpoints.load_last()
-    return found is not None and ended(plan.settings, found[0]) is not None
-
-
-def train_in_process(
-    plan: AnyPlan,
-    score: str,
-    facts: dict[str, Any],
-    train: Callable[[Any, Ranks, Listener | None], Result],
-    keep: Callable[[Any, Result], ModelCard],
-) -> tuple[Result, ModelCard | None]:
+def train_here(plan: TrainingPlan) -> tuple[TrainingResult, ModelCard | None]:
     """Train in this process, or in those that ``torchrun`` started.
-
-    Args:
-        plan: the training.
-        score: the metric that decides, to be shown.
-        facts: to be stored with the run.
-        train, keep: the task's ``train_planned`` and ``keep_model``.
 
     Returns:
         How it ended, and the card of the saved model, which the main process has.
@@ -266,23 +321,23 @@ def train_in_process(
     with launched_ranks(find_device(plan.settings.runtime.device)) as ranks:
         if not ranks.is_main:
             with stop_signals(""):  # the main process, which gets them too, answers for all
-                return train(plan, ranks, None), None
+                return train_planned(plan, ranks), None
         with plan.run.locked():
-            plan.run.write(plan.settings, facts)
-            console = Console(plan.settings.schedule.epochs, score)
+            plan.run.write(plan.settings, plan.facts)
+            console = Console(plan.settings.schedule.epochs, plan.task_class.score)
             with (
                 closing(console),
                 recorded(plan.run, plan.settings) as record,
                 stop_signals(STOPPING) as asked,
             ):
                 listener = listeners(record, console, lambda _: NOW if asked() else None)
-                result = train(plan, ranks, listener)
+                result = train_planned(plan, ranks, listener)
             check_stopped(result)
-            return result, keep(plan, result)
+            return result, keep_model(plan, result)
 
 
-def check_stopped(result: Result) -> None:
-    """Whether a training came to its end.
+def check_stopped(result: TrainingResult) -> None:
+    """Check that a training came to its end.
 
     Raises:
         Stopped: it was asked to stop before it.
@@ -292,15 +347,3 @@ def check_stopped(result: Result) -> None:
             f"stopped as asked at step {result.step}, in epoch {result.epoch + 1}; the same "
             "command goes on"
         )
-
-
-def facts_of(plan: AnyPlan, what: str) -> dict[str, Any]:
-    """What is good to know of a run, beside its settings; ``what`` samples are called."""
-    return {
-        "dataset": plan.dataset.digest,
-        "archive": plan.dataset.archive,
-        "annotations_from": plan.dataset.annotations.source,
-        what: {"train": len(plan.training), "validation": len(plan.validation)},
-        "init": plan.init,
-        "version": __version__,
-    }

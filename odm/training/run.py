@@ -23,7 +23,7 @@ from odm.core.files import make_folder, write_bytes
 from odm.core.locks import FileLock
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
-from odm.training.settings import TaskSettings
+from odm.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Run:
         """Last and best; those of another run are refused."""
         return Checkpoints(self.folder / "checkpoints", {"run": self.digest})
 
-    def write(self, settings: TaskSettings, facts: dict[str, Any]) -> None:
+    def write(self, settings: TrainingSettings, facts: dict[str, Any]) -> None:
         """Store the resolved settings, and facts that are good to know."""
         import yaml
 
@@ -83,7 +83,7 @@ class Run:
 
 
 def name_run(
-    out: str | Path, settings: TaskSettings, dataset_digest: str, init_digest: str | None = None
+    out: str | Path, settings: TrainingSettings, dataset_digest: str, init_digest: str | None = None
 ) -> Run:
     """The run that these settings, this data set and this beginning make.
 

@@ -1,4 +1,4 @@
-"""Settings of a training: validated, stored with every run, any of them set by `key=value`."""
+"""Settings of a training: validated, stored with every run, any of them set by ``key=value``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pydantic import BaseModel, Field, model_validator
 from odm.core.errors import InputError
 from odm.core.settings import Settings, parse_config, read_config
 from odm.core.text import nearest, unknown_name
+from odm.images.box_augmentation import BoxPolicy
 
 MULTIPLE = 32
 """Encoders halve an image five times."""
 
 
-class ModelSettings(Settings):
+class ArchitectureSettings(Settings):
     """What is trained: ``architecture``, a name of `odm.models`, and its ``options``."""
 
     architecture: str = "odm_unet"
@@ -40,7 +41,7 @@ class BatchSettings(Settings):
     positive_share: float | None = Field(default=None, ge=0, le=1)
 
 
-class DataSettings(BatchSettings):
+class MaskDataSettings(BatchSettings):
     """What is drawn from the data set, and how it is varied.
 
     Attributes:
@@ -57,7 +58,7 @@ class DataSettings(BatchSettings):
     crop_on_nucleus: float = Field(default=0.5, ge=0, le=1)
 
     @model_validator(mode="after")
-    def _sizes(self) -> DataSettings:
+    def _sizes(self) -> MaskDataSettings:
         for side in self.crop or ():
             if side < MULTIPLE or side % MULTIPLE:
                 raise ValueError(f"crop {side}: give multiples of {MULTIPLE}")
@@ -213,11 +214,11 @@ class RuntimeSettings(Settings):
     tensorboard: bool = True
 
 
-class TaskSettings(Settings):
+class TrainingSettings(Settings):
     """What every task has: everything that decides a training, but for the data set."""
 
     seed: int = Field(default=0, ge=0)
-    model: ModelSettings = ModelSettings()
+    model: ArchitectureSettings = ArchitectureSettings()
     data: BatchSettings = BatchSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -240,29 +241,94 @@ class TaskSettings(Settings):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-class TrainSettings(TaskSettings):
-    """Of a training of masks."""
+class SegmenterSettings(TrainingSettings):
+    """Settings of a training of masks."""
 
-    data: DataSettings = DataSettings()
+    data: MaskDataSettings = MaskDataSettings()
     loss: LossSettings = LossSettings()
 
 
-Kind = TypeVar("Kind", bound=TaskSettings)
+class BoxDataSettings(BatchSettings):
+    """What is drawn from a data set of boxes, and how it is varied.
+
+    Flip, mosaic, mixup and colour are what detectors of photographs learn with; they break the
+    meaning of the axes and of the grey levels. Each is a probability, 0 for never.
+
+    Attributes:
+        flip: probability of reversing the frequencies.
+        mosaic: probability of showing parts of four images at once.
+        mixup: probability of showing a second image through the first.
+        colour: probability of another contrast and brightness.
+        zoom: probability of showing a part, up to 1.5 times larger, or the whole somewhat smaller.
+        plain_epochs: last epochs without flip, mosaic, mixup, colour and zoom.
+    """
+
+    flip: float = Field(default=0.0, ge=0, le=1)
+    mosaic: float = Field(default=0.0, ge=0, le=1)
+    mixup: float = Field(default=0.0, ge=0, le=1)
+    colour: float = Field(default=0.0, ge=0, le=1)
+    zoom: float = Field(default=0.0, ge=0, le=1)
+    plain_epochs: int = Field(default=0, ge=0)
+
+    @property
+    def policy(self) -> BoxPolicy:
+        """The probabilities."""
+        return BoxPolicy(self.flip, self.mosaic, self.mixup, self.colour, self.zoom)
+
+
+class BoxLossSettings(Settings):
+    """YOLOX's loss: boxes (5 times 1 − IoU²), objectness and classes (binary cross entropies).
+
+    Attributes:
+        l1_epochs: last epochs in which the distance of boxes is added.
+    """
+
+    l1_epochs: int = Field(default=0, ge=0)
+
+
+class DetectorSettings(TrainingSettings):
+    """Settings of a training of boxes."""
+
+    model: ArchitectureSettings = ArchitectureSettings(architecture="yolox_nano")
+    data: BoxDataSettings = BoxDataSettings()
+    loss: BoxLossSettings = BoxLossSettings()
+    optimiser: OptimiserSettings = OptimiserSettings(
+        name="sgd", learning_rate=1e-2, betas=(0.937, 0.999), weight_decay=5e-4, clip_norm=None
+    )
+    schedule: ScheduleSettings = ScheduleSettings(minimum=1e-4, warmup_epochs=3)
+
+    @model_validator(mode="after")
+    def _last_epochs(self) -> DetectorSettings:
+        for name, epochs in (
+            ("data.plain_epochs", self.data.plain_epochs),
+            ("loss.l1_epochs", self.loss.l1_epochs),
+        ):
+            if epochs > self.schedule.epochs:
+                raise ValueError(
+                    f"{name} = {epochs} is more than schedule.epochs = {self.schedule.epochs}: "
+                    "set both"
+                )
+        return self
+
+
+S = TypeVar("S", bound=TrainingSettings)
 
 
 @overload
-def read_settings(path: object | None = None, overrides: Sequence[str] = ()) -> TrainSettings: ...
+def read_settings(
+    path: object | None = None, overrides: Sequence[str] = ()
+) -> SegmenterSettings: ...
 
 
 @overload
-def read_settings(path: object | None, overrides: Sequence[str], kind: type[Kind]) -> Kind: ...
+def read_settings(path: object | None, overrides: Sequence[str], kind: type[S]) -> S: ...
 
 
 def read_settings(
     path: object | None = None,
     overrides: Sequence[str] = (),
-    kind: type[TaskSettings] = TrainSettings,
-) -> TaskSettings:
+    kind: type[TrainingSettings] = SegmenterSettings,
+) -> TrainingSettings:
     """Settings of a YAML file, changed by ``key=value``.
 
     Args:
@@ -281,7 +347,7 @@ def read_settings(
     return changed(base, dict(map(_parsed, overrides)))
 
 
-def changed(settings: Kind, changes: Mapping[str, Any]) -> Kind:
+def changed(settings: S, changes: Mapping[str, Any]) -> S:
     """Settings with other values.
 
     Args:
@@ -323,7 +389,7 @@ def _number(text: str) -> str | float:
     return number if math.isfinite(number) else text
 
 
-def _set(content: dict[str, Any], key: str, value: Any, kind: type[TaskSettings]) -> None:
+def _set(content: dict[str, Any], key: str, value: Any, kind: type[TrainingSettings]) -> None:
     if not key.startswith("model.options."):
         known = list(_fields(kind))
         if key not in known:
@@ -342,7 +408,7 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
             yield from _fields(kind, f"{prefix}{name}.")
 
 
-def _unknown(key: str, known: list[str], kind: type[TaskSettings]) -> str:
+def _unknown(key: str, known: list[str], kind: type[TrainingSettings]) -> str:
     """A sentence with the nearest key; the group before the last dot may be wrong or missing."""
     leaf = key.rpartition(".")[2]
     same = [name for name in known if name.rpartition(".")[2] == leaf]

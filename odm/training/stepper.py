@@ -15,8 +15,8 @@ from odm.training.ema import MovingAverage
 from odm.training.phases import clip, make_optimiser, resting_modules, set_learning, set_training
 from odm.training.ranks import Ranks, without_sync
 from odm.training.schedules import Schedule
-from odm.training.settings import PhaseSettings, TaskSettings
-from odm.training.task import Task
+from odm.training.settings import PhaseSettings, TrainingSettings
+from odm.training.task import TrainingTask, on_device
 
 
 class Stepper:
@@ -30,7 +30,7 @@ class Stepper:
     """
 
     def __init__(
-        self, task: Task, settings: TaskSettings, schedule: Schedule, ranks: Ranks
+        self, task: TrainingTask, settings: TrainingSettings, schedule: Schedule, ranks: Ranks
     ) -> None:
         self.task, self.settings, self.schedule, self.ranks = task, settings, schedule, ranks
         self.model = task.model.to(ranks.device)
@@ -90,10 +90,11 @@ class Stepper:
         self.set_temperature(step)
         self.optimiser.zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
+        device = self.ranks.device
         for number, batch in enumerate(batches, start=1):
             with without_sync(self.net, skip=number < len(batches)):
                 with self.autocast():
-                    values = self.task.loss(self.net, batch.to(self.ranks.device), self.ranks)
+                    values = self.task.loss(self.net, on_device(batch, device), self.ranks)
                 (values["loss"] / len(batches)).backward()
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value.detach().float() / len(batches)

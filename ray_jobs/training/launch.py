@@ -11,9 +11,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import ray
 import ray.train
@@ -22,12 +22,10 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from odm.core.errors import OdmError
 from odm.core.signals import stop_signals
 from odm.training.errors import TrainingError
-from odm.training.events import Console
+from odm.training.events import Console, listeners, recorded
 from odm.training.launch import Launch
-from odm.training.loop import Ask, Report, Result
-from odm.training.plans import NOW, STOPPING, check_stopped
-from odm.training.run import Run
-from odm.training.settings import TaskSettings
+from odm.training.loop import Answer, ProgressReport, TrainingResult
+from odm.training.plans import NOW, STOPPING, TrainingPlan, check_stopped
 from ray_jobs.cluster.nodes import await_room, growable
 from ray_jobs.cluster.room import Cluster, ClusterError, room
 from ray_jobs.training.relay import Follower, Relay
@@ -37,34 +35,23 @@ V2: Any = ray.train
 START_S = 60.0
 LOOK_S = 0.3
 GATHER_S = 5.0
-
-
-class Plan(Protocol):
-    """A training that can begin, of whatever task."""
-
-    @property
-    def settings(self) -> TaskSettings:
-        """Resolved."""
-        ...
-
-    @property
-    def run(self) -> Run:
-        """Its folder."""
-        ...
-
-    @property
-    def init(self) -> str | None:
-        """Folder of the model that is fine-tuned."""
-        ...
+_ENVIRONMENT = {
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_S),
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "2",
+    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "2",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+"""What Ray Train reads from the environment of the driver, where the user has not set it."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Placement:
+class WorkerPlacement:
     """Workers of one size.
 
     Attributes:
-        least, most: of them.
-        cpus: of each.
+        least, most: fewest and most workers.
+        cpus: CPUs of each.
         gpu: whether each has a GPU.
     """
 
@@ -79,12 +66,12 @@ class Placement:
         return {"CPU": float(self.cpus), **({"GPU": 1.0} if self.gpu else {})}
 
 
-def place(cluster: Cluster, launch: Launch, device: str) -> Placement:
-    """Workers as wanted, and as many as the cluster can give.
+def place(cluster: Cluster, launch: Launch, device: str) -> WorkerPlacement:
+    """Workers as a launch asks for them, as many as the cluster can give.
 
     Args:
         cluster: connected.
-        launch: what is wanted.
+        launch: what is asked for.
         device: ``runtime.device`` of the settings.
 
     Raises:
@@ -98,7 +85,7 @@ def place(cluster: Cluster, launch: Launch, device: str) -> Placement:
     cpus = launch.cpus
     if cpus is None:
         cpus = _shared_out(cluster.machines, most, gpu)
-    placement = Placement(least, most, cpus, gpu)
+    placement = WorkerPlacement(least, most, cpus, gpu)
     await_room(cluster, least, placement.each, "workers")
     return placement
 
@@ -107,30 +94,28 @@ def _shared_out(machines: Sequence[Mapping[str, float]], workers: int, gpu: bool
     """Most CPUs that each of so many workers can have; 1 where there is no room for them all."""
     largest = max((int(machine.get("CPU", 0)) for machine in machines), default=1)
     for cpus in range(largest, 1, -1):
-        if room(machines, Placement(workers, workers, cpus, gpu).each) >= workers:
+        if room(machines, WorkerPlacement(workers, workers, cpus, gpu).each) >= workers:
             return cpus
     return 1
 
 
 def run_workers(
-    plan: Plan,
-    work: Callable[..., Result],
+    plan: TrainingPlan,
+    work: Callable[..., TrainingResult],
     sources: Mapping[str, Any],
-    placement: Placement,
+    placement: WorkerPlacement,
     launch: Launch,
-    score: str,
     *,
-    hear: Callable[[Report], bool | None] | None = None,
-) -> Result:
+    hear: Callable[[ProgressReport], bool | None] | None = None,
+) -> TrainingResult:
     """Train a plan on workers, and show how far it has come.
 
     Args:
         plan: what is trained; its folder is locked and written to by the caller.
         work: ``work(plan, ranks, listener, **sources)`` on every worker, such as
-            `odm.training.segmenter.train_planned`.
+            `odm.training.plans.train_planned`.
         sources: of samples, which the workers fetch.
         placement, launch: where.
-        score: the metric to show.
         hear: hears what the main rank tells, in place of the console, soon after; true asks the
             workers to end after their next checkpoint.
 
@@ -167,8 +152,10 @@ def run_workers(
             name="train", storage_path=str(relay.folder), failure_config=failures
         ),
     )
-    with _ray_train_environment(), stop_signals(STOPPING) as asked:
-        result = _followed(trainer, relay, plan.settings, launch, score, asked, hear)
+    unset = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    hearing = _console(plan) if hear is None else nullcontext(hear)
+    with environment(unset), stop_signals(STOPPING) as asked, hearing as listener:
+        result = _followed(trainer, relay, launch, asked, listener)
     relay.remove()
     if asked():
         check_stopped(result)
@@ -181,12 +168,10 @@ def run_workers(
 def _followed(
     trainer: TorchTrainer,
     relay: Relay,
-    settings: TaskSettings,
     launch: Launch,
-    score: str,
     asked: Callable[[], bool],
-    hear: Callable[[Report], bool | None] | None,
-) -> Result:
+    hear: Callable[[ProgressReport], bool | None],
+) -> TrainingResult:
     """Wait for a trainer; it runs in a thread so that Ctrl-C ends the wait as it does elsewhere."""
     outcome: list[Any] = []
 
@@ -199,44 +184,48 @@ def _followed(
     thread = threading.Thread(target=fit, daemon=True, name="ray-train")
     thread.start()
     follower = Follower(relay)
-    console: Console | None = None
     deadline = time.monotonic() + launch.wait_s + START_S
-    try:
-        while True:
-            running = thread.is_alive()  # before the last look
-            for report in follower.new():
-                if hear is not None:
-                    if hear(report):
-                        relay.ask_to_stop()
-                    continue
-                if report.kind == "begin" or console is None:
-                    if console is not None:  # workers were replaced
-                        console.close()
-                    console = Console(settings.schedule.epochs, score)
-                console(report)
-            if not running:
-                break
-            if asked() and not relay.stop_is_asked:
+    while True:
+        running = thread.is_alive()  # before the last look
+        for report in follower.new():
+            if hear(report):
                 relay.ask_to_stop()
-            if time.monotonic() > deadline and not relay.arrived:
-                raise ClusterError(
-                    f"no room for the workers in {launch.wait_s:.0f} s: the cluster is busy"
-                )
-            thread.join(LOOK_S)
-    finally:
-        if console is not None:
-            console.close()
-    return _result(outcome[0], relay, launch)
+        if not running:
+            return _result(outcome[0], relay, launch)
+        if asked() and not relay.stop_is_asked:
+            relay.ask_to_stop()
+        if time.monotonic() > deadline and not relay.arrived:
+            raise ClusterError(
+                f"no room for the workers in {launch.wait_s:.0f} s: the cluster is busy"
+            )
+        thread.join(LOOK_S)
 
 
-def _result(outcome: Any, relay: Relay, launch: Launch) -> Result:
+@contextmanager
+def _console(plan: TrainingPlan) -> Iterator[Callable[[ProgressReport], None]]:
+    """Show reports; where workers were replaced, from the beginning."""
+    with ExitStack() as stack:
+        console: Console | None = None
+
+        def hear(report: ProgressReport) -> None:
+            nonlocal console
+            if report.kind == "begin" or console is None:
+                stack.close()
+                console = Console(plan.settings.schedule.epochs, plan.task_class.score)
+                stack.enter_context(closing(console))
+            console(report)
+
+        yield hear
+
+
+def _result(outcome: Any, relay: Relay, launch: Launch) -> TrainingResult:
     """What came out of a trainer, or why nothing did."""
     failed = relay.failures()
     if failed:
         raise failed[0]
     if isinstance(outcome, BaseException):
         raise _explained(outcome, relay, launch) from None
-    return Result(**outcome.return_value)
+    return TrainingResult(**outcome.return_value)
 
 
 def _explained(error: BaseException, relay: Relay, launch: Launch) -> BaseException:
@@ -263,35 +252,29 @@ def _explained(error: BaseException, relay: Relay, launch: Launch) -> BaseExcept
     return error
 
 
-def _absolute(plan: Plan) -> Any:
+def _absolute(plan: TrainingPlan) -> Any:
     """A plan that means the same in another working directory."""
     changed: dict[str, Any] = {
         "run": dataclasses.replace(plan.run, folder=plan.run.folder.resolve())
     }
     if plan.init is not None and Path(plan.init).exists():
         changed["init"] = str(Path(plan.init).resolve())
-    return dataclasses.replace(plan, **changed)  # type: ignore[type-var]
+    return dataclasses.replace(plan, **changed)
 
 
 @contextmanager
-def _ray_train_environment() -> Iterator[None]:
-    """What Ray Train reads from the environment of the driver."""
-    wanted = {
-        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_S),
-        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "2",
-        "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "2",
-        "RAY_TRAIN_METRICS_ENABLED": "0",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    for name, value in wanted.items():
-        os.environ.setdefault(name, value)
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment within the context."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        for name, old in before.items():
-            if old is None:
+        for name, value in before.items():
+            if value is None:
                 os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 # -- on a worker ---------------------------------------------------------------------------------
@@ -301,9 +284,7 @@ def _work(config: dict[str, Any]) -> dict[str, Any] | None:
     """Train as one rank; what the main one returns is the result."""
     import torch
 
-    from odm.training.events import listeners
     from odm.training.ranks import Ranks
-    from odm.training.record import recorded
 
     plan, relay = config["plan"], config["relay"]
     relay.check()
@@ -339,7 +320,7 @@ class _Asking:
         self.relay = relay
         self._kept_for: tuple[str, ...] = ()
 
-    def __call__(self, report: Report) -> Ask | None:
+    def __call__(self, report: ProgressReport) -> Answer | None:
         """Hear a report. Every rank has to, as often as the others: Ray asks them all."""
         if report.kind != "steps":
             return None
@@ -350,4 +331,4 @@ class _Asking:
         if not leaving or leaving == self._kept_for:
             return None
         self._kept_for = leaving
-        return Ask.KEEP
+        return Answer.KEEP

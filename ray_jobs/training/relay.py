@@ -18,7 +18,7 @@ from typing import Any
 from odm.core.errors import InputError, OdmError
 from odm.core.files import make_folder, write_bytes
 from odm.training.errors import TrainingError
-from odm.training.loop import Report
+from odm.training.loop import ProgressReport
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Relay:
         """Whether a rank was ever at work."""
         return any(self.folder.glob("at_work-*"))
 
-    def tell(self, report: Report) -> None:
+    def tell(self, report: ProgressReport) -> None:
         """Write a report down, on the main rank.
 
         Raises:
@@ -127,7 +127,7 @@ class Follower:
         self.path = relay.reports
         self._at = 0
 
-    def new(self) -> Iterator[Report]:
+    def new(self) -> Iterator[ProgressReport]:
         """Those since the last time."""
         try:
             with self.path.open("rb") as file:
@@ -143,4 +143,4 @@ class Follower:
                 content: dict[str, Any] = json.loads(line)
             except ValueError:  # half a line of a worker that was killed, and the next one's
                 continue
-            yield Report(**content)
+            yield ProgressReport(**content)

@@ -21,24 +21,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import ray
-from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayError, RayTaskError
 
 from odm.core.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
-from odm.datasets.ionogram import (
-    IonogramSample,
-    load_ionogram_sample,
-    load_segmented_ionogram,
-)
-from odm.datasets.orbit import OrbitSample, load_orbit_sample
-from odm.images.geometry import OrbitImageSettings
-from odm.images.ionogram import IonogramImageSettings
+from odm.training.samples import Arrays, Load
 from ray_jobs.cluster.connection import data_settings
 from ray_jobs.cluster.room import ClusterError
-
-Arrays = tuple[NDArray[Any], ...]
-Load = Callable[[Any], Arrays]
-"""One sample of a data set, by whatever names it, as arrays; runs in reading workers."""
 
 BLOCK_BYTES = 4_000_000
 _ERRORS: dict[str, type[OdmError]] = {
@@ -47,16 +35,21 @@ _ERRORS: dict[str, type[OdmError]] = {
 READER = {"CPU": 1.0, "memory": 600e6}
 """Resources of a reading worker, by Ray's names; Ray itself counts no bytes of it."""
 FETCH_S, AGAIN_S = 30.0, 2.0
-"""For a block, also from another machine or from disk; then it is taken for lost. A machine that is
-gone has held several: the others are then given less, for nothing but time is lost by reading one
-from its file."""
+"""Seconds to wait for a block, also from another machine or from disk; then it is taken for lost.
+
+A machine that is gone has held several: the others are then given less, for nothing but time is
+lost by reading one from its file.
+"""
 READ_RETRIES = 3
-"""Of a block whose worker has died. By default Ray Data reads for ever what kills its readers."""
+"""Times that a block is read again when its worker has died.
+
+By default Ray Data reads for ever what kills its readers.
+"""
 
 
 @dataclass(frozen=True)
 class HeldSource:
-    """A source (see `odm.training.feed.Source`) of samples in the object store.
+    """A source (see `odm.training.samples.Source`) of samples in the object store.
 
     Attributes:
         keys, positive: as of any source.
@@ -77,7 +70,7 @@ class HeldSource:
     def load(self, index: int) -> Arrays:
         """The arrays of one sample, read-only views of the object store.
 
-        Of a block that is lost with its machine, they are read from the file here: Ray would read
+        Where a block is lost with its machine, they are read from the file here: Ray would read
         the block again in a task, which never gets a CPU while the workers hold them all.
         """
         block, row = self.places[index]
@@ -140,11 +133,11 @@ def hold(
             for ref in bundle.block_refs:
                 block = ray.get(ref)
                 _raise_error(block)
-                found = block["index"].to_pylist()
-                places.update({index: (len(blocks), row) for row, index in enumerate(found)})
+                indices = block["index"].to_pylist()
+                places.update({index: (len(blocks), row) for row, index in enumerate(indices)})
                 blocks.append(ref)
                 if advance is not None:
-                    advance(len(found))
+                    advance(len(indices))
     ordered = [places[index] for index in range(number)]
     return HeldSource(list(keys), list(positive), blocks, ordered, list(items), load)
 
@@ -155,30 +148,30 @@ def _patiently(take: Callable[[], Iterator[Any]], wait_s: float) -> Iterator[Any
     Raises:
         ClusterError: nothing has come for ``wait_s``.
     """
-    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    taken: queue.SimpleQueue[Any] = queue.SimpleQueue()
     end = object()
 
     def run() -> None:
         try:
-            for one in take():
-                found.put(one)
-            found.put(end)
+            for item in take():
+                taken.put(item)
+            taken.put(end)
         except BaseException as error:
-            found.put(error)
+            taken.put(error)
 
     threading.Thread(target=run, daemon=True, name="samples").start()
     while True:
         try:
-            one = found.get(timeout=wait_s)
+            item = taken.get(timeout=wait_s)
         except queue.Empty:
             raise ClusterError(
                 f"no sample could be read in {wait_s:.0f} s: the cluster is busy"
             ) from None
-        if one is end:
+        if item is end:
             return
-        if isinstance(one, BaseException):
-            raise one
-        yield one
+        if isinstance(item, BaseException):
+            raise item
+        yield item
 
 
 @contextmanager
@@ -188,28 +181,10 @@ def told(doing: str) -> Iterator[None]:
         yield
     except RayError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        # Of an error in a worker, what it was comes last; of a lost worker, first.
+        # An error in a worker says last what it was, a lost worker first.
         at = -1 if isinstance(error, RayTaskError) else 0
         reason = lines[at] if lines else "it does not say why"
         raise ClusterError(f"{doing} on Ray failed: {type(error).__name__}: {reason}") from error
-
-
-def image_and_mask(settings: OrbitImageSettings, sample: OrbitSample) -> Arrays:
-    """Image and mask (H, W) uint8 of a half-orbit; see `odm.datasets.orbit.load_orbit_sample`."""
-    image, mask, _ = load_orbit_sample(sample, settings)
-    return image, mask
-
-
-def image_and_layers(settings: IonogramImageSettings, sample: IonogramSample) -> Arrays:
-    """Image and mask (H, W) uint8 of an ionogram; see
-    `odm.datasets.ionogram.load_segmented_ionogram`."""
-    return load_segmented_ionogram(sample, settings)
-
-
-def image_and_boxes(settings: IonogramImageSettings, sample: IonogramSample) -> Arrays:
-    """Image (H, W) uint8 and boxes (N, 5) of an ionogram; see
-    `odm.datasets.ionogram.load_ionogram_sample`."""
-    return load_ionogram_sample(sample, settings)
 
 
 def _read(load: Load, items: Any, batch: dict[str, Any]) -> pa.Table:

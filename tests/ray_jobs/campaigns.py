@@ -18,10 +18,10 @@ from odm.core.files import write_bytes
 from odm.reprocess.driver import reprocess
 from odm.reprocess.model import Workers
 from odm.reprocess.stages.orbit import Draft, OrbitStages, Result
-from odm.training import segmenter
+from odm.training import plans
 from odm.training.events import listeners
-from odm.training.loop import Report
-from odm.training.loop import Result as Trained
+from odm.training.loop import ProgressReport
+from odm.training.loop import TrainingResult as Trained
 from odm.training.ranks import Ranks
 from ray_jobs.reprocessing.runner import run_on_ray
 from ray_jobs.training.train import train_on_ray
@@ -61,14 +61,14 @@ class Waiting(OrbitStages):
         return super().read(one)
 
 
-def waiting(plan: segmenter.Plan, ranks: Ranks, listener: Any, **sources: Any) -> Trained:
+def waiting(plan: plans.TrainingPlan, ranks: Ranks, listener: Any, **sources: Any) -> Trained:
     """The second rank waits, once, when a step is done but not kept."""
 
-    def hear(report: Report) -> None:
+    def hear(report: ProgressReport) -> None:
         if report.kind == "steps" and report.step == KILLED_STEP and ranks.rank == 1:
             waits(plan.run.folder)
 
-    return segmenter.train_planned(plan, ranks, listeners(listener, hear), **sources)
+    return plans.train_planned(plan, ranks, listeners(listener, hear), **sources)
 
 
 if __name__ == "__main__":

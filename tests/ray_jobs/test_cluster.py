@@ -18,7 +18,7 @@ from odm.core.errors import InputError
 from odm.training.launch import Launch
 from ray_jobs.cluster.connection import ROOT, connect
 from ray_jobs.cluster.room import Cluster, ClusterError, room
-from ray_jobs.training.launch import Placement, place
+from ray_jobs.training.launch import WorkerPlacement, place
 from tests.ray_jobs.trainings import is_gone
 
 LEAVES = """
@@ -144,9 +144,9 @@ def test_workers_are_not_spread_over_machines(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(ClusterError, match=sentence):
             cluster.check(number, each)
     # CPUs of a machine without a GPU are none for a worker that needs one.
-    assert place(cluster, Launch(), "auto") == Placement(2, 2, 1, True)
-    assert place(cluster, Launch(workers=1), "auto") == Placement(1, 1, 2, True)
-    assert place(cluster, Launch(workers=(2, 4)), "cpu") == Placement(2, 4, 3, False)
+    assert place(cluster, Launch(), "auto") == WorkerPlacement(2, 2, 1, True)
+    assert place(cluster, Launch(workers=1), "auto") == WorkerPlacement(1, 1, 2, True)
+    assert place(cluster, Launch(workers=(2, 4)), "cpu") == WorkerPlacement(2, 4, 3, False)
 
 
 class AuthenticationError(Exception):

@@ -15,34 +15,34 @@ from typing import Any
 import pytest
 
 from odm.core.errors import Stopped
-from odm.training import segmenter
+from odm.training import plans
 from odm.training.events import read_events
 from odm.training.launch import Launch
-from odm.training.loop import Ask, Report, Result
+from odm.training.loop import Answer, ProgressReport, TrainingResult
 from odm.training.ranks import Ranks
 from ray_jobs.cluster.room import Cluster
 from ray_jobs.training.train import train_on_ray
 from tests.ray_jobs.machines import ROOT, machines
-from tests.ray_jobs.trainings import make_plan, task
+from tests.ray_jobs.trainings import make_plan
 
 pytestmark = pytest.mark.timeout(1200)
 ONE = Launch(workers=1, cpus=1, max_failures=0)
 NO_OTHERS = ("schedule.epochs=1000", "schedule.validation_epochs=1000")
 
 
-def slow(plan: segmenter.Plan, ranks: Ranks, listener: Any, **sources: Any) -> Result:
+def slow(plan: plans.TrainingPlan, ranks: Ranks, listener: Any, **sources: Any) -> TrainingResult:
     """Steps that take a while, so that there is time to be told something; what is then asked of
     the loop is written down."""
 
-    def hear(report: Report) -> Ask:
+    def hear(report: ProgressReport) -> Answer:
         if report.kind == "steps":
             time.sleep(0.2)
-        answer = Ask(int(listener(report) or 0))
-        if answer & Ask.KEEP:
+        answer = Answer(int(listener(report) or 0))
+        if answer & Answer.KEEP:
             (plan.run.folder / "asked").write_text(f"{int(answer)} {report.step}")
         return answer
 
-    return segmenter.train_planned(plan, ranks, hear, **sources)
+    return plans.train_planned(plan, ranks, hear, **sources)
 
 
 def test_a_driver_that_is_told_to_stop_leaves_a_checkpoint(
@@ -58,7 +58,7 @@ def test_a_driver_that_is_told_to_stop_leaves_a_checkpoint(
     thread = threading.Thread(target=kill)
     thread.start()
     with pytest.raises(Stopped, match=r"stopped as asked at step \d+"):
-        train_on_ray(plan, task(slow), ONE)
+        train_on_ray(plan, ONE, work=slow)
     thread.join()
     last = plan.run.checkpoints.load_last()
     assert last is not None and last[0].step == read_events(plan.run.metrics)[-1]["step"]
@@ -101,7 +101,7 @@ def test_a_training_writes_a_checkpoint_before_its_machine_goes(
                 assert driver.poll() is None and time.monotonic() < deadline
                 time.sleep(0.05)
             what, step = map(int, asked.read_text().split())
-            assert what == Ask.KEEP  # and to go on, for as long as there is time
+            assert what == Answer.KEEP  # and to go on, for as long as there is time
             while plan.run.checkpoints.load_last()[0].step < step:  # type: ignore[index]
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -112,4 +112,4 @@ def test_a_training_writes_a_checkpoint_before_its_machine_goes(
 
 if __name__ == "__main__":
     dataset, out = map(Path, sys.argv[1:])
-    train_on_ray(make_plan(dataset, out, *NO_OTHERS, "data.batch_size=2"), task(slow), ONE)
+    train_on_ray(make_plan(dataset, out, *NO_OTHERS, "data.batch_size=2"), ONE, work=slow)

@@ -145,7 +145,7 @@ def test_a_training_one_of_whose_nodes_is_killed_and_replaced(
     there: Machines, dataset: Path, tmp_path: Path
 ) -> None:
     """Two workers of a core each, on two nodes: one can only go on where another has joined."""
-    from odm.training import segmenter
+    from odm.training import plans
     from odm.training.events import EventLog, read_events
     from odm.training.ranks import Ranks
     from tests.ray_jobs.trainings import KILLED_STEP, make_plan
@@ -163,7 +163,7 @@ def test_a_training_one_of_whose_nodes_is_killed_and_replaced(
         assert driver.returncode == 0, said
     assert f"going on from step {KILLED_STEP - 1}, in epoch {KILLED_STEP}" in said
     alone = make_plan(dataset, tmp_path / "alone")
-    segmenter.train_planned(alone, Ranks(), EventLog(alone.run.metrics))
+    plans.train_planned(alone, Ranks(), EventLog(alone.run.metrics))
     losses = [
         [e["loss"] for e in read_events(p.run.metrics) if e["kind"] == "steps"]
         for p in (plan, alone)

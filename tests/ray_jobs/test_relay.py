@@ -10,10 +10,10 @@ import pytest
 
 from odm.core.errors import InputError
 from odm.training.errors import TrainingError
-from odm.training.loop import Report
+from odm.training.loop import ProgressReport
 from ray_jobs.training.relay import Follower, Relay
 
-STEPS = Report("steps", step=3, epoch=1, steps_per_epoch=2, samples=8, values={"loss": 0.5})
+STEPS = ProgressReport("steps", step=3, epoch=1, steps_per_epoch=2, samples=8, values={"loss": 0.5})
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_reports_come_once_and_whole(relay: Relay) -> None:
     follower = Follower(relay)
     assert list(follower.new()) == []
     relay.tell(STEPS)
-    relay.tell(Report("checkpoint", 3, 1, 2, checkpoint="last"))  # of no interest there
+    relay.tell(ProgressReport("checkpoint", 3, 1, 2, checkpoint="last"))  # of no interest there
     assert list(follower.new()) == [STEPS]
     line = json.dumps(asdict(STEPS)) + "\n"
     with relay.reports.open("a") as file:

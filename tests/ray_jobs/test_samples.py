@@ -6,7 +6,6 @@ import dataclasses
 import os
 import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,9 @@ import ray
 
 from odm.core.errors import ArchiveError
 from odm.datasets.orbit import OrbitDataset, OrbitSample
-from odm.training.feed import DatasetSource
+from odm.training.samples import HALF_ORBITS, CachedSource
 from ray_jobs.cluster.room import Cluster, ClusterError
-from ray_jobs.training.samples import HeldSource, _patiently, hold, image_and_mask
+from ray_jobs.training.samples import HeldSource, _patiently, hold
 
 
 def held(
@@ -25,7 +24,7 @@ def held(
 ) -> HeldSource:
     return hold(
         samples,
-        partial(image_and_mask, dataset.settings),
+        HALF_ORBITS.load_for("masks", dataset),
         [sample.key.stem for sample in samples],
         [sample.has_nucleus for sample in samples],
         sample_bytes=2 * 64 * 96,
@@ -39,7 +38,7 @@ def test_images_and_masks_equal_those_of_the_files(cluster: Cluster, dataset: Pa
     samples = opened.samples("train")
     seen: list[int] = []
     source = held(opened, samples, seen)
-    plain = DatasetSource(samples, opened.settings)
+    plain = CachedSource(opened, samples, "masks")
     assert (source.keys, source.positive) == (plain.keys, plain.positive)
     assert sum(seen) == len(samples) == 4
     for index in (2, 0, 3, 1):
@@ -76,7 +75,7 @@ def test_a_bad_file_names_itself(cluster: Cluster, dataset: Path, tmp_path: Path
     with pytest.raises(ArchiveError) as caught:
         held(opened, samples)
     with pytest.raises(ArchiveError) as plain:
-        DatasetSource(samples, opened.settings).load(1)
+        CachedSource(opened, samples, "masks").load(1)
     assert str(caught.value) == str(plain.value)
     assert bad.name in str(caught.value) and "\n" not in str(caught.value)
     assert type(caught.value) is ArchiveError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -18,29 +17,29 @@ import torch
 
 from odm.core.errors import InputError
 from odm.models.folder import load_model
-from odm.training import segmenter
+from odm.training import plans
 from odm.training.events import EventLog, read_events
 from odm.training.launch import Launch
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
 from ray_jobs.cluster.room import Cluster, ClusterError
-from ray_jobs.training.train import train_on_ray, train_segmenter
-from tests.ray_jobs.trainings import KILLED_STEP, SETTINGS, TWO, is_gone, killed, make_plan, task
+from ray_jobs.training.train import train_on_ray
+from tests.ray_jobs.trainings import KILLED_STEP, SETTINGS, TWO, is_gone, killed, make_plan
 
 
 @pytest.fixture(scope="module")
 def undisturbed(
     cluster: Cluster, dataset: Path, tmp_path_factory: pytest.TempPathFactory
-) -> segmenter.Plan:
+) -> plans.TrainingPlan:
     """Ten steps on two workers."""
     plan = make_plan(dataset, tmp_path_factory.mktemp("undisturbed"))
-    result, card = train_segmenter(plan, TWO)
+    result, card = train_on_ray(plan, TWO)
     assert (result.step, result.reason) == (10, "epochs")
     assert load_model(plan.run.model).card.digest == card.digest
     return plan
 
 
-def assert_same(plan: segmenter.Plan, other: segmenter.Plan) -> None:
+def assert_same(plan: plans.TrainingPlan, other: plans.TrainingPlan) -> None:
     """The same bits, and every step told once."""
     assert plan.run.digest == other.run.digest
     for mine, theirs in (
@@ -59,13 +58,13 @@ def assert_same(plan: segmenter.Plan, other: segmenter.Plan) -> None:
 
 
 def test_ten_steps_on_two_workers_equal_those_of_one_process(
-    undisturbed: segmenter.Plan, dataset: Path, tmp_path: Path
+    undisturbed: plans.TrainingPlan, dataset: Path, tmp_path: Path
 ) -> None:
     plan = make_plan(dataset, tmp_path)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        segmenter.train_planned(plan, Ranks(), EventLog(plan.run.metrics))
+        plans.train_planned(plan, Ranks(), EventLog(plan.run.metrics))
     finally:
         torch.set_num_threads(before)
     alone, together = (read_events(p.run.metrics) for p in (plan, undisturbed))
@@ -82,13 +81,13 @@ def test_ten_steps_on_two_workers_equal_those_of_one_process(
 
 
 def test_a_killed_worker_is_replaced(
-    undisturbed: segmenter.Plan,
+    undisturbed: plans.TrainingPlan,
     dataset: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plan = make_plan(dataset, tmp_path)
-    train_on_ray(plan, task(killed), TWO)
+    train_on_ray(plan, TWO, work=killed)
     assert (plan.run.folder / "disturbed").exists()
     assert (
         f"going on from step {KILLED_STEP - 1}, in epoch {KILLED_STEP}" in capsys.readouterr().err
@@ -97,7 +96,7 @@ def test_a_killed_worker_is_replaced(
 
 
 def test_a_killed_driver_is_started_again(
-    undisturbed: segmenter.Plan, dataset: Path, tmp_path: Path
+    undisturbed: plans.TrainingPlan, dataset: Path, tmp_path: Path
 ) -> None:
     plan = make_plan(dataset, tmp_path)
     program = [sys.executable, "-m", "tests.ray_jobs.trainings", str(dataset), str(tmp_path)]
@@ -118,30 +117,29 @@ def test_a_killed_driver_is_started_again(
         time.sleep(0.2)
     position, _ = plan.run.checkpoints.load_last() or (None, None)
     assert position is not None and position.step == KILLED_STEP - 1
-    train_on_ray(plan, task(), TWO)
+    train_on_ray(plan, TWO)
     assert_same(plan, undisturbed)
 
 
 def test_a_finished_run_is_told_without_a_cluster_or_a_sample(
-    undisturbed: segmenter.Plan, capsys: pytest.CaptureFixture[str]
+    undisturbed: plans.TrainingPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def read(*_: object) -> dict[str, object]:
         raise AssertionError("samples were read")
 
     before = load_model(undisturbed.run.model).card.digest
-    again = dataclasses.replace(task(), read=read)
     nowhere = Launch(workers=99, address="127.0.0.1:1")
-    result, card = train_on_ray(undisturbed, again, nowhere)
+    result, card = train_on_ray(undisturbed, nowhere, read=read)
     assert (result.step, result.reason, card.digest) == (10, "epochs", before)
 
 
 def test_a_model_is_fine_tuned_on_workers(
-    undisturbed: segmenter.Plan, dataset: Path, tmp_path: Path
+    undisturbed: plans.TrainingPlan, dataset: Path, tmp_path: Path
 ) -> None:
     settings = read_settings(None, [*SETTINGS, "schedule.epochs=1", "optimiser.learning_rate=1e-9"])
     folder = str(undisturbed.run.model)
-    plan = segmenter.plan_segmenter(settings, dataset, tmp_path, folder)
-    result, _ = train_segmenter(plan, TWO)
+    plan = plans.plan_training("segmenter", settings, dataset, tmp_path, folder)
+    result, _ = train_on_ray(plan, TWO)
     assert result.step == 1
     assert json.loads((plan.run.folder / "run.json").read_text())["init"] == folder
     # A step that is next to none leaves the weights that it began with.
@@ -156,7 +154,7 @@ def test_what_no_worker_can_do_is_a_sentence_and_not_tried_again(
 ) -> None:
     plan = make_plan(dataset, tmp_path, "data.batch_size=5")
     with pytest.raises(InputError, match="needs as many samples for training, and there are 4"):
-        train_segmenter(plan, Launch(workers=1, cpus=1))
+        train_on_ray(plan, Launch(workers=1, cpus=1))
     assert not read_events(plan.run.metrics)
 
 
@@ -172,7 +170,7 @@ def test_more_workers_than_there_is_room_for(
         (Launch(workers=1, gpu=True), "1 worker of 1 GPU each, the cluster has 0 GPUs"),
     ):
         with pytest.raises(ClusterError, match=sentence) as caught:
-            train_segmenter(plan, launch)
+            train_on_ray(plan, launch)
         assert caught.value.exit_code == 1
     assert time.monotonic() - begun < 5
 
@@ -182,4 +180,4 @@ def test_the_command_finds_the_runner() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     points = tomllib.loads(text)["project"]["entry-points"]["odm.runners"]
     point = EntryPoint("train segmenter", points["train segmenter"], "odm.runners")
-    assert point.load() is train_segmenter
+    assert point.load() is train_on_ray

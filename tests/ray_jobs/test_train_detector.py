@@ -22,15 +22,14 @@ from odm.datasets.ionogram import (
 )
 from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model
-from odm.training import detector
-from odm.training.box_settings import DetectorSettings
+from odm.training import plans
 from odm.training.events import listeners, read_events
 from odm.training.launch import Launch
-from odm.training.loop import Report, Result
+from odm.training.loop import ProgressReport, TrainingResult
 from odm.training.ranks import Ranks
-from odm.training.settings import read_settings
+from odm.training.settings import DetectorSettings, read_settings
 from ray_jobs.cluster.room import Cluster
-from ray_jobs.training.train import Task, read_boxes, train_detector, train_on_ray
+from ray_jobs.training.train import train_on_ray
 from tests.training import tiny_boxes
 
 TWO = Launch(workers=2, cpus=1, max_failures=1)
@@ -74,13 +73,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top / "dataset.yaml"
 
 
-def make_plan(data: Path, out: Path) -> detector.Plan:
-    return detector.plan_detector(read_settings(None, SETTINGS, DetectorSettings), data, out)
+def make_plan(data: Path, out: Path) -> plans.TrainingPlan:
+    return plans.plan_training(
+        "detector", read_settings(None, SETTINGS, DetectorSettings), data, out
+    )
 
 
-def watched(plan: detector.Plan, ranks: Ranks, listener: Any, **sources: Any) -> Result:
+def watched(
+    plan: plans.TrainingPlan, ranks: Ranks, listener: Any, **sources: Any
+) -> TrainingResult:
     """Every rank keeps its weights at the end of each epoch; the second ends by SIGKILL once."""
-    from odm.training import plans
 
     class Watched(plans.Loop):
         """Tells what it holds."""
@@ -91,7 +93,7 @@ def watched(plan: detector.Plan, ranks: Ranks, listener: Any, **sources: Any) ->
 
     loops: list[plans.Loop] = []
 
-    def hear(report: Report) -> None:
+    def hear(report: ProgressReport) -> None:
         folder = plan.run.folder
         if report.kind == "epoch":
             weights = loops[0].stepper.model.state_dict()
@@ -107,7 +109,7 @@ def watched(plan: detector.Plan, ranks: Ranks, listener: Any, **sources: Any) ->
     before = plans.Loop
     plans.Loop = Watched
     try:
-        return detector.train_planned(plan, ranks, listeners(listener, hear), **sources)
+        return plans.train_planned(plan, ranks, listeners(listener, hear), **sources)
     finally:
         plans.Loop = before
 
@@ -116,14 +118,13 @@ def test_it_resumes_after_a_kill_and_the_ranks_stay_equal(
     cluster: Cluster, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = make_plan(data, tmp_path / "undisturbed")
-    result, card = train_detector(plan, TWO)
+    result, card = train_on_ray(plan, TWO)
     assert (result.epoch, result.reason) == (3, "epochs")
     assert load_model(plan.run.model).card.digest == card.digest
     assert card.architecture["kind"] == "detector"
 
     again = make_plan(data, tmp_path / "killed")
-    facts = detector.keep_model, detector.run_facts
-    train_on_ray(again, Task(watched, *facts, read_boxes, "ap"), TWO)
+    train_on_ray(again, TWO, work=watched)
     assert (again.run.folder / "disturbed").exists()
     assert f"going on from step {KILLED_STEP - 1}" in capsys.readouterr().err
     assert_same(plan, again)
@@ -145,7 +146,7 @@ def equal(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) ->
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def assert_same(plan: detector.Plan, other: detector.Plan) -> None:
+def assert_same(plan: plans.TrainingPlan, other: plans.TrainingPlan) -> None:
     """The same bits at the end, and every step told once."""
     mine, theirs = (p.run.checkpoints.load_last() for p in (plan, other))
     assert mine is not None and theirs is not None
@@ -162,4 +163,4 @@ def test_the_command_finds_the_runner() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     points = tomllib.loads(text)["project"]["entry-points"]["odm.runners"]
     point = EntryPoint("train detector", points["train detector"], "odm.runners")
-    assert point.load() is train_detector
+    assert point.load() is train_on_ray

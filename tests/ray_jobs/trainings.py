@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from odm.training import segmenter
+from odm.training import plans
 from odm.training.events import listeners
 from odm.training.launch import Launch
-from odm.training.loop import Report, Result
+from odm.training.loop import ProgressReport, TrainingResult
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
-from ray_jobs.training.train import Task, read_masks, train_on_ray
+from ray_jobs.training.train import train_on_ray
 
 KILLED_STEP = 4
 SETTINGS = [
@@ -36,9 +36,9 @@ SETTINGS = [
 TWO = Launch(workers=2, cpus=1, max_failures=1)
 
 
-def make_plan(dataset: Path, out: Path, *overrides: str) -> segmenter.Plan:
+def make_plan(dataset: Path, out: Path, *overrides: str) -> plans.TrainingPlan:
     settings = read_settings(None, [*SETTINGS, *overrides])
-    return segmenter.plan_segmenter(settings, dataset, out)
+    return plans.plan_training("segmenter", settings, dataset, out)
 
 
 def is_gone(pid: str) -> bool:
@@ -49,11 +49,7 @@ def is_gone(pid: str) -> bool:
         return True
 
 
-def task(train: Any = segmenter.train_planned) -> Task:
-    return Task(train, segmenter.keep_model, segmenter.run_facts, read_masks, "mean_iou")
-
-
-def _once(plan: segmenter.Plan) -> bool:
+def _once(plan: plans.TrainingPlan) -> bool:
     """Whether nobody was here before."""
     try:
         (plan.run.folder / "disturbed").touch(exist_ok=False)
@@ -62,28 +58,28 @@ def _once(plan: segmenter.Plan) -> bool:
     return True
 
 
-def killed(plan: segmenter.Plan, ranks: Ranks, listener: Any, **sources: Any) -> Result:
+def killed(plan: plans.TrainingPlan, ranks: Ranks, listener: Any, **sources: Any) -> TrainingResult:
     """The second rank ends by SIGKILL, once, when a step is done but not kept."""
 
-    def hear(report: Report) -> None:
+    def hear(report: ProgressReport) -> None:
         at = report.kind == "steps" and report.step == KILLED_STEP
         if at and ranks.rank == 1 and _once(plan):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return segmenter.train_planned(plan, ranks, listeners(listener, hear), **sources)
+    return plans.train_planned(plan, ranks, listeners(listener, hear), **sources)
 
 
-def stuck(plan: segmenter.Plan, ranks: Ranks, listener: Any, **sources: Any) -> Result:
+def stuck(plan: plans.TrainingPlan, ranks: Ranks, listener: Any, **sources: Any) -> TrainingResult:
     """The main rank waits, once, when a step is done but not kept."""
 
-    def hear(report: Report) -> None:
+    def hear(report: ProgressReport) -> None:
         at = report.kind == "steps" and report.step == KILLED_STEP
         if at and ranks.is_main and _once(plan):
             (plan.run.folder / "pid").write_text(str(os.getpid()))
             time.sleep(600)
 
-    return segmenter.train_planned(plan, ranks, listeners(listener, hear), **sources)
+    return plans.train_planned(plan, ranks, listeners(listener, hear), **sources)
 
 
 if __name__ == "__main__":
-    train_on_ray(make_plan(Path(sys.argv[1]), Path(sys.argv[2])), task(stuck), TWO)
+    train_on_ray(make_plan(Path(sys.argv[1]), Path(sys.argv[2])), TWO, work=stuck)

@@ -24,10 +24,9 @@ from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
 from odm.scoring.ionogram.evaluate import evaluate_detector, save_detector
 from odm.scoring.orbit.evaluate import Running
-from odm.training.box_settings import DetectorSettings
-from odm.training.detector import plan_detector
 from odm.training.errors import TrainingError
-from odm.training.settings import read_settings
+from odm.training.plans import plan_training
+from odm.training.settings import DetectorSettings, read_settings
 from tests.training.tiny_boxes import write_archive
 
 CONFIG = """
@@ -103,7 +102,7 @@ def test_fine_tuning_starts_from_the_model(trained: dict[str, Any], folder: Path
 def test_bad_input_is_a_sentence(trained: dict[str, Any], folder: Path, tmp_path: Path) -> None:
     def planned(*overrides: str, data: Path = folder / "dataset.yaml", init: Any = None) -> None:
         settings = read_settings(folder / "config.yaml", overrides, DetectorSettings)
-        plan_detector(settings, data, tmp_path, init)
+        plan_training("detector", settings, data, tmp_path, init)
 
     with pytest.raises(TrainingError, match=r"classes Es, F and the model E, F: set"):
         planned("model.options.classes=[E, F]")

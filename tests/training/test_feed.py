@@ -13,7 +13,7 @@ from odm.training.draws import Draw, draw_epoch
 from odm.training.feed import ThreadFeed, WholeFeed
 from odm.training.masks import MaskTask, crop
 from odm.training.ranks import Ranks
-from odm.training.settings import DataSettings
+from odm.training.settings import MaskDataSettings, SegmenterSettings
 from tests.training.tiny import Blobs, TinyNet
 
 KEYS = [f"orbit{number}" for number in range(20)]
@@ -66,7 +66,7 @@ def test_a_share_of_positive_draws() -> None:
 
 
 def make_feed(source: Any, threads: int, parts: int = 1, **data: Any) -> ThreadFeed:
-    task = MaskTask(TinyNet(), DataSettings(**data))
+    task = MaskTask(TinyNet(), SegmenterSettings(data=MaskDataSettings(**data)))
     return ThreadFeed(
         source, task.prepare, task.collate, batch_size=6, parts=parts, seed=5, threads=threads
     )
@@ -97,7 +97,8 @@ def test_images_do_not_depend_on_threads_ranks_parts_or_start(policy: str) -> No
 
 def test_validation_shows_every_sample_once_as_it_is() -> None:
     source = Blobs(7)
-    task = MaskTask(TinyNet(), DataSettings(augmentation="physical", crop=(32, 32)))
+    data = MaskDataSettings(augmentation="physical", crop=(32, 32))
+    task = MaskTask(TinyNet(), SegmenterSettings(data=data))
     feed = WholeFeed(source, task.prepare, task.collate, 2, threads=2)
     for world_size in (1, 3):
         parts = [
@@ -160,7 +161,7 @@ def test_three_channels_see_the_paper_in_colour() -> None:
         def __init__(self) -> None:
             super().__init__("rgb", {}, in_channels=3, classes=2)
 
-    task = MaskTask(Rgb(), DataSettings(augmentation="paper"))
+    task = MaskTask(Rgb(), SegmenterSettings(data=MaskDataSettings(augmentation="paper")))
     sample = Blobs(1).load(0)
     batch = task.collate([task.prepare(sample, seed) for seed in range(16)])
     assert batch.images.shape == (16, 3, 32, 32)

@@ -21,7 +21,7 @@ from odm.models.pipeline import load_pipeline
 from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.simulate.ionogram.recipe import IonogramSimulation
 from odm.training.errors import TrainingError
-from odm.training.segmenter import plan_segmenter, run_facts, train_here
+from odm.training.plans import plan_training, train_here
 from odm.training.settings import read_settings
 from tests.training.tiny_boxes import write_archive
 
@@ -66,12 +66,12 @@ def test_masks_on_the_canvas(dataset: Path) -> None:
 
 
 def test_trained_and_joined(dataset: Path, tmp_path: Path) -> None:
-    plan = plan_segmenter(read_settings(CONFIG, TINY), dataset, tmp_path / "runs")
+    plan = plan_training("segmenter", read_settings(CONFIG, TINY), dataset, tmp_path / "runs")
     assert len(plan.training) >= 2 and len(plan.validation) >= 1
     result, card = train_here(plan)
     assert card is not None and np.isfinite(result.best["mean_iou"])
     assert card.architecture["options"]["classes"] == 3
-    assert run_facts(plan)["ionograms"]["train"] == len(plan.training)
+    assert plan.facts["ionograms"]["train"] == len(plan.training)
     model = load_model(plan.run.model).model
     assert model.classes == 3
     detector = tmp_path / "detector"
@@ -99,4 +99,6 @@ def test_boxes_alone_are_not_enough(tmp_path: Path) -> None:
     )
     IonogramDataset.create(tmp_path / "dataset.yaml", config)
     with pytest.raises(TrainingError, match="layers without masks"):
-        plan_segmenter(read_settings(CONFIG, TINY), tmp_path / "dataset.yaml", tmp_path / "runs")
+        plan_training(
+            "segmenter", read_settings(CONFIG, TINY), tmp_path / "dataset.yaml", tmp_path / "runs"
+        )

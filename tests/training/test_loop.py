@@ -21,7 +21,7 @@ from odm.models.networks.segmenters import create_model
 from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.events import EventLog, read_events
-from odm.training.loop import Ask, Listener, Loop, Report
+from odm.training.loop import Answer, Listener, Loop, ProgressReport
 from odm.training.masks import MaskBatch
 from odm.training.ranks import Ranks
 from tests.training.tiny import Blobs, TinyNet, make_loop, tiny_settings, train, train_here
@@ -151,9 +151,11 @@ def test_an_endless_gradient_stops_before_a_checkpoint(tmp_path: Path) -> None:
         loop.run()
 
 
-def scripted(folder: Path, scores: list[float], *overrides: str) -> tuple[Any, list[Report]]:
+def scripted(
+    folder: Path, scores: list[float], *overrides: str
+) -> tuple[Any, list[ProgressReport]]:
     """A training whose validations give these scores."""
-    reports: list[Report] = []
+    reports: list[ProgressReport] = []
     settings = tiny_settings(f"schedule.epochs={len(scores)}", *overrides)
     loop = make_loop(folder, settings, listener=lambda report: reports.append(report))
     loop.validate = lambda: {"mean_iou": scores[loop.position.epoch]}  # type: ignore[method-assign]
@@ -218,21 +220,21 @@ def test_a_checkpoint_now_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     )
     kept: list[int] = []
 
-    def hear(ask: Ask) -> Listener:
-        def listener(report: Report) -> Ask | None:
+    def hear(ask: Answer) -> Listener:
+        def listener(report: ProgressReport) -> Answer | None:
             if report.kind == "checkpoint":
                 kept.append(report.step)
             return ask if report.kind == "steps" and report.step == 1 else None
 
         return listener
 
-    per_epoch = train(tmp_path / "plain", settings, listener=hear(Ask.NOTHING)).step // 2
+    per_epoch = train(tmp_path / "plain", settings, listener=hear(Answer.NOTHING)).step // 2
     assert per_epoch > 1 and kept == [per_epoch, 2 * per_epoch]
     kept.clear()
-    assert train(tmp_path / "kept", settings, listener=hear(Ask.KEEP)).reason == "epochs"
+    assert train(tmp_path / "kept", settings, listener=hear(Answer.KEEP)).reason == "epochs"
     assert kept == [1, per_epoch, 2 * per_epoch]
     kept.clear()
-    stopped = train(tmp_path / "stopped", settings, listener=hear(Ask.STOP | Ask.KEEP))
+    stopped = train(tmp_path / "stopped", settings, listener=hear(Answer.STOP | Answer.KEEP))
     assert (stopped.reason, stopped.step, kept) == ("asked", 1, [1])
     train(tmp_path / "stopped", settings)
     for name in ("kept", "stopped"):
@@ -255,9 +257,9 @@ def test_parts_of_a_batch_give_its_cross_entropy(tmp_path: Path) -> None:
 
 def test_reports_and_lines(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "metrics.jsonl")
-    reports: list[Report] = []
+    reports: list[ProgressReport] = []
 
-    def listener(report: Report) -> None:
+    def listener(report: ProgressReport) -> None:
         log(report)
         reports.append(report)
 
@@ -280,7 +282,7 @@ def test_reports_and_lines(tmp_path: Path) -> None:
     # A line cut in the middle, and one beyond where the training goes on from, are dropped.
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"kind": "steps", "step": 4, "epoch": 1}\n{"kind": "st')
-    log(Report("begin", step=3, epoch=1, steps_per_epoch=3))
+    log(ProgressReport("begin", step=3, epoch=1, steps_per_epoch=3))
     assert [record["step"] for record in read_events(log.path)] == [1, 2, 3, 3]
 
 

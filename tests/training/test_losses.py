@@ -8,7 +8,8 @@ import torch
 
 from odm.scoring.pixels import confusion_matrix, pixel_metrics
 from odm.training.losses import MaskLoss
-from odm.training.metrics import MaskMeter
+from odm.training.masks import MaskMeter, MaskTask
+from tests.training.tiny import TinyNet, tiny_settings
 
 
 def logits_of(probability: list[list[float]]) -> torch.Tensor:
@@ -111,9 +112,9 @@ def test_meter_equals_the_metrics_of_all_pixels_at_once() -> None:
     logits = torch.randn(5, 2, 6, 7)
     truth = torch.randint(0, 2, (5, 6, 7)).to(torch.uint8)
     valid = torch.rand(5, 6, 7) > 0.3
-    meter = MaskMeter(2, MaskLoss())
+    meter = MaskMeter(MaskTask(TinyNet(), tiny_settings()))
     for part in (slice(0, 2), slice(2, 5)):
-        meter.update(logits[part], truth[part], valid[part])
+        meter.add(logits[part], truth[part], valid[part])
     values = meter.compute()
     counts = confusion_matrix(truth.numpy(), logits.argmax(1).numpy(), valid.numpy())
     whole = MaskLoss()(logits, truth, valid)

@@ -11,7 +11,7 @@ from odm.models.networks.segmenters import create_model
 from odm.training.checkpoints import prefixed
 from odm.training.errors import TrainingError
 from odm.training.losses import MaskLoss
-from odm.training.metrics import MaskMeter
+from odm.training.masks import MaskMeter, MaskTask
 from odm.training.ranks import Ranks
 from tests.training.tiny import Blobs, TinyNet, make_loop, on_ranks, tiny_settings
 
@@ -35,8 +35,8 @@ def loss_and_gradients(ranks: Ranks, sizes: tuple[int, ...]) -> dict[str, Any]:
     part = slice(begin, begin + sizes[ranks.rank])
     values = MaskLoss([0.5, 2.0])(net(x[part]), truth[part], valid[part], ranks)
     values["loss"].backward()
-    meter = MaskMeter(2, MaskLoss())
-    meter.update(model(x[part]), truth[part], valid[part])
+    meter = MaskMeter(MaskTask(TinyNet(), tiny_settings()))
+    meter.add(model(x[part]), truth[part], valid[part])
     gradients = {name: p.grad for name, p in model.named_parameters()}
     return {
         "loss": values["loss"].item(),

@@ -23,8 +23,8 @@ from odm.training.checkpoints import Checkpoints
 from odm.training.errors import TrainingError
 from odm.training.events import read_events
 from odm.training.launch import Launch
+from odm.training.plans import plan_training
 from odm.training.run import Run
-from odm.training.segmenter import plan_segmenter
 from odm.training.settings import read_settings
 from tests.small_dataset import make_archive, make_dataset
 
@@ -103,9 +103,9 @@ def test_started_again_it_is_done_and_with_another_setting_it_is_another(
     assert "validation: mean_iou 0." in again.stdout
     assert "going on" not in again.stderr
     settings = read_settings(config)
-    same = plan_segmenter(settings, dataset, out)
+    same = plan_training("segmenter", settings, dataset, out)
     assert str(same.run.folder) == trained["run"]
-    other = plan_segmenter(read_settings(config, ["seed=1"]), dataset, out)
+    other = plan_training("segmenter", read_settings(config, ["seed=1"]), dataset, out)
     assert other.run.folder != same.run.folder
 
 
@@ -124,7 +124,7 @@ def test_fine_tuning_starts_from_the_model(
         assert (value - before[name]).abs().max() < 1e-6, name
     stored = yaml.safe_load((Path(tuned["run"]) / "config.yaml").read_text())
     assert stored["schedule"]["temperature_start"] == 1
-    plain = plan_segmenter(read_settings(None, few), dataset, out)
+    plain = plan_training("segmenter", read_settings(None, few), dataset, out)
     assert plain.run.folder != Path(tuned["run"])
 
 
@@ -132,7 +132,9 @@ def test_fine_tuning_another_architecture(
     trained: dict[str, Any], dataset: Path, config: Path, tmp_path: Path
 ) -> None:
     def planned(*overrides: str) -> None:
-        plan_segmenter(read_settings(config, overrides), dataset, tmp_path, trained["model"])
+        plan_training(
+            "segmenter", read_settings(config, overrides), dataset, tmp_path, trained["model"]
+        )
 
     planned()
     with pytest.raises(
@@ -149,7 +151,7 @@ def test_bad_input_is_a_sentence(
     archive: Path, dataset: Path, config: Path, tmp_path: Path
 ) -> None:
     def planned(*overrides: str, data: Path = dataset) -> None:
-        plan_segmenter(read_settings(config, overrides), data, tmp_path)
+        plan_training("segmenter", read_settings(config, overrides), data, tmp_path)
 
     with pytest.raises(
         TrainingError, match=r"has 1 class beside the background .* the model 2: set"
@@ -200,7 +202,7 @@ def test_no_nucleus_for_validation(archive: Path, config: Path, tmp_path: Path) 
     pq.write_table(truth.filter(kept), copy / "truth.parquet")
     data.write_text(yaml.safe_dump({**content, "annotations": str(copy)}))
     with pytest.raises(TrainingError, match="no nucleus for validation"):
-        plan_segmenter(read_settings(config), data, tmp_path)
+        plan_training("segmenter", read_settings(config), data, tmp_path)
 
 
 def test_sigterm_leaves_a_checkpoint_in_the_middle_of_an_epoch(
@@ -299,10 +301,10 @@ def test_runs_are_kept_in_a_folder(dataset: Path, config: Path) -> None:
 
 
 def test_a_finished_run_is_known(trained: dict[str, Any], dataset: Path, config: Path) -> None:
-    from odm.training.plans import is_finished
-
-    plan = plan_segmenter(read_settings(config), dataset, Path(trained["run"]).parent)
+    plan = plan_training("segmenter", read_settings(config), dataset, Path(trained["run"]).parent)
     assert str(plan.run.folder) == trained["run"]
-    assert is_finished(plan)
-    other = plan_segmenter(read_settings(config, ["seed=5"]), dataset, plan.run.folder.parent)
-    assert not is_finished(other)
+    assert plan.is_finished
+    other = plan_training(
+        "segmenter", read_settings(config, ["seed=5"]), dataset, plan.run.folder.parent
+    )
+    assert not other.is_finished

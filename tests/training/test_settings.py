@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from odm.core.errors import InputError
-from odm.training.settings import TrainSettings, read_settings
+from odm.training.settings import SegmenterSettings, read_settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -80,7 +80,7 @@ def test_an_unknown_key_in_a_file(tmp_path: Path) -> None:
 
 
 def test_the_digest_covers_what_decides_the_result() -> None:
-    base = TrainSettings()
+    base = SegmenterSettings()
     assert base.digest == read_settings(None, ["runtime.loader_threads=7"]).digest
     assert base.digest != read_settings(None, ["seed=1"]).digest
     assert base.digest != read_settings(None, ["compute.precision=bfloat16"]).digest

@@ -23,10 +23,10 @@ from odm.models.networks.base import SegmentationModel
 from odm.training.checkpoints import Checkpoints
 from odm.training.events import EventLog
 from odm.training.feed import ThreadFeed, WholeFeed
-from odm.training.loop import Listener, Loop, Report, Result
+from odm.training.loop import Listener, Loop, ProgressReport, TrainingResult
 from odm.training.masks import MaskTask
 from odm.training.ranks import Ranks
-from odm.training.settings import TrainSettings, read_settings
+from odm.training.settings import SegmenterSettings, read_settings
 
 SIZE = 32
 
@@ -84,13 +84,13 @@ TINY = (
 )
 
 
-def tiny_settings(*overrides: str) -> TrainSettings:
+def tiny_settings(*overrides: str) -> SegmenterSettings:
     return read_settings(None, [*TINY, *overrides])
 
 
 def make_loop(
     folder: Path,
-    settings: TrainSettings,
+    settings: SegmenterSettings,
     *,
     model: SegmentationModel | None = None,
     ranks: Ranks | None = None,
@@ -102,7 +102,7 @@ def make_loop(
     if model is None:
         torch.manual_seed(settings.seed)
         model = TinyNet()
-    task = MaskTask(model, settings.data, settings.loss)
+    task = MaskTask(model, settings)
     feed = ThreadFeed(
         source or Blobs(),
         task.prepare,
@@ -118,7 +118,7 @@ def make_loop(
     return Loop(task, feed, whole, settings, checkpoints, ranks=ranks, listener=listener)
 
 
-def train(folder: Path, settings: TrainSettings, **options: Any) -> Result:
+def train(folder: Path, settings: SegmenterSettings, **options: Any) -> TrainingResult:
     return make_loop(folder, settings, **options).run()
 
 
@@ -152,7 +152,7 @@ def _rank(
 def train_here(folder: Path, last: int = -1) -> None:
     """Train to the end, or to death by SIGKILL when step ``last`` is done but not kept."""
 
-    def listener(report: Report) -> None:
+    def listener(report: ProgressReport) -> None:
         log(report)
         if report.kind == "steps" and report.step == last:
             os.kill(os.getpid(), signal.SIGKILL)

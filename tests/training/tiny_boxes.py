@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from odm.archive.ionogram.matrix import write_matrix
 from odm.models.networks.detector import create_detector
-from odm.training.box_settings import DetectorSettings
 from odm.training.boxes import BoxTask
 from odm.training.checkpoints import Checkpoints
 from odm.training.events import EventLog
 from odm.training.feed import ThreadFeed, WholeFeed
-from odm.training.loop import Listener, Loop, Report
+from odm.training.loop import Listener, Loop, ProgressReport
 from odm.training.ranks import Ranks
-from odm.training.settings import read_settings
+from odm.training.settings import DetectorSettings, read_settings
 
 SIZE = 96
 
@@ -139,7 +138,7 @@ def write_archive(folder: Path, number: int = 8) -> Path:
 def train_here(folder: Path, last: int = -1) -> None:
     """Train to the end, or to death by SIGKILL when step ``last`` is done but not kept."""
 
-    def listener(report: Report) -> None:
+    def listener(report: ProgressReport) -> None:
         log(report)
         if report.kind == "steps" and report.step == last:
             os.kill(os.getpid(), signal.SIGKILL)

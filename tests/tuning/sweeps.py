@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from odm.training.settings import TrainSettings, read_settings
+from odm.training.settings import SegmenterSettings, read_settings
 from tuning.folder import SweepFolder
 from tuning.spaces import Space, make_space
 from tuning.stopping import Rule
@@ -37,7 +37,7 @@ ONE = Where(concurrent=1, cpus=1, address="local")
 NONE = Rule("none")
 
 
-def settings(*overrides: str) -> TrainSettings:
+def settings(*overrides: str) -> SegmenterSettings:
     return read_settings(None, [*SETTINGS, *overrides])
 
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from odm.datasets.orbit import OrbitDataset
-from odm.training import segmenter
-from odm.training.loop import Report
+from odm.training.loop import ProgressReport
 from odm.training.ranks import Ranks
 from ray_jobs.cluster.room import Cluster, ClusterError
 from tests.ray_jobs.trainings import is_gone
@@ -38,12 +37,12 @@ class Deadly(Job):
 
     @property
     def work(self) -> Any:
-        return DeadlyWork(segmenter.train_planned, segmenter.build_model, "mean_iou")
+        return DeadlyWork("mean_iou")
 
 
 class DeadlyWork(ScoredWork):
     def __call__(self, plan: Any, ranks: Ranks, listener: Any = None, **sources: Any) -> Any:
-        def hear(report: Report) -> bool:
+        def hear(report: ProgressReport) -> bool:
             if "0001" in str(plan.run.folder) and report.kind == "checkpoint":
                 os.kill(os.getpid(), 9)
             if "0002" in str(plan.run.folder) and report.kind == "checkpoint":
@@ -81,7 +80,7 @@ def drive(
     ledger.adopt_orphans()
     made = make_job(folder, planned, opened)
     job = kind(made.task, made.base, made.datasets, made.objectives, made.folder)
-    sources = held_samples(cluster, job, {None: job.plan_of(Asked(0, {}, 0))})
+    sources = held_samples(cluster, {None: job.plan_of(Asked(0, {}, 0))})
     board = Board(ledger, total)
     run_on_ray(cluster, ledger, job, total, sources, room or make_room(cluster), board)
     return ledger, job

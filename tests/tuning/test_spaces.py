@@ -15,8 +15,7 @@ from optuna.distributions import (
 )
 
 from odm.core.errors import InputError
-from odm.training.box_settings import DetectorSettings
-from odm.training.settings import TrainSettings, read_settings
+from odm.training.settings import DetectorSettings, SegmenterSettings, read_settings
 from tuning.objectives import objectives_of
 from tuning.spaces import (
     PARAMETERS,
@@ -81,15 +80,15 @@ def test_a_space_of_another_task(tmp_path: Path) -> None:
 def test_a_value_that_the_settings_refuse_is_found_before_a_trial() -> None:
     space = make_space("segmenter", {"learning_rate": {"low": 0.0, "high": 1.0}})
     with pytest.raises(InputError, match=r"learning_rate = 0.0: .*greater than 0"):
-        space.check(TrainSettings())
+        space.check(SegmenterSettings())
 
 
 def test_a_model_that_does_not_have_it_is_found_before_a_trial() -> None:
     space = make_space("segmenter", {"sdi_channels": {"choices": [16, 32]}})
-    unet = read_settings(None, ["model.architecture=unet"], TrainSettings)
+    unet = read_settings(None, ["model.architecture=unet"], SegmenterSettings)
     with pytest.raises(InputError, match="sdi_channels = 16: unet: unknown option 'sdi_channels'"):
         space.check(unet)
-    misspelt = read_settings(None, ["model.options={odconf: none}"], TrainSettings)
+    misspelt = read_settings(None, ["model.options={odconf: none}"], SegmenterSettings)
     with pytest.raises(InputError, match=r"^odm_unet: unknown option 'odconf'; did you mean"):
         space.check(misspelt)
     wrong = read_settings(None, ["model.options={depth: 3}"], DetectorSettings)
@@ -117,8 +116,8 @@ def test_distributions() -> None:
 
 
 def test_values_become_settings() -> None:
-    base = TrainSettings().model_copy(
-        update={"data": TrainSettings().data.model_copy(update={"crop": (512, 512)})}
+    base = SegmenterSettings().model_copy(
+        update={"data": SegmenterSettings().data.model_copy(update={"crop": (512, 512)})}
     )
     values = {
         "sdi_channels": 48,

@@ -19,7 +19,7 @@ import yaml
 
 from odm.core.errors import InputError
 from odm.datasets.orbit import OrbitDataset
-from odm.training import segmenter
+from odm.training import plans
 from odm.training.settings import read_settings
 from tests.tuning.sweeps import LOCAL, kill_when, settings, space, sweep, tried
 from tuning.commands import SPACES, _own
@@ -79,12 +79,12 @@ def test_the_best_yaml_trains_without_editing(
     data = re.search(r"--data (\S+)", files[0].read_text())
     assert data is not None
     assert OrbitDataset.load(data[1]).settings.height == best.params["image_size"]
-    plan = segmenter.plan_segmenter(config, data[1], tmp_path / "runs")
+    plan = plans.plan_training("segmenter", config, data[1], tmp_path / "runs")
     assert plan.run.folder.name == Path(best.user_attrs["run"]).name
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        result, card = segmenter.train_here(plan)
+        result, card = plans.train_here(plan)
     finally:
         torch.set_num_threads(before)
     assert card is not None

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from odm.training.plans import AnyPlan
+from odm.training.plans import TrainingPlan
 from ray_jobs.cluster.connection import connect
 from ray_jobs.cluster.nodes import check_nodes
 from ray_jobs.cluster.room import Cluster
 from ray_jobs.training.samples import READER
-from ray_jobs.training.train import read_boxes, read_masks
+from ray_jobs.training.train import read_samples
 from tuning.runners.ray import Room, make_nested_room, make_room
 from tuning.trial import Job
 
@@ -83,7 +83,7 @@ def _free_port() -> int:
 
 
 def held_samples(
-    cluster: Cluster, job: Job, plans: Mapping[int | None, AnyPlan], wait_s: float = 600.0
+    cluster: Cluster, plans: Mapping[int | None, TrainingPlan], wait_s: float = 600.0
 ) -> dict[int | None, Any]:
     """The samples of each size of image, read once into the object store for all trials.
 
@@ -91,5 +91,4 @@ def held_samples(
         ClusterError: none could be read for ``wait_s``.
         ArchiveError, AnnotationError: the first bad file.
     """
-    read = read_masks if job.task == "segmenter" else read_boxes
-    return {size: read(plan, cluster, wait_s) for size, plan in plans.items()}
+    return {size: read_samples(plan, cluster, wait_s) for size, plan in plans.items()}

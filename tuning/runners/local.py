@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from odm.training.plans import AnyPlan
+from odm.training.plans import TrainingPlan
 from tuning.board import Board
 from tuning.study import Asked, Ledger
 from tuning.trial import Job, Outcome, Sources, reason_of, run_trial
@@ -49,22 +49,15 @@ def run_here(ledger: Ledger, job: Job, total: int, sources: Sources, board: Boar
     run_plain(ledger, total, lambda asked, tell: run_trial(job, asked, sources, tell), board)
 
 
-def sources_here(job: Job, plans: Mapping[int | None, AnyPlan]) -> dict[int | None, Any]:
+def sources_here(job: Job, plans: Mapping[int | None, TrainingPlan]) -> dict[int | None, Any]:
     """The samples, read when they are first needed and then kept in memory for all trials.
 
     Args:
         job: what all trials have in common.
         plans: any one plan, by size of image.
     """
-    from odm.training.detector import IonogramSource
-    from odm.training.feed import DatasetSource
-
-    kind: Any = DatasetSource if job.task == "segmenter" else IonogramSource
     room = job.base.runtime.cache_gb * 1e9 / 2 / len(plans)
     return {
-        size: {
-            "training": kind(plan.training, plan.dataset.settings, room),
-            "validation": kind(plan.validation, plan.dataset.settings, room),
-        }
+        size: {part: plan.source(part, room) for part in ("training", "validation")}
         for size, plan in plans.items()
     }

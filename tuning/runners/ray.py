@@ -29,7 +29,7 @@ from odm.core.errors import OdmError
 from odm.core.files import write_bytes
 from odm.training.launch import Launch
 from ray_jobs.cluster.room import Cluster, ClusterError
-from ray_jobs.training.launch import Placement
+from ray_jobs.training.launch import WorkerPlacement
 from tuning.board import Board
 from tuning.study import Asked, Ledger
 from tuning.trial import Job, Sources, reason_of, run_trial
@@ -62,7 +62,7 @@ class Room:
     cpus: int
     gpus: float
     concurrent: int
-    placement: Placement | None = None
+    placement: WorkerPlacement | None = None
     launch: Launch | None = None
     wait_s: float = 600.0
 

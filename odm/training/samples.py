@@ -1,0 +1,145 @@
+"""Samples of a data set as a training reads them: their names, and their images with labels.
+
+Nothing here imports torch, so that a worker that only reads starts in a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from odm.core.kinds import IONOGRAMS as IONOGRAM_KIND
+from odm.core.kinds import KINDS, Kind
+from odm.core.kinds import ORBITS as ORBIT_KIND
+from odm.datasets.ionogram import (
+    IonogramDataset,
+    load_ionogram_sample,
+    load_segmented_ionogram,
+)
+from odm.datasets.orbit import OrbitDataset, load_orbit_sample
+
+Arrays = tuple[NDArray[Any], ...]
+Load = Callable[[Any], Arrays]
+"""Reads one sample of a data set: its image and its labels."""
+
+
+class Source(Protocol):
+    """Samples that can be had one by one, from several threads."""
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Their names, all different; the same on every rank."""
+        ...
+
+    @property
+    def positive(self) -> Sequence[bool]:
+        """Which of them have something to find."""
+        ...
+
+    def load(self, index: int) -> Any:
+        """One sample, which the caller leaves unchanged."""
+        ...
+
+
+@dataclass(frozen=True)
+class SampleReader:
+    """How the samples of one kind of input are named and read.
+
+    Attributes:
+        kind: the kind of input.
+        dataset: class of its data sets.
+        label: what one label is called.
+        name: gives the name of a sample, which no other sample has.
+        is_positive: tells whether anything is labelled in a sample.
+        loads: reads a sample by its labels, as ``load(sample, settings=image settings)``: with
+            ``masks`` an image and a mask (H, W) uint8, with ``boxes`` an image and boxes (N, 5).
+    """
+
+    kind: Kind
+    dataset: type
+    label: str
+    name: Callable[[Any], str]
+    is_positive: Callable[[Any], bool]
+    loads: Mapping[str, Callable[..., Arrays]]
+
+    def load_for(self, labels: str, dataset: Any) -> Load:
+        """What reads one sample of a data set; it can be sent to another process."""
+        return partial(self.loads[labels], settings=dataset.settings)
+
+
+def _load_orbit_mask(sample: Any, settings: Any) -> Arrays:
+    """Image and mask (H, W) uint8 of a half-orbit."""
+    image, mask, _ = load_orbit_sample(sample, settings)
+    return image, mask
+
+
+HALF_ORBITS = SampleReader(
+    ORBIT_KIND,
+    OrbitDataset,
+    "nucleus",
+    name=lambda sample: sample.key.stem,
+    is_positive=lambda sample: sample.has_nucleus,
+    loads={"masks": _load_orbit_mask},
+)
+IONOGRAMS = SampleReader(
+    IONOGRAM_KIND,
+    IonogramDataset,
+    "layer",
+    name=lambda sample: sample.key.identity,
+    is_positive=lambda sample: sample.has_layer,
+    loads={"masks": load_segmented_ionogram, "boxes": load_ionogram_sample},
+)
+
+
+def reader_of(dataset: Any) -> SampleReader:
+    """How the samples of an opened data set are named and read."""
+    readers = [kind.load("samples") for kind in KINDS if kind.has("samples")]
+    reader: SampleReader = next(r for r in readers if isinstance(dataset, r.dataset))
+    return reader
+
+
+class CachedSource:
+    """Samples that are read one by one; those that were read are kept as memory allows.
+
+    Args:
+        dataset: the opened data set.
+        samples: some of its samples.
+        labels: ``masks`` or ``boxes``.
+        cache_bytes: memory for what was read.
+    """
+
+    def __init__(
+        self, dataset: Any, samples: Sequence[Any], labels: str, cache_bytes: float = 0
+    ) -> None:
+        reader = reader_of(dataset)
+        self.keys = [reader.name(sample) for sample in samples]
+        self.positive = [reader.is_positive(sample) for sample in samples]
+        self._samples = samples
+        self._read = reader.load_for(labels, dataset)
+        self._room = cache_bytes
+        self._kept: dict[int, Arrays] = {}
+        self._lock = threading.Lock()
+
+    def load(self, index: int) -> Arrays:
+        """Image and labels, read-only.
+
+        Raises:
+            ArchiveError, AnnotationError: the file or its annotation is bad.
+        """
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        arrays = self._read(self._samples[index])
+        for array in arrays:
+            array.setflags(write=False)
+        size = sum(array.nbytes for array in arrays)
+        with self._lock:
+            if self._room >= size and index not in self._kept:
+                self._room -= size
+                self._kept[index] = arrays
+        return arrays
