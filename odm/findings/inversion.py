@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from odm.findings.edges.find import LayerEdge
+from odm.findings.edges.edge import LayerEdge
 from odm.physics.raytrace import (
     QuasiParabola,
     Rays,

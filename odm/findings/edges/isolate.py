@@ -1,31 +1,83 @@
-"""Single-layer ionograms: what is left of an ionogram for the edge of one of its layers."""
+"""The level of an ionogram above its own noise, and the part of it in which a layer's edge may lie.
+
+Sounders state SNR against one noise floor for all frequencies, or against one for each; and the
+signal of other users lies over a whole column or a part of one. What is an echo is seen only
+against the quiet part of its own column.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from odm.findings.edges.settings import CLASSES, TUNED, Mask, Matrix
 from odm.findings.layers import Layer
 
-Mask = NDArray[np.bool_]
 
-CLASSES = ("Es", "F")
-"""In a segmentation 1 and 2; 0 is background."""
-NEAREST_KM = 90.0
-"""No layer is nearer; the direct signal may be."""
-MARGIN_KM, MARGIN_COLUMNS = 30.0, 1
-"""By which a box is widened below and sideways."""
-BEFORE_MASK_KM, BEHIND_MASK_KM = 40.0, 80.0
-"""An edge lies so near the lower border of its layer's segment."""
-LEAST_VALUES, LEAST_COLUMNS = 30, 4
-"""A segment or box of less is no layer."""
-BRIDGED_COLUMNS = 12
-"""A segment with a wider hole is two."""
+def level_db(snr: NDArray[Any]) -> tuple[Matrix, Mask]:
+    """Return the level above the noise of each column, and which columns hold interference.
+
+    Args:
+        snr: (F, R) dB, NaN where nothing was measured.
+
+    Returns:
+        (F, R) dB, NaN where nothing was measured, or nearly nothing in the column; (F,) bool.
+    """
+    columns, gates = snr.shape
+    width = max(gates // TUNED.noise_blocks, 1)
+    blocks = min(TUNED.noise_blocks, gates // width)
+    parts = np.asarray(snr[:, : blocks * width], np.float32).reshape(columns, blocks, width)
+    missing = np.isnan(parts)
+    if missing.any():
+        few = missing.mean(axis=2, keepdims=True) > TUNED.noise_missing_share
+        parts = np.where(few | missing, np.inf, parts)
+    medians = np.partition(parts, width // 2, axis=2)[:, :, width // 2]
+    rank = min(TUNED.noise_rank, blocks - 1)
+    floor = np.partition(medians, rank, axis=1)[:, rank]
+    corrected = floor + np.float32(TUNED.noise_correction_db)
+    floor = np.where(np.isfinite(floor), corrected, np.nan).astype(np.float32)
+    disturbed = np.zeros(columns, bool)
+    if not np.isnan(floor).all():
+        disturbed = floor > np.nanmedian(floor) + TUNED.disturbed_db
+    return np.asarray(snr, np.float32) - floor[:, None], disturbed
+
+
+def even_ranges(group_range: NDArray[Any]) -> bool:
+    """Whether ranges (R,) have even steps, as edges need them."""
+    steps = np.diff(group_range)
+    return bool(steps.size and np.ptp(steps) <= TUNED.uneven_share * abs(float(steps.mean())))
+
+
+def range_step(group_range: NDArray[Any]) -> float:
+    """Return the usual step of ranges (R,) in km; positive."""
+    return abs(float(group_range[-1] - group_range[0])) / max(group_range.size - 1, 1)
+
+
+def average_fine_gates(
+    group_range: NDArray[Any], snr: NDArray[Any], segments: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Return ranges (R,), SNR (F, R) and segments (F, R) with gates no finer than edges need.
+
+    Powers of neighbouring gates are averaged; of segments the class in the middle is kept.
+    """
+    fold = int(TUNED.finest_gate_km / range_step(group_range) + 1e-6)
+    gates = group_range.size // max(fold, 1)
+    if fold < 2 or gates < 2:
+        return group_range, snr, segments
+    kept = gates * fold
+    parts = np.asarray(snr[:, :kept], np.float64).reshape(-1, gates, fold)
+    there = np.isfinite(parts)
+    power = np.where(there, 10 ** (np.where(there, parts, 0.0) / 10), 0.0).sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = 10 * np.log10(power / there.sum(axis=2))
+    ranges = np.asarray(group_range[:kept], np.float64).reshape(gates, fold).mean(axis=1)
+    coarse = None if segments is None else segments[:, fold // 2 : kept : fold]
+    return ranges, mean.astype(np.float32), coarse
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +85,11 @@ class Isolated:
     """One layer's part of an ionogram (F, R).
 
     Attributes:
-        removed: what belongs to other layers.
-        allowed: where the edge may be; nowhere if there is no layer.
+        removed: (F, R) values that belong to other layers.
+        allowed: (F, R) where the edge may be; nowhere if there is no layer.
         flag: why it is nowhere, else "".
-        covered: where another layer's segment lies, removed or not.
-        behind: (F,) in which columns the layer begins where another one ends.
+        covered: (F, R) where another layer's segment lies, removed or not.
+        behind: (F,) columns in which the layer begins where another one ends.
     """
 
     removed: Mask
@@ -47,89 +99,116 @@ class Isolated:
     behind: Mask | None = None
 
 
+def whole_ionogram(frequency: NDArray[Any], group_range: NDArray[Any]) -> Isolated:
+    """Remove nothing, and allow an edge anywhere but at the sounder itself."""
+    allowed = np.zeros((frequency.size, group_range.size), bool)
+    allowed[:, group_range >= TUNED.nearest_km] = True
+    return Isolated(np.zeros_like(allowed), allowed)
+
+
 def inside_box(layer: Layer, frequency: NDArray[Any], group_range: NDArray[Any]) -> Mask:
-    """(F, R) the values of a box, its borders included."""
+    """Return the values (F, R) inside a layer's box, its borders included."""
     columns = (frequency >= layer.frequency_min) & (frequency <= layer.frequency_max)
     gates = (group_range >= layer.range_min) & (group_range <= layer.range_max)
     return np.asarray(columns[:, None] & gates[None])
 
 
-def by_boxes(
-    layers: Sequence[Layer], one: int, frequency: NDArray[Any], group_range: NDArray[Any]
+def isolate_by_boxes(
+    layers: Sequence[Layer], index: int, frequency: NDArray[Any], group_range: NDArray[Any]
 ) -> Isolated:
-    """The boxes of all other layers removed (section 2 of the paper), the edge in its own."""
+    """Remove the boxes of all other layers, and allow the edge in the layer's own.
+
+    Source: section 2 of the paper on ionograms.
+
+    Args:
+        layers: all layers of the ionogram.
+        index: the layer to isolate.
+        frequency: (F,) Hz, rising.
+        group_range: (R,) km, rising.
+    """
     removed = np.zeros((frequency.size, group_range.size), bool)
-    for number, other in enumerate(layers):
-        if number != one:
-            removed |= inside_box(other, frequency, group_range)
-    own = layers[one]
-    step = float(np.median(np.diff(frequency)))
-    apart = MARGIN_COLUMNS * step
-    wider = Layer(
-        own.layer,
-        own.confidence,
-        own.frequency_min - apart,
-        own.frequency_max + apart,
-        max(own.range_min - MARGIN_KM, NEAREST_KM),
-        own.range_max,
+    for number, layer in enumerate(layers):
+        if number != index:
+            removed |= inside_box(layer, frequency, group_range)
+    own = layers[index]
+    margin = TUNED.box_margin_columns * float(np.median(np.diff(frequency)))
+    wider = replace(
+        own,
+        frequency_min=own.frequency_min - margin,
+        frequency_max=own.frequency_max + margin,
+        range_min=max(own.range_min - TUNED.box_margin_km, TUNED.nearest_km),
     )
     box = inside_box(wider, frequency, group_range)
-    if box.any(axis=1).sum() < LEAST_COLUMNS or box.any(axis=0).sum() < LEAST_COLUMNS:
+    if min(box.any(axis=1).sum(), box.any(axis=0).sum()) < TUNED.least_layer_columns:
         outside = not inside_box(own, frequency, group_range).any()
-        flag = "outside window" if outside else "few values"
-        return Isolated(removed, np.zeros_like(box), flag)
+        return Isolated(removed, np.zeros_like(box), "outside window" if outside else "few values")
     return Isolated(removed, box & ~removed)
 
 
-def by_segments(
+def isolate_by_segments(
     segments: NDArray[Any],
     layers: Sequence[Layer],
-    one: int,
+    index: int,
     frequency: NDArray[Any],
     group_range: NDArray[Any],
 ) -> Isolated:
-    """Cut along the shape of a segmentation (F, R) of class indices.
+    """Cut a layer out along the shape of its segment.
 
     Layers of one class share its segment: each has what lies in its own box.
+
+    Args:
+        segments: (F, R) class of each value, as `CLASSES` counts them.
+        layers: all layers of the ionogram.
+        index: the layer to isolate.
+        frequency: (F,) Hz, rising.
+        group_range: (R,) km, rising.
     """
-    own = layers[one]
-    kind = CLASSES.index(own.layer) + 1
-    mine = segments == kind
-    same = [number for number, other in enumerate(layers) if other.layer == own.layer]
-    if len(same) > 1:
-        mine &= inside_box(own, frequency, group_range)
-        for number in same:
-            if number != one:  # where boxes of a class overlap, the values are the nearer one's
-                other = inside_box(layers[number], frequency, group_range)
-                mine &= ~(other & (layers[number].range_min < own.range_min))
-    removed = (segments > 0) & ~mine
-    columns = np.flatnonzero(mine.any(axis=1))
-    if mine.sum() < LEAST_VALUES or columns.size < LEAST_COLUMNS:
-        return Isolated(removed, np.zeros_like(mine), "few values" if mine.any() else "no segment")
+    segment = _own_segment(segments, layers, index, frequency, group_range)
+    removed = (segments > 0) & ~segment
+    columns = np.flatnonzero(segment.any(axis=1))
+    if segment.sum() < TUNED.least_layer_values or columns.size < TUNED.least_layer_columns:
+        flag = "few values" if segment.any() else "no segment"
+        return Isolated(removed, np.zeros_like(segment), flag)
     gate_km = float(np.median(np.diff(group_range)))
-    first = mine[columns].argmax(axis=1)
+    first = segment[columns].argmax(axis=1)
     # Where another layer lies in front, this one's border is not seen: neighbours tell of it.
     covered = np.zeros(columns.size, bool)
-    for below in (1, 2, 3):
+    for below in range(1, TUNED.cover_gates + 1):
         covered |= removed[columns, np.maximum(first - below, 0)]
-    seen = ~covered if (~covered).sum() >= LEAST_COLUMNS else np.ones_like(covered)
-    line = ndimage.median_filter(first[seen].astype(np.float64), 5, mode="nearest")
+    seen = ~covered
+    if seen.sum() < TUNED.least_layer_columns:
+        seen[:] = True
+    line = ndimage.median_filter(
+        first[seen].astype(np.float64), TUNED.border_columns, mode="nearest"
+    )
     everywhere = np.arange(frequency.size)
     behind = np.zeros(frequency.size, bool)
     behind[columns] = covered
-    border = np.interp(everywhere, columns[seen], line)
-    near = np.abs(everywhere[:, None] - columns[None]).min(axis=1) <= BRIDGED_COLUMNS
+    border = np.interp(everywhere, columns[seen], line)[:, None]
+    near = np.abs(everywhere[:, None] - columns[None]).min(axis=1) <= TUNED.bridged_columns
     near &= (everywhere >= columns[0] - 1) & (everywhere <= columns[-1] + 1)
     gates = np.arange(group_range.size)[None]
-    allowed = (gates >= border[:, None] - BEFORE_MASK_KM / gate_km) & (
-        gates <= border[:, None] + BEHIND_MASK_KM / gate_km
-    )
+    first_km, last_km = TUNED.segment_window_km
+    allowed = (gates >= border + first_km / gate_km) & (gates <= border + last_km / gate_km)
     # Around the border nothing is cut: a cut would look like an edge.
     return Isolated(removed & ~allowed, allowed & near[:, None], covered=removed, behind=behind)
 
 
-def raw(frequency: NDArray[Any], group_range: NDArray[Any]) -> Isolated:
-    """Nothing removed, an edge anywhere but at the sounder itself."""
-    allowed = np.zeros((frequency.size, group_range.size), bool)
-    allowed[:, group_range >= NEAREST_KM] = True
-    return Isolated(np.zeros_like(allowed), allowed)
+def _own_segment(
+    segments: NDArray[Any],
+    layers: Sequence[Layer],
+    index: int,
+    frequency: NDArray[Any],
+    group_range: NDArray[Any],
+) -> Mask:
+    """Return the values (F, R) of one layer's segment."""
+    own = layers[index]
+    segment: Mask = segments == CLASSES.index(own.layer) + 1
+    same = [number for number, layer in enumerate(layers) if layer.layer == own.layer]
+    if len(same) > 1:
+        segment &= inside_box(own, frequency, group_range)
+        # Where boxes of a class overlap, the values are the nearer one's.
+        for number in same:
+            if number != index and layers[number].range_min < own.range_min:
+                segment &= ~inside_box(layers[number], frequency, group_range)
+    return segment

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edges.find import CONVENTION, EdgeSettings, LayerEdge, edges_of
-from odm.findings.edges.isolate import CLASSES
-from odm.findings.edges.ranges import COARSEST_KM, even_ranges, range_step
+from odm.findings.edges.edge import CONVENTION, LayerEdge
+from odm.findings.edges.find import edges_of
+from odm.findings.edges.isolate import even_ranges, range_step
+from odm.findings.edges.settings import CLASSES, TUNED, EdgeSettings
 from odm.findings.inversion import Inverted, invert
 from odm.findings.layers import Layer
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas
@@ -44,7 +45,7 @@ def edges_found(
         flag = OTHER_CONVENTION
     elif not even_ranges(ionogram["group_range"].values):
         flag = UNEVEN
-    elif range_step(ionogram["group_range"].values) > COARSEST_KM:
+    elif range_step(ionogram["group_range"].values) > TUNED.coarsest_gate_km:
         flag = COARSE
     if flag:
         return [_without(layer, flag) for layer in layers]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edges.find import LayerEdge
+from odm.findings.edges.edge import LayerEdge
 
 Floats = NDArray[np.float64]
 
