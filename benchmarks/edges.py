@@ -24,7 +24,7 @@ from edges_parts import against, by_overlap, continuity, ground_truth, inversion
 from numpy.typing import NDArray
 
 from odm.core.statement import SIMULATED_DATA
-from odm.findings.edges.find import EdgeSettings, matrix_edges
+from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.layers import Layer
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas, mask_to_canvas
 from odm.scoring.ionogram.edge_errors import EdgeErrors, edge_errors, summary, where

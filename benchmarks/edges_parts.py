@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from odm.core.threads import one_thread
-from odm.findings.edges.find import EdgeSettings, matrix_edges
+from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.inversion import invert
 from odm.findings.layers import Layer
 from odm.physics.raytrace import ground_of_least

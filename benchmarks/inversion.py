@@ -15,7 +15,7 @@ import numpy as np
 from common import report
 
 from odm.core.statement import SIMULATED_DATA
-from odm.findings.edges.edge import LayerEdge
+from odm.findings.edges import LayerEdge
 from odm.findings.inversion import invert
 from odm.physics.raytrace import ground_of_least, minimum_group_path
 from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, layer_rays

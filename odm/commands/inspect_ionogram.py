@@ -41,7 +41,7 @@ def inspect_ionogram(
         facts[name] = [describe_layer(layer) for layer in layers] or "no layer"
         facts[f"{name}_from"] = source
     if edge is not None:
-        from odm.findings.edges.find import CONVENTION
+        from odm.findings.edges import CONVENTION
         from odm.findings.layer_picture import found_layer
 
         rows, reason = _found(ionogram, edge, model)
@@ -144,7 +144,7 @@ def describe_found(row: dict[str, Any]) -> dict[str, Any]:
 
 def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dict[str, Any]], str]:
     """Layers as a campaign finds them, with their edges; or why it would not look for any."""
-    from odm.findings.edges.rows import edge_rows, edges_found
+    from odm.findings.edges import edge_rows, edges_found
     from odm.findings.layer_rows import facts_of
     from odm.images.ionogram import ionogram_image
     from odm.reprocess.layer_models import find_layer_models

@@ -106,7 +106,7 @@ def invert(edge: LayerEdge) -> Inverted:
     """Critical frequency, height and thickness of the layer of an edge.
 
     Args:
-        edge: as `odm.findings.edges.find.edges_of` gives it.
+        edge: as `odm.findings.edges.edges_of` gives it.
     """
     if not edge:
         return _refused(edge, "there is no edge")

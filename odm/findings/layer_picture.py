@@ -9,7 +9,7 @@ import numpy as np
 
 from odm.archive.ionogram.reader import open_ionogram
 from odm.core.files import join
-from odm.findings.edges.rows import edge_of_row
+from odm.findings.edges import edge_of_row
 from odm.images.layer_truth import KnownLayer
 from odm.images.pictures.ionogram import draw_ionogram
 

@@ -38,7 +38,7 @@ def ionogram_order(
         threshold: least confidence of a layer; None for the model's own.
         layers: ``boxes`` or ``segments``: how a layer is cut out for its edge; None for segments
             where the model is a pipeline with a segmenter.
-        edge: ``path``, ``feng``, or ``none``; see `odm.findings.edges.find`.
+        edge: ``path``, ``feng``, or ``none``; see `odm.findings.edges`.
         invert: whether layers are computed from edges; see `odm.findings.inversion`.
         wish, workers, max_quarantined, take_over: see `Order`.
         how: ``precision``, ``batch``, ``engine`` and ``device`` of `ModelSettings`.

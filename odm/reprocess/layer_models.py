@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from odm.core.errors import InputError
-from odm.findings.edges.find import EdgeSettings, Method
-from odm.findings.edges.isolate import CLASSES
+from odm.findings.edges import CLASSES, EdgeMethod, EdgeSettings
 from odm.reprocess.model import ModelSettings, check_words, find_model, window_of
 
 if TYPE_CHECKING:
@@ -104,8 +103,8 @@ def _cards(folder: str, how: dict[str, Any]) -> tuple[dict[str, ModelCard], Mode
 def _edge_settings(
     layers: str | None, edge: str, has_segmenter: bool, folder: str
 ) -> EdgeSettings | None:
-    if edge not in (*get_args(Method), NO_EDGE):
-        raise InputError(f"edge {edge!r}: give {', '.join(get_args(Method))} or {NO_EDGE}")
+    if edge not in (*get_args(EdgeMethod), NO_EDGE):
+        raise InputError(f"edge {edge!r}: give {', '.join(get_args(EdgeMethod))} or {NO_EDGE}")
     if layers is not None and layers not in ISOLATIONS:
         raise InputError(f"layers {layers!r}: give {' or '.join(ISOLATIONS)}")
     if edge == NO_EDGE:

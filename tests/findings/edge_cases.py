@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from odm.findings.edges.edge import LayerEdge
+from odm.findings.edges import LayerEdge
 from odm.findings.layers import Layer
 
 FREQUENCY = np.round(np.arange(6.0, 20.01, 0.1), 1) * 1e6

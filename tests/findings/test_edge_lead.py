@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from odm.findings.edges.find import EdgeSettings, LayerEdge, matrix_edges
-from odm.findings.edges.lead import FAINT_DB, Split, _without_faint, find_split
-from odm.findings.edges.profile import triangle
+from odm.findings.edges import EdgeSettings, LayerEdge, matrix_edges
+from odm.findings.edges.settings import TUNED
+from odm.findings.edges.shapes import Columns
+from odm.findings.edges.two_traces import Split, find_split, leave_faint
 from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr
 
 MHZ = FREQUENCY / 1e6
-NEAR = triangle(MHZ, 0.5)
 SPLIT_MHZ = 0.4
 EDGE = curve(slope=60, bend=4)
 COLUMNS = FREQUENCY.size
@@ -35,7 +35,7 @@ def power_of(ratio_db: float) -> np.ndarray:
 
 
 def split_of(level: np.ndarray) -> Split | None:
-    return find_split(level, EDGE / GATE_KM, MHZ, NEAR, GATE_KM)
+    return find_split(Columns.of(level, MHZ, GATE_KM), EDGE / GATE_KM)
 
 
 @pytest.mark.parametrize("where", MISSING)
@@ -59,7 +59,7 @@ def test_a_faint_trace_stays_faint_where_columns_are_missing(where: str) -> None
     missing = snr(power_of(-12))
     missing[MISSING[where]] = np.nan
     found = split_of(missing)
-    assert found is None or (np.isinf(found.apart_km).all() and found.ratio_db < FAINT_DB)
+    assert found is None or (np.isinf(found.apart_km).all() and found.ratio_db < TUNED.faint_db)
     if found is not None:
         seen = np.setdiff1d(np.arange(COLUMNS), MISSING[where])
         assert np.median(np.abs(found.line - EDGE / GATE_KM)[seen]) < 2
@@ -85,7 +85,7 @@ def test_so_few_frequencies_that_none_is_a_split_above_another() -> None:
     mhz = 8 + 0.02 * np.arange(30)
     edge = 700 + 60 * (mhz - 8)
     level = snr(echo(edge, level_db=28) + echo(edge - 60 * 0.7, level_db=22))
-    found = find_split(level, edge / GATE_KM, mhz, triangle(mhz, 0.5), GATE_KM)
+    found = find_split(Columns.of(level, mhz, GATE_KM), edge / GATE_KM)
     assert found is None or np.isfinite(found.line).all()
 
 
@@ -111,7 +111,7 @@ def test_a_path_along_something_faint(
     if gap:
         level[30:50] = np.nan
     path = np.where(other, EDGE - km, EDGE) / GATE_KM
-    found = _without_faint(level, path, EDGE / GATE_KM, MHZ, NEAR, GATE_KM)
+    found = leave_faint(Columns.of(level, MHZ, GATE_KM), path, EDGE / GATE_KM)
     assert (found is not None) == left
     if found is not None:
         assert np.isfinite(found.line).all() and np.isinf(found.apart_km).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from odm.core.errors import InputError
-from odm.findings.edges.find import EdgeSettings, matrix_edges
+from odm.findings.edges import EdgeSettings, matrix_edges
 from tests.findings.edge_cases import (
     FREQUENCY,
     GATE_KM,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from odm.findings.edges.find import EdgeSettings, LayerEdge, matrix_edges
+from odm.findings.edges import EdgeSettings, LayerEdge, matrix_edges
 from odm.findings.layers import Layer
 from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr
 

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from odm.core.errors import InputError
-from odm.findings.edges.find import EdgeSettings, LayerEdge, edges_of, matrix_edges
+from odm.findings.edges import EdgeSettings, LayerEdge, edges_of, matrix_edges
 from odm.findings.layers import Layer
 from tests.findings.edge_cases import (
     FREQUENCY,

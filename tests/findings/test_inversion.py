@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from odm.findings import inversion
-from odm.findings.edges.edge import LayerEdge
+from odm.findings.edges import LayerEdge
 from odm.findings.inversion import CHANGES, invert, least_path, least_rays
 from odm.physics.raytrace import (
     QuasiParabola,

@@ -12,7 +12,7 @@ import xarray as xr
 from odm.catalog.campaign import load_campaign
 from odm.catalog.ionogram.layers import EDGE_FIELDS
 from odm.core.errors import InputError
-from odm.findings.edges.find import EdgeSettings
+from odm.findings.edges import EdgeSettings
 from odm.findings.edges.rows import edge_columns, edge_rows, edges_found
 from odm.findings.layers import Layer
 from odm.images.layer_truth import read_layers

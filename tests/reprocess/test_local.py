@@ -21,7 +21,7 @@ from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.catalog.selection import Wish
 from odm.core.errors import InputError, OdmError, TransientError
-from odm.findings.edges.find import EdgeSettings
+from odm.findings.edges import EdgeSettings
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import OrbitImageSettings
 from odm.images.ionogram import IonogramImageSettings

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_opening
 
-from odm.findings.edges.shapes import Columns, window_mean, window_sums
 from odm.findings.edges.settings import BEHIND, TUNED, Floats, Mask
+from odm.findings.edges.shapes import Columns, window_mean, window_sums
 
 
 def not_measured_before(level: NDArray[Any], edge: NDArray[Any], gate_km: float) -> Mask:

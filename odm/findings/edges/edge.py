@@ -1,4 +1,4 @@
-"""The leading edge of a layer: the points that can be relied on, with flags for what is left out."""
+"""The leading edge of a layer: the points that can be relied on, and flags for what is left out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class LayerEdge:
     @classmethod
     def without_points(cls, layer: str, *flags: str) -> LayerEdge:
         """Return an edge that says why it is none."""
-        return cls(layer, *(np.empty(0) for _ in range(4)), flags)
+        none = np.empty(0)
+        return cls(layer, none, none, none, none, flags)
 
     def __bool__(self) -> bool:
         return bool(self.frequency.size)
@@ -80,6 +81,11 @@ class Levels(NamedTuple):
     group_range: Floats
     gate_km: float
     common: Floats
+
+    @property
+    def measured(self) -> Mask:
+        """(F,) columns of which anything was measured."""
+        return np.asarray(np.isfinite(self.level).any(axis=1))
 
 
 class TracedEdge(NamedTuple):

@@ -29,7 +29,9 @@ class FengEdge(NamedTuple):
     contrast: Floats
 
 
-def feng(level: Matrix, allowed: Mask, frequency: Floats, gate_km: float, *, upper: bool) -> FengEdge:
+def feng(
+    level: Matrix, allowed: Mask, frequency: Floats, gate_km: float, *, upper: bool
+) -> FengEdge:
     """Find the edge of one layer.
 
     Args:

@@ -31,11 +31,14 @@ from odm.findings.edges.edge import (
 from odm.findings.edges.feng import feng
 from odm.findings.edges.isolate import (
     Isolated,
+    average_fine_gates,
+    even_ranges,
     isolate_by_boxes,
     isolate_by_segments,
+    level_db,
+    range_step,
     whole_ionogram,
 )
-from odm.findings.edges.isolate import average_fine_gates, even_ranges, level_db, range_step
 from odm.findings.edges.path import best_path, evidence
 from odm.findings.edges.refine import refine
 from odm.findings.edges.settings import CLASSES, TUNED, EdgeSettings, Floats, Mask
@@ -175,9 +178,7 @@ def _raw_edges(levels: Levels, names: Sequence[str], settings: EdgeSettings) -> 
     if both and settings.method == "path":
         paths = dict(zip(CLASSES, _two_paths(levels, whole.allowed), strict=True))
     return [
-        _edge(
-            levels, name, whole, settings, upper=both and name == "F", path=paths.get(name)
-        )
+        _edge(levels, name, whole, settings, upper=both and name == "F", path=paths.get(name))
         for name in names
     ]
 
@@ -185,7 +186,7 @@ def _raw_edges(levels: Levels, names: Sequence[str], settings: EdgeSettings) -> 
 def _two_paths(levels: Levels, allowed: Mask) -> tuple[Floats, Floats]:
     """Return the lower and the upper (F,) of the two paths of most evidence, gates."""
     score = evidence(levels.level, levels.gate_km)
-    allowed = allowed & np.isfinite(levels.level).any(axis=1)[:, None]
+    allowed = allowed & levels.measured[:, None]
     mhz, gates = levels.frequency / 1e6, np.arange(score.shape[1])[None]
     first = best_path(score, allowed, mhz, levels.gate_km)
     with np.errstate(invalid="ignore"):
@@ -215,7 +216,7 @@ def _edge(
         upper: whether it is the upper of two layers.
         path: (F,) gates, if it is known.
     """
-    allowed = isolated.allowed & np.isfinite(levels.level).any(axis=1)[:, None]
+    allowed = isolated.allowed & levels.measured[:, None]
     if isolated.flag or not allowed.any():
         flag = isolated.flag or (NO_VALUES if isolated.allowed.any() else NO_LAYER)
         return LayerEdge.without_points(layer, flag)
@@ -223,9 +224,7 @@ def _edge(
     if isolated.removed.any():
         level = np.where(isolated.removed, np.float32(np.nan), level)
     if settings.method == "feng":
-        edge, sigma, contrast = feng(
-            level, allowed, levels.frequency, levels.gate_km, upper=upper
-        )
+        edge, sigma, contrast = feng(level, allowed, levels.frequency, levels.gate_km, upper=upper)
         own, trust = contrast, np.full(edge.size, TUNED.feng_trust_db)
     else:
         mhz = levels.frequency / 1e6

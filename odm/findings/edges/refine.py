@@ -6,14 +6,23 @@ Resampled columns (a Bayesian bootstrap) tell how far speckle alone moves the an
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edges.shapes import Columns, mean_profile, triangle, window_mean, within
 from odm.findings.edges.settings import TUNED, Floats, Matrix, Onset
-from odm.findings.edges.shapes import Bank, base_and_peak, misfits, one_rise_bank
+from odm.findings.edges.shapes import (
+    Bank,
+    Columns,
+    base_and_peak,
+    mean_profile,
+    misfits,
+    one_rise_bank,
+    triangle,
+    window_mean,
+    within,
+)
 from odm.findings.edges.two_traces import find_split
 
 
@@ -127,7 +136,7 @@ def _match(
     return _Match(shift.astype(np.float64), contrast, rise)
 
 
-def _own_rise(straight: Matrix, km: Floats) -> Floats:
+def _own_rise(straight: Matrix, km: NDArray[Any]) -> Floats:
     """Rise (F,) of each column alone, dB."""
     before = np.nan_to_num(window_mean(straight, km, TUNED.base_km))
     return np.asarray(window_mean(straight, km, TUNED.own_behind_km) - before, np.float64)

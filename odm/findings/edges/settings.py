@@ -101,7 +101,7 @@ class EdgeConstants:
     noise_blocks: int = 16
     """Parts of a column whose medians are compared."""
     noise_rank: int = 2
-    """Index of the block, from the quietest, that is the noise: echoes may fill most of a column."""
+    """Rank, from the quietest, of the block that is the noise: echoes may fill most of a column."""
     noise_missing_share: float = 0.3
     """A block of which more is missing tells nothing about the noise."""
     noise_correction_db: float = 0.4

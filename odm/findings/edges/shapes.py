@@ -69,7 +69,7 @@ class Columns:
         """Return mean profiles (F, W) along a line (F,), at gates ``x`` (W,) from it."""
         return mean_profile(self.near, self.straight(line, x))
 
-    def profile_within(self, line: Floats, window: Window) -> tuple[Matrix, Floats]:
+    def profile_within(self, line: Floats, window: Window) -> tuple[Matrix, NDArray[Any]]:
         """Return mean profiles (F, W) within a window, and the km (W,) of their values."""
         x = np.arange(round(window[0] / self.gate_km), round(window[1] / self.gate_km) + 1)
         return self.profile(line, x), x * self.gate_km
@@ -174,7 +174,7 @@ class Bank(NamedTuple):
     gate_km: float
 
     @property
-    def km(self) -> Floats:
+    def km(self) -> NDArray[Any]:
         """(W,) km from the path."""
         return self.x * self.gate_km
 
@@ -244,7 +244,7 @@ def _power_profile(power: float, pulse_km: float, gate_km: float) -> tuple[Float
 
 
 def base_and_peak(
-    profile: Matrix, base: Floats, km: Floats, peak_km: Window, dynamic_db: float
+    profile: Matrix, base: Floats, km: NDArray[Any], peak_km: Window, dynamic_db: float
 ) -> tuple[Floats, Floats]:
     """Return the level (F,) from which profiles are matched, and their peak (F,), in dB.
 

@@ -16,9 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from odm.findings.edges.path import best_path
-from odm.findings.edges.shapes import Columns, window_mean, window_sums
 from odm.findings.edges.settings import BEHIND, TUNED, Floats, Matrix
-from odm.findings.edges.shapes import base_and_peak, misfits, two_rise_bank
+from odm.findings.edges.shapes import (
+    Columns,
+    base_and_peak,
+    misfits,
+    two_rise_bank,
+    window_mean,
+    window_sums,
+)
 
 
 class Split(NamedTuple):

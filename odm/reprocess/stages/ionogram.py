@@ -12,8 +12,7 @@ from odm.catalog.ionogram.inputs import IONOGRAMS
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
 from odm.core.errors import ArchiveError
 from odm.core.threads import one_thread
-from odm.findings.edges.find import EdgeSettings
-from odm.findings.edges.rows import edge_rows, edges_found
+from odm.findings.edges import EdgeSettings, edge_rows, edges_found
 from odm.findings.layer_rows import IonogramFacts, facts_of, layer_rows
 from odm.findings.layers import SeenLayers
 from odm.images.ionogram import IonogramImageSettings, ionogram_image

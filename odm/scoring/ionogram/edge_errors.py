@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edges.edge import LayerEdge
+from odm.findings.edges import LayerEdge
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from odm.findings.edges.edge import LayerEdge
-from odm.findings.edges.rows import edge_of_row
+from odm.findings.edges import LayerEdge, edge_of_row
 from odm.images.layer_truth import KnownLayer
 from odm.scoring.ionogram.boxes import box_overlaps
 from odm.scoring.ionogram.edge_errors import EdgeErrors, edge_errors, summary
