@@ -13,27 +13,23 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 METADATA = "http://169.254.169.254"
 EVERY_S = 5.0
 TIMEOUT_S = 2.0
-PREEMPTION = 2
-"""``DRAIN_NODE_REASON_PREEMPTION`` of Ray's autoscaler protocol."""
 
 
 def notice(metadata: str = METADATA) -> datetime | None:
-    """When this machine is taken away; None while nothing is said of it."""
+    """Return when this machine is taken away; None while nothing is said of it."""
     try:
-        asking = urllib.request.Request(
+        token_request = urllib.request.Request(
             f"{metadata}/latest/api/token",
             method="PUT",
             headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"},
         )
-        with urllib.request.urlopen(asking, timeout=TIMEOUT_S) as answer:
+        with urllib.request.urlopen(token_request, timeout=TIMEOUT_S) as answer:
             token = answer.read().decode()
         request = urllib.request.Request(
             f"{metadata}/latest/meta-data/spot/instance-action",
@@ -46,69 +42,58 @@ def notice(metadata: str = METADATA) -> datetime | None:
         return None
 
 
-def drain(address: str, node: str, until: datetime) -> bool:
-    """Have Ray drain a node.
+def drain(address: str, node: str, deadline: datetime) -> bool:
+    """Have Ray drain a node, and say on standard output what it answers.
 
     Args:
-        address: of the cluster's head.
+        address: ``host:port`` of the cluster's head.
         node: its ID; empty for the node of this machine.
-        until: when it goes.
+        deadline: time at which the machine goes.
 
     Returns:
         Whether Ray agrees.
     """
     from ray_jobs.cluster.connection import import_ray
+    from ray_jobs.internals import drain_node, own_node
 
     import_ray()
-    import ray._raylet as raylet
-
-    client: Any = raylet.GcsClient(address=address)  # type: ignore[attr-defined]
-    found = node or _own_node(client)
-    deadline_ms = int(until.timestamp() * 1000)
-    agreed, why = client.drain_node(found, PREEMPTION, "the machine is taken away", deadline_ms)
-    print(f"draining {found} until {until}: {'begun' if agreed else why}", flush=True)
-    return bool(agreed)
-
-
-def _own_node(client: Any) -> str:
-    """The ID of the node on this machine."""
-    import ray._private.services as services
-    from ray._raylet import NodeID
-
-    here = services.get_node_ip_address()
-    for key, info in client.get_all_node_info().items():
-        if info.node_manager_address == here and info.state == 0:
-            return (key if isinstance(key, NodeID) else NodeID(info.node_id)).hex()
-    raise SystemExit(f"no node of Ray runs on {here}")
+    node_id = node or own_node(address)
+    if node_id is None:
+        raise SystemExit("no node of Ray runs on this machine")
+    agreed, reason = drain_node(address, node_id, deadline)
+    print(f"draining {node_id} until {deadline}: {'begun' if agreed else reason}", flush=True)
+    return agreed
 
 
 def main() -> None:
     """Ask until there is a notice, and drain."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--metadata", default=METADATA, help="of the machine")
-    parser.add_argument("--address", default="", help="of Ray's head [default: this machine's]")
+    parser.add_argument("--metadata", default=METADATA, help="address of the machine's metadata")
+    parser.add_argument(
+        "--address", default="", help="host:port of Ray's head [default: this machine's]"
+    )
     parser.add_argument("--node", default="", help="ID of the node [default: this machine's]")
     parser.add_argument("--within", type=float, help="seconds until it goes: nobody is asked")
     options = parser.parse_args()
-    until: datetime | None = None
+    deadline: datetime | None = None
     if options.within is not None:
-        until = datetime.now(UTC) + timedelta(seconds=options.within)
-    while until is None and (until := notice(options.metadata)) is None:
+        deadline = datetime.now(UTC) + timedelta(seconds=options.within)
+    while deadline is None and (deadline := notice(options.metadata)) is None:
         time.sleep(EVERY_S)
-    left = (until - datetime.now(UTC)).total_seconds()
+    left = (deadline - datetime.now(UTC)).total_seconds()
     print(f"this machine is taken away in {left:.0f} s", flush=True)
-    address = options.address
-    if not address:
-        from ray_jobs.cluster.connection import import_ray
-
-        import_ray()
-        import ray._private.services as services
-
-        address = services.canonicalize_bootstrap_address_or_die("auto")
-    agreed = drain(address, options.node, until)
+    agreed = drain(options.address or _head_address(), options.node, deadline)
     if options.within is not None and agreed:
-        time.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()))
+        time.sleep(max(0.0, (deadline - datetime.now(UTC)).total_seconds()))
     raise SystemExit(0 if agreed else 1)
+
+
+def _head_address() -> str:
+    from ray_jobs.cluster.connection import import_ray
+    from ray_jobs.internals import head_address
+
+    import_ray()
+    return head_address()
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ from typing import Any
 
 from odm.core.errors import InputError
 from ray_jobs.cluster.room import Cluster, ClusterError
+from ray_jobs.internals import start_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 REACH_S, ANSWER_S = 5.0, 20.0
-"""To connect to a port, and for the first word of who listens there."""
+"""Seconds to connect to a port, and to wait for the first bytes of the server."""
 IDLE_S = 30
 MIN_OBJECT_STORE = 80_000_000
 """Bytes; Ray starts with no smaller store."""
@@ -200,16 +201,7 @@ def _new(
         "include_dashboard": bool(dashboard),
         "dashboard_port": None if isinstance(dashboard, bool) else dashboard,
         "dashboard_host": "127.0.0.1",
-        "_system_config": {
-            # Idle processes that Ray starts at once would have another environment than ours.
-            "prestart_worker_first_driver": False,
-            # By default workers stand back behind everything else on the machine; here they are
-            # the work.
-            "worker_niceness": 0,
-            # On a few cores Ray ends a process that is idle for a second, and another one takes
-            # three to start when the next stage has something to do.
-            "idle_worker_killing_time_threshold_ms": IDLE_S * 1000,
-        },
+        **start_settings(IDLE_S),
     }
 
 

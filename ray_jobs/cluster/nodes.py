@@ -22,11 +22,12 @@ from odm.core.errors import OdmError
 from odm.core.files import exists, local_path, write_bytes
 from ray_jobs.cluster.connection import ROOT
 from ray_jobs.cluster.room import Cluster, ClusterError, room
+from ray_jobs.internals import autoscaler_limits
 
 ANSWER_S = 120.0
-"""For a node to start a process and look."""
+"""Seconds in which a node has to start a process and look."""
 GROW_S = 900.0
-"""For a cloud to bring machines."""
+"""Seconds in which a cloud has to bring machines."""
 LOOK_S = 2.0
 _PROBE = re.compile(r"/\.seen-[0-9a-f]{32}$")
 
@@ -195,17 +196,6 @@ def _unable(node: str, error: BaseException) -> str:
     return f"{node} cannot run a task: {text[:200]}"
 
 
-def growable() -> dict[str, float]:
-    """Most that an autoscaler can make of the cluster, by Ray's names; empty without one."""
-    import ray
-    import ray._private.state as state
-
-    if not ray.is_initialized():
-        return {}
-    most = state.state.get_max_resources_from_cluster_config()
-    return {name: float(number) for name, number in (most or {}).items()}
-
-
 def await_room(
     cluster: Cluster,
     number: int,
@@ -227,7 +217,7 @@ def await_room(
     Raises:
         ClusterError: they do not fit, and nothing can be done about it, or not in time.
     """
-    most = {} if cluster.started else growable()
+    most = {} if cluster.started else autoscaler_limits()
     wanted = {name: amount * number for name, amount in each.items()}
     if room(cluster.machines, each) >= number or any(
         amount > most.get(name, 0.0) for name, amount in wanted.items()

@@ -14,7 +14,7 @@ from odm.core.errors import InputError
 from odm.core.text import duration, table
 
 if TYPE_CHECKING:
-    from ray_jobs.jobs.client import Job, Jobs
+    from ray_jobs.jobs.client import JobClient, SubmittedJob
 
 Dashboard = Annotated[
     str | None,
@@ -80,7 +80,7 @@ def submit(
 
     Example: odm submit --folder /shared reprocess orbits /data/cses campaign --max-quarantined 0.1
     """
-    from ray_jobs.jobs.client import Jobs
+    from ray_jobs.jobs.client import JobClient
     from ray_jobs.jobs.submit import make_submission
     from ray_jobs.jobs.submit import submit as start
 
@@ -89,7 +89,7 @@ def submit(
     if submission.package is not None and submission.package.left_out:
         left_out = ", ".join(submission.package.left_out)
         _say(f"not sent, since they may be secrets or lead out of this folder: {left_out}")
-    jobs = Jobs(address)
+    jobs = JobClient(address)
     name = start(submission, jobs)
     if detach:
         print(name)
@@ -104,13 +104,13 @@ def list_jobs(address: Dashboard = None, json_: AsJson = False) -> None:
 
     Example: odm jobs list
     """
-    from ray_jobs.jobs.client import Jobs
+    from ray_jobs.jobs.client import JobClient
 
-    found = Jobs(address).submitted()
+    submitted = JobClient(address).list_submitted()
     if json_:
-        print(json.dumps([asdict(job) for job in found], indent=2))
+        print(json.dumps([asdict(job) for job in submitted], indent=2))
         return
-    rows = [(job.id, job.status.lower(), _times(job), job.command) for job in found]
+    rows = [(job.id, job.status.lower(), _times(job), job.command) for job in submitted]
     print(table([], rows) or "no jobs")
 
 
@@ -120,16 +120,15 @@ def job_status(job: Name, address: Dashboard = None, json_: AsJson = False) -> N
 
     Example: odm jobs status odm-train-1122-2031-4f1c
     """
-    from ray_jobs.jobs.client import Jobs
+    from ray_jobs.jobs.client import JobClient
 
-    found = Jobs(address).get(job)
+    known = JobClient(address).get(job)
     if json_:
-        print(
-            json.dumps({**asdict(found), "code": found.code if found.is_over else None}, indent=2)
-        )
+        code = known.code if known.is_over else None
+        print(json.dumps({**asdict(known), "code": code}, indent=2))
         return
-    ended = f", exit code {found.exit_code}" if found.exit_code is not None else ""
-    print(f"{found.id}: {found.status.lower()}{ended}, {_times(found)}: {found.command}")
+    ended = f", exit code {known.exit_code}" if known.exit_code is not None else ""
+    print(f"{known.id}: {known.status.lower()}{ended}, {_times(known)}: {known.command}")
 
 
 @jobs_app.command("logs")
@@ -144,9 +143,9 @@ def job_logs(
 
     Example: odm jobs logs odm-train-1122-2031-4f1c --follow
     """
-    from ray_jobs.jobs.client import Jobs
+    from ray_jobs.jobs.client import JobClient
 
-    jobs = Jobs(address)
+    jobs = JobClient(address)
     jobs.get(job)
     if follow:
         raise typer.Exit(_followed(jobs, job))
@@ -163,13 +162,13 @@ def stop_job(
 
     Example: odm jobs stop odm-reprocess-1122-2031-4f1c --wait
     """
-    from ray_jobs.jobs.client import STOP_WAIT_S, Jobs
+    from ray_jobs.jobs.client import STOP_WAIT_S, JobClient
 
-    jobs = Jobs(address)
+    jobs = JobClient(address)
     jobs.get(job)
     asked = jobs.stop(job)
-    found = jobs.wait(job, STOP_WAIT_S + 60.0) if wait else jobs.get(job)
-    print(f"{job}: {found.status.lower() if found.is_over or not asked else 'stopping'}")
+    known = jobs.wait(job, STOP_WAIT_S + 60.0) if wait else jobs.get(job)
+    print(f"{job}: {known.status.lower() if known.is_over or not asked else 'stopping'}")
 
 
 def check_command(words: list[str]) -> list[str]:
@@ -205,8 +204,8 @@ def check_command(words: list[str]) -> list[str]:
     return words
 
 
-def _followed(jobs: Jobs, name: str) -> int:
-    """Follow a job; its exit code."""
+def _followed(jobs: JobClient, name: str) -> int:
+    """Follow a job; return its exit code."""
     try:
         job = jobs.follow(name, lambda line: print(line, flush=True))
     except KeyboardInterrupt:
@@ -225,7 +224,7 @@ def _followed(jobs: Jobs, name: str) -> int:
     return job.code
 
 
-def _times(job: Job) -> str:
+def _times(job: SubmittedJob) -> str:
     if job.started is None:
         return "not begun"
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.started))

@@ -7,12 +7,11 @@ The dashboard listens on the head alone; from elsewhere it is reached by a tunne
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +22,17 @@ from odm.core.errors import InputError
 from odm.core.faults import first_line
 from ray_jobs.cluster.connection import REACH_S, import_ray
 from ray_jobs.cluster.room import ClusterError
+from ray_jobs.internals import head_versions, jobs_client
 
 PORT = 8265
 ANSWER_S = 60.0
-"""For the dashboard to answer a question; Ray's own client waits for ever."""
+"""Seconds in which the dashboard has to answer a question; Ray's own client waits for ever."""
 QUIET_S = 60.0
-"""A log that says nothing for so long is listened to anew: its connection may be dead."""
+"""Seconds without a line after which a log is asked for anew: its connection may be dead."""
 LOST_S = 60.0
-"""A tunnel may break for so long while logs are followed."""
+"""Seconds for which a tunnel may break while logs are followed."""
 STOP_WAIT_S = 300
-"""What a job is given to commit what it has at hand, before Ray kills it."""
+"""Seconds that a job has to commit what it has at hand, before Ray kills it."""
 STOPPED = "STOPPED"
 ENDED = ("SUCCEEDED", "FAILED", STOPPED)
 STOPPED_CODE = 3
@@ -41,7 +41,7 @@ _OF_RAY = re.compile(r"-- Runtime env is setting up\.$|^Running entrypoint for j
 
 
 @dataclass(frozen=True)
-class Job:
+class SubmittedJob:
     """A job as the cluster knows it. ``started``, ``ended``: s since 1970; None if not yet."""
 
     id: str
@@ -67,7 +67,7 @@ class Job:
         return self.exit_code if self.exit_code and 0 < self.exit_code < 256 else 1
 
 
-class Jobs:
+class JobClient:
     """The jobs of a cluster.
 
     Args:
@@ -85,15 +85,12 @@ class Jobs:
         # Ray lets this variable overrule what it is given.
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address
         with self._told():
-            self._client: Any = _client(self.address)
+            self._client: Any = jobs_client(self.address, ANSWER_S)
 
     def versions(self) -> dict[str, str]:
-        """Versions of Ray and Python on the head, by ``Ray`` and ``Python``; what it tells."""
+        """Return the versions of ``Ray`` and ``Python`` on the head, as far as it tells them."""
         with self._told():
-            answer = self._client._do_request("GET", "/api/v0/cluster_metadata")
-        data = answer.json().get("data", {}) if answer.status_code == 200 else {}
-        names = {"Ray": "rayVersion", "Python": "pythonVersion"}
-        return {name: str(data[key]) for name, key in names.items() if data.get(key)}
+            return head_versions(self._client)
 
     def submit(
         self,
@@ -125,8 +122,8 @@ class Jobs:
                 metadata={"command": command or entrypoint},
             )
 
-    def get(self, name: str) -> Job:
-        """One job.
+    def get(self, name: str) -> SubmittedJob:
+        """Return one job.
 
         Raises:
             InputError: there is none of that name.
@@ -134,15 +131,15 @@ class Jobs:
         with self._told(name):
             return _job(self._client.get_job_info(name))
 
-    def everything(self) -> Sequence[Job]:
-        """Also the drivers that were started by hand, whose ID is empty; the oldest first."""
+    def list_all(self) -> list[SubmittedJob]:
+        """Return all jobs, the oldest first; a driver started by hand is one with an empty ID."""
         with self._told():
-            found = [_job(details) for details in self._client.list_jobs()]
-        return sorted(found, key=lambda job: job.started or 0.0)
+            jobs = [_job(details) for details in self._client.list_jobs()]
+        return sorted(jobs, key=lambda job: job.started or 0.0)
 
-    def submitted(self) -> Sequence[Job]:
-        """Those that were submitted, the oldest first."""
-        return [job for job in self.everything() if job.id]
+    def list_submitted(self) -> list[SubmittedJob]:
+        """Return the jobs that were submitted, the oldest first."""
+        return [job for job in self.list_all() if job.id]
 
     def stop(self, name: str) -> bool:
         """Ask a job to stop: it commits what it has at hand. False if it was over already."""
@@ -150,19 +147,19 @@ class Jobs:
             return bool(self._client.stop_job(name))
 
     def logs(self, name: str) -> str:
-        """What a job has said so far."""
+        """Return what a job has said so far."""
         with self._told(name):
             text = str(self._client.get_job_logs(name))
         return "".join(line for line in text.splitlines(keepends=True) if not _of_ray(line))
 
-    def wait(self, name: str, limit_s: float) -> Job:
-        """A job when it is over, or as it is when it has been long enough."""
+    def wait(self, name: str, limit_s: float) -> SubmittedJob:
+        """Return a job when it is over, or as it is after ``limit_s`` seconds."""
         deadline = time.monotonic() + limit_s
         while not (job := self.get(name)).is_over and time.monotonic() < deadline:
             time.sleep(0.5)
         return job
 
-    def follow(self, name: str, say: Callable[[str], object]) -> Job:
+    def follow(self, name: str, say: Callable[[str], object]) -> SubmittedJob:
         """Say what a job says until it is over; a connection that breaks is made again.
 
         Raises:
@@ -177,7 +174,7 @@ class Jobs:
                 job = self.get(name)
                 if job.is_over:
                     with self._told(name):
-                        lines.hear(str(self._client.get_job_logs(name)))
+                        lines.hear_whole(str(self._client.get_job_logs(name)))
                     lines.close()
                     return job
                 heard = time.monotonic()
@@ -195,11 +192,11 @@ class Jobs:
             time.sleep(1.0)
 
     async def _tail(self, name: str, lines: _Lines) -> None:
-        lines.begin()
+        lines.rewind()
         texts = self._client.tail_job_logs(name)
         try:
             while (text := await asyncio.wait_for(anext(texts, None), QUIET_S)) is not None:
-                lines.more(text)
+                lines.hear_more(text)
         except TimeoutError:
             return  # the caller asks how the job stands, and listens anew
         finally:
@@ -207,7 +204,7 @@ class Jobs:
 
     @contextmanager
     def _told(self, name: str = "") -> Iterator[None]:
-        """What the client raises, as one sentence."""
+        """Turn what the client raises into one sentence."""
         from ray.exceptions import AuthenticationError
 
         try:
@@ -230,26 +227,12 @@ class Jobs:
             raise ClusterError(f"the cluster at {self.address} refuses: {text}") from None
 
 
-def _client(address: str) -> Any:
-    """Ray's client, which says nothing and does not wait for ever."""
-    from ray.job_submission import JobSubmissionClient
-
-    for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # that import has set them
-
-    class Patient(JobSubmissionClient):
-        def _do_request(self, *args: Any, **kwargs: Any) -> Any:
-            return super()._do_request(*args, **{"timeout": ANSWER_S, **kwargs})
-
-    return Patient(address)
-
-
 class _Unheard(Exception):
     """Nobody reads what is said any more; the connection to the cluster is well."""
 
 
 class _Lines:
-    """What a job said, each line once, without Ray's own; a tail begins from the start again."""
+    """Says each line of a job's log once, without Ray's own; a tail starts from its first again."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self.say = say
@@ -257,15 +240,15 @@ class _Lines:
         self._at = 0
         self._rest = ""
 
-    def begin(self) -> None:
+    def rewind(self) -> None:
         self._at = 0
 
-    def more(self, text: str) -> None:
+    def hear_more(self, text: str) -> None:
         start, self._at = self._at, self._at + len(text)
         self._add(text[max(0, self.seen - start) :])
         self.seen = max(self.seen, self._at)
 
-    def hear(self, whole: str) -> None:
+    def hear_whole(self, whole: str) -> None:
         self._add(whole[self.seen :])
         self.seen = max(self.seen, len(whole))
 
@@ -288,8 +271,8 @@ def _of_ray(line: str) -> bool:
     return bool(_OF_RAY.search(line.rstrip("\n")))
 
 
-def _job(details: Any) -> Job:
-    return Job(
+def _job(details: Any) -> SubmittedJob:
+    return SubmittedJob(
         id=details.submission_id or "",
         status=str(getattr(details.status, "value", details.status)),
         command=(details.metadata or {}).get("command", details.entrypoint),
@@ -301,11 +284,11 @@ def _job(details: Any) -> Job:
 
 
 def dashboard_address(address: str | None) -> str:
-    """The dashboard's address, whole; somebody listens there.
+    """Return the whole address of a dashboard, after checking that somebody listens there.
 
     Raises:
         InputError: it cannot be one.
-        ClusterError: nobody does.
+        ClusterError: nobody listens there.
     """
     given = (address or os.environ.get("RAY_API_SERVER_ADDRESS") or "").strip()
     text = f"http://127.0.0.1:{PORT}" if given in ("", "auto") else given

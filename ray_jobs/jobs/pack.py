@@ -47,7 +47,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Package:
-    """What travels.
+    """Files that travel with a job.
 
     Attributes:
         root: the folder that was packed.
@@ -62,7 +62,7 @@ class Package:
     def holds(self, name: str) -> bool:
         """Whether a relative name is one of its files, or a folder of some."""
         plain = os.path.normpath(name)
-        return any(one == plain or one.startswith(f"{plain}/") for one in self.files)
+        return any(file == plain or file.startswith(f"{plain}/") for file in self.files)
 
     def write(self, path: Path) -> None:
         """Write it as a zip.
@@ -94,7 +94,7 @@ class Package:
 
 
 def choose_files(root: Path) -> Package:
-    """What of a folder travels.
+    """Choose the files of a folder that travel.
 
     Raises:
         InputError: there is nothing to send.
@@ -108,7 +108,8 @@ def choose_files(root: Path) -> Package:
         if not target.is_relative_to(root):
             left_out.append(name)
             continue
-        names = [one.lower().split("/") for one in (name, target.relative_to(root).as_posix())]
+        paths = (name, target.relative_to(root).as_posix())
+        names = [path.lower().split("/") for path in paths]
         if any(_matches(parts, SECRETS) for parts in names):
             left_out.append(name)
         elif any(_matches(parts, JUNK) or _matches(parts[-1:], DATA) for parts in names):

@@ -1,4 +1,4 @@
-"""From a command line as it is given here to a job that runs it on a cluster."""
+"""Makes a job on a cluster of a command line as it is given here."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from pathlib import Path
 from odm.core.errors import InputError
 from ray_jobs.cluster.connection import import_ray
 from ray_jobs.cluster.room import ClusterError
-from ray_jobs.jobs.client import Jobs
+from ray_jobs.jobs.client import JobClient
 from ray_jobs.jobs.pack import Package, choose_files
 
 COMMANDS = ("reprocess", "train", "tune", "estimate")
-"""What runs on a cluster."""
+"""Commands that run on a cluster."""
 OWN_VARIABLES = ("RAY_", "PYTHONPATH", "OPENCV_FOR_THREADS_NUM", "NO_ALBUMENTATIONS_UPDATE")
-"""What is set for every job already."""
-
-
+"""Variables, or beginnings of them, that are set for every job already."""
 READ = ("--config", "--data", "--init", "--model", "--rates", "--space")
 """Options whose files may travel. What a command writes, and archives, lie on the cluster, even
 where something of that name was packed: the folder of a job is thrown away."""
@@ -30,7 +28,7 @@ where something of that name was packed: the folder of a job is thrown away."""
 
 @dataclass(frozen=True)
 class Submission:
-    """What is to run.
+    """A command that is to run on a cluster.
 
     Attributes:
         command: words after ``odm``.
@@ -49,7 +47,7 @@ class Submission:
 
     @property
     def entrypoint(self) -> str:
-        """As a line of a shell."""
+        """Line of a shell that runs the command."""
         folder = shlex.quote(self.folder)
         missing = shlex.quote(
             f"odm: the cluster's head does not see {self.folder}: give --folder, one that all "
@@ -63,7 +61,7 @@ class Submission:
 
     @property
     def shown(self) -> str:
-        """As a person wrote it."""
+        """The command as a person wrote it."""
         return shlex.join(["odm", *self.command])
 
     def _words(self) -> Iterator[str]:
@@ -81,10 +79,10 @@ class Submission:
             before = word
 
     def _placed(self, name: str) -> str:
-        packed = self.moved and self.package is not None and not Path(name).is_absolute()
-        if packed and name and self.package is not None and self.package.holds(name):
-            return f'"$here"/{shlex.quote(name)}'
-        return shlex.quote(name)
+        here = ""
+        if self.moved and name and self.package is not None and not Path(name).is_absolute():
+            here = '"$here"/' if self.package.holds(name) else ""
+        return here + shlex.quote(name)
 
 
 def make_submission(
@@ -94,7 +92,7 @@ def make_submission(
     installed: bool = False,
     environment: Sequence[str] = (),
 ) -> Submission:
-    """Choose what travels.
+    """Choose what travels with a command.
 
     Args:
         command: words after ``odm``, checked.
@@ -117,7 +115,7 @@ def make_submission(
     )
 
 
-def submit(submission: Submission, jobs: Jobs) -> str:
+def submit(submission: Submission, jobs: JobClient) -> str:
     """Start the job.
 
     Returns:
@@ -127,33 +125,28 @@ def submit(submission: Submission, jobs: Jobs) -> str:
         OdmError: the cluster refuses, or has another Ray or Python.
     """
     name = job_name(submission.command[0])
-    if submission.package is None:
-        _start(submission, jobs, name, None)
-        return name
-    check_versions(jobs)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "odm.zip"
-        submission.package.write(path)
-        _start(submission, jobs, name, path)
+        path = None
+        if submission.package is not None:
+            check_versions(jobs)
+            path = Path(folder) / "odm.zip"
+            submission.package.write(path)
+        jobs.submit(
+            submission.entrypoint,
+            name,
+            package=path,
+            environment=dict(submission.environment),
+            command=submission.shown,
+        )
     return name
 
 
-def _start(submission: Submission, jobs: Jobs, name: str, package: Path | None) -> None:
-    jobs.submit(
-        submission.entrypoint,
-        name,
-        package=package,
-        environment=dict(submission.environment),
-        command=submission.shown,
-    )
-
-
 def job_name(command: str) -> str:
-    """A new one, such as ``odm-train-1122-2031-4f1c``."""
+    """Return a new name, such as ``odm-train-1122-2031-4f1c``."""
     return f"odm-{command}-{time.strftime('%m%d-%H%M')}-{secrets.token_hex(2)}"
 
 
-def check_versions(jobs: Jobs) -> None:
+def check_versions(jobs: JobClient) -> None:
     """Compare the cluster's Ray and Python with those of this machine, whose code is sent.
 
     Raises:

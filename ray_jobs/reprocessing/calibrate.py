@@ -17,7 +17,7 @@ from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Worke
 from odm.reprocess.runners.readers import Task
 from odm.reprocess.stages.orbit import Draft, Result, Stages
 from ray_jobs.cluster.connection import connect, data_settings
-from ray_jobs.quiet import dropped
+from ray_jobs.internals import lines_hidden
 from ray_jobs.reprocessing.estimate import Rates
 from ray_jobs.reprocessing.runner import BLOCK_BYTES, absolute, begin, per_task, plan_layout
 from ray_jobs.training.samples import told
@@ -196,7 +196,7 @@ def task_seconds(size: int, tasks: int = 100) -> float:
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with dropped(), data_settings(**quiet):
+        with lines_hidden(), data_settings(**quiet):
             run(10)
             few, many = run(20), run(20 + tasks)
     finally:

@@ -27,7 +27,7 @@ from odm.reprocess.runners.readers import Death, killed_reader
 from odm.reprocess.stages.orbit import Draft, Result, Stages, quarantined
 from ray_jobs.cluster.connection import connect, data_settings
 from ray_jobs.cluster.room import Cluster
-from ray_jobs.quiet import dropped
+from ray_jobs.internals import lines_hidden
 from ray_jobs.reprocessing.stages import (
     Finisher,
     Modeller,
@@ -181,14 +181,14 @@ def run_on_ray(
     """
     if not inputs:
         return
-    from ray_jobs.cluster.nodes import growable
+    from ray_jobs.internals import autoscaler_limits
 
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     waiting("starting Ray")
-    with dropped(), connect(workers.address, object_store_bytes=store) as cluster:
+    with lines_hidden(), connect(workers.address, object_store_bytes=store) as cluster:
         model = absolute(model)
         begin(cluster, model, inputs, workers)
-        grows = not cluster.started and growable().get("CPU", 0.0) > cluster.cpus
+        grows = not cluster.started and autoscaler_limits().get("CPU", 0.0) > cluster.cpus
         layout = plan_layout(cluster, workers, model.device, grows=grows)
         on_gpu = layout.model_gpus > 0
         model = replace(
@@ -232,9 +232,10 @@ def begin(
     """
     if cluster.started:
         return
-    from ray_jobs.cluster.nodes import await_room, check_nodes, growable
+    from ray_jobs.cluster.nodes import await_room, check_nodes
+    from ray_jobs.internals import autoscaler_limits
 
-    wants_gpu = model.device not in ("auto", "cpu") or growable().get("GPU", 0) >= 1
+    wants_gpu = model.device not in ("auto", "cpu") or autoscaler_limits().get("GPU", 0) >= 1
     if model.device != "cpu" and wants_gpu and not cluster.gpus:
         await_room(cluster, workers.models or 1, {"CPU": 1.0, "GPU": 1.0}, "models")
     elif not cluster.cpus:

@@ -26,8 +26,9 @@ from odm.training.events import Console, listeners, recorded
 from odm.training.launch import Launch
 from odm.training.loop import Answer, ProgressReport, TrainingResult
 from odm.training.plans import NOW, STOPPING, TrainingPlan, check_stopped
-from ray_jobs.cluster.nodes import await_room, growable
+from ray_jobs.cluster.nodes import await_room
 from ray_jobs.cluster.room import Cluster, ClusterError, room
+from ray_jobs.internals import autoscaler_limits
 from ray_jobs.training.relay import Follower, Relay
 
 # mypy sees these names as they were before version 2 of Ray Train.
@@ -79,7 +80,7 @@ def place(cluster: Cluster, launch: Launch, device: str) -> WorkerPlacement:
     """
     gpu = launch.gpu
     if gpu is None:
-        there = cluster.gpus or (0 if cluster.started else growable().get("GPU", 0))
+        there = cluster.gpus or (0 if cluster.started else autoscaler_limits().get("GPU", 0))
         gpu = there > 0 if device == "auto" else device.startswith("cuda")
     least, most = launch.span or ((cluster.gpus or 1,) * 2 if gpu else (1, 1))
     cpus = launch.cpus

@@ -27,6 +27,7 @@ from odm.core.errors import AnnotationError, ArchiveError, InputError, OdmError,
 from odm.training.samples import Arrays, Load
 from ray_jobs.cluster.connection import data_settings
 from ray_jobs.cluster.room import ClusterError
+from ray_jobs.internals import iterate_blocks, map_with_retries
 
 BLOCK_BYTES = 4_000_000
 _ERRORS: dict[str, type[OdmError]] = {
@@ -121,23 +122,16 @@ def hold(
     places: dict[int, tuple[int, int]] = {}
     with told("reading the samples"), data_settings(max_errored_blocks=0, **quiet):
         numbers = ray.data.range(number, override_num_blocks=min(count, number))
-        # What is public, map_batches, lets nobody limit the retries any more.
-        table = numbers.map_batches_internal(
-            read,
-            batch_size=None,
-            num_cpus=READER["CPU"],
-            memory=READER["memory"],
-            max_retries=READ_RETRIES,
-        )
-        for bundle in _patiently(table.iter_internal_ref_bundles, wait_s):
-            for ref in bundle.block_refs:
-                block = ray.get(ref)
-                _raise_error(block)
-                indices = block["index"].to_pylist()
-                places.update({index: (len(blocks), row) for row, index in enumerate(indices)})
-                blocks.append(ref)
-                if advance is not None:
-                    advance(len(indices))
+        reader = {"num_cpus": READER["CPU"], "memory": READER["memory"]}
+        table = map_with_retries(numbers, read, READ_RETRIES, reader)
+        for ref in _patiently(partial(iterate_blocks, table), wait_s):
+            block = ray.get(ref)
+            _raise_error(block)
+            indices = block["index"].to_pylist()
+            places.update({index: (len(blocks), row) for row, index in enumerate(indices)})
+            blocks.append(ref)
+            if advance is not None:
+                advance(len(indices))
     ordered = [places[index] for index in range(number)]
     return HeldSource(list(keys), list(positive), blocks, ordered, list(items), load)
 

@@ -19,10 +19,10 @@ import ray
 from odm.archive.orbit.key import OrbitKey
 from odm.core.errors import OdmError
 from ray_jobs.cluster import nodes
-from ray_jobs.cluster.nodes import Facts, await_room, check_nodes, compare, growable, look
+from ray_jobs.cluster.nodes import Facts, await_room, check_nodes, compare, look
 from ray_jobs.cluster.room import Cluster, ClusterError
 from ray_jobs.idle import wait_until_idle
-from ray_jobs.preemption import _own_node, notice
+from ray_jobs.preemption import notice
 from ray_jobs.reprocessing.stages import Reader, root_of
 from tests.reprocess import small
 
@@ -60,7 +60,6 @@ def test_this_cluster_is_fit(cluster: Cluster, tmp_path: Path) -> None:
     elsewhere = str(tmp_path / "runs/.seen-") + 32 * "0"
     with pytest.raises(ClusterError, match=rf"node .* does not see {tmp_path}/runs: all machines"):
         nodes._check_nodes(ray.nodes(), [elsewhere], 60.0)
-    assert growable() == {}  # no autoscaler
     await_room(cluster, 2, {"CPU": 1.0}, "workers")
     with pytest.raises(ClusterError, match="3 workers of 1 CPU each, the cluster has 2 CPUs"):
         await_room(cluster, 3, {"CPU": 1.0}, "workers")
@@ -152,13 +151,6 @@ def test_a_machine_that_is_taken_away_is_drained(metadata: str, cluster: Cluster
     )
     assert "this machine is taken away in 32" in done.stdout, done.stderr
     assert "draining" in done.stdout
-
-
-def test_the_node_of_this_machine_is_found(cluster: Cluster) -> None:
-    import ray._raylet as raylet
-
-    client = raylet.GcsClient(address=cluster.address)  # type: ignore[attr-defined]
-    assert _own_node(client) == ray.get_runtime_context().get_node_id()
 
 
 def test_a_head_without_jobs_is_idle() -> None:

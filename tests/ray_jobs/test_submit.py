@@ -23,7 +23,7 @@ from ray_jobs.cluster.connection import import_ray
 from ray_jobs.cluster.room import ClusterError
 from ray_jobs.commands.estimate import app as estimate_app
 from ray_jobs.commands.jobs import check_command, jobs_app, submit_app
-from ray_jobs.jobs.client import Job, Jobs, _Lines, dashboard_address
+from ray_jobs.jobs.client import JobClient, SubmittedJob, _Lines, dashboard_address
 from ray_jobs.jobs.pack import Package
 from ray_jobs.jobs.submit import Submission, check_versions, make_submission
 
@@ -207,7 +207,7 @@ def test_exit_codes_of_jobs() -> None:
         ("FAILED", -9): 1, ("STOPPED", None): 3, ("STOPPED", 143): 3,
     }  # fmt: skip
     for (status, exit_code), code in codes.items():
-        assert Job("id", status, "odm", exit_code=exit_code).code == code
+        assert SubmittedJob("id", status, "odm", exit_code=exit_code).code == code
 
 
 def test_a_log_that_begins_again_is_said_once() -> None:
@@ -217,10 +217,10 @@ def test_a_log_that_begins_again_is_said_once() -> None:
         "INFO job_manager.py:5 -- Runtime env is setting up.\nRunning entrypoint for job x: y\na\n"
     )
     for tail in (text + "b", text + "b\nc\n"):
-        lines.begin()
+        lines.rewind()
         for letter in tail:
-            lines.more(letter)
-    lines.hear(text + "b\nc\nlast")
+            lines.hear_more(letter)
+    lines.hear_whole(text + "b\nc\nlast")
     lines.close()
     assert said == ["a", "b", "c", "last"]
 
@@ -231,7 +231,7 @@ def test_nobody_hears_what_a_job_says() -> None:
     def gone(line: str) -> None:
         raise BrokenPipeError
 
-    jobs = object.__new__(Jobs)
+    jobs = object.__new__(JobClient)
     jobs.address, jobs._client = "head", Tail(["a\n"])
     with pytest.raises(BrokenPipeError):
         jobs.follow("x", gone)
@@ -242,7 +242,7 @@ def test_a_log_whose_connection_is_dead_is_listened_to_anew(
 ) -> None:
     monkeypatch.setattr("ray_jobs.jobs.client.QUIET_S", 0.1)
     said: list[str] = []
-    jobs = object.__new__(Jobs)
+    jobs = object.__new__(JobClient)
     jobs.address, jobs._client = "head", Tail(["a\n"], ["a\n", "b\n"])
     assert jobs.follow("x", said.append).status == "SUCCEEDED"
     assert said == ["a", "b"]
@@ -280,7 +280,7 @@ def test_a_dashboard_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         begun = time.monotonic()
         with pytest.raises(ClusterError, match="is no dashboard of a Ray cluster, or it breaks"):
-            Jobs(address)
+            JobClient(address)
         assert time.monotonic() - begun < 10
 
 

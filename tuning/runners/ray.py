@@ -29,6 +29,7 @@ from odm.core.errors import OdmError
 from odm.core.files import write_bytes
 from odm.training.launch import Launch
 from ray_jobs.cluster.room import Cluster, ClusterError
+from ray_jobs.internals import head_resource
 from ray_jobs.training.launch import WorkerPlacement
 from tuning.board import Board
 from tuning.study import Asked, Ledger
@@ -336,9 +337,7 @@ def check_cleaner(timeout_s: float = 60.0) -> None:
     Raises:
         ClusterError: it does not answer.
     """
-    from ray._common.constants import HEAD_NODE_RESOURCE_NAME
-
-    head = {HEAD_NODE_RESOURCE_NAME: 0.001}
+    head = {head_resource(): 0.001}
     look = ray.remote(num_cpus=0, max_retries=0, resources=head)(_look)
     try:
         reason = ray.get(look.remote(), timeout=timeout_s)
