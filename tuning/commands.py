@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odm.commands.options import AsJson
 from odm.commands.runners import Address
-from odm.commands.train import DATA, AsJson, Data
+from odm.commands.train import DATA, Data
 
 if TYPE_CHECKING:
     from tuning.folder import SweepFolder

@@ -289,30 +289,17 @@ def open_dataset(task: Task, data: Path) -> Any:
     Raises:
         InputError: it is of the other kind, or cannot be read.
     """
-    from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
-    from odm.datasets.orbit import OrbitDataset
+    from odm.core.kinds import IONOGRAMS, ORBITS
 
-    if task == "detector":
-        return IonogramDataset.load(data)
-    if is_ionogram_dataset(data):
-        raise InputError(
-            f"{data}: is a data set of ionograms; segmenters are searched on half-orbits"
-        )
-    return OrbitDataset.load(data)
+    kind = IONOGRAMS if task == "detector" else ORBITS
+    return kind.load("dataset").load(data)
 
 
 def _resized(folder: SweepFolder, sweep: Sweep, dataset: Any, size: int) -> Any:
     """The data set with images of another size."""
-    from odm.datasets.ionogram import IonogramDataset
-    from odm.datasets.orbit import OrbitDataset
-
     path = folder.path / "datasets" / f"{size}.yaml"
     image = replace(dataset.settings, height=size, width=size)
     places = {"archive": dataset.archive, "annotations": str(dataset.annotations.folder)}
     if sweep.task == "segmenter":
         image = replace(image, mode="resized")
-        return OrbitDataset.create(
-            path, dataset.config.model_copy(update={**places, "image": image})
-        )
-    config = dataset.config.model_copy(update={**places, "image": image})
-    return IonogramDataset.create(path, config)
+    return dataset.create(path, dataset.config.model_copy(update={**places, "image": image}))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odm.commands.findings import Wanted, describe, draw
+from odm.commands.options import AsJson
 from odm.core.text import table
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ REASONS_SHOWN = 12
 
 def status(
     campaign: Annotated[str, typer.Argument(help="Folder of a campaign.")],
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Print how far a campaign is, and why inputs are quarantined.
 
@@ -99,7 +100,7 @@ def diff(
         str | None, typer.Option(help="Folder for pictures of the largest disagreements.")
     ] = None,
     number: Annotated[int, typer.Option(help="Pictures, and rows shown.", min=0)] = 6,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Compare two campaigns: what one found and the other did not.
 

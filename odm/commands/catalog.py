@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odm.commands.findings import Wanted, draw
+from odm.commands.options import AsJson
 from odm.core.text import table
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def catalog(
         str | None, typer.Option(help="Folder for pictures of the surest findings.")
     ] = None,
     number: Annotated[int, typer.Option(help="How many pictures.", min=1)] = 3,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Write all findings as one table; units and meanings of the columns stand in its metadata.
 

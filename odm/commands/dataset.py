@@ -1,4 +1,4 @@
-"""`odm dataset`: which half-orbits are for training, validation and test."""
+"""`odm dataset`: which half-orbits or ionograms are for training, validation and test."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odm.core.text import table
+from odm.commands.options import (
+    AsJson,
+    Component,
+    Overwrite,
+    WholePart,
+    check_new_file,
+    print_json,
+)
 
 if TYPE_CHECKING:
-    from odm.datasets.ionogram import IonogramDataset
-    from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
+    from odm.datasets.base import Dataset
+    from odm.datasets.orbit import OrbitDatasetConfig
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: archive, annotations, images, split.")
 
@@ -37,9 +44,7 @@ def create(
     hemisphere: Annotated[
         str | None, typer.Option(help="Hemisphere for training: north or south.")
     ] = None,
-    part: Annotated[
-        str | None, typer.Option(help="With --by whole: train, validation or test.")
-    ] = None,
+    part: WholePart = None,
     size: Annotated[
         int | None,
         typer.Option(help="Resize to this many pixels square [default: native, padded]."),
@@ -51,22 +56,20 @@ def create(
             "[default: from percentiles of the half-orbits for training]; as --limits -9 -6."
         ),
     ] = None,
-    component: Annotated[str, typer.Option(help="x, y or z.")] = "z",
+    component: Component = "z",
     mask: Annotated[str, typer.Option(help="contour, ellipse or box.")] = "contour",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file OUT.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    overwrite: Overwrite = False,
+    json_: AsJson = False,
 ) -> None:
     """Write dataset.yaml and print what each part holds.
 
     Example: odm dataset create archive --annotations annotated --out dataset.yaml
     """
     from odm.archive.orbit.reader import check_component
-    from odm.core.errors import InputError
     from odm.core.settings import parse_config
     from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
 
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
+    check_new_file(out, overwrite)
     image: dict[str, Any] = {"component": check_component(component)}
     if size is not None:
         image |= {"mode": "resized", "height": size, "width": size}
@@ -106,38 +109,35 @@ def ionograms(
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("dataset.yaml"),
     by: Annotated[str, typer.Option(help="Split by groups, time, or whole (one part).")] = "groups",
     shares: Annotated[
-        tuple[float, float, float], typer.Option(help="Of train, validation and test, for groups.")
+        tuple[float, float, float],
+        typer.Option(help="Shares of train, validation and test, for groups."),
     ] = (0.7, 0.15, 0.15),
     group_hours: Annotated[
         float, typer.Option(help="Hours that stay together; 0: each ionogram alone.")
     ] = 24,
-    seed: Annotated[int, typer.Option(help="Of the groups.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the groups.")] = 0,
     validation_from: Annotated[
         str | None, typer.Option(help="With --by time: begin of validation, UTC.")
     ] = None,
     test_from: Annotated[
         str | None, typer.Option(help="With --by time: begin of the test, UTC.")
     ] = None,
-    part: Annotated[
-        str | None, typer.Option(help="With --by whole: train, validation or test.")
-    ] = None,
+    part: WholePart = None,
     size: Annotated[int, typer.Option(help="Pixels a side of the image.")] = 416,
     drawn_on: Annotated[
         str, typer.Option(help="What people drew on: ionogram, or window (the image).")
     ] = "ionogram",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file OUT.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    overwrite: Overwrite = False,
+    json_: AsJson = False,
 ) -> None:
     """Write dataset.yaml of ionograms with labelled layers, and print what each part holds.
 
     Example: odm dataset ionograms archive --group-hours 0 --out dataset.yaml
     """
-    from odm.core.errors import InputError
     from odm.core.settings import parse_config
     from odm.datasets.ionogram import IonogramDataset, IonogramDatasetConfig
 
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: is there already; choose another name, or --overwrite it")
+    check_new_file(out, overwrite)
     content = {
         "archive": archive,
         "annotations": annotations or archive,
@@ -154,49 +154,20 @@ def ionograms(
         },
     }
     config = parse_config(content, IonogramDatasetConfig, "the options")
-    _show_ionograms(IonogramDataset.create(out, config), json_)
+    _show(IonogramDataset.create(out, config), json_)
 
 
 @app.command("show")
 def show(
-    dataset: Annotated[Path, typer.Argument(help="A dataset.yaml.")],
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    dataset: Annotated[Path, typer.Argument(help="A dataset.yaml.")], json_: AsJson = False
 ) -> None:
     """Print what each part of a data set holds, and its digest.
 
     Example: odm dataset show dataset.yaml
     """
-    from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
-    from odm.datasets.orbit import OrbitDataset
+    from odm.datasets.base import open_dataset
 
-    if is_ionogram_dataset(dataset):
-        _show_ionograms(IonogramDataset.load(dataset), json_)
-    else:
-        _show(OrbitDataset.load(dataset), json_)
-
-
-def _show_ionograms(dataset: IonogramDataset, as_json: bool) -> None:
-    import json
-
-    parts, warnings = dataset.table(), dataset.warnings()
-    facts = {
-        "digest": dataset.digest,
-        "archive": dataset.archive,
-        "ionograms": len(dataset.listing),
-        "labelled": len(dataset.all_samples),
-        "annotations_from": dataset.annotations.source,
-        "parts": parts,
-        "warnings": warnings,
-    }
-    if as_json:
-        print(json.dumps(facts, indent=2))
-        return
-    print(f"{facts['labelled']} labelled of {facts['ionograms']} ionograms in {facts['archive']}")
-    names = [name.replace("_", " ") for name in parts[0]]
-    print(table(names, (part.values() for part in parts)))
-    for warning in warnings:
-        typer.echo(f"note: {warning}", err=True)
-    print(f"digest {facts['digest']}")
+    _show(open_dataset(dataset), json_)
 
 
 def _training_limits(config: OrbitDatasetConfig, component: str) -> tuple[float, float]:
@@ -215,29 +186,26 @@ def _training_limits(config: OrbitDatasetConfig, component: str) -> tuple[float,
     return estimate_limits(paths, component)
 
 
-def _show(dataset: OrbitDataset, as_json: bool) -> None:
-    import json
+def _show(dataset: Dataset[Any, Any, Any], as_json: bool) -> None:
+    from odm.core.text import table
 
-    from odm.datasets.orbit import describe
-
-    facts = describe(dataset)
     if as_json:
-        print(json.dumps(facts, indent=2))
+        print_json(dataset.describe())
         return
-    image = facts["image"]
     print(
-        f"{facts['labelled']} labelled of {facts['half_orbits']} half-orbits in {facts['archive']}"
+        f"{len(dataset.all_samples)} labelled of {len(dataset.listing)} {dataset.kind.inputs} in "
+        f"{dataset.archive}"
     )
-    print(
-        f"image {image['mode']} {image['height']} x {image['width']}, component "
-        f"{image['component']}, log10 PSD {image['minimum']:g} to {image['maximum']:g}; "
-        f"mask {facts['mask']}; split by {facts['split']['by']}"
-    )
-    header = ("part", "half-orbits", "with nuclei", "nuclei", "cycles", "first", "last", "seasons")
-    names = [name.replace("-", "_").replace(" ", "_") for name in header]
-    for part in facts["parts"]:
-        part["seasons"] = ", ".join(f"{name} {number}" for name, number in part["seasons"].items())
-    print(table(header, ([part[name] for name in names] for part in facts["parts"])))
-    for warning in facts["warnings"]:
+    if dataset.settings_text:
+        print(dataset.settings_text)
+    columns = [name.replace("_", " ") for name in dataset.parts[0]]
+    print(table(columns, [[_cell(value) for value in part.values()] for part in dataset.parts]))
+    for warning in dataset.warnings:
         typer.echo(f"note: {warning}", err=True)
-    print(f"digest {facts['digest']}")
+    print(f"digest {dataset.digest}")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number}" for name, number in value.items())
+    return str(value)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odm.commands.options import AsJson
+
 if TYPE_CHECKING:
     from odm.scoring.ionogram.evaluate import LayerEvaluation
     from odm.scoring.orbit.cases import Example
@@ -64,7 +66,7 @@ def evaluate(
         bool, typer.Option("--flip", help="Average with the image reversed in time.")
     ] = False,
     resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Score a model on one part of a data set, calibrated on its validation part.
 

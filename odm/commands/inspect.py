@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.commands.options import AsJson
 from odm.core.text import table
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def inspect(
         str | None,
         typer.Option(help="For --edge: a detector or a pipeline [default: the package's]."),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Print what a file is and draw it; for a bad file, print the reason and exit with 1.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from odm.commands.options import AsJson
 from odm.core.text import table
 
 app = typer.Typer(
@@ -37,7 +38,7 @@ def export(
         Path | None,
         typer.Option(help="Annotations (or a simulated archive) to write as VOC, YOLO, LabelMe."),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Write a picture per half-orbit for LabelImg or LabelMe: one pixel per value.
 
@@ -48,7 +49,7 @@ def export(
     import json
 
     from odm.archive.orbit.listing import list_orbits
-    from odm.commands.dates import parse_date
+    from odm.commands.options import parse_date
     from odm.core.progress import progress
     from odm.datasets.labels.export import export_pictures, select_orbits
     from odm.datasets.labels.regions import load_region_labels
@@ -97,7 +98,7 @@ def import_(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier import at OUT.")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Read boxes, polygons or masks that people drew into masks at the size of the data.
 
@@ -128,7 +129,7 @@ def import_(
 def agreement(
     first: Annotated[Path, typer.Argument(help="One person's imported folder.")],
     second: Annotated[Path, typer.Argument(help="The other's.")],
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Compare two people's labels: overlap, kappa, regions and distance of outlines.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from odm.commands.options import AsJson
+
 
 def pipeline(
     out: Annotated[str, typer.Argument(help="Folder to make.")],
@@ -15,7 +17,7 @@ def pipeline(
     segmenter: Annotated[
         str, typer.Option(help="Folder of a segmenter of the same layers, or a shipped one.")
     ],
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Join a detector and a segmenter of ionograms in one pipeline folder, under one digest.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.commands.options import AsJson
 from odm.commands.runners import find_runner
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ Address = Annotated[str | None, typer.Option(help="Of a Ray cluster.")]
 ObjectStore = Annotated[
     int, typer.Option(help="Shared memory of a Ray started here [default 0: Ray's].")
 ]
-Json = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
+AsJson = AsJson
 
 
 @app.callback()
@@ -85,7 +86,7 @@ def orbits(
     threads: Threads = 0,
     address: Address = None,
     object_store_mb: ObjectStore = 0,
-    json_: Json = False,
+    json_: AsJson = False,
 ) -> None:
     """Find regions in half-orbits; the same command again does what is left to do.
 
@@ -160,7 +161,7 @@ def ionograms(
     threads: Threads = 0,
     address: Address = None,
     object_store_mb: ObjectStore = 0,
-    json_: Json = False,
+    json_: AsJson = False,
 ) -> None:
     """Find layers and their leading edges in ionograms; again, it does what is left to do.
 
@@ -200,7 +201,7 @@ def _wish(
     since: str | None, until: str | None, limit: int | None, retry_quarantined: bool, refresh: bool
 ) -> Wish:
     from odm.catalog.selection import Wish
-    from odm.commands.dates import parse_date
+    from odm.commands.options import parse_date
 
     return Wish(
         since=parse_date(since) if since else None,

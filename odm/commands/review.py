@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from odm.commands.options import AsJson
+
 app = typer.Typer(no_args_is_help=True, help="What a person marked in a report, put to use.")
 
 
@@ -30,7 +32,7 @@ def import_(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier import at OUT.")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Estimate precision and recall from marks, and make annotations for the next training.
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.commands.options import AsJson
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -30,7 +32,7 @@ def score(
         int, typer.Option(help="For intervals of half-orbits; 0 for none.", min=0)
     ] = 1000,
     brief: Annotated[bool, typer.Option("--brief", help="The first tables only.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Score what a campaign found, at the thresholds it was run with; of layers edges too.
 

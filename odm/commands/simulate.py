@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from odm.commands.options import AsJson
+
 app = typer.Typer(no_args_is_help=True, help="Make archives whose truth is known.")
 
 Folder = Annotated[str, typer.Argument(help="Folder to make.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 Difficulty = Annotated[float, typer.Option(help="0 easy to 1 hard.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 Workers = Annotated[int, typer.Option(help="Processes [default 0: one per core].")]
 
 
@@ -45,7 +46,7 @@ def orbits(
 
     Example: odm simulate orbits archive --half-orbits 8 --start 2021-11-01 --seed 7
     """
-    from odm.commands.dates import parse_date
+    from odm.commands.options import parse_date
     from odm.simulate import OrbitSimulation, simulate_orbits
 
     processes = _processes(workers)

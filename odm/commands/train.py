@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odm.commands import runners
+from odm.commands.options import AsJson
 
 if TYPE_CHECKING:
     from odm.training.launch import Launch
@@ -35,7 +36,6 @@ Init = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 DATA = Path("dataset.yaml")
 
 app = typer.Typer(no_args_is_help=True, help="Train models on labelled data sets.")

@@ -109,6 +109,7 @@ ORBITS = Kind(
         "outcome": "odm.catalog.orbit.inputs:ORBITS",
         "list": "odm.catalog.orbit.inputs:list_orbit_inputs",
         "samples": "odm.training.samples:HALF_ORBITS",
+        "dataset": "odm.datasets.orbit:OrbitDataset",
     },
 )
 IONOGRAMS = Kind(
@@ -120,6 +121,7 @@ IONOGRAMS = Kind(
         "outcome": "odm.catalog.ionogram.inputs:IONOGRAMS",
         "list": "odm.catalog.ionogram.inputs:list_ionogram_inputs",
         "samples": "odm.training.samples:IONOGRAMS",
+        "dataset": "odm.datasets.ionogram:IonogramDataset",
     },
 )
 KINDS = Registry("kind of input", ORBITS, IONOGRAMS)

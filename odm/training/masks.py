@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from odm.core.errors import InputError
-from odm.datasets.ionogram import IonogramDataset, is_ionogram_dataset
-from odm.datasets.orbit import OrbitDataset
+from odm.datasets.base import Dataset, open_dataset
+from odm.datasets.ionogram import IonogramDataset
 from odm.findings.regions import RegionSettings
 from odm.images.augmentation import make_policy
 from odm.models.networks.base import SegmentationModel
@@ -80,9 +80,9 @@ class MaskTask(TrainingTask):
         )
 
     @classmethod
-    def open_dataset(cls, path: str | Path) -> OrbitDataset | IonogramDataset:
+    def open_dataset(cls, path: str | Path) -> Dataset[Any, Any, Any]:
         """A data set of half-orbits or of ionograms."""
-        return IonogramDataset.load(path) if is_ionogram_dataset(path) else OrbitDataset.load(path)
+        return open_dataset(path)
 
     @classmethod
     def check_samples(cls, dataset: Any, samples: Sequence[Any]) -> None:

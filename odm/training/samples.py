@@ -83,7 +83,7 @@ HALF_ORBITS = SampleReader(
     OrbitDataset,
     "nucleus",
     name=lambda sample: sample.key.stem,
-    is_positive=lambda sample: sample.has_nucleus,
+    is_positive=lambda sample: sample.has_object,
     loads={"masks": _load_orbit_mask},
 )
 IONOGRAMS = SampleReader(
@@ -91,7 +91,7 @@ IONOGRAMS = SampleReader(
     IonogramDataset,
     "layer",
     name=lambda sample: sample.key.identity,
-    is_positive=lambda sample: sample.has_layer,
+    is_positive=lambda sample: sample.has_object,
     loads={"masks": load_segmented_ionogram, "boxes": load_ionogram_sample},
 )
 

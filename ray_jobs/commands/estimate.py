@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.commands.options import AsJson
 from odm.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def estimate(
     engine: Annotated[str, typer.Option(help="As of odm reprocess.")] = "auto",
     device: Annotated[str, typer.Option(help="As of odm reprocess.")] = "auto",
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for a script.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Hours and node-hours of an archive on a cluster, and what holds it up.
 

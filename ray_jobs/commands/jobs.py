@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odm.commands.options import AsJson
 from odm.core.errors import InputError
 from odm.core.text import duration, table
 
@@ -24,7 +25,6 @@ Dashboard = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="As odm submit and odm jobs list say.")]
 
 submit_app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -68,7 +68,7 @@ def test_labels_of_every_format_say_the_same(archive: Path, tmp_path: Path, kind
     data = IonogramDataset.create(tmp_path / "dataset.yaml", config)
     assert data.annotations.source == kind
     (sample,) = data.samples("train")
-    assert sample.has_layer
+    assert sample.has_object
     pixels, boxes = load_ionogram_sample(sample, data.settings)
     assert pixels.shape == (320, 256)
     (row,) = boxes.tolist()

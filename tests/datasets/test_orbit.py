@@ -22,7 +22,6 @@ from odm.datasets.labels.folder import png_bytes
 from odm.datasets.orbit import (
     OrbitDataset,
     OrbitDatasetConfig,
-    describe,
     load_orbit_sample,
 )
 from odm.datasets.splits import OrbitSplit
@@ -209,25 +208,25 @@ def test_created_paths_are_relative_to_the_file(
 
 def test_the_table_counts_what_each_part_holds(archive: Path) -> None:
     dataset = OrbitDataset(config(archive))
-    rows = {row.part: row for row in dataset.table()}
-    assert [(part, row.half_orbits, row.with_nuclei, row.nuclei) for part, row in rows.items()] == [
+    rows = {row["part"]: row for row in dataset.parts}
+    assert [tuple(row.values())[:4] for row in dataset.parts] == [
         ("train", 2, 1, 2),
         ("validation", 1, 0, 0),
         ("test", 1, 1, 2),
         ("purged", 3, 0, 0),
     ]
-    assert rows["train"].cycles == 2
-    assert (rows["train"].first, rows["train"].last) == ("2021-03-28", "2021-04-02")
-    assert rows["train"].seasons == {"spring": 2}
-    assert dataset.warnings() == [
+    assert rows["train"]["cycles"] == 2
+    assert (rows["train"]["first"], rows["train"]["last"]) == ("2021-03-28", "2021-04-02")
+    assert rows["train"]["seasons"] == {"spring": 2}
+    assert dataset.warnings == [
         "validation has no nucleus: nothing is drawn in its half-orbits",
     ]
-    json.dumps(describe(dataset))
+    json.dumps(dataset.describe())
 
 
 def test_an_empty_part_is_a_warning_until_it_is_used(archive: Path) -> None:
     dataset = OrbitDataset(config(archive, split=RULE | {"test": 0, "validation": 0, "train": 9}))
-    validation, test = dataset.warnings()
+    validation, test = dataset.warnings
     assert validation.startswith("validation is empty: no labelled half-orbit lies in its cycles")
     assert test.startswith("test is empty: no labelled half-orbit lies in its cycles")
     with pytest.raises(InputError, match="no labelled half-orbit for test"):
@@ -249,7 +248,7 @@ def test_only_labelled_half_orbits_of_the_archive_count(archive: Path) -> None:
     (archive / "simulation.json").write_text(json.dumps({"keys": [*names[1:], renamed(1)]}))
     dataset = OrbitDataset(config(archive))
     assert [sample.key.name for sample in dataset.all_samples] == names[1:]
-    assert "1 labelled half-orbits are not in the archive (by exact name)" in dataset.warnings()
+    assert "1 labelled half-orbits are not in the archive (by exact name)" in dataset.warnings
 
 
 def test_added_data_move_nothing(archive: Path) -> None:
@@ -325,8 +324,8 @@ def test_mask_kinds_and_resizing(archive: Path) -> None:
 def test_hemispheres_are_shown_to_one_part_only(archive: Path) -> None:
     rule = RULE | {"by": "hemisphere", "hemisphere": "north"}
     dataset = OrbitDataset(config(archive, split=rule))
-    rows = {row.part: row for row in dataset.table()}
-    assert (rows["train"].nuclei, rows["test"].nuclei) == (1, 1)
+    rows = {row["part"]: row for row in dataset.parts}
+    assert (rows["train"]["nuclei"], rows["test"]["nuclei"]) == (1, 1)
     south = np.linspace(-65, 65, ROWS) < 0
     for part, hidden in (("train", south), ("test", ~south)):
         image, mask, _ = load_orbit_sample(dataset.samples(part)[0], dataset.settings)
@@ -339,13 +338,13 @@ def test_what_a_hemisphere_hides_is_no_nucleus_of_the_sample(archive: Path) -> N
     rule = RULE | {"by": "hemisphere", "hemisphere": "north"}
     dataset = OrbitDataset(config(archive, split=rule))
     shown, hidden = dataset.samples("train")[0], dataset.samples("test")[0]
-    assert shown.has_nucleus and hidden.has_nucleus
+    assert shown.has_object and hidden.has_object
     for sample in (shown, hidden):
         mask = np.zeros((COLUMNS, ROWS), np.uint8)
         mask[20:30, 30:36] = 255  # north
         assert sample.labelled.mask_path is not None
         sample.labelled.mask_path.write_bytes(png_bytes(mask))
-    assert shown.has_nucleus and not hidden.has_nucleus
+    assert shown.has_object and not hidden.has_object
 
 
 def test_a_mask_of_another_size_is_an_error(archive: Path) -> None:

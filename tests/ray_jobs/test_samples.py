@@ -26,7 +26,7 @@ def held(
         samples,
         HALF_ORBITS.load_for("masks", dataset),
         [sample.key.stem for sample in samples],
-        [sample.has_nucleus for sample in samples],
+        [sample.has_object for sample in samples],
         sample_bytes=2 * 64 * 96,
         cpus=2,
         advance=None if seen is None else seen.append,

@@ -286,7 +286,7 @@ def test_one_hemisphere(dataset: OrbitDataset) -> None:
     north = made(Path(dataset.archive).parent, "north", rule)
     (south,) = {sample.hemisphere for sample in north.samples("test")}
     assert south == "south"
-    counted = {row.part: row.nuclei for row in north.table()}
+    counted = {row["part"]: row["nuclei"] for row in north.parts}
     everything = lambda images: np.where(images > 0, 255, 0).astype(np.uint8)  # noqa: E731
     for part, count in (("train", counted["train"]), ("test", counted["test"])):
         sheet = score_archive(

@@ -353,7 +353,7 @@ class _Bench:
         used = FOLDER in (calibration.fitted_on, calibration.thresholds_on or FOLDER)
         if used and (known.get("data"), known.get("part")) == (part.data.digest, part.name):
             notes.append("the model folder was calibrated on these half-orbits")
-        if not any(sample.has_nucleus for sample in samples):
+        if not any(sample.has_object for sample in samples):
             notes.append(f"nothing is drawn in {part.name}: there is no recall")
         return notes
 

@@ -1,0 +1,299 @@
+"""Data sets of any kind: ``dataset.yaml`` says which archive, annotations, images and split."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+
+from pydantic import BeforeValidator
+
+from odm.archive.listing import ArchiveFile, ArchiveKey, ArchiveListing
+from odm.core.errors import InputError
+from odm.core.files import is_uri, write_bytes
+from odm.core.kinds import KINDS, Kind
+from odm.core.settings import Settings, check_keys, parse_config, read_yaml
+from odm.datasets.splits import PARTS, PURGED
+
+
+class DatasetConfig(Settings):
+    """The content of ``dataset.yaml``; relative paths are relative to the file.
+
+    Attributes:
+        version: format of the file.
+        kind: kind of inputs; half-orbits where the file says none.
+        archive: folder or URI of the inputs.
+        annotations: folder or file of labels, or a simulated archive.
+    """
+
+    version: Literal[1] = 1
+    kind: str | None = None
+    archive: str
+    annotations: str
+
+
+def known_keys_of(settings: type) -> BeforeValidator:
+    """Return a validator that refuses unknown keys of a dataclass of settings, naming the nearest
+    known one."""
+
+    def check(value: object) -> object:
+        if isinstance(value, dict):
+            check_keys(value, settings.__dataclass_fields__)  # type: ignore[attr-defined]
+        return value
+
+    return BeforeValidator(check)
+
+
+class Labels(Protocol):
+    """Labels of inputs as a data set needs them."""
+
+    @property
+    def source(self) -> str:
+        """The format that they were read from, or ``simulation``."""
+
+    @property
+    def images(self) -> Mapping[str, Any]:
+        """The label of each input, by the stem of its file name."""
+
+
+Key = TypeVar("Key", bound=ArchiveKey)
+Label = TypeVar("Label")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(ABC, Generic[Key, Label]):
+    """One labelled input of a data set; small, and safe to send to another process.
+
+    Attributes:
+        key: the input.
+        path: its file.
+        size: size of the file, bytes.
+        part: train, validation, test or purged.
+        labelled: its label.
+    """
+
+    key: Key
+    path: str
+    size: int
+    part: str
+    labelled: Label
+
+    @property
+    @abstractmethod
+    def has_object(self) -> bool:
+        """Whether anything was drawn in it."""
+
+
+Config = TypeVar("Config", bound=DatasetConfig)
+AnySample = TypeVar("AnySample", bound=Sample[Any, Any])
+AnyLabels = TypeVar("AnyLabels", bound=Labels)
+
+
+class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
+    """An opened data set.
+
+    Args:
+        config: its settings.
+        base: folder that relative paths start from.
+
+    Raises:
+        InputError: the archive or the annotations are not there.
+    """
+
+    kind: ClassVar[Kind]
+    config_type: ClassVar[type[DatasetConfig]]
+    command: ClassVar[str]
+    """Command that makes such a data set."""
+    heading: ClassVar[str]
+    """Comment at the head of ``dataset.yaml``, which gives units."""
+
+    def __init__(self, config: Config, base: str | Path = ".") -> None:
+        self.config = config
+        self.archive = _absolute(config.archive, base)
+        self.listing = self._list(self.archive)
+        self.annotations = self._load_labels(_absolute(config.annotations, base))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read ``dataset.yaml``.
+
+        Raises:
+            InputError: a setting that cannot be, no archive or annotations there, or a data set of
+                another kind.
+        """
+        content = read_yaml(path)
+        kind = _kind_of(content)
+        if kind is not cls.kind:
+            raise InputError(
+                f"{path}: is a data set of {kind.inputs}; this needs one of {cls.kind.inputs} "
+                f"({cls.command})"
+            )
+        config: Any = parse_config(content, cls.config_type, path)
+        return cls(config, Path(path).parent)
+
+    @classmethod
+    def create(cls, path: str | Path, config: Config) -> Self:
+        """Check and write ``dataset.yaml``.
+
+        Args:
+            path: the file to write.
+            config: settings with paths as seen from here; relative ones are rewritten as seen from
+                the file.
+
+        Raises:
+            InputError: the archive or the annotations are not there or have no input in common, or
+                the file cannot be written.
+        """
+        import yaml
+
+        if not cls(config).all_samples:
+            raise InputError(
+                f"{config.annotations}: labels none of the {cls.kind.inputs} in {config.archive} "
+                "(names must agree exactly)"
+            )
+        base = Path(path).expanduser().resolve().parent
+        places = {
+            name: _seen_from(getattr(config, name), base) for name in ("archive", "annotations")
+        }
+        content = config.model_copy(update=places).model_dump(mode="json", exclude_none=True)
+        write_bytes(path, (cls.heading + yaml.safe_dump(content, sort_keys=False)).encode())
+        return cls.load(path)
+
+    @cached_property
+    def all_samples(self) -> tuple[AnySample, ...]:
+        """Every labelled input of the archive, purged ones included, sorted by time."""
+        labels = self.annotations.images
+        return tuple(
+            self._sample(entry, labels[entry.key.stem])
+            for entry in self.listing.entries
+            if entry.key.stem in labels
+        )
+
+    def samples(self, part: str) -> list[AnySample]:
+        """Return the samples of one part, sorted by time.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+
+        Raises:
+            InputError: no such part, or it is empty.
+        """
+        if part not in PARTS:
+            raise InputError(f"part {part!r} of a data set: give {', '.join(PARTS)}")
+        samples = [sample for sample in self.all_samples if sample.part == part]
+        if not samples:
+            raise InputError(
+                f"the data set has no labelled {self.kind.input} for {part}{self._remedy()}"
+            )
+        return samples
+
+    @cached_property
+    def parts(self) -> list[dict[str, Any]]:
+        """What each part holds, as plain values; ``purged`` last."""
+        return [
+            {"part": part}
+            | self._counts([sample for sample in self.all_samples if sample.part == part])
+            for part in (*PARTS, PURGED)
+        ]
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Sentences on what would surprise: empty parts, and labels without an input."""
+        absent = len(self.annotations.images) - len(self.all_samples)
+        sentence = f"{absent} labelled {self.kind.inputs} are not in the archive (by exact name)"
+        return [*self._part_warnings(), *([sentence] if absent else [])]
+
+    @property
+    def settings_text(self) -> str:
+        """A line on images and split for people; empty where there is nothing to say."""
+        return ""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the data set as plain values, for JSON."""
+        return {
+            "digest": self.digest,
+            "archive": self.archive,
+            self.kind.inputs.replace("-", "_"): len(self.listing),
+            "labelled": len(self.all_samples),
+            "annotations_from": self.annotations.source,
+            **self._described_settings(),
+            "parts": self.parts,
+            "warnings": self.warnings,
+        }
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """SHA-256 that names the data set by its settings and content, not by where it lies."""
+
+    @abstractmethod
+    def _list(self, archive: str) -> ArchiveListing[Any]:
+        """List the archive."""
+
+    @abstractmethod
+    def _load_labels(self, place: str) -> AnyLabels:
+        """Load the labels."""
+
+    @abstractmethod
+    def _sample(self, entry: ArchiveFile[Any], label: Any) -> AnySample:
+        """Make the sample of a labelled input."""
+
+    @abstractmethod
+    def _counts(self, samples: Sequence[AnySample]) -> dict[str, Any]:
+        """Count what a part holds."""
+
+    @abstractmethod
+    def _part_warnings(self) -> list[str]:
+        """Say which parts are empty although the split asks for them."""
+
+    @abstractmethod
+    def _remedy(self) -> str:
+        """Say what may fill an empty part; follows a sentence."""
+
+    def _described_settings(self) -> dict[str, Any]:
+        """Settings that `describe` repeats."""
+        return {}
+
+
+def dataset_kind(path: str | Path) -> Kind:
+    """Return the kind of inputs of a ``dataset.yaml``.
+
+    Raises:
+        InputError: the file cannot be read, or says an unknown kind.
+    """
+    return _kind_of(read_yaml(path))
+
+
+def open_dataset(path: str | Path) -> Dataset[Any, Any, Any]:
+    """Open a data set of any kind.
+
+    Args:
+        path: the ``dataset.yaml``.
+
+    Raises:
+        InputError: the file, its archive or its annotations cannot be used.
+    """
+    dataset: type[Dataset[Any, Any, Any]] = dataset_kind(path).load("dataset")
+    return dataset.load(path)
+
+
+def _kind_of(content: object) -> Kind:
+    said = content.get("kind") if isinstance(content, dict) else None
+    return KINDS.find("orbits" if said is None else str(said))
+
+
+def _absolute(path: str, base: str | Path) -> str:
+    """An absolute path, since samples travel to workers that run elsewhere."""
+    return path if is_uri(path) else str(Path(base, Path(path).expanduser()).resolve())
+
+
+def _seen_from(path: str, base: Path) -> str:
+    """A relative path as seen from another folder; URIs and absolute paths as they are."""
+    if is_uri(path):
+        return path
+    local = Path(path).expanduser()
+    return str(local) if local.is_absolute() else os.path.relpath(local.resolve(), base)
