@@ -70,7 +70,7 @@ def best_settings(found: Found, epochs: int | None = None) -> TrainingSettings:
     Raises:
         InputError: they cannot be with so many epochs.
     """
-    from odm.training.settings import changed
+    from odm.core.settings import changed
 
     settings = settings_of(found.sweep.task, found.sweep.settings, found.best[0].params)
     return settings if epochs is None else changed(settings, {"schedule.epochs": epochs})

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import model_validator
 
 from odm.core.errors import InputError
-from odm.core.settings import Settings, check_keys, parse_config, read_config
+from odm.core.settings import Settings, changed, parse_config, read_config
+from odm.core.stored import check_keys
 from odm.models.networks.detector import SIZES
 from odm.models.networks.odm_unet import SDI_LEVELS
 from odm.training.settings import (
@@ -24,7 +25,6 @@ from odm.training.settings import (
     DetectorSettings,
     SegmenterSettings,
     TrainingSettings,
-    changed,
 )
 
 if TYPE_CHECKING:

@@ -1,17 +1,18 @@
-"""Typed settings from YAML: an unknown key is an error that names the nearest known one."""
+"""Typed settings from YAML and the command line, with one sentence for what cannot be."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
-from collections.abc import Collection, Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from odm.core.errors import ArchiveError, InputError
 from odm.core.files import read_bytes
-from odm.core.text import unknown_name
+from odm.core.text import nearest, unknown_name
 
 
 class Settings(BaseModel):
@@ -33,7 +34,7 @@ def read_config(path: object, model: type[Model]) -> Model:
 
 
 def read_yaml(path: object) -> Any:
-    """The plain values of a YAML file.
+    """Return the plain values of a YAML file.
 
     Raises:
         InputError: no such file, or not YAML.
@@ -55,13 +56,14 @@ def read_yaml(path: object) -> Any:
         raise InputError(f"{path}: not valid YAML: {problem}{where}") from None
 
 
-def parse_config(content: object, model: type[Model], where: object) -> Model:
+def parse_config(content: object, model: type[Model], where: object, what: str = "key") -> Model:
     """Validate plain values against a model.
 
     Args:
         content: what YAML or JSON gave.
         model: pydantic model that forbids extra keys.
-        where: what to call it in an error: the file.
+        where: what to call the content in an error, such as its file.
+        what: what to call an unknown key.
 
     Raises:
         InputError: a setting that cannot be; the message names it.
@@ -74,29 +76,102 @@ def parse_config(content: object, model: type[Model], where: object) -> Model:
         problems = error.errors()
         first, more = problems[0], len(problems) - 1
         rest = f" (and {more} more)" if more else ""
-        raise InputError(f"{where}: {_sentence(first, model)}{rest}") from None
+        raise InputError(f"{where}: {_sentence(first, model, what)}{rest}") from None
 
 
-def check_keys(keys: Iterable[object], known: Collection[str], where: str = "") -> None:
-    """Refuse unknown keys.
+def changed(settings: Model, changes: Mapping[str, Any]) -> Model:
+    """Return settings with other values.
+
+    Args:
+        settings: as they are.
+        changes: values by dotted name, such as ``optimiser.learning_rate``.
 
     Raises:
-        InputError: naming the first unknown key and the nearest known one.
+        InputError: a setting that is not known or cannot be.
     """
-    for key in keys:
-        if key not in known:
-            raise InputError(unknown_name("key", str(key), known, where))
+    kind = type(settings)
+    content = settings.model_dump(mode="python")
+    known = list(_dotted_names(kind))
+    for key, value in changes.items():
+        _set(content, key, value, known, kind)
+    return parse_config(content, kind, "the options")
 
 
-def _sentence(problem: Any, model: type[BaseModel]) -> str:
+def overridden(settings: Model, overrides: Sequence[str]) -> Model:
+    """Return settings changed by ``key=value``, as on a command line; a value is YAML.
+
+    Raises:
+        InputError: not ``key=value``, or a setting that is not known or cannot be.
+    """
+    return changed(settings, dict(map(_parsed, overrides))) if overrides else settings
+
+
+def _parsed(override: str) -> tuple[str, Any]:
+    import yaml
+
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise InputError(f"{override!r}: write a setting as key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"{override!r}: {text!r} is no value in YAML") from None
+    return key, _number(value) if isinstance(value, str) else value
+
+
+def _number(text: str) -> str | float:
+    """Return a number that YAML takes for a word: 1e-3, of which it expects 1.0e-3."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
+
+
+def _set(
+    content: dict[str, Any], key: str, value: Any, known: list[str], kind: type[BaseModel]
+) -> None:
+    groups = key.split(".")
+    for depth, name in enumerate(groups[:-1], 1):
+        if not isinstance(content.get(name), dict):
+            break
+        content = content[name]
+        if not any(one.startswith(".".join(groups[:depth]) + ".") for one in known):
+            # A setting that is itself a dictionary takes any name.
+            content[".".join(groups[depth:])] = value
+            return
+    if key not in known:
+        near = _nearest_setting(key, known)
+        raise InputError(unknown_name("setting", key, kind.model_fields, near=near))
+    content[groups[-1]] = value
+
+
+def _dotted_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        yield prefix + name
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _dotted_names(kind, f"{prefix}{name}.")
+
+
+def _nearest_setting(key: str, known: list[str]) -> str | None:
+    """Return the nearest dotted name; the group before the last dot may be wrong or missing."""
+    leaf = key.rpartition(".")[2]
+    leaves = {name.rpartition(".")[2]: name for name in reversed(known)}
+    return leaves.get(leaf) or nearest(key, known, 0.6) or leaves.get(nearest(leaf, leaves) or "")
+
+
+def _sentence(problem: Any, model: type[BaseModel], what: str) -> str:
     path = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
         known = _known_keys(model, path[:-1])
-        return unknown_name("key", path[-1], known, ".".join(path[:-1]))
+        return unknown_name(what, path[-1], known, ".".join(path[:-1]))
     if problem["type"] == "missing":
         return f"{'.'.join(path)} is missing"
     message = problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
+    if not message[1:2].isupper():  # an abbreviation keeps its capitals
+        message = message[:1].lower() + message[1:]
     if problem["type"] == "value_error":
         return f"{'.'.join(path)}: {message}" if path else message
     return f"{'.'.join(path)}: {message}, not {_plain(problem['input'])}"

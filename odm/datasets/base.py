@@ -16,7 +16,8 @@ from odm.archive.listing import ArchiveFile, ArchiveKey, ArchiveListing
 from odm.core.errors import InputError
 from odm.core.files import is_uri, write_bytes
 from odm.core.kinds import KINDS, Kind
-from odm.core.settings import Settings, check_keys, parse_config, read_yaml
+from odm.core.settings import Settings, parse_config, read_yaml
+from odm.core.stored import check_keys
 from odm.datasets.splits import PARTS, PURGED
 
 

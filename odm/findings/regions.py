@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odm.archive.orbit.reader import read_orbit
 from odm.core.errors import InputError
+from odm.core.stored import StoredSettings
 from odm.findings.measure import MAX_GAP_S, measure_regions
 from odm.findings.outlines import Mask
 from odm.images.geometry import SpectrogramGeometry
@@ -35,7 +36,7 @@ Levels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class RegionSettings:
+class RegionSettings(StoredSettings):
     """How a probability map becomes regions.
 
     Attributes:
@@ -47,6 +48,8 @@ class RegionSettings:
         seed_pixels: one bright pixel is noise.
         fill_holes: whether a region covers what it encloses; an outline has no holes.
     """
+
+    called = "thresholds of the model's card"
 
     threshold: float = 0.6
     low_threshold: float = 0.4
@@ -66,10 +69,6 @@ class RegionSettings:
         if self.connectivity not in (4, 8):
             raise InputError(f"connectivity {self.connectivity}: give 4 or 8")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for YAML and JSON."""
-        return asdict(self)
-
 
 def read_thresholds(thresholds: Mapping[str, Any]) -> tuple[RegionSettings, float | None]:
     """The thresholds of a model's card: how its maps become regions, and its temperature.
@@ -83,10 +82,8 @@ def read_thresholds(thresholds: Mapping[str, Any]) -> tuple[RegionSettings, floa
     """
     values = dict(thresholds)
     temperature = values.pop(TEMPERATURE, None)
-    unknown = sorted(set(values) - set(RegionSettings.__dataclass_fields__))
-    if unknown:
-        raise InputError(f"unknown threshold {unknown[0]!r} in the model's card")
-    return RegionSettings(**values), None if temperature is None else float(temperature)
+    settings = RegionSettings.from_dict(values)
+    return settings, None if temperature is None else float(temperature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ jump between two neighbouring columns, shared evenly by their two halves.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odm.core.errors import InputError
+from odm.core.stored import StoredSettings
 from odm.physics.coordinates import bridged, unwrapped, wrapped
 
 MULTIPLE = 32
@@ -27,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class OrbitImageSettings:
+class OrbitImageSettings(StoredSettings):
     """How a spectrogram becomes a model image; stored with every data set and model.
 
     Attributes:
@@ -37,6 +38,8 @@ class OrbitImageSettings:
         height, width: the canvas, multiples of 32.
         component: x, y or z.
     """
+
+    called = "image settings"
 
     minimum: float
     maximum: float
@@ -58,25 +61,6 @@ class OrbitImageSettings:
                 raise InputError(f"image {name} {size}: give a multiple of {MULTIPLE}")
         if self.component not in ("x", "y", "z"):
             raise InputError(f"component {self.component!r}: give x, y or z")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for YAML and JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> OrbitImageSettings:
-        """Inverse of `to_dict`.
-
-        Raises:
-            InputError: an unknown, missing or impossible setting.
-        """
-        unknown = set(values) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise InputError(f"unknown image setting {sorted(unknown)[0]!r}")
-        try:
-            return cls(**values)
-        except TypeError:
-            raise InputError("image settings need at least minimum and maximum") from None
 
 
 class SpectrogramGeometry:

@@ -7,13 +7,14 @@ of the cells that it covers, by area, and 0 where less than half of it is covere
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odm.core.errors import InputError
+from odm.core.stored import StoredSettings
 from odm.images.geometry import MULTIPLE
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class IonogramImageSettings:
+class IonogramImageSettings(StoredSettings):
     """How an ionogram becomes a model image; stored with every data set and model.
 
     Attributes:
@@ -37,6 +38,8 @@ class IonogramImageSettings:
         frequency_min, frequency_max: Hz at its left and right border.
         range_min, range_max: km at its lower and upper border.
     """
+
+    called = "ionogram image settings"
 
     minimum: float = -5.0
     maximum: float = 35.0
@@ -58,22 +61,6 @@ class IonogramImageSettings:
         for name, size in (("height", self.height), ("width", self.width)):
             if isinstance(size, bool) or int(size) != size or size < MULTIPLE or size % MULTIPLE:
                 raise InputError(f"image {name} {size}: give a multiple of {MULTIPLE}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for YAML and JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> IonogramImageSettings:
-        """Inverse of `to_dict`.
-
-        Raises:
-            InputError: an unknown or impossible setting.
-        """
-        unknown = set(values) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise InputError(f"unknown ionogram image setting {sorted(unknown)[0]!r}")
-        return cls(**values)
 
     # -- pixels <-> physical ---------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from odm.core.errors import InputError, OdmError
+from odm.core.stored import StoredSettings
 from odm.models.networks.detector import scores_of
 
 LEVELS = 1000
@@ -22,7 +23,7 @@ LEAST_SIDE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class BoxSettings:
+class BoxSettings(StoredSettings):
     """What turns a detector's output into findings; stored with the model.
 
     Attributes:
@@ -31,6 +32,8 @@ class BoxSettings:
         overlap: two boxes of one class with a larger IoU are the same thing.
         most: boxes in an image, the best ones.
     """
+
+    called = "settings of boxes"
 
     threshold: float = 0.3
     temperature: float = 1.0
@@ -46,22 +49,6 @@ class BoxSettings:
             raise InputError(f"overlap {self.overlap}: give a number above 0, at most 1")
         if self.most < 1:
             raise InputError(f"most {self.most}: give at least 1 box")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for YAML and JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Any) -> BoxSettings:
-        """Inverse of `to_dict`.
-
-        Raises:
-            InputError: an unknown or impossible setting.
-        """
-        unknown = set(values) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise InputError(f"unknown setting of boxes {sorted(unknown)[0]!r}")
-        return cls(**values)
 
 
 ANY_SCORE = BoxSettings(threshold=1 / LEVELS)

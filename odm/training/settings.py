@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Self, TypeVar, overload
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from odm.core.errors import InputError
-from odm.core.settings import Settings, parse_config, read_config
-from odm.core.text import nearest, unknown_name
+from odm.core.settings import Settings, overridden, read_config
 from odm.images.box_augmentation import BoxPolicy
 
 MULTIPLE = 32
@@ -341,77 +338,4 @@ def read_settings(
         InputError: a setting that cannot be; the message names it, and for an unknown one the
             nearest.
     """
-    base = kind() if path is None else read_config(path, kind)
-    if not overrides:
-        return base
-    return changed(base, dict(map(_parsed, overrides)))
-
-
-def changed(settings: S, changes: Mapping[str, Any]) -> S:
-    """Settings with other values.
-
-    Args:
-        settings: as they are.
-        changes: by name, such as ``optimiser.learning_rate``.
-
-    Raises:
-        InputError: a setting that is not known or cannot be.
-    """
-    kind = type(settings)
-    content = settings.model_dump(mode="python")
-    for key, value in changes.items():
-        _set(content, key, value, kind)
-    return parse_config(content, kind, "the options")
-
-
-def _parsed(override: str) -> tuple[str, Any]:
-    import yaml
-
-    key, equals, text = override.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise InputError(f"{override!r}: write a setting as key=value")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"{override!r}: {text!r} is no value in YAML") from None
-    if isinstance(value, str):
-        value = _number(value)
-    return key, value
-
-
-def _number(text: str) -> str | float:
-    """YAML takes 1e-3 for a word: it wants 1.0e-3."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text
-
-
-def _set(content: dict[str, Any], key: str, value: Any, kind: type[TrainingSettings]) -> None:
-    if not key.startswith("model.options."):
-        known = list(_fields(kind))
-        if key not in known:
-            raise InputError(_unknown(key, known, kind))
-    *groups, last = key.split(".", 2) if key.startswith("model.options.") else key.split(".")
-    for group in groups:
-        content = content[group]
-    content[last] = value
-
-
-def _fields(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        yield prefix + name
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _fields(kind, f"{prefix}{name}.")
-
-
-def _unknown(key: str, known: list[str], kind: type[TrainingSettings]) -> str:
-    """A sentence with the nearest key; the group before the last dot may be wrong or missing."""
-    leaf = key.rpartition(".")[2]
-    same = [name for name in known if name.rpartition(".")[2] == leaf]
-    leaves = {name.rpartition(".")[2]: name for name in known}
-    near = same[0] if same else nearest(key, known, 0.6) or leaves.get(nearest(leaf, leaves) or "")
-    return unknown_name("setting", key, kind.model_fields, near=near)
+    return overridden(kind() if path is None else read_config(path, kind), overrides)

@@ -45,7 +45,7 @@ def test_names() -> None:
         ("unet", {"encoder": "resnet19"}, "unknown encoder 'resnet19'"),
         ("fpn", {"scse": True}, "unknown option 'scse'"),
         ("deeplabv3", {"encoder": "vgg11"}, "deeplabv3 cannot use encoder 'vgg11'"),
-        ("unet", {"classes": 1}, "classes = 1"),
+        ("unet", {"classes": 1}, "unet: classes: input should be greater"),
         ("canny", {"classes": 3}, "background and foreground only"),
         ("canny", {"low": 200.0}, "low = 200 is above high = 100"),
         ("log", {"treshold": 5.0}, "did you mean threshold?"),

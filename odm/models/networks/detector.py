@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from odm.core.errors import InputError
+from odm.core.settings import Settings
 from odm.core.text import unknown_name
 from odm.models.networks.base import ImageModel
 from odm.models.networks.options import parse_options
@@ -44,10 +45,8 @@ SIZES: dict[str, Size] = {
 }
 
 
-class DetectorOptions(BaseModel):
-    """What a detector can be asked for; an unknown option is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class DetectorOptions(Settings):
+    """Options of a detector."""
 
     classes: tuple[str, ...] = Field(default=CLASSES, min_length=1)
     """Names of what is found."""
