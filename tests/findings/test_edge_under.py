@@ -5,6 +5,7 @@ import pytest
 
 from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.edges.checks import unseen
+from odm.findings.edges.shapes import Columns
 from odm.findings.layers import Layer
 from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr
 
@@ -21,16 +22,20 @@ def level(seen: np.ndarray, height: float = 6.0) -> np.ndarray:
     return values.astype(np.float32)
 
 
+def hidden(values: np.ndarray, covered: np.ndarray, mhz: np.ndarray = MHZ) -> np.ndarray:
+    return unseen(Columns.of(values, mhz, GATE), PLACE[: mhz.size], covered)
+
+
 def test_goes_on_from_the_open_while_a_rise_is_seen() -> None:
     covered = MHZ < 12  # open above
-    found = unseen(level(MHZ > 9), PLACE, covered, MHZ, GATE)
+    found = hidden(level(MHZ > 9), covered)
     assert not found[MHZ > 9.2].any()
     assert found[MHZ < 8.8].all()
 
 
 def test_open_on_both_sides() -> None:
     covered = (MHZ > 8) & (MHZ < 14)
-    found = unseen(level((MHZ < 9) | (MHZ > 12)), PLACE, covered, MHZ, GATE)
+    found = hidden(level((MHZ < 9) | (MHZ > 12)), covered)
     assert not found[(MHZ < 8.8) | (MHZ > 12.2)].any()
     assert found[(MHZ > 9.2) & (MHZ < 11.8)].all()
 
@@ -38,40 +43,40 @@ def test_open_on_both_sides() -> None:
 def test_an_island_that_nothing_leads_to_is_left_out() -> None:
     covered = MHZ < 12
     seen = (MHZ > 10) | (MHZ < 8)
-    assert unseen(level(seen), PLACE, covered, MHZ, GATE)[MHZ < 9.7].all()
+    assert hidden(level(seen), covered)[MHZ < 9.7].all()
 
 
 def test_without_an_open_end_there_is_none() -> None:
-    assert unseen(level(MHZ > 0), PLACE, np.ones(MHZ.size, bool), MHZ, GATE).all()
+    assert hidden(level(MHZ > 0), np.ones(MHZ.size, bool)).all()
 
 
 @pytest.mark.parametrize(("gap", "kept"), [(0.5, True), (1.5, False)])
 def test_gaps(gap: float, kept: bool) -> None:
     there = (MHZ > 11) | (11 - gap + 0.05 > MHZ)
     mhz = MHZ[there]
-    found = unseen(level(MHZ > 0)[there], PLACE[there], mhz < 12, mhz, GATE)
+    found = hidden(level(MHZ > 0)[there], mhz < 12, mhz)
     assert not found[mhz > 11].any()
     assert (~found[mhz < 10]).all() == kept and found[mhz < 9].all() != kept
 
 
 def test_open_edges_stay_whatever_they_are() -> None:
     nothing = np.full((MHZ.size, 120), np.nan, np.float32)
-    assert not unseen(nothing, PLACE, np.zeros(MHZ.size, bool), MHZ, GATE).any()
+    assert not hidden(nothing, np.zeros(MHZ.size, bool)).any()
     covered = MHZ < 12
-    found = unseen(nothing, PLACE, covered, MHZ, GATE)
+    found = hidden(nothing, covered)
     np.testing.assert_array_equal(found, covered)
 
 
 def test_a_hole_in_the_cover_is_no_open_stretch() -> None:
     covered = np.ones(MHZ.size, bool)
     covered[40:42] = False
-    assert unseen(level(MHZ > 0), PLACE, covered, MHZ, GATE).all()
+    assert hidden(level(MHZ > 0), covered).all()
 
 
 def test_steps_of_a_coarse_sounder() -> None:
     mhz = np.arange(6.0, 26.0, 1.0)
     values = level(MHZ > 0)[: mhz.size]
-    assert not unseen(values, PLACE[: mhz.size], mhz < 14, mhz, GATE).any()
+    assert not hidden(values, mhz < 14, mhz).any()
 
 
 @pytest.mark.parametrize("seed", range(4))

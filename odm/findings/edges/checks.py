@@ -73,27 +73,24 @@ def _common_gates(gate_km: float, *, before: bool = False) -> int:
     return max(round(km / gate_km), 1)
 
 
-def unseen(
-    level: NDArray[Any], gate: NDArray[Any], covered: Mask, mhz: NDArray[Any], gate_km: float
-) -> Mask:
+def unseen(columns: Columns, gate: NDArray[Any], covered: Mask) -> Mask:
     """Return the points (N,) of an edge that another layer hides.
 
     Within the echo of another layer its grain may pass for an edge. There an edge counts as far as
     it goes on from where it lies open, and while a rise is seen along it.
 
     Args:
-        level: (N, R) dB above the noise, of the columns of the points.
+        columns: of the points.
         gate: (N,) the edge, gates (real).
         covered: (N,) where another layer lies upon it.
-        mhz: (N,) frequency, rising.
-        gate_km: range step.
     """
     if not covered.any():
         return np.zeros_like(covered)
-    profile, km = Columns.of(level, mhz, gate_km).profile_within(gate, TUNED.cover_reach_km)
+    profile, km = columns.profile_within(gate, TUNED.cover_reach_km)
     before = window_mean(profile, km, TUNED.cover_before_km)
     with np.errstate(invalid="ignore"):
         rises = window_mean(profile, km, BEHIND) - before >= TUNED.cover_least_db
+    mhz = columns.mhz
     usual = float(np.median(np.diff(mhz))) if mhz.size > 1 else 0.0
     widest = max(TUNED.cover_bridged_mhz, TUNED.cover_bridged_steps * usual)
     kept = binary_opening(~covered, np.ones(TUNED.cover_open_columns))

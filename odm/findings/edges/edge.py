@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.findings.edges import checks
-from odm.findings.edges.isolate import Isolated
-from odm.findings.edges.settings import TUNED, EdgeSettings, Floats, Mask, Matrix
+from odm.findings.edges.isolate import Isolated, Levels
+from odm.findings.edges.settings import TUNED, EdgeSettings, Floats, Mask
+from odm.findings.edges.shapes import Columns
 
 CONVENTION = "backscatter"
 """Ranges of this convention are group paths of one hop, and the least of them the leading edge."""
@@ -63,49 +64,26 @@ class LayerEdge:
         return float(self.group_range.min()) if self else None
 
 
-class Levels(NamedTuple):
-    """An ionogram in which edges are looked for.
-
-    Attributes:
-        level: (F, R) dB above the noise, NaN where nothing was measured.
-        disturbed: (F,) columns with interference.
-        frequency: (F,) Hz, rising.
-        group_range: (R,) km, rising.
-        gate_km: range step.
-        common: (R,) dB, the rise that nearly all columns have.
-    """
-
-    level: Matrix
-    disturbed: Mask
-    frequency: Floats
-    group_range: Floats
-    gate_km: float
-    common: Floats
-
-    @property
-    def measured(self) -> Mask:
-        """(F,) columns of which anything was measured."""
-        return np.asarray(np.isfinite(self.level).any(axis=1))
-
-
-class TracedEdge(NamedTuple):
-    """What a method says, per column (F,), before it is checked.
+class Trace(NamedTuple):
+    """What a method says of an edge, per column (F,), before it is checked; NaN where nothing.
 
     Attributes:
         edge: gates (real).
         sigma: gates, the spread of the edge.
-        there: whether there is an echo.
-        contrast: dB, what the confidence of the points is computed from.
+        contrast: dB, the rise of the mean profile or the denoised map.
+        own: dB, the rise of the column alone.
+        trust: dB, the contrast from which the confidence of the points is computed.
     """
 
     edge: Floats
     sigma: Floats
-    there: Mask
     contrast: Floats
+    own: Floats
+    trust: Floats
 
 
 def reliable_edge(
-    levels: Levels, layer: str, isolated: Isolated, traced: TracedEdge, settings: EdgeSettings
+    levels: Levels, layer: str, isolated: Isolated, trace: Trace, settings: EdgeSettings
 ) -> LayerEdge:
     """Return the points that can be relied on, with the flags of what was left out.
 
@@ -113,10 +91,13 @@ def reliable_edge(
         levels: the ionogram.
         layer: ``Es`` or ``F``.
         isolated: the layer's part of it.
-        traced: the edge in every column.
+        trace: the edge in every column.
         settings: how it was found.
     """
-    edge, gate_km, there = traced.edge, levels.gate_km, traced.there
+    edge, gate_km = trace.edge, levels.gate_km
+    with np.errstate(invalid="ignore"):
+        there = np.isfinite(edge) & (trace.contrast >= settings.least_contrast_db)
+        there &= ~(levels.disturbed & ~(trace.own >= TUNED.own_least_db))
     last = levels.group_range.size - 1
     gate = np.clip(np.nan_to_num(np.rint(edge)), 0, last).astype(np.intp)
     beyond = there & ((edge > last - TUNED.last_gates) | (edge < 0))
@@ -130,10 +111,8 @@ def reliable_edge(
     under = there & _under_another(isolated, gate, gate_km)
     if under.any():
         kept = np.flatnonzero(there)
-        hidden = checks.unseen(
-            levels.level[kept], edge[kept], under[kept], levels.frequency[kept] / 1e6, gate_km
-        )
-        there[kept[hidden]] = False
+        columns = Columns.of(levels.level[kept], levels.mhz[kept], gate_km)
+        there[kept[checks.unseen(columns, edge[kept], under[kept])]] = False
     there = checks.without_specks(there, levels.frequency)
     stray = checks.strays(there, edge * gate_km)
     there &= ~stray
@@ -153,9 +132,9 @@ def reliable_edge(
     kept = np.flatnonzero(there)
     if (np.diff(kept) > 1).any():
         flags.append(GAPS)
-    sigma = TUNED.sigma_scale[layer] * traced.sigma[kept] * gate_km
+    sigma = TUNED.sigma_scale[layer] * trace.sigma[kept] * gate_km
     sigma = np.hypot(sigma, TUNED.systematic_km[layer])
-    sure = 1 / (1 + np.exp(-(traced.contrast[kept] - TUNED.sure_db) / TUNED.sure_scale_db))
+    sure = 1 / (1 + np.exp(-(trace.trust[kept] - TUNED.sure_db) / TUNED.sure_scale_db))
     sigma = np.where(under[kept], TUNED.cover_sigma * sigma, sigma)
     sure = np.where(under[kept], TUNED.cover_confidence * sure, sure)
     near = np.exp(-0.5 * (sigma / (TUNED.confident_gates * gate_km)) ** 2)
@@ -181,7 +160,7 @@ def _behind_cut(removed: Mask, gate: NDArray[np.intp], gate_km: float) -> Mask:
 
 def _under_another(isolated: Isolated, gate: NDArray[np.intp], gate_km: float) -> Mask:
     """Where (F,) another layer's segment lies upon an edge."""
-    if isolated.covered is None or isolated.behind is None:
+    if isolated.covered is None:
         return np.zeros(gate.size, bool)
     before = np.maximum(gate - max(round(TUNED.cover_km / gate_km), 1), 0)
-    return np.asarray(isolated.covered[np.arange(gate.size), before] | isolated.behind)
+    return isolated.covered[np.arange(gate.size), before]

@@ -7,53 +7,34 @@ energy and range gradient, times a Gaussian around a first fit. A polynomial smo
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy import ndimage
 
+from odm.findings.edges.edge import Trace
+from odm.findings.edges.isolate import Levels
 from odm.findings.edges.settings import TUNED, Floats, Mask, Matrix
 
 
-class FengEdge(NamedTuple):
-    """An edge, per column (F,); NaN where there is none.
-
-    Attributes:
-        edge: gates, the polynomial.
-        sigma: gates, standard error of the polynomial with the scatter around it.
-        contrast: dB of the denoised map behind the points.
-    """
-
-    edge: Floats
-    sigma: Floats
-    contrast: Floats
-
-
-def feng(
-    level: Matrix, allowed: Mask, frequency: Floats, gate_km: float, *, upper: bool
-) -> FengEdge:
+def feng(part: Levels, allowed: Mask, *, upper: bool) -> Trace:
     """Find the edge of one layer.
 
     Args:
-        level: (F, R) dB above the noise, NaN where there is none.
-        allowed: (F, R) where it may be.
-        frequency: (F,) Hz, rising.
-        gate_km: range step.
-        upper: whether it is the upper of two layers on one ionogram.
+        part: of the ionogram, without other layers.
+        allowed: (F, R) where the edge may be.
+        upper: whether the layer is the upper of two on one ionogram.
     """
-    clean = ndimage.median_filter(np.nan_to_num(level, nan=0.0), (3, 3), mode="nearest")
-    size = max(round(TUNED.feng_behind_km / gate_km), 2)
-    if upper:
-        point = _largest_score(clean, allowed, frequency, size, gate_km)
-    else:
-        point = _first_rise(clean, allowed, size)
-    edge, sigma = _polynomial(point, frequency)
+    clean = ndimage.median_filter(np.nan_to_num(part.level, nan=0.0), (3, 3), mode="nearest")
+    size = max(round(TUNED.feng_behind_km / part.gate_km), 2)
+    point = (
+        _largest_score(part, clean, allowed, size) if upper else _first_rise(clean, allowed, size)
+    )
+    edge, sigma = _polynomial(point, part.frequency)
     columns = np.flatnonzero(np.isfinite(point))
     contrast = np.full(point.size, np.nan)
     behind = point[columns].astype(np.intp)[:, None] + np.arange(size)
-    behind = np.minimum(behind, level.shape[1] - 1)
+    behind = np.minimum(behind, clean.shape[1] - 1)
     contrast[columns] = np.take_along_axis(clean[columns], behind, axis=1).mean(axis=1)
-    return FengEdge(edge, sigma, contrast)
+    return Trace(edge, sigma, contrast, contrast, np.full(edge.size, TUNED.feng_trust_db))
 
 
 def _mean_behind(values: Matrix, size: int, mode: str = "reflect") -> Matrix:
@@ -71,9 +52,7 @@ def _first_rise(clean: Matrix, allowed: Mask, size: int) -> Floats:
     return np.where(edge.any(axis=1), edge.argmax(axis=1), np.nan)
 
 
-def _largest_score(
-    clean: Matrix, allowed: Mask, frequency: Floats, size: int, gate_km: float
-) -> Floats:
+def _largest_score(part: Levels, clean: Matrix, allowed: Mask, size: int) -> Floats:
     """The gate of largest score in each column, in two rounds."""
     behind = _mean_behind(clean, size)
     gradient = behind - ndimage.uniform_filter1d(clean, size, axis=1, origin=(size - 1) // 2)
@@ -81,11 +60,11 @@ def _largest_score(
     usable = allowed & (behind >= TUNED.feng_threshold_db)
     there = usable.any(axis=1)
     best = np.where(usable, score, -1.0).argmax(axis=1)
-    prior, _ = _polynomial(np.where(there, best, np.nan), frequency)
+    prior, _ = _polynomial(np.where(there, best, np.nan), part.frequency)
     if np.isnan(prior).all():
         return prior
     line = np.where(np.isfinite(prior), prior, 0.0)
-    away = (np.arange(clean.shape[1])[None] - line[:, None]) * gate_km
+    away = (np.arange(clean.shape[1])[None] - line[:, None]) * part.gate_km
     near = np.exp(-0.5 * (away / TUNED.feng_sigma_km) ** 2)
     best = np.where(usable, score * near, -1.0).argmax(axis=1)
     return np.where(there & np.isfinite(prior), best, np.nan)

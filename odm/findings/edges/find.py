@@ -24,13 +24,12 @@ from odm.findings.edges.edge import (
     NO_VALUES,
     SHORT,
     LayerEdge,
-    Levels,
-    TracedEdge,
     reliable_edge,
 )
 from odm.findings.edges.feng import feng
 from odm.findings.edges.isolate import (
     Isolated,
+    Levels,
     average_fine_gates,
     even_ranges,
     isolate_by_boxes,
@@ -137,14 +136,13 @@ def matrix_edges(
     )
     if settings.layers == "raw":
         return _raw_edges(levels, [layer.layer for layer in layers], settings)
-    axes = (levels.frequency, levels.group_range)
     edges = []
     for number, layer in enumerate(layers):
         if settings.layers == "boxes":
-            isolated = isolate_by_boxes(layers, number, *axes)
+            isolated = isolate_by_boxes(levels, layers, number)
         else:
             assert segments is not None
-            isolated = isolate_by_segments(segments, layers, number, *axes)
+            isolated = isolate_by_segments(levels, layers, number, segments)
         # After isolation there is a single layer, as the paper has it.
         edges.append(_edge(levels, layer.layer, isolated, settings))
     return edges
@@ -173,7 +171,7 @@ def _check(
 def _raw_edges(levels: Levels, names: Sequence[str], settings: EdgeSettings) -> list[LayerEdge]:
     """Find edges of the whole ionogram: the lower is sporadic E's, if both are asked for."""
     both = len(set(names)) > 1
-    whole = whole_ionogram(levels.frequency, levels.group_range)
+    whole = whole_ionogram(levels)
     paths: dict[str, Floats] = {}
     if both and settings.method == "path":
         paths = dict(zip(CLASSES, _two_paths(levels, whole.allowed), strict=True))
@@ -186,12 +184,12 @@ def _raw_edges(levels: Levels, names: Sequence[str], settings: EdgeSettings) -> 
 def _two_paths(levels: Levels, allowed: Mask) -> tuple[Floats, Floats]:
     """Return the lower and the upper (F,) of the two paths of most evidence, gates."""
     score = evidence(levels.level, levels.gate_km)
-    allowed = allowed & levels.measured[:, None]
-    mhz, gates = levels.frequency / 1e6, np.arange(score.shape[1])[None]
-    first = best_path(score, allowed, mhz, levels.gate_km)
+    allowed = allowed & levels.measured
+    gates = np.arange(score.shape[1])[None]
+    first = best_path(score, allowed, levels.mhz, levels.gate_km)
     with np.errstate(invalid="ignore"):
         near = np.abs(gates - first[:, None]) * levels.gate_km < TUNED.apart_km
-    second = best_path(score, allowed & ~near, mhz, levels.gate_km)
+    second = best_path(score, allowed & ~near, levels.mhz, levels.gate_km)
     apart = (second - first)[np.isfinite(first) & np.isfinite(second)]
     below = apart.size and float(np.median(apart)) < 0
     return (second, first) if below else (first, second)
@@ -216,32 +214,18 @@ def _edge(
         upper: whether it is the upper of two layers.
         path: (F,) gates, if it is known.
     """
-    allowed = isolated.allowed & levels.measured[:, None]
+    allowed = isolated.allowed & levels.measured
     if isolated.flag or not allowed.any():
         flag = isolated.flag or (NO_VALUES if isolated.allowed.any() else NO_LAYER)
         return LayerEdge.without_points(layer, flag)
-    level = levels.level
+    part = levels
     if isolated.removed.any():
-        level = np.where(isolated.removed, np.float32(np.nan), level)
+        part = levels._replace(level=np.where(isolated.removed, np.float32(np.nan), levels.level))
     if settings.method == "feng":
-        edge, sigma, contrast = feng(level, allowed, levels.frequency, levels.gate_km, upper=upper)
-        own, trust = contrast, np.full(edge.size, TUNED.feng_trust_db)
+        trace = feng(part, allowed, upper=upper)
     else:
-        mhz = levels.frequency / 1e6
         if path is None:
-            path = best_path(evidence(level, levels.gate_km), allowed, mhz, levels.gate_km)
-        edge, contrast, own, sigma = refine(
-            level,
-            path,
-            mhz,
-            levels.gate_km,
-            TUNED.onsets[layer],
-            first_km=float(levels.group_range[0]),
-            two_traces=layer == "F",
-        )
-        trust = contrast
-    with np.errstate(invalid="ignore"):
-        there = np.isfinite(edge) & (contrast >= settings.least_contrast_db)
-        there &= ~(levels.disturbed & ~(own >= TUNED.own_least_db))
-    traced = TracedEdge(edge, sigma, there, trust)
-    return reliable_edge(levels, layer, isolated, traced, settings)
+            score = evidence(part.level, part.gate_km)
+            path = best_path(score, allowed, part.mhz, part.gate_km)
+        trace = refine(part, path, layer)
+    return reliable_edge(levels, layer, isolated, trace, settings)

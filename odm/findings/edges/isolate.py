@@ -9,14 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from odm.findings.edges.settings import CLASSES, TUNED, Mask, Matrix
+from odm.findings.edges.settings import CLASSES, TUNED, Floats, Mask, Matrix
 from odm.findings.layers import Layer
+
+
+class Levels(NamedTuple):
+    """An ionogram, or one layer's part of it, in which edges are looked for.
+
+    Attributes:
+        level: (F, R) dB above the noise, NaN where nothing was measured.
+        disturbed: (F,) columns with interference.
+        frequency: (F,) Hz, rising.
+        group_range: (R,) km, rising.
+        gate_km: range step.
+        common: (R,) dB, the rise that nearly all columns have.
+    """
+
+    level: Matrix
+    disturbed: Mask
+    frequency: Floats
+    group_range: Floats
+    gate_km: float
+    common: Floats
+
+    @property
+    def mhz(self) -> Floats:
+        """(F,) frequency in MHz."""
+        return self.frequency / 1e6
+
+    @property
+    def measured(self) -> Mask:
+        """(F, 1) columns of which anything was measured."""
+        return np.asarray(np.isfinite(self.level).any(axis=1, keepdims=True))
 
 
 def level_db(snr: NDArray[Any]) -> tuple[Matrix, Mask]:
@@ -88,127 +118,115 @@ class Isolated:
         removed: (F, R) values that belong to other layers.
         allowed: (F, R) where the edge may be; nowhere if there is no layer.
         flag: why it is nowhere, else "".
-        covered: (F, R) where another layer's segment lies, removed or not.
-        behind: (F,) columns in which the layer begins where another one ends.
+        covered: (F, R) where another layer's segment lies, removed or not, and columns in which
+            the layer begins where another one ends; None where nobody knows.
     """
 
     removed: Mask
     allowed: Mask
     flag: str = ""
     covered: Mask | None = None
-    behind: Mask | None = None
 
 
-def whole_ionogram(frequency: NDArray[Any], group_range: NDArray[Any]) -> Isolated:
+def whole_ionogram(levels: Levels) -> Isolated:
     """Remove nothing, and allow an edge anywhere but at the sounder itself."""
-    allowed = np.zeros((frequency.size, group_range.size), bool)
-    allowed[:, group_range >= TUNED.nearest_km] = True
+    allowed = np.broadcast_to(levels.group_range >= TUNED.nearest_km, levels.level.shape)
     return Isolated(np.zeros_like(allowed), allowed)
 
 
-def inside_box(layer: Layer, frequency: NDArray[Any], group_range: NDArray[Any]) -> Mask:
+def inside_box(layer: Layer, levels: Levels) -> Mask:
     """Return the values (F, R) inside a layer's box, its borders included."""
+    frequency, group_range = levels.frequency, levels.group_range
     columns = (frequency >= layer.frequency_min) & (frequency <= layer.frequency_max)
     gates = (group_range >= layer.range_min) & (group_range <= layer.range_max)
     return np.asarray(columns[:, None] & gates[None])
 
 
-def isolate_by_boxes(
-    layers: Sequence[Layer], index: int, frequency: NDArray[Any], group_range: NDArray[Any]
-) -> Isolated:
+def isolate_by_boxes(levels: Levels, layers: Sequence[Layer], index: int) -> Isolated:
     """Remove the boxes of all other layers, and allow the edge in the layer's own.
 
     Source: section 2 of the paper on ionograms.
 
     Args:
-        layers: all layers of the ionogram.
+        levels: the ionogram.
+        layers: all layers of it.
         index: the layer to isolate.
-        frequency: (F,) Hz, rising.
-        group_range: (R,) km, rising.
     """
-    removed = np.zeros((frequency.size, group_range.size), bool)
+    removed = np.zeros(levels.level.shape, bool)
     for number, layer in enumerate(layers):
         if number != index:
-            removed |= inside_box(layer, frequency, group_range)
+            removed |= inside_box(layer, levels)
     own = layers[index]
-    margin = TUNED.box_margin_columns * float(np.median(np.diff(frequency)))
+    margin = TUNED.box_margin_columns * float(np.median(np.diff(levels.frequency)))
     wider = replace(
         own,
         frequency_min=own.frequency_min - margin,
         frequency_max=own.frequency_max + margin,
         range_min=max(own.range_min - TUNED.box_margin_km, TUNED.nearest_km),
     )
-    box = inside_box(wider, frequency, group_range)
+    box = inside_box(wider, levels)
     if min(box.any(axis=1).sum(), box.any(axis=0).sum()) < TUNED.least_layer_columns:
-        outside = not inside_box(own, frequency, group_range).any()
+        outside = not inside_box(own, levels).any()
         return Isolated(removed, np.zeros_like(box), "outside window" if outside else "few values")
     return Isolated(removed, box & ~removed)
 
 
 def isolate_by_segments(
-    segments: NDArray[Any],
-    layers: Sequence[Layer],
-    index: int,
-    frequency: NDArray[Any],
-    group_range: NDArray[Any],
+    levels: Levels, layers: Sequence[Layer], index: int, segments: NDArray[Any]
 ) -> Isolated:
     """Cut a layer out along the shape of its segment.
 
     Layers of one class share its segment: each has what lies in its own box.
 
     Args:
-        segments: (F, R) class of each value, as `CLASSES` counts them.
-        layers: all layers of the ionogram.
+        levels: the ionogram.
+        layers: all layers of it.
         index: the layer to isolate.
-        frequency: (F,) Hz, rising.
-        group_range: (R,) km, rising.
+        segments: (F, R) class of each value: 0 background, 1 Es, 2 F.
     """
-    segment = _own_segment(segments, layers, index, frequency, group_range)
+    segment = _own_segment(levels, layers, index, segments)
     removed = (segments > 0) & ~segment
     columns = np.flatnonzero(segment.any(axis=1))
     if segment.sum() < TUNED.least_layer_values or columns.size < TUNED.least_layer_columns:
         flag = "few values" if segment.any() else "no segment"
         return Isolated(removed, np.zeros_like(segment), flag)
-    gate_km = float(np.median(np.diff(group_range)))
+    gate_km = float(np.median(np.diff(levels.group_range)))
     first = segment[columns].argmax(axis=1)
     # Where another layer lies in front, this one's border is not seen: neighbours tell of it.
-    covered = np.zeros(columns.size, bool)
+    hidden = np.zeros(columns.size, bool)
     for below in range(1, TUNED.cover_gates + 1):
-        covered |= removed[columns, np.maximum(first - below, 0)]
-    seen = ~covered
+        hidden |= removed[columns, np.maximum(first - below, 0)]
+    seen = ~hidden
     if seen.sum() < TUNED.least_layer_columns:
         seen[:] = True
     line = ndimage.median_filter(
         first[seen].astype(np.float64), TUNED.border_columns, mode="nearest"
     )
-    everywhere = np.arange(frequency.size)
-    behind = np.zeros(frequency.size, bool)
-    behind[columns] = covered
+    everywhere = np.arange(levels.frequency.size)
+    behind = np.zeros(everywhere.size, bool)
+    behind[columns] = hidden
     border = np.interp(everywhere, columns[seen], line)[:, None]
     near = np.abs(everywhere[:, None] - columns[None]).min(axis=1) <= TUNED.bridged_columns
     near &= (everywhere >= columns[0] - 1) & (everywhere <= columns[-1] + 1)
-    gates = np.arange(group_range.size)[None]
+    gates = np.arange(levels.group_range.size)[None]
     first_km, last_km = TUNED.segment_window_km
     allowed = (gates >= border + first_km / gate_km) & (gates <= border + last_km / gate_km)
     # Around the border nothing is cut: a cut would look like an edge.
-    return Isolated(removed & ~allowed, allowed & near[:, None], covered=removed, behind=behind)
+    covered = removed | behind[:, None]
+    return Isolated(removed & ~allowed, allowed & near[:, None], covered=covered)
 
 
 def _own_segment(
-    segments: NDArray[Any],
-    layers: Sequence[Layer],
-    index: int,
-    frequency: NDArray[Any],
-    group_range: NDArray[Any],
+    levels: Levels, layers: Sequence[Layer], index: int, segments: NDArray[Any]
 ) -> Mask:
     """Return the values (F, R) of one layer's segment."""
     own = layers[index]
     segment: Mask = segments == CLASSES.index(own.layer) + 1
     same = [number for number, layer in enumerate(layers) if layer.layer == own.layer]
     if len(same) > 1:
-        segment &= inside_box(own, frequency, group_range)
+        segment &= inside_box(own, levels)
         # Where boxes of a class overlap, the values are the nearer one's.
         for number in same:
             if number != index and layers[number].range_min < own.range_min:
-                segment &= ~inside_box(layers[number], frequency, group_range)
+                segment &= ~inside_box(layers[number], levels)
     return segment

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.edges.settings import TUNED, Floats, Matrix, Onset
+from odm.findings.edges.edge import Trace
+from odm.findings.edges.isolate import Levels
+from odm.findings.edges.settings import TUNED, Floats, Matrix
 from odm.findings.edges.shapes import (
     Bank,
     Columns,
@@ -26,54 +28,26 @@ from odm.findings.edges.shapes import (
 from odm.findings.edges.two_traces import find_split
 
 
-class RefinedEdge(NamedTuple):
-    """What the profiles say, per column (F,); NaN where there is no path.
-
-    Attributes:
-        edge: gates (real), where the edge is.
-        contrast: dB, peak of the mean profile against what lies before it.
-        own: dB, the same of the column alone, behind the edge against before it.
-        spread: gates, standard deviation over resampled columns.
-    """
-
-    edge: Floats
-    contrast: Floats
-    own: Floats
-    spread: Floats
-
-
-def refine(
-    level: Matrix,
-    path: Floats,
-    mhz: Floats,
-    gate_km: float,
-    onset: Onset,
-    *,
-    first_km: float = 0.0,
-    two_traces: bool = True,
-) -> RefinedEdge:
+def refine(part: Levels, path: Floats, layer: str) -> Trace:
     """Find the edge along a path.
 
     Args:
-        level: (F, R) dB above the noise, NaN where there is none.
+        part: of the ionogram, without other layers.
         path: (F,) gates, NaN where there is none.
-        mhz: (F,) frequency, rising.
-        gate_km: range step.
-        onset: how the layer begins.
-        first_km: range of the first gate.
-        two_traces: whether the extraordinary wave may run ahead; see
-            `odm.findings.edges.two_traces`.
+        layer: ``Es`` or ``F``, which tells how it begins, and whether the extraordinary wave may
+            run ahead (see `odm.findings.edges.two_traces`).
     """
     known = np.flatnonzero(np.isfinite(path))
     if known.size < 2:
-        return RefinedEdge(*np.full((4, path.size), np.nan))
-    columns = Columns.of(level[known], mhz[known], gate_km)
+        return Trace(*np.full((5, path.size), np.nan))
+    onset, gate_km = TUNED.onsets[layer], part.gate_km
+    columns = Columns.of(part.level[known], part.mhz[known], gate_km)
     bank = one_rise_bank(round(gate_km, 4), onset.powers)
     pool = triangle(columns.mhz, TUNED.pool_mhz)
     powers = np.array([rise.power for rise in bank.rises])
 
     def match(line: Floats, straight: Matrix) -> _Match:
-        unlikely = onset.penalty(first_km + line * gate_km, powers)
+        unlikely = onset.penalty(float(part.group_range[0]) + line * gate_km, powers)
         profile = mean_profile(columns.near, straight)
         return _match(profile, bank, pool, unlikely, onset.dynamic_db)
 
@@ -82,7 +56,7 @@ def refine(
         best = match(line, columns.straight(line, bank.x))
         line = columns.smooth(line + best.shift)
     apart_km, main = np.full(line.size, np.inf), best.contrast
-    split = find_split(columns, line) if two_traces else None
+    split = find_split(columns, line) if layer == "F" else None
     if split is not None:
         line, apart_km = split.line, split.apart_km
     straight = columns.straight(line, bank.x)
@@ -94,9 +68,9 @@ def refine(
     # The stronger of a layer's traces tells that there is a layer.
     contrast = np.where(np.isfinite(apart_km), np.maximum(best.contrast, main), best.contrast)
     spread = _resampled(columns.near, straight, bank, best.rise, onset.dynamic_db)
-    whole = np.full((4, path.size), np.nan)
-    whole[:, known] = edge, contrast, _own_rise(straight, bank.km), spread
-    return RefinedEdge(*whole)
+    whole = np.full((5, path.size), np.nan)
+    whole[:, known] = edge, spread, contrast, _own_rise(straight, bank.km), contrast
+    return Trace(*whole)
 
 
 class _Match(NamedTuple):
