@@ -92,7 +92,7 @@ def _archive(folder: Path, number: int, different: int) -> list[Path]:
             folder,
             IonogramSimulation(count=min(different, number), seed=SEED),
             workers=cores(),
-            progress=lambda done, total: advance(1),
+            advance=advance,
         )
     shutil.rmtree(folder / "masks", ignore_errors=True)
     paths = sorted(folder.glob("*.npz"))

@@ -131,5 +131,5 @@ def _simulate(archive: Path, half_orbits: int, seed: int, **settings: Any) -> No
                 half_orbits=half_orbits, seed=seed, start=START, components="z", **settings
             ),
             workers=2,
-            progress=lambda done, of: advance(1),
+            advance=advance,
         )

@@ -55,7 +55,7 @@ def _simulate(archive: Path, count: int, seed: int, workers: int, **more: Any) -
             archive,
             IonogramSimulation(count=count, seed=seed, **more),
             workers=workers,
-            progress=lambda done, total: advance(1),
+            advance=advance,
         )
 
 

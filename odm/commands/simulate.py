@@ -130,7 +130,7 @@ def _simulate(
     from odm.core.progress import progress
 
     with progress("simulating", count, noun) as advance:
-        return simulate(out, settings, workers=workers, progress=lambda done, total: advance(1))
+        return simulate(out, settings, workers=workers, advance=advance)
 
 
 def _report(summary: Any, as_json: bool, content: str) -> None:

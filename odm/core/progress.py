@@ -1,49 +1,78 @@
-"""Progress with rate and time left: a bar on a terminal, plain lines elsewhere."""
+"""Progress on standard error: a bar or a line that changes on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, Protocol
 
 from odm.core.text import duration, speed
 
 LINE_EVERY_S = 10.0
+"""Time between two plain lines of a loop, in seconds."""
 STEADY_S = 1.0
-"""Of work after the first outcome, from which on a rate is worth showing."""
+"""Time after the first outcome from which on a rate is worth showing, in seconds."""
+LEAST_S = 1.0
+"""Shortest time between two plain lines of a status, in seconds."""
+STATUS_EVERY_S = 30.0
+"""Time after which a status is repeated as a plain line although nothing is new, in seconds."""
 
-Advance = Callable[..., None]
+
+class Advance(Protocol):
+    """Hears of the progress of a loop."""
+
+    def __call__(self, number: int = 1, note: str = "") -> None:
+        """Count units that were just finished.
+
+        Args:
+            number: how many; 0 only changes the note.
+            note: what to show beside the count.
+        """
+
+
+Meter = Callable[[str, int, str], AbstractContextManager[Advance]]
+"""Shows the progress of a loop: `progress`, or `unmetered`."""
+
 _shown: list[Advance] = []
 """What is shown now, the innermost last."""
 
 
-def waiting(what: str) -> None:
+def unheard(number: int = 1, note: str = "") -> None:
+    """Show nothing: an `Advance` for loops that nobody watches."""
+
+
+def unmetered(what: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+    """Show nothing: a `Meter` for loops that nobody watches."""
+    return nullcontext(unheard)
+
+
+def waiting(reason: str) -> None:
     """Say what the work at hand waits for, beside the progress that is shown, if any is.
 
     Args:
-        what: such as ``loading model``; it stays until the next outcome brings a note of its own.
+        reason: such as ``loading model``; it stays until the next outcome brings its own note.
     """
     if _shown:
-        _shown[-1](0, what)
+        _shown[-1](0, reason)
 
 
 @contextmanager
-def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Callable[..., None]]:
-    """Show how far a loop has come, on standard error.
+def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Advance]:
+    """Show how far a loop has come, with its rate and the time left.
 
     Args:
         what: what is being done, such as ``simulating``.
-        total: how many units there are.
+        total: how many units there are; nothing is shown of none.
         unit: what is counted.
 
     Yields:
-        A function to call with the number of units just finished, and with a note to show beside
-        them if there is something to say. Of no units there is nothing to show.
+        The function to call after each unit.
     """
     with ExitStack() as stack:
         if not total:
-            yield lambda number=1, note="": None
+            yield unheard
             return
         if sys.stderr.isatty():
             advance = stack.enter_context(_bar(what, total, unit))
@@ -57,6 +86,58 @@ def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Calla
             _shown.remove(advance)
         if not sys.stderr.isatty():
             lines.close()
+
+
+class StatusLine:
+    """One line about work that is not a loop; it changes on a terminal, and is repeated elsewhere.
+
+    Other text can be printed to standard error meanwhile.
+
+    Args:
+        text: returns the line as of now.
+    """
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        self._text = text
+        self._shown_s = time.monotonic()
+        self._is_late = False
+        self._display: Any = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress, TextColumn
+            from rich.table import Column
+
+            column = TextColumn("{task.description}", markup=False, table_column=Column())
+            self._display = Progress(column, console=Console(stderr=True))
+            self._display.add_task("")
+            self._display.start()
+
+    def show(self) -> None:
+        """Show the line after something has changed, but not at once if the last one is fresh."""
+        now = time.monotonic()
+        self._is_late = self._display is None and now - self._shown_s < LEAST_S
+        if not self._is_late:
+            self._shown_s = now
+            self._print()
+
+    def tick(self) -> None:
+        """Show the line if it was shown long ago, or if `show` had to wait."""
+        soon = self._display is not None or self._is_late
+        if time.monotonic() - self._shown_s >= (LEAST_S if soon else STATUS_EVERY_S):
+            self.show()
+
+    def close(self) -> None:
+        """Show the line for the last time, and leave it."""
+        if self._display is not None or self._is_late:
+            self._print()
+        if self._display is not None:
+            self._display.stop()
+
+    def _print(self) -> None:
+        if self._display is None:
+            print(self._text(), file=sys.stderr, flush=True)
+        else:
+            self._display.update(self._display.task_ids[0], description=self._text())
 
 
 class _Lines:
@@ -82,13 +163,13 @@ class _Lines:
             self.show(now)
 
     def rate(self, now: float) -> float | None:
-        """Units a second since the first outcome: what came before it was starting."""
+        """Return units a second since the first outcome: what came before it was starting."""
         if self.first is None:
             return None
-        began, already = self.first
-        if self.done == already or now - began < STEADY_S:
+        first_s, already = self.first
+        if self.done == already or now - first_s < STEADY_S:
             return None
-        return (self.done - already) / (now - began)
+        return (self.done - already) / (now - first_s)
 
     def show(self, now: float) -> None:
         self.last_shown = now
@@ -108,7 +189,7 @@ class _Lines:
 
 
 @contextmanager
-def _bar(what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
+def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,

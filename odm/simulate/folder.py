@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from odm.core.errors import InputError
 from odm.core.files import make_folder, write_bytes, write_table
+from odm.core.progress import Advance
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,6 @@ ABOUT = {"about": "truth of a simulation: what the simulator drew, never a findi
 """Metadata of the tables."""
 _UNFINISHED = ".simulation.json"
 
-Progress = Callable[[int, int], None]
 Rows = list[dict[str, Any]]
 
 
@@ -66,7 +66,7 @@ class ArchiveRecipe:
 
 
 def simulate_archive(
-    out: str | Path, recipe: ArchiveRecipe, workers: int, progress: Progress | None
+    out: str | Path, recipe: ArchiveRecipe, workers: int, advance: Advance
 ) -> list[SimulatedFile]:
     """Write an archive; what each of its files holds, in their order.
 
@@ -74,7 +74,7 @@ def simulate_archive(
         out: a folder that is new, empty, or of a simulation with the same settings.
         recipe: the archive.
         workers: number of processes.
-        progress: called with (files done, all files) after every file.
+        advance: called after every file.
 
     Raises:
         InputError: ``out`` holds another simulation, or anything else.
@@ -88,8 +88,7 @@ def simulate_archive(
     files = []
     for file in _run_all(write_file, list(recipe.files.values()), workers):
         files.append(file)
-        if progress is not None:
-            progress(len(files), len(recipe.files))
+        advance()
     recipe.write_truth(folder / TRUTH, [row for file in files for row in file.truth])
     confusers = [row for file in files for row in file.confusers]
     write_table(folder / CONFUSERS, pa.Table.from_pylist(confusers, schema=recipe.confusers))

@@ -10,13 +10,13 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from odm.core.files import make_folder, read_bytes, write_bytes
-from odm.core.progress import progress
+from odm.core.progress import Advance, progress, unheard
 from odm.core.text import duration
 from odm.training.loop import Answer, Listener, ProgressReport
 from odm.training.run import Run
@@ -131,7 +131,7 @@ class Console:
     def __init__(self, epochs: int, score: str) -> None:
         self.epochs, self.score = epochs, score
         self._stack = ExitStack()
-        self._advance: Callable[[int], None] | None = None
+        self._advance: Advance = unheard
         self._step = 0
         self._epoch_began = time.monotonic()
 
@@ -139,7 +139,7 @@ class Console:
         """Show a report."""
         if report.kind == "begin":
             self._begin(report)
-        elif report.kind == "steps" and self._advance is not None:
+        elif report.kind == "steps":
             self._advance(report.step - self._step)
             self._step = report.step
         elif report.kind == "epoch":

@@ -24,6 +24,7 @@ import ray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayError, RayTaskError
 
 from odm.core.errors import AnnotationError, ArchiveError, InputError, OdmError, TransientError
+from odm.core.progress import Advance, unheard
 from odm.training.samples import Arrays, Load
 from ray_jobs.cluster.connection import data_settings
 from ray_jobs.cluster.room import ClusterError
@@ -94,7 +95,7 @@ def hold(
     sample_bytes: int,
     cpus: int,
     wait_s: float = 600.0,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance = unheard,
 ) -> HeldSource:
     """Read samples into the object store.
 
@@ -105,7 +106,7 @@ def hold(
         sample_bytes: of one, about.
         cpus: of the cluster.
         wait_s: for the next block, before a cluster is taken for too busy.
-        advance: hears how many samples more are there.
+        advance: called with the number of samples that have come.
 
     Raises:
         OdmError: what ``load`` has raised: a bad file or a bad annotation.
@@ -130,8 +131,7 @@ def hold(
             indices = block["index"].to_pylist()
             places.update({index: (len(blocks), row) for row, index in enumerate(indices)})
             blocks.append(ref)
-            if advance is not None:
-                advance(len(indices))
+            advance(len(indices))
     ordered = [places[index] for index in range(number)]
     return HeldSource(list(keys), list(positive), blocks, ordered, list(items), load)
 

@@ -13,6 +13,7 @@ import pytest
 import ray
 
 from odm.core.errors import ArchiveError
+from odm.core.progress import unheard
 from odm.datasets.orbit import OrbitDataset, OrbitSample
 from odm.training.samples import HALF_ORBITS, CachedSource
 from ray_jobs.cluster.room import Cluster, ClusterError
@@ -29,7 +30,7 @@ def held(
         [sample.has_object for sample in samples],
         sample_bytes=2 * 64 * 96,
         cpus=2,
-        advance=None if seen is None else seen.append,
+        advance=unheard if seen is None else lambda number=1, note="": seen.append(number),
     )
 
 

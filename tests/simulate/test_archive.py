@@ -184,13 +184,13 @@ def test_again_into_the_same_folder_is_allowed_only_with_the_same_settings(tmp_p
 def test_a_simulation_that_stopped_can_be_run_again(tmp_path):
     """Until all is there, no manifest says so."""
 
-    def stop(done, total):
+    def stop(number=1, note=""):
         raise KeyboardInterrupt
 
     out = tmp_path / "archive"
     settings = {"half_orbits": 2, "seed": 1, "components": "z"}
     with pytest.raises(KeyboardInterrupt):
-        simulate_orbits(out, OrbitSimulation(**settings), progress=stop)
+        simulate_orbits(out, OrbitSimulation(**settings), advance=stop)
     assert not (out / "simulation.json").exists()
     with pytest.raises(InputError, match="other settings"):
         simulate_orbits(out, OrbitSimulation(**settings, prevalence=0.1))
@@ -253,6 +253,6 @@ def test_progress_counts_up(tmp_path):
     simulate_orbits(
         tmp_path / "a",
         OrbitSimulation(half_orbits=2, components="z"),
-        progress=lambda *args: seen.append(args),
+        advance=lambda number=1, note="": seen.append(number),
     )
-    assert seen == [(1, 2), (2, 2)]
+    assert seen == [1, 1]

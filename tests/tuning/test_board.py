@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from optuna.distributions import IntDistribution
 
-from tuning import board as boards
+from odm.core import progress
 from tuning.board import Board
 from tuning.objectives import objectives_of
 from tuning.runners.local import run_plain
@@ -43,12 +43,12 @@ def test_what_came_too_soon_is_shown_before_a_wait(
 ) -> None:
     ledger = ledger_of(tmp_path)
     board = Board(ledger, 3)
-    monkeypatch.setattr(boards, "LEAST_S", 60.0)
+    monkeypatch.setattr(progress, "LEAST_S", 60.0)
     ledger.finish(ledger.ask().number, {"region_f1": 0.5}, stopped=False)
     board.show()
     board.tick()
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(boards, "LEAST_S", 0.0)  # time enough has passed
+    monkeypatch.setattr(progress, "LEAST_S", 0.0)  # time enough has passed
     board.tick()
     assert capsys.readouterr().err.startswith("sweep: 1 of 3 trials: 1 done")
     board.tick()  # nothing is new, and that was not long ago
@@ -60,12 +60,12 @@ def test_a_long_trial_shows_what_a_short_one_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = ledger_of(tmp_path)
-    monkeypatch.setattr(boards, "LEAST_S", 60.0)
+    monkeypatch.setattr(progress, "LEAST_S", 60.0)
 
     def run(asked: Asked, tell: Tell) -> Outcome:
         if asked.number == 1:
             assert capsys.readouterr().err == ""
-            monkeypatch.setattr(boards, "LEAST_S", 0.0)
+            monkeypatch.setattr(progress, "LEAST_S", 0.0)
             tell(1, 0.4)
             assert capsys.readouterr().err.startswith("sweep: 1 of 2 trials: 1 done")
         return Outcome({"region_f1": 0.5}, False)

@@ -8,7 +8,7 @@ measured. So a label needs no more than the picture's name to find its place.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from odm.archive.orbit.listing import OrbitFile
 from odm.archive.orbit.reader import check_component, read_orbit
 from odm.core.errors import ArchiveError, InputError
 from odm.core.files import write_bytes
+from odm.core.progress import Advance, unheard
 from odm.datasets.labels.drawing import AnnotatedObject, Mask, component_boxes
 from odm.datasets.labels.folder import (
     CLASSES,
@@ -99,7 +100,7 @@ def export_pictures(
     limits: tuple[float, float] | None = None,
     component: str = "z",
     truth: RegionLabels | None = None,
-    progress: Callable[[int], None] | None = None,
+    advance: Advance = unheard,
 ) -> ExportReport:
     """Write pictures that LabelImg and LabelMe open, and ``labels.json`` that says what they are.
 
@@ -111,7 +112,7 @@ def export_pictures(
             of the half-orbits.
         component: x, y or z.
         truth: known annotations to write as people's programs would.
-        progress: called with 1 after every half-orbit.
+        advance: called after every half-orbit.
 
     Raises:
         InputError: impossible limits or component, or ``out`` is in the way.
@@ -133,8 +134,7 @@ def export_pictures(
             else:
                 write_bytes(folder / PICTURES / f"{entry.key.stem}.png", png_bytes(picture))
                 images[entry.key.stem] = ExportedImage(entry.key, *picture.shape)
-            if progress is not None:
-                progress(1)
+            advance()
         if not images:
             raise bad[0]
         if truth is not None:

@@ -25,8 +25,9 @@ import numpy as np
 
 from odm.archive.ionogram.matrix import write_matrix
 from odm.core.files import write_bytes
+from odm.core.progress import Advance, unheard
 from odm.images.layer_truth import mask_png
-from odm.simulate.folder import ArchiveRecipe, Progress, SimulatedFile, simulate_archive
+from odm.simulate.folder import ArchiveRecipe, SimulatedFile, simulate_archive
 from odm.simulate.ionogram.ionogram import name_ionogram, simulate_ionogram
 from odm.simulate.ionogram.recipe import IonogramSimulation
 from odm.simulate.ionogram.truth import (
@@ -63,7 +64,7 @@ def simulate_ionograms(
     settings: IonogramSimulation,
     *,
     workers: int = 1,
-    progress: Progress | None = None,
+    advance: Advance = unheard,
 ) -> IonogramSummary:
     """Simulate an archive of backscatter ionograms with known truth.
 
@@ -73,7 +74,7 @@ def simulate_ionograms(
         out: a folder that is new, empty, or of a simulation with the same settings.
         settings: what to simulate.
         workers: number of processes.
-        progress: called with (files done, all files) after every file.
+        advance: called after every file.
 
     Raises:
         InputError: ``out`` holds something else.
@@ -91,7 +92,7 @@ def simulate_ionograms(
         write_truth=write_layer_truth,
         confusers=IONOGRAM_CONFUSER_SCHEMA,
     )
-    files = simulate_archive(out, recipe, workers, progress)
+    files = simulate_archive(out, recipe, workers, advance)
     classes = [row["layer"] for file in files for row in file.truth]
     return IonogramSummary(
         out=str(Path(out).expanduser()),

@@ -20,7 +20,8 @@ from pathlib import Path
 from odm.archive.orbit.key import Direction
 from odm.core.errors import InputError
 from odm.core.files import write_bytes
-from odm.simulate.folder import ArchiveRecipe, Progress, SimulatedFile, simulate_archive
+from odm.core.progress import Advance, unheard
+from odm.simulate.folder import ArchiveRecipe, SimulatedFile, simulate_archive
 from odm.simulate.orbit.groundtrack import LAST_ORBIT, first_half, following
 from odm.simulate.orbit.half_orbit import name_half_orbit, simulate_half_orbit
 from odm.simulate.orbit.hdf5 import write_half_orbit
@@ -61,7 +62,7 @@ def simulate_orbits(
     settings: OrbitSimulation,
     *,
     workers: int = 1,
-    progress: Progress | None = None,
+    advance: Advance = unheard,
 ) -> SimulationSummary:
     """Simulate an archive of half-orbits with known truth.
 
@@ -72,7 +73,7 @@ def simulate_orbits(
         out: a folder that is new, empty, or of a simulation with the same settings.
         settings: what to simulate.
         workers: number of processes.
-        progress: called with (files done, all files) after every file.
+        advance: called after every file.
 
     Raises:
         InputError: ``out`` holds something else, or orbit numbers do not go so far.
@@ -91,7 +92,7 @@ def simulate_orbits(
         write_truth=write_truth,
         confusers=CONFUSER_SCHEMA,
     )
-    files = simulate_archive(out, recipe, workers, progress)
+    files = simulate_archive(out, recipe, workers, advance)
     confusers = [row for file in files for row in file.confusers]
     return SimulationSummary(
         out=str(Path(out).expanduser()),
