@@ -6,67 +6,66 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import uniform_filter
+
+from odm.archive.ionogram.key import IonogramKey
+from odm.archive.ionogram.reader import open_ionogram
+from odm.commands.inspect import Inspection, ends, known_folder
+from odm.core.errors import InputError, OdmError
+from odm.datasets.labels.layers import SIMULATED, load_layer_labels, physical_boxes
+from odm.images.layer_truth import KnownLayer, drawn_layer, is_layer_truth, read_layers
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from odm.images.layer_truth import KnownLayer
-
-SEEN_DB = 6.0
-
 
 def inspect_ionogram(
-    file: str,
-    picture: str | None,
-    annotations: str | None,
-    edge: str | None = None,
-    model: str | None = None,
-) -> tuple[dict[str, Any], str | None]:
-    """The facts of an ionogram, and where its picture was written.
+    file: str, annotations: str | None, component: str, edge: str | None, model: str | None
+) -> Inspection:
+    """Say what an ionogram is, and which layers it has.
 
     Args:
         file: the ionogram.
-        picture: where the picture goes; "" for none; None for a name of its own.
-        annotations: simulated archive with its layers, or labels; its own folder if None.
+        annotations: simulated archive with its layers, or labels; its own folder if None and that
+            is a simulated archive.
+        component: an option for half-orbits.
         edge: ``path`` or ``feng``: layers are found, with their leading edges; None: they are not.
         model: folder of the detector or pipeline for that; the package's own if None.
-    """
-    from odm.archive.ionogram.key import IonogramKey
-    from odm.archive.ionogram.reader import open_ionogram
 
+    Raises:
+        ArchiveError: the file is bad.
+        InputError: an unknown edge, or annotations that do not label the file.
+    """
+    if edge not in (None, "path", "feng"):
+        raise InputError(f"--edge {edge}: give path or feng")
+    if model is not None and edge is None:
+        raise InputError(f"--model {model}: finds layers for --edge; give that too")
     ionogram = open_ionogram(file)
     layers, source, name = _layers(file, ionogram, annotations)
     facts = describe_ionogram(ionogram)
     if source:
-        facts[name] = [describe_layer(layer) for layer in layers] or "no layer"
+        facts[name] = [_describe_layer(layer) for layer in layers] or "no layer"
         facts[f"{name}_from"] = source
     if edge is not None:
         from odm.findings.edges import CONVENTION
         from odm.findings.layer_picture import found_layer
 
         rows, reason = _found(ionogram, edge, model)
-        facts["found"] = [describe_found(row) for row in rows] or reason or "no layer"
+        facts["found"] = [_describe_found(row) for row in rows] or reason or "no layer"
         if (convention := ionogram.attrs["range_convention"]) != CONVENTION:
             facts["edges"] = f"none: they need {CONVENTION} ranges, and these are {convention}"
         layers = [*layers, *(found_layer(row) for row in rows)]
-    if picture == "":
-        return facts, None
-    from odm.images.pictures.ionogram import draw_ionogram
 
-    target = picture or inspected(IonogramKey.of_name(file).stem)
-    draw_ionogram(target, ionogram, layers=layers, layers_name=name or "found")
-    return facts, target
+    def draw(path: str) -> None:
+        from odm.images.pictures.ionogram import draw_ionogram
 
+        draw_ionogram(path, ionogram, layers=layers, layers_name=name or "found")
 
-def inspected(stem: str) -> str:
-    """Where the picture of a file goes: not to <name>.png, from which the file may be made."""
-    return f"{stem}-inspected.png"
+    return Inspection(facts, IonogramKey.of_name(file).stem, draw)
 
 
 def describe_ionogram(ionogram: xr.Dataset) -> dict[str, Any]:
-    """What a person asks for first, as plain values."""
-    from scipy.ndimage import uniform_filter
-
+    """Return the facts of an ionogram that a person asks for first, as plain values."""
     snr = ionogram["snr"].values
     mhz, km = ionogram["frequency"].values / 1e6, ionogram["group_range"].values
     # Over a few values: speckle peaks anywhere, and a plot's colours end at its scale.
@@ -80,10 +79,10 @@ def describe_ionogram(ionogram: xr.Dataset) -> dict[str, Any]:
         "link": attributes["link"] or None,
         "time": attributes["time"] or None,
         "frequencies": int(mhz.size),
-        "frequency_range_mhz": [round(float(mhz[i]), 4) for i in (0, -1)],
+        "frequency_range_mhz": ends(mhz, 4),
         "frequency_step_mhz": round(float(np.median(np.diff(mhz))), 4),
         "ranges": int(km.size),
-        "range_km": [round(float(km[i]), 2) for i in (0, -1)],
+        "range_km": ends(km, 2),
         "range_step_km": round(float(np.median(np.diff(km))), 3),
         "range_convention": attributes["range_convention"],
         "valid_share": round(float(np.isfinite(snr).mean()), 5),
@@ -96,37 +95,36 @@ def describe_ionogram(ionogram: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def describe_layer(layer: KnownLayer) -> dict[str, Any]:
-    """One layer and where its leading edge can be seen."""
-    seen = layer.edge_snr >= SEEN_DB
+def _describe_layer(layer: KnownLayer) -> dict[str, Any]:
+    """Return the facts of a known layer, and where its leading edge can be seen."""
+    seen = layer.seen
     facts: dict[str, Any] = {
         "layer": layer.layer,
         **({"kind": layer.kind} if layer.kind else {}),
-        "frequency_mhz": [round(value / 1e6, 2) for value in layer.frequency],
-        "range_km": [round(value, 1) for value in layer.group_range],
+        "frequency_mhz": ends(layer.frequency, 2, 1e6),
+        "range_km": ends(layer.group_range, 1),
     }
     if not layer.edge_frequency.size:  # boxes that people drew have none
         return facts
     facts["edge_points_seen"] = int(seen.sum())
     if seen.any():
-        mhz, km = layer.edge_frequency[seen] / 1e6, layer.edge_group_range[seen]
-        facts["edge_mhz"] = [round(float(mhz[i]), 2) for i in (0, -1)]
-        facts["edge_km"] = [round(float(km[i]), 1) for i in (0, -1)]
+        facts["edge_mhz"] = ends(layer.edge_frequency[seen], 2, 1e6)
+        facts["edge_km"] = ends(layer.edge_group_range[seen], 1)
     return facts
 
 
-def describe_found(row: dict[str, Any]) -> dict[str, Any]:
-    """One layer that was found, its leading edge and what that tells."""
+def _describe_found(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a layer that was found, its leading edge and what that tells."""
     facts: dict[str, Any] = {
         "layer": row["layer"],
         "confidence": round(row["confidence"], 3),
-        "frequency_mhz": [round(row[name] / 1e6, 2) for name in ("frequency_min", "frequency_max")],
-        "range_km": [round(row[name], 1) for name in ("range_min", "range_max")],
+        "frequency_mhz": ends((row["frequency_min"], row["frequency_max"]), 2, 1e6),
+        "range_km": ends((row["range_min"], row["range_max"]), 1),
         "edge_points": len(row["edge_frequency"]),
     }
     if row["edge_frequency"]:
-        facts["edge_mhz"] = [round(row["edge_frequency"][i] / 1e6, 2) for i in (0, -1)]
-        facts["edge_km"] = [round(row["edge_group_range"][i], 1) for i in (0, -1)]
+        facts["edge_mhz"] = ends(row["edge_frequency"], 2, 1e6)
+        facts["edge_km"] = ends(row["edge_group_range"], 1)
         facts["edge_sigma_km"] = round(float(np.median(row["edge_sigma"])), 1)
     facts["edge_flags"] = row["edge_flags"] or "none"
     if row["inversion_reason"]:
@@ -143,7 +141,7 @@ def describe_found(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dict[str, Any]], str]:
-    """Layers as a campaign finds them, with their edges; or why it would not look for any."""
+    """Return layers as a campaign finds them, with their edges; or why it would look for none."""
     from odm.findings.edges import edge_rows, edges_found
     from odm.findings.layer_rows import facts_of
     from odm.images.ionogram import ionogram_image
@@ -169,18 +167,11 @@ def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dic
 def _layers(
     file: str, ionogram: xr.Dataset, annotations: str | None
 ) -> tuple[list[KnownLayer], str, str]:
-    """What is known of this file, the folder that is from ("" for none), and what to call it."""
-    from odm.core.errors import InputError, OdmError
-    from odm.core.files import local_path
-    from odm.datasets.labels.layers import SIMULATED, load_layer_labels, physical_boxes
-    from odm.images.layer_truth import drawn_layer, is_layer_truth, read_layers
-
-    stem, folder = Path(file).stem, annotations
+    """Return what is known of an ionogram, the folder it is from ("" for none), and its name:
+    ``truth`` or ``annotated``."""
+    stem, folder = Path(file).stem, known_folder(file, annotations, is_layer_truth)
     if folder is None:
-        local = local_path(file)
-        if local is None or not is_layer_truth(local.parent):
-            return [], "", ""
-        folder = str(local.parent)
+        return [], "", ""
     try:
         labels = load_layer_labels(folder)
     except OdmError:

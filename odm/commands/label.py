@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from odm.commands.options import AsJson
+from odm.commands.options import AsJson, Component, print_json
 from odm.core.text import table
 
 app = typer.Typer(
@@ -33,7 +33,7 @@ def export(
         Path | None,
         typer.Option(help="Text file with the wanted half-orbits: a name or identity per line."),
     ] = None,
-    component: Annotated[str, typer.Option(help="x, y or z.")] = "z",
+    component: Component = "z",
     with_truth: Annotated[
         Path | None,
         typer.Option(help="Annotations (or a simulated archive) to write as VOC, YOLO, LabelMe."),
@@ -46,8 +46,6 @@ def export(
 
     Then: labelImg to_label/images to_label/classes.txt labels
     """
-    import json
-
     from odm.archive.orbit.listing import list_orbits
     from odm.commands.options import parse_date
     from odm.core.progress import progress
@@ -66,7 +64,7 @@ def export(
         report = export_pictures(entries, out, limits, component, truth, advance)
     if json_:
         facts = {"out": report.out, "pictures": report.pictures, "limits": report.limits}
-        print(json.dumps(facts | {"bad": [str(error) for error in report.bad]}, indent=2))
+        print_json(facts | {"bad": [str(error) for error in report.bad]})
         return
     for error in report.bad:
         typer.echo(f"left out: {error}", err=True)
@@ -107,7 +105,6 @@ def import_(
 
     Example: odm label import to_label labels annotated --format voc
     """
-    import json
     from dataclasses import asdict
 
     from odm.datasets.labels.importing import import_annotations
@@ -116,7 +113,7 @@ def import_(
         export, annotations, out, format_, unlabelled, exact_edges, overwrite
     )
     if json_:
-        print(json.dumps(asdict(report), indent=2))
+        print_json(asdict(report))
         return
     print(
         f"{report.out}: {report.labelled} half-orbits labelled ({report.source}), "
@@ -135,14 +132,12 @@ def agreement(
 
     Example: odm label agreement annotated_by_a annotated_by_b
     """
-    import json
-
     from odm.datasets.labels.agreement import compare
     from odm.datasets.labels.regions import load_region_labels
 
     result = compare(load_region_labels(first), load_region_labels(second))
     if json_:
-        print(json.dumps(result.to_dict(), indent=2))
+        print_json(result.to_dict())
         return
     print(table([], result.rows()))
     print(result.note)

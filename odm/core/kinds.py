@@ -110,6 +110,7 @@ ORBITS = Kind(
         "list": "odm.catalog.orbit.inputs:list_orbit_inputs",
         "samples": "odm.training.samples:HALF_ORBITS",
         "dataset": "odm.datasets.orbit:OrbitDataset",
+        "inspect": "odm.commands.inspect_orbit:inspect_orbit",
     },
 )
 IONOGRAMS = Kind(
@@ -122,6 +123,7 @@ IONOGRAMS = Kind(
         "list": "odm.catalog.ionogram.inputs:list_ionogram_inputs",
         "samples": "odm.training.samples:IONOGRAMS",
         "dataset": "odm.datasets.ionogram:IonogramDataset",
+        "inspect": "odm.commands.inspect_ionogram:inspect_ionogram",
     },
 )
 KINDS = Registry("kind of input", ORBITS, IONOGRAMS)

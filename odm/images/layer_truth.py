@@ -20,6 +20,8 @@ CLASSES = ("Es", "F")
 """A class's index is its place here."""
 NEEDED = ("ionogram_id", "layer", "frequency_min", "frequency_max", "range_min", "range_max")
 """Columns of a `KnownLayer`; it can do without the others."""
+SEEN_DB = 6.0
+"""Smallest SNR at which a leading edge can be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class KnownLayer:
     kind: str = ""
     ray_model: str = ""
     found: bool = False
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(N,) points of the edge that are strong enough to be seen."""
+        return self.edge_snr >= SEEN_DB
 
 
 def is_layer_truth(folder: str | Path) -> bool:

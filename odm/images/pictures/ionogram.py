@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 COLOURS = "inferno"
 LAYER_COLOURS = {"Es": "lime", "F": "cyan"}
-SEEN_DB = 6.0
 KNOWN = ("truth", "annotated")
 """Names of what is not found by a model."""
 _RANGE_NAMES = {
@@ -42,7 +41,8 @@ def draw_ionogram(
         path: the picture.
         ionogram: as `odm.archive.ionogram.reader.open_ionogram` gives it.
         layers: drawn as boxes, outlines and leading edges. What is known: dashed boxes and white
-            edges, dotted where their SNR is below 6 dB. What was found: whole boxes, red edges.
+            edges, dotted where they are not `KnownLayer.seen`. What was found: whole boxes, red
+            edges.
         layers_name: what they are, for the legend.
         limits: of the colours, dB; -3 to a high percentile, at most 40, if None.
         title: instead of link and time.
@@ -103,7 +103,7 @@ def _draw_layer(
     if layer.found:
         axes.plot(layer.edge_frequency / 1e6, layer.edge_group_range, color="red", lw=1.4)
         return
-    seen = layer.edge_snr >= SEEN_DB
+    seen = layer.seen
     edge_mhz = layer.edge_frequency / 1e6
     faint = np.where(seen, np.nan, layer.edge_group_range)
     clear = np.where(seen, layer.edge_group_range, np.nan)
