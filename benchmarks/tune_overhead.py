@@ -26,11 +26,12 @@ from odm.training import plans
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
 from tuning.folder import SweepFolder
-from tuning.runners.local import sources_here
+from tuning.placement import SweepPlacement
+from tuning.runners.local import local_sources
 from tuning.spaces import make_space
 from tuning.stopping import Rule
-from tuning.study import Asked
-from tuning.sweep import Where, make_job, plan_sweep, run_sweep
+from tuning.study import TrialRequest
+from tuning.sweep import SearchOptions, make_context, plan_sweep, run_sweep
 from tuning.trial import run_trial
 
 SETTINGS = [
@@ -61,7 +62,7 @@ def main() -> None:
     rows.append(_row("the bare loop", bare, bare))
     here = _here(data, place / "here", options.rounds + 1)[1:]
     rows.append(_row("a trial in this process", here, bare))
-    one = Where(concurrent=1, cpus=1, address="local")
+    one = SweepPlacement(concurrent=1, cpus=1, address="local")
     times, start = _swept(data, place / "ray", options.rounds + 1, one)
     rows.append(_row("a trial on Tune, the first (its process starts)", times[:1], bare))
     rows.append(_row("a trial on Tune, in a process that is there", times[1:], bare))
@@ -95,11 +96,13 @@ def _bare(data: Path, out: Path) -> float:
 
 def _job(data: Path, out: Path) -> tuple[Any, Any, Any, Any]:
     sweep, dataset = plan_sweep(
-        "segmenter", read_settings(None, SETTINGS), make_space("segmenter", SPACE), data,
-        rule=Rule("none"),
-    )  # fmt: skip
+        read_settings(None, SETTINGS),
+        make_space("segmenter", SPACE),
+        data,
+        SearchOptions(rule=Rule("none")),
+    )
     folder = SweepFolder.of(sweep, out, "sweep")
-    return folder, sweep, dataset, make_job(folder, sweep, dataset)
+    return folder, sweep, dataset, make_context(folder, sweep, dataset)
 
 
 _KEPT: dict[str, Any] = {}
@@ -109,7 +112,7 @@ def _sources(data: Path, out: Path) -> Any:
     """In memory for all that run here, and warm."""
     if "sources" not in _KEPT:
         *_, job = _job(data, out)
-        (_KEPT["sources"],) = sources_here(job, {None: job.plan_of(Asked(0, {}, 0))}).values()
+        (_KEPT["sources"],) = local_sources(job).values()
         for source in _KEPT["sources"].values():
             for index in range(len(source.keys)):
                 source.load(index)
@@ -123,12 +126,12 @@ def _here(data: Path, out: Path, rounds: int) -> list[float]:
     for number in range(rounds):
         began = time.perf_counter()
         rate = {"learning_rate": 1e-3}
-        run_trial(job, Asked(number, rate, number), sources, lambda epoch, value: False)
+        run_trial(job, TrialRequest(number, rate, number), sources, lambda epoch, value: False)
         seconds.append(time.perf_counter() - began)
     return seconds
 
 
-def _swept(data: Path, out: Path, trials: int, where: Where) -> tuple[list[float], float]:
+def _swept(data: Path, out: Path, trials: int, where: SweepPlacement) -> tuple[list[float], float]:
     """Seconds from the end of one trial to that of the next, and from the begin to the first's."""
     folder, sweep, _, _ = _job(data, out)
     began = time.time()

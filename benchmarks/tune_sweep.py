@@ -21,12 +21,13 @@ from simulated import TRAINING_SEED, training_set
 
 from odm.datasets.orbit import OrbitDataset
 from odm.training.settings import read_settings
-from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
+from tuning.placement import SweepPlacement
 from tuning.report import noise_sentence, write_report
 from tuning.spaces import make_space
 from tuning.stopping import Rule
-from tuning.sweep import Where, plan_sweep, run_sweep
+from tuning.summary import read_sweep
+from tuning.sweep import SearchOptions, plan_sweep, run_sweep
 
 CONFIG = Path(__file__).parent.parent / "configs" / "odm_unet_shipped.yaml"
 SPACE = {
@@ -60,17 +61,18 @@ def main() -> None:
         "runtime.tensorboard=false",
     ]
     sweep, dataset = plan_sweep(
-        "segmenter",
         read_settings(CONFIG, changes),
         make_space("segmenter", SPACE),
         data,
-        rule=Rule("none"),  # all to their end: what matters is not to be a matter of stopping
-        full_epochs=read_settings(CONFIG).schedule.epochs,
+        SearchOptions(
+            rule=Rule("none"),  # all to their end: what matters is not to be a matter of stopping
+            full_epochs=read_settings(CONFIG).schedule.epochs,
+        ),
     )
     folder = SweepFolder.of(
         sweep, options.work, f"sweep{options.trials}-{options.epochs}-{options.size}"
     )
-    where = Where(local=True) if options.local else Where(cpus=1, address="local")
+    where = SweepPlacement(local=True) if options.local else SweepPlacement(cpus=1, address="local")
     run_sweep(
         folder, sweep, dataset, options.trials, where, repeats=options.repeats,
         say=lambda text: print(text, file=sys.stderr),

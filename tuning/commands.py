@@ -13,7 +13,6 @@ from odm.commands.train import DATA, Data
 
 if TYPE_CHECKING:
     from tuning.folder import SweepFolder
-    from tuning.spaces import Task
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -88,7 +87,7 @@ def _own(space: Path, task: str) -> Path:
     return there if space == SPACES[task] and not space.exists() and there.exists() else space
 
 
-def _search(task: Task, example: str) -> None:
+def _search(task: str, example: str) -> None:
     """Add the command that searches the settings of a task's trainings."""
 
     @app.command(task)
@@ -115,22 +114,27 @@ def _search(task: Task, example: str) -> None:
         wait: Wait = 600.0,
         json_: AsJson = False,
     ) -> None:
+        from odm.core.kinds import TASKS
         from odm.training.settings import read_settings
         from tuning.folder import SweepFolder
-        from tuning.spaces import SETTINGS, read_space
+        from tuning.placement import SweepPlacement
+        from tuning.spaces import read_space
         from tuning.stopping import Rule
-        from tuning.sweep import Where, plan_sweep, run_sweep
+        from tuning.sweep import SearchOptions, plan_sweep, run_sweep
 
-        where = Where(local, workers, cpus, gpus, concurrent, address, wait)
+        kind = TASKS.find(task).load("settings")
+        where = SweepPlacement(local, workers, cpus, gpus, concurrent, address, wait)
+        options = SearchOptions(
+            tuple(objective or ()),
+            Rule(scheduler, grace, reduction),
+            seed,
+            read_settings(config, (), kind).schedule.epochs,
+        )
         sweep, dataset = plan_sweep(
-            task,
-            read_settings(config, overrides or [], SETTINGS[task]),
+            read_settings(config, overrides or [], kind),
             read_space(_own(space, task), task),
             data,
-            objectives=tuple(objective or ()),
-            rule=Rule(scheduler, grace, reduction),
-            seed=seed,
-            full_epochs=read_settings(config, (), SETTINGS[task]).schedule.epochs,
+            options,
         )
         folder = SweepFolder.of(sweep, out, name)
         _say(f"sweep {folder.path}: {trials} trials; odm tune report shows what was found so far")

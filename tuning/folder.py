@@ -19,12 +19,13 @@ from typing import Any
 
 from odm.core.errors import InputError
 from odm.core.files import make_folder, write_bytes
+from odm.core.kinds import TASKS
 from odm.core.locks import FileLock
 from odm.training.settings import TrainingSettings
 from tuning.objectives import Objective, objectives_of
-from tuning.spaces import SETTINGS, Space, Task, make_space
+from tuning.spaces import Space, make_space
 from tuning.stopping import Rule
-from tuning.study import JOURNAL, TuningError
+from tuning.study import JOURNAL, Ledger, TuningError
 
 SWEEP = "sweep.json"
 
@@ -47,7 +48,7 @@ class Sweep:
         annotations_from: what the data set's annotations are from.
     """
 
-    task: Task
+    task: str
     space: Space
     data: str
     digest_of_data: str
@@ -87,7 +88,8 @@ class Sweep:
     @property
     def settings(self) -> TrainingSettings:
         """The base as settings."""
-        return SETTINGS[self.task].model_validate(self.base)
+        settings: type[TrainingSettings] = TASKS.find(self.task).load("settings")
+        return settings.model_validate(self.base)
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,17 @@ class SweepFolder:
         if (folder.path / SWEEP).exists():
             _compare(folder.read(), sweep, folder.path)
         return folder
+
+    def ledger(self, sweep: Sweep) -> Ledger:
+        """The study of a sweep, to be written."""
+        return Ledger(
+            self.journal,
+            self.name,
+            sweep.looked_for,
+            sweep.space.distributions,
+            seed=sweep.seed,
+            rule=sweep.rule,
+        )
 
     def write(self, sweep: Sweep) -> None:
         """Store what the sweep is."""
@@ -168,8 +181,8 @@ class SweepFolder:
             yield
 
 
-def _compare(there: Sweep, wanted: Sweep, path: Path) -> None:
-    ours, theirs = wanted.named_by, there.named_by
+def _compare(there: Sweep, here: Sweep, path: Path) -> None:
+    ours, theirs = here.named_by, there.named_by
     differing = [name for name, value in ours.items() if value != theirs[name]]
     if differing:
         raise InputError(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import TrialState
 
 from odm.images.pictures.figure import new_figure, write_figure
-from tuning.findings import HINT, Found, best_so_far, curves
 from tuning.spaces import Choices
+from tuning.summary import HINT, SweepSummary, best_so_far, curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ CAPTIONS = {
 }
 
 
-def write_pictures(folder: Path, found: Found) -> list[str]:
+def write_pictures(folder: Path, found: SweepSummary) -> list[str]:
     """Write what there is to draw; the names of the files."""
     drawn = []
     for name, draw in (
@@ -51,7 +51,7 @@ def write_pictures(folder: Path, found: Found) -> list[str]:
     return drawn
 
 
-def _history(found: Found) -> Any:
+def _history(found: SweepSummary) -> Any:
     learnt = curves(found)
     figure = new_figure(9 if learnt else 5, 3.6)
     axes: Any = figure.subplots(1, 2 if learnt else 1, squeeze=False)[0]
@@ -79,7 +79,7 @@ def _history(found: Found) -> Any:
     return figure
 
 
-def _importance(found: Found) -> Any:
+def _importance(found: SweepSummary) -> Any:
     if not found.importance:
         return None
     figure = new_figure(5.5, 0.8 + 0.35 * len(found.importance))
@@ -91,7 +91,7 @@ def _importance(found: Found) -> Any:
     return figure
 
 
-def _parallel(found: Found) -> Any:
+def _parallel(found: SweepSummary) -> Any:
     if len(found.best) < 2:
         return None
     from matplotlib import colormaps
@@ -120,8 +120,8 @@ def _parallel(found: Found) -> Any:
     return figure
 
 
-def _height(found: Found, name: str, value: Any) -> float:
-    """Where a value lies on its axis, 0 to 1."""
+def _height(found: SweepSummary, name: str, value: Any) -> float:
+    """SweepPlacement a value lies on its axis, 0 to 1."""
     domain = found.sweep.space.domains[name]
     if isinstance(domain, Choices):
         return domain.choices.index(value) / max(1, len(domain.choices) - 1)
@@ -133,7 +133,7 @@ def _height(found: Found, name: str, value: Any) -> float:
     return (value - low) / (high - low)
 
 
-def _ends(axes: Axes, found: Found, name: str, place: int) -> None:
+def _ends(axes: Axes, found: SweepSummary, name: str, place: int) -> None:
     domain = found.sweep.space.domains[name]
     if isinstance(domain, Choices):
         marks = {_height(found, name, choice): str(choice) for choice in domain.choices}
@@ -143,7 +143,7 @@ def _ends(axes: Axes, found: Found, name: str, place: int) -> None:
         axes.annotate(text, (place, height), fontsize=7, xytext=(3, 2), textcoords="offset points")
 
 
-def _seeds(found: Found) -> Any:
+def _seeds(found: SweepSummary) -> Any:
     if not found.repeated:
         return None
     figure = new_figure(5, 3.4)
@@ -158,7 +158,7 @@ def _seeds(found: Found) -> Any:
     return figure
 
 
-def _pareto(found: Found) -> Any:
+def _pareto(found: SweepSummary) -> Any:
     if len(found.objectives) < 2 or not found.best:
         return None
     figure = new_figure(5.5, 4)

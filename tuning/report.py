@@ -18,11 +18,11 @@ from odm.core.statement import SIMULATED_DATA
 from odm.core.text import table
 from odm.datasets.labels.regions import SIMULATED
 from odm.training.settings import TrainingSettings
-from tuning.findings import HINT, Found, read_sweep
 from tuning.folder import SweepFolder
 from tuning.pictures import CAPTIONS, write_pictures
 from tuning.spaces import IMAGE_SIZE, settings_of
 from tuning.study import TuningError
+from tuning.summary import HINT, SweepSummary, read_sweep
 from tuning.sweep import data_of
 
 BEST, TABLE, PAGE, SUMMARY = "best.yaml", "trials.csv", "report.html", "summary.json"
@@ -34,7 +34,7 @@ CAVEAT = (
 )
 
 
-def write_report(folder: SweepFolder, out: Path | None = None) -> tuple[Found, list[Path]]:
+def write_report(folder: SweepFolder, out: Path | None = None) -> tuple[SweepSummary, list[Path]]:
     """Write everything about a sweep, which may still be running.
 
     Args:
@@ -60,7 +60,7 @@ def write_report(folder: SweepFolder, out: Path | None = None) -> tuple[Found, l
     return found, [place / name for name in (BEST, TABLE, SUMMARY, *pictures, PAGE)]
 
 
-def best_settings(found: Found, epochs: int | None = None) -> TrainingSettings:
+def best_settings(found: SweepSummary, epochs: int | None = None) -> TrainingSettings:
     """The settings of the best trial.
 
     Args:
@@ -76,7 +76,7 @@ def best_settings(found: Found, epochs: int | None = None) -> TrainingSettings:
     return settings if epochs is None else changed(settings, {"schedule.epochs": epochs})
 
 
-def best_yaml(folder: SweepFolder, found: Found) -> str:
+def best_yaml(folder: SweepFolder, found: SweepSummary) -> str:
     """The best trial's settings, as ``odm train --config`` reads them; of thresholds, those."""
     import yaml
 
@@ -96,7 +96,7 @@ def best_yaml(folder: SweepFolder, found: Found) -> str:
     return head + yaml.safe_dump(content, sort_keys=False)
 
 
-def summary(found: Found) -> dict[str, Any]:
+def summary(found: SweepSummary) -> dict[str, Any]:
     """The sweep as plain values, for JSON."""
     counts = found.counts
     best = found.best[0] if found.best else None
@@ -122,7 +122,7 @@ def summary(found: Found) -> dict[str, Any]:
     }
 
 
-def text(found: Found, shown: int = SHOWN) -> str:
+def text(found: SweepSummary, shown: int = SHOWN) -> str:
     """The best trials as a table, and what matters, in lines."""
     counts = found.counts
     lines = [
@@ -142,7 +142,7 @@ def text(found: Found, shown: int = SHOWN) -> str:
     return "\n".join(lines)
 
 
-def noise_sentence(found: Found) -> str:
+def noise_sentence(found: SweepSummary) -> str:
     """The differences between the best few beside the noise between seeds; empty where nothing is
     drawn at random."""
     if found.sweep.task == "thresholds":
@@ -189,7 +189,7 @@ text-align:right}th{text-align:left}img{max-width:100%}pre{background:#f4f4f4;pa
 overflow:auto}.box{overflow:auto}figcaption{color:#555;font-size:13px}figure{margin:1.5em 0}"""
 
 
-def _page(folder: SweepFolder, found: Found, place: Path, pictures: Sequence[str]) -> str:
+def _page(folder: SweepFolder, found: SweepSummary, place: Path, pictures: Sequence[str]) -> str:
     """One page that needs no other file and no network."""
     figures = []
     for name in pictures:

@@ -10,12 +10,12 @@ from odm.core.errors import InputError
 from odm.models.networks.base import find_device
 from odm.training.launch import Launch
 from odm.training.plans import TrainingPlan, plan_training, train_here
-from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
 from tuning.report import best_settings
 from tuning.study import TuningError
+from tuning.summary import read_sweep
 from tuning.sweep import data_of
-from tuning.trial import Job
+from tuning.trial import TrialContext
 
 RETRAINED = "retrained"
 
@@ -56,19 +56,19 @@ def retrain_best(
     if not found.best:
         raise TuningError(f"{folder.path}: no trial has come to its end yet")
     settings = best_settings(found, epochs or found.sweep.full_epochs)
-    job = Job(found.sweep.task, settings, {}, found.objectives, folder.path)
+    context = TrialContext(found.sweep.task, settings, {}, found.objectives, folder.path)
     dataset = data or data_of(folder, found.sweep, found.best[0].params)
     place = out or folder.path / RETRAINED
     rows = []
     for number in range(seeds):
         seeded = settings.model_copy(update={"seed": settings.seed + number})
-        plan = plan_training(job.task, seeded, dataset, place)
+        plan = plan_training(context.task, seeded, dataset, place)
         say(f"seed {seeded.seed}: {plan.run.folder}")
         result, _ = _train(plan, launch)
         rows.append(
             {
                 "seed": seeded.seed,
-                found.first.name: _value(job, plan),
+                found.first.name: _value(context, plan),
                 "epochs": result.epoch,
                 "best_epoch": result.best_epoch,
                 "model": str(plan.run.model),
@@ -85,6 +85,6 @@ def _train(plan: TrainingPlan, launch: Launch | None) -> Any:
     return train_on_ray(plan, launch)
 
 
-def _value(job: Job, plan: TrainingPlan) -> float:
+def _value(context: TrialContext, plan: TrainingPlan) -> float:
     device = find_device(plan.settings.runtime.device)
-    return job.work.value(plan, plan.source("validation"), device)
+    return context.work.value(plan, plan.source("validation"), device)

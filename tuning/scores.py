@@ -28,7 +28,7 @@ LOWS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True)
-class ScoredWork:
+class ScoredTraining:
     """A training that tells its objective after every validation: see `ProgressReport.kind`.
 
     The value is that of the weights that were best so far by the task's own score, which are what

@@ -11,33 +11,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from odm.core.errors import InputError
+from odm.core.kinds import TASKS, Entry
 from odm.core.settings import Settings, changed, parse_config, read_config
 from odm.core.stored import check_keys
 from odm.models.networks.detector import SIZES
 from odm.models.networks.odm_unet import SDI_LEVELS
-from odm.training.settings import (
-    MULTIPLE,
-    DetectorSettings,
-    SegmenterSettings,
-    TrainingSettings,
-)
+from odm.training.settings import MULTIPLE, TrainingSettings
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-Task = Literal["segmenter", "detector", "thresholds"]
-TASKS: tuple[Task, ...] = ("segmenter", "detector", "thresholds")
-SETTINGS: dict[str, type[TrainingSettings]] = {
-    "segmenter": SegmenterSettings,
-    "detector": DetectorSettings,
-}
+THRESHOLDS = Entry(
+    "thresholds",
+    parts={
+        "parameters": "tuning.spaces:THRESHOLD_PARAMETERS",
+        "objectives": "tuning.objectives:THRESHOLD_OBJECTIVES",
+    },
+)
+"""The search of a trained model's thresholds, beside those of the trainings' settings."""
 IMAGE_SIZE = "image_size"
-"""Of the data set, not of a training: height and width of its images."""
+"""The one parameter that changes the data set: height and width of its images."""
 
 Value = str | int | float | bool | None
 Values = Mapping[str, Any]
@@ -48,9 +46,9 @@ class Parameter:
     """What can be searched.
 
     Attributes:
-        key: setting of the training that it is; of `IMAGE_SIZE` and of thresholds none.
+        key: setting of the training that it is; empty for `IMAGE_SIZE` and for thresholds.
         whole: whether it is a whole number, where it is a number.
-        least, most: that it can be.
+        least, most: smallest and largest number that it can be.
         known: values that it can have; None where it is a number.
     """
 
@@ -71,43 +69,53 @@ _COMMON = {
     "restart_multiplier": Parameter("schedule.restart_multiplier", whole=True, least=1),
     IMAGE_SIZE: Parameter(whole=True, least=MULTIPLE),
 }
-PARAMETERS: dict[str, dict[str, Parameter]] = {
-    "segmenter": {
-        "sdi_channels": Parameter("model.options.sdi_channels", whole=True, least=1),
-        "sdi_levels": Parameter("model.options.sdi_strides", known=tuple(SDI_LEVELS)),
-        "odconv": Parameter(
-            "model.options.odconv", known=("none", "depthwise", "pointwise", "all")
-        ),
-        "odconv_kernels": Parameter("model.options.odconv_kernels", known=(1, 2, 4)),
-        **_COMMON,
-        "crop": Parameter("data.crop", whole=True, least=MULTIPLE),
-        "augmentation": Parameter("data.augmentation", known=("none", "paper", "physical")),
-        "strength": Parameter("data.strength", least=0),
-        "dice": Parameter("loss.dice", least=0),
-        "nucleus_weight": Parameter("loss.class_weights", least=0),
-    },
-    "detector": {
-        "size": Parameter("model.architecture", known=tuple(SIZES)),
-        **_COMMON,
-        "frozen_epochs": Parameter("schedule.phases", whole=True, least=0),
-        **{
-            name: Parameter(f"data.{name}", least=0, most=1)
-            for name in ("mosaic", "mixup", "flip", "colour", "zoom")
-        },
-        "plain_epochs": Parameter("data.plain_epochs", whole=True, least=0),
-        "l1_epochs": Parameter("loss.l1_epochs", whole=True, least=0),
-    },
-    "thresholds": {
-        "probability": Parameter(least=0, most=1),
-        "hysteresis": Parameter(least=0, most=1),
-        "minimum_area": Parameter(whole=True, least=1),
-        "seed_pixels": Parameter(whole=True, least=1),
-        "score": Parameter(least=0, most=1),
-        "nms": Parameter(least=0, most=1),
-    },
+SEGMENTER_PARAMETERS = {
+    "sdi_channels": Parameter("model.options.sdi_channels", whole=True, least=1),
+    "sdi_levels": Parameter("model.options.sdi_strides", known=tuple(SDI_LEVELS)),
+    "odconv": Parameter("model.options.odconv", known=("none", "depthwise", "pointwise", "all")),
+    "odconv_kernels": Parameter("model.options.odconv_kernels", known=(1, 2, 4)),
+    **_COMMON,
+    "crop": Parameter("data.crop", whole=True, least=MULTIPLE),
+    "augmentation": Parameter("data.augmentation", known=("none", "paper", "physical")),
+    "strength": Parameter("data.strength", least=0),
+    "dice": Parameter("loss.dice", least=0),
+    "nucleus_weight": Parameter("loss.class_weights", least=0),
 }
-"""By task. ``hysteresis`` is the low threshold as a share of the high one, ``nms`` the overlap from
-which two boxes are the same thing; the others are named as the settings are."""
+DETECTOR_PARAMETERS = {
+    "size": Parameter("model.architecture", known=tuple(SIZES)),
+    **_COMMON,
+    "frozen_epochs": Parameter("schedule.phases", whole=True, least=0),
+    **{
+        name: Parameter(f"data.{name}", least=0, most=1)
+        for name in ("mosaic", "mixup", "flip", "colour", "zoom")
+    },
+    "plain_epochs": Parameter("data.plain_epochs", whole=True, least=0),
+    "l1_epochs": Parameter("loss.l1_epochs", whole=True, least=0),
+}
+THRESHOLD_PARAMETERS = {
+    "probability": Parameter(least=0, most=1),
+    "hysteresis": Parameter(least=0, most=1),
+    "minimum_area": Parameter(whole=True, least=1),
+    "seed_pixels": Parameter(whole=True, least=1),
+    "score": Parameter(least=0, most=1),
+    "nms": Parameter(least=0, most=1),
+}
+"""``hysteresis`` is the low threshold as a share of the high one, ``nms`` the overlap from which
+two boxes are the same thing; the others are named as the settings are."""
+
+
+def find_search(task: str) -> Entry:
+    """What is searched for a task: the settings of its trainings, or thresholds.
+
+    Raises:
+        InputError: this version knows no task of that name.
+    """
+    return THRESHOLDS if task == THRESHOLDS.name else TASKS.find(task)
+
+
+def _parameters(task: str) -> Mapping[str, Parameter]:
+    parameters: Mapping[str, Parameter] = find_search(task).load("parameters")
+    return parameters
 
 
 class Range(Settings):
@@ -165,9 +173,18 @@ class Choices(Settings):
         return self.choices
 
 
-class _File(Settings):
-    task: Task
+class _SpaceFile(Settings):
+    task: str
     parameters: dict[str, Any]
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, task: str) -> str:
+        names = [*(entry.name for entry in TASKS), THRESHOLDS.name]
+        if task not in names:
+            first = ", ".join(map(repr, names[:-1]))
+            raise ValueError(f"input should be {first} or {names[-1]!r}, not {task!r}")
+        return task
 
 
 @dataclass(frozen=True)
@@ -179,7 +196,7 @@ class Space:
         domains: by the parameter's name.
     """
 
-    task: Task
+    task: str
     domains: dict[str, Range | Choices]
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,7 +253,7 @@ class Space:
         searched = {
             name: [self._typed(name, value) for value in domain.ends]
             for name, domain in self.domains.items()
-            if PARAMETERS[self.task][name].key.startswith("model.")
+            if _parameters(self.task)[name].key.startswith("model.")
         }
         first = {name: values[0] for name, values in searched.items()}
         yield "", settings_of(self.task, base, first)
@@ -245,7 +262,7 @@ class Space:
                 yield f"{name} = {value}", settings_of(self.task, base, {**first, name: value})
 
     def _typed(self, name: str, value: Value) -> Value:
-        whole = PARAMETERS[self.task][name].whole
+        whole = _parameters(self.task)[name].whole
         return int(value) if whole and isinstance(value, float) else value
 
     def _distribution(self, name: str) -> BaseDistribution:
@@ -254,13 +271,13 @@ class Space:
         domain = self.domains[name]
         if isinstance(domain, Choices):
             return of.CategoricalDistribution(domain.choices)
-        if PARAMETERS[self.task][name].whole:
+        if _parameters(self.task)[name].whole:
             low, high, step = int(domain.low), int(domain.high), int(domain.step or 1)
             return of.IntDistribution(low, high, log=domain.log, step=step)
         return of.FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
 
 
-def read_space(path: object, task: Task) -> Space:
+def read_space(path: object, task: str) -> Space:
     """A space of a YAML file.
 
     Args:
@@ -271,15 +288,15 @@ def read_space(path: object, task: Task) -> Space:
         InputError: an unknown parameter (naming the nearest), an empty range, or a value that
             cannot be; the message names it.
     """
-    content = read_config(path, _File)
+    content = read_config(path, _SpaceFile)
     if content.task != task:
         raise InputError(f"{path}: is a space of {content.task}, not of {task}")
     return make_space(task, content.parameters, path)
 
 
-def make_space(task: Task, parameters: Values, where: object = "the space") -> Space:
+def make_space(task: str, parameters: Values, where: object = "the space") -> Space:
     """A space of plain values; see `read_space`."""
-    known = PARAMETERS[task]
+    known = _parameters(task)
     try:
         check_keys(parameters, known, "parameters")
     except InputError as error:
@@ -329,7 +346,7 @@ def _impossible(parameter: Parameter, domain: Range | Choices, name: str) -> str
     return ""
 
 
-def settings_of(task: Task, base: TrainingSettings, values: Values) -> TrainingSettings:
+def settings_of(task: str, base: TrainingSettings, values: Values) -> TrainingSettings:
     """Settings of one trial.
 
     Args:
@@ -344,7 +361,7 @@ def settings_of(task: Task, base: TrainingSettings, values: Values) -> TrainingS
     for name, value in values.items():
         if name == IMAGE_SIZE:
             continue
-        changes[PARAMETERS[task][name].key] = _setting(name, value)
+        changes[_parameters(task)[name].key] = _setting(name, value)
     size = values.get(IMAGE_SIZE)
     crop = changes.get("data.crop", getattr(base.data, "crop", None))
     if size is not None and crop is not None:
@@ -353,10 +370,8 @@ def settings_of(task: Task, base: TrainingSettings, values: Values) -> TrainingS
 
 
 def _check_options(task: str, settings: TrainingSettings) -> None:
-    from odm.models.networks import detector, segmenters
-
-    resolve: Any = (segmenters if task == "segmenter" else detector).resolve_options
-    resolve(settings.model.architecture, **settings.model.options)
+    """Check that a model of the settings can be."""
+    TASKS.find(task).load("options")(settings.model.architecture, **settings.model.options)
 
 
 def _setting(name: str, value: Any) -> Any:

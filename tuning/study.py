@@ -49,7 +49,7 @@ class TuningError(OdmError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrialRequest:
     """A trial that is to be run.
 
     Attributes:
@@ -164,7 +164,7 @@ class Ledger:
         """Numbers of the trials that were asked for and not closed."""
         return tuple(self._running)
 
-    def ask(self) -> Asked:
+    def ask(self) -> TrialRequest:
         """The next trial: one that is queued, or a new one.
 
         What is drawn depends on the seed, on how many were drawn before and on what came out, and
@@ -180,7 +180,7 @@ class Ledger:
             trial = self.study.ask(fixed_distributions=self.distributions)
         self._show(trial, curve_of(trial))
         self._running[trial.number] = trial
-        return Asked(trial.number, dict(trial.params), folder_of(trial))
+        return TrialRequest(trial.number, dict(trial.params), folder_of(trial))
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         """Write down the first objective after an epoch; whether the trial is to be stopped."""

@@ -34,9 +34,9 @@ from tuning.folder import Sweep, SweepFolder
 from tuning.runners.local import run_plain
 from tuning.spaces import Space
 from tuning.stopping import Rule
-from tuning.study import CUTS, Asked, Ledger
+from tuning.study import CUTS, Ledger, TrialRequest
 from tuning.sweep import open_dataset
-from tuning.trial import Outcome
+from tuning.trial import TrialOutcome
 
 REGION_NAMES = {"probability", "hysteresis", "minimum_area", "seed_pixels"}
 BOX_NAMES = {"score", "nms"}
@@ -314,9 +314,11 @@ def search_thresholds(
         ledger.adopt_orphans(CUTS)
         began, before = time.monotonic(), ledger.counts().finished
 
-        def run(asked: Asked, tell: Callable[[int, float], bool]) -> Outcome:
+        def run(asked: TrialRequest, tell: Callable[[int, float], bool]) -> TrialOutcome:
             thresholds = cached.thresholds(asked.values)
-            return Outcome({**cached.score(thresholds), "thresholds": thresholds}, stopped=False)
+            return TrialOutcome(
+                {**cached.score(thresholds), "thresholds": thresholds}, stopped=False
+            )
 
         with closing(Board(ledger, trials, "thresholds")) as board:
             run_plain(ledger, trials, run, board)

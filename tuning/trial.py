@@ -20,9 +20,9 @@ from odm.training.loop import ProgressReport, TrainingResult
 from odm.training.plans import TrainingPlan, plan_training
 from odm.training.settings import TrainingSettings
 from tuning.objectives import Objective
-from tuning.scores import ScoredWork, cost
-from tuning.spaces import IMAGE_SIZE, Task, settings_of
-from tuning.study import Asked
+from tuning.scores import ScoredTraining, cost
+from tuning.spaces import IMAGE_SIZE, settings_of
+from tuning.study import TrialRequest
 
 if TYPE_CHECKING:
     from odm.training.launch import Launch
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ray_jobs.training.launch import WorkerPlacement
 
 LOCK_PATIENCE_S = 60.0
-"""For the worker of a killed sweep, which Ray has not yet ended, to leave the trial's folder."""
+"""Seconds that a worker of a killed sweep, which Ray has not yet ended, has to leave its trial."""
 
 Sources = Mapping[int | None, Mapping[str, Any]]
 """By size of image: what `train_planned` takes beside its plan."""
@@ -39,22 +39,22 @@ Tell = Callable[[int, float], bool]
 
 
 @dataclass(frozen=True)
-class Job:
+class TrialContext:
     """What all trials of a sweep have in common; small enough to send to every one.
 
     Attributes:
-        task: segmenter or detector.
+        task: name of the training task.
         base: settings of what is not searched.
-        datasets: by size of image.
+        datasets: opened data sets by size of image.
         objectives: what is looked for.
-        folder: of the sweep, absolute; all machines share it.
-        threads: of a trial.
-        kind: folder in it, of the trials.
+        folder: folder of the sweep, absolute; all machines share it.
+        threads: threads of a trial.
+        kind: name of the trials' folder in it.
         params: values by number of a trial, where trials repeat others with another ``seed``; their
             own values are then ``of`` and ``seed``.
     """
 
-    task: Task
+    task: str
     base: TrainingSettings
     datasets: Mapping[int | None, Any]
     objectives: tuple[Objective, ...]
@@ -64,9 +64,9 @@ class Job:
     params: Mapping[int, Mapping[str, Any]] | None = None
 
     @property
-    def work(self) -> ScoredWork:
+    def work(self) -> ScoredTraining:
         """The training of a trial, with scores."""
-        return ScoredWork(self.objectives[0].name)
+        return ScoredTraining(self.objectives[0].name)
 
     def size_of(self, values: Mapping[str, Any]) -> int | None:
         """Size of the images of a trial; None for the data set's own."""
@@ -86,19 +86,26 @@ class Job:
         """Folder of the trial that is named by a number."""
         return self.folder / self.kind / f"{number:04d}"
 
-    def plan_of(self, asked: Asked) -> TrainingPlan:
+    def plans(self) -> dict[int | None, TrainingPlan]:
+        """Any one plan by size of image: its samples are those of all."""
+        return {
+            size: self.plan_of(TrialRequest(0, {} if size is None else {IMAGE_SIZE: size}, 0))
+            for size in self.datasets
+        }
+
+    def plan_of(self, request: TrialRequest) -> TrainingPlan:
         """The plan of a trial."""
-        dataset = self.datasets[self.size_of(asked.values)]
-        settings = self.settings_of(asked.values)
-        return plan_training(self.task, settings, dataset, self.folder_of(asked.folder))
+        dataset = self.datasets[self.size_of(request.values)]
+        settings = self.settings_of(request.values)
+        return plan_training(self.task, settings, dataset, self.folder_of(request.folder))
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What a trial gave.
 
     Attributes:
-        facts: of the training, the objectives among them; plain values.
+        facts: facts of the training, the objectives among them; plain values.
         stopped: whether it was asked to end.
     """
 
@@ -107,28 +114,28 @@ class Outcome:
 
 
 def run_trial(
-    job: Job,
-    asked: Asked,
+    context: TrialContext,
+    request: TrialRequest,
     sources: Sources,
     tell: Tell,
     placement: WorkerPlacement | None = None,
     launch: Launch | None = None,
-) -> Outcome:
+) -> TrialOutcome:
     """Run a trial, from its last checkpoint if it has one.
 
     Args:
-        job: what all trials have in common.
-        asked: the trial.
+        context: what all trials have in common.
+        request: the trial.
         sources: the samples.
         tell: hears how it goes.
-        placement, launch: of several workers; None trains in this process.
+        placement, launch: several workers; None trains in this process.
 
     Raises:
         OdmError: why it gave nothing.
     """
     began = time.monotonic()
-    plan = job.plan_of(asked)
-    held = sources[job.size_of(asked.values)]
+    plan = context.plan_of(request)
+    held = sources[context.size_of(request.values)]
     last: dict[str, float] = {}
 
     def hear(report: ProgressReport) -> bool:
@@ -139,29 +146,30 @@ def run_trial(
 
     with ExitStack() as stack:
         _lock(plan, stack)
-        plan.run.write(plan.settings, {**plan.facts, "trial": asked.number})
+        plan.run.write(plan.settings, {**plan.facts, "trial": request.number})
         if placement is None:
-            result = _here(job, plan, held, hear)
+            result = _here(context, plan, held, hear)
         else:
-            result = _on_workers(job, plan, held, hear, placement, launch)
+            result = _on_workers(context, plan, held, hear, placement, launch)
         values = {**result.best, **last}
-        for one in job.objectives:
-            if one.learnt and one.name not in values:
-                values[one.name] = job.work.value(plan, held["validation"], _device(plan), one.name)
+        for objective in context.objectives:
+            name = objective.name
+            if objective.learnt and name not in values:
+                values[name] = context.work.value(plan, held["validation"], _device(plan), name)
         if not last:  # it had ended before this process began
-            tell(result.epoch, values[job.objectives[0].name])
+            tell(result.epoch, values[context.objectives[0].name])
     image = plan.dataset.settings
     model = plan.new_model()
     facts: dict[str, Any] = {
         **values,
         **cost(model, image.height, image.width),
-        "run": plan.run.folder.relative_to(job.folder).as_posix(),
+        "run": plan.run.folder.relative_to(context.folder).as_posix(),
         "epochs": result.epoch,
         "best_epoch": result.best_epoch,
         "steps": result.step,
         "seconds": round(time.monotonic() - began, 2),
     }
-    return Outcome(facts, stopped=result.reason == "asked")
+    return TrialOutcome(facts, stopped=result.reason == "asked")
 
 
 def _lock(plan: TrainingPlan, stack: ExitStack) -> None:
@@ -183,7 +191,10 @@ def _device(plan: TrainingPlan) -> Any:
 
 
 def _here(
-    job: Job, plan: TrainingPlan, held: Mapping[str, Source], hear: Callable[[ProgressReport], bool]
+    context: TrialContext,
+    plan: TrainingPlan,
+    held: Mapping[str, Source],
+    hear: Callable[[ProgressReport], bool],
 ) -> TrainingResult:
     """Train in this process."""
     import torch
@@ -192,17 +203,17 @@ def _here(
     from odm.training.ranks import Ranks
 
     before = torch.get_num_threads()
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(context.threads)
     try:
         with recorded(plan.run, plan.settings) as record:
             ranks = Ranks(device=_device(plan))
-            return job.work(plan, ranks, listeners(record, hear), **held)
+            return context.work(plan, ranks, listeners(record, hear), **held)
     finally:
         torch.set_num_threads(before)
 
 
 def _on_workers(
-    job: Job,
+    context: TrialContext,
     plan: TrainingPlan,
     held: Mapping[str, Source],
     hear: Callable[[ProgressReport], bool],
@@ -215,7 +226,7 @@ def _on_workers(
 
     return run_workers(
         plan,
-        job.work,
+        context.work,
         held,
         placement,
         launch or Launch(),

@@ -143,7 +143,7 @@ def _tell(plan: TrainingPlan) -> None:
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(
-        f"run {plan.run.folder}: {len(plan.training)} {plan.reader.kind.inputs} for training, "
+        f"run {plan.run.folder}: {len(plan.training)} {plan.dataset.kind.inputs} for training, "
         f"{len(plan.validation)} for validation",
         err=True,
     )

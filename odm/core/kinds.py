@@ -111,6 +111,7 @@ ORBITS = Kind(
         "samples": "odm.training.samples:HALF_ORBITS",
         "dataset": "odm.datasets.orbit:OrbitDataset",
         "inspect": "odm.commands.inspect_orbit:inspect_orbit",
+        "mask thresholds": "odm.findings.regions:RegionSettings",
     },
 )
 IONOGRAMS = Kind(
@@ -133,6 +134,10 @@ SEGMENTER = Entry(
     parts={
         "settings": "odm.training.settings:SegmenterSettings",
         "task": "odm.training.masks:MaskTask",
+        "options": "odm.models.networks.segmenters:resolve_options",
+        "searched inputs": "odm.core.kinds:ORBITS",
+        "parameters": "tuning.spaces:SEGMENTER_PARAMETERS",
+        "objectives": "tuning.objectives:SEGMENTER_OBJECTIVES",
     },
 )
 DETECTOR = Entry(
@@ -140,6 +145,10 @@ DETECTOR = Entry(
     parts={
         "settings": "odm.training.settings:DetectorSettings",
         "task": "odm.training.boxes:BoxTask",
+        "options": "odm.models.networks.detector:resolve_options",
+        "searched inputs": "odm.core.kinds:IONOGRAMS",
+        "parameters": "tuning.spaces:DETECTOR_PARAMETERS",
+        "objectives": "tuning.objectives:DETECTOR_OBJECTIVES",
     },
 )
 TASKS = Registry("training task", SEGMENTER, DETECTOR)

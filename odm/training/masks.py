@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from odm.core.errors import InputError
 from odm.datasets.base import Dataset, open_dataset
 from odm.datasets.ionogram import IonogramDataset
-from odm.findings.regions import RegionSettings
 from odm.images.augmentation import make_policy
 from odm.models.networks.base import SegmentationModel
 from odm.models.networks.segmenters import create_model
@@ -135,7 +134,8 @@ class MaskTask(TrainingTask):
     @classmethod
     def thresholds(cls, dataset: Any) -> Mapping[str, Any]:
         """Those of regions; layers of ionograms are taken from the masks as they are."""
-        return {} if isinstance(dataset, IonogramDataset) else RegionSettings().to_dict()
+        kind = dataset.kind
+        return kind.load("mask thresholds")().to_dict() if kind.has("mask thresholds") else {}
 
     def check_share(self, samples: int) -> None:
         """Check that a rank's part of a batch is large enough for normalisation.

@@ -74,7 +74,7 @@ class TrainingPlan:
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of samples of each part, by what the samples are called."""
-        name = self.reader.kind.inputs.replace("-", "_")
+        name = self.dataset.kind.inputs.replace("-", "_")
         return {name: {"train": len(self.training), "validation": len(self.validation)}}
 
     @property
@@ -154,7 +154,7 @@ def _labelled(dataset: Any, part: str) -> list[Any]:
         samples: list[Any] = dataset.samples(part)
     except InputError as error:
         raise TrainingError(str(error)) from None
-    if not any(map(reader.is_positive, samples)):
+    if not any(sample.has_object for sample in samples):
         raise TrainingError(
             f"the data set has no {reader.label} for {part}: nothing can tell a good model from a "
             "bad one"

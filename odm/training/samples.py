@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from odm.core.kinds import IONOGRAMS as IONOGRAM_KIND
-from odm.core.kinds import KINDS, Kind
-from odm.core.kinds import ORBITS as ORBIT_KIND
 from odm.datasets.ionogram import (
-    IonogramDataset,
     load_ionogram_sample,
     load_segmented_ionogram,
 )
-from odm.datasets.orbit import OrbitDataset, load_orbit_sample
+from odm.datasets.orbit import load_orbit_sample
 
 Arrays = tuple[NDArray[Any], ...]
 Load = Callable[[Any], Arrays]
@@ -51,21 +47,17 @@ class SampleReader:
     """How the samples of one kind of input are named and read.
 
     Attributes:
-        kind: the kind of input.
-        dataset: class of its data sets.
         label: what one label is called.
         name: gives the name of a sample, which no other sample has.
-        is_positive: tells whether anything is labelled in a sample.
         loads: reads a sample by its labels, as ``load(sample, settings=image settings)``: with
             ``masks`` an image and a mask (H, W) uint8, with ``boxes`` an image and boxes (N, 5).
+        resized: image settings, beside height and width, of images of any size.
     """
 
-    kind: Kind
-    dataset: type
     label: str
     name: Callable[[Any], str]
-    is_positive: Callable[[Any], bool]
     loads: Mapping[str, Callable[..., Arrays]]
+    resized: Mapping[str, Any] = field(default_factory=dict)
 
     def load_for(self, labels: str, dataset: Any) -> Load:
         """What reads one sample of a data set; it can be sent to another process."""
@@ -79,27 +71,21 @@ def _load_orbit_mask(sample: Any, settings: Any) -> Arrays:
 
 
 HALF_ORBITS = SampleReader(
-    ORBIT_KIND,
-    OrbitDataset,
     "nucleus",
     name=lambda sample: sample.key.stem,
-    is_positive=lambda sample: sample.has_object,
     loads={"masks": _load_orbit_mask},
+    resized={"mode": "resized"},
 )
 IONOGRAMS = SampleReader(
-    IONOGRAM_KIND,
-    IonogramDataset,
     "layer",
     name=lambda sample: sample.key.identity,
-    is_positive=lambda sample: sample.has_object,
     loads={"masks": load_segmented_ionogram, "boxes": load_ionogram_sample},
 )
 
 
 def reader_of(dataset: Any) -> SampleReader:
     """How the samples of an opened data set are named and read."""
-    readers = [kind.load("samples") for kind in KINDS if kind.has("samples")]
-    reader: SampleReader = next(r for r in readers if isinstance(dataset, r.dataset))
+    reader: SampleReader = dataset.kind.load("samples")
     return reader
 
 
@@ -118,7 +104,7 @@ class CachedSource:
     ) -> None:
         reader = reader_of(dataset)
         self.keys = [reader.name(sample) for sample in samples]
-        self.positive = [reader.is_positive(sample) for sample in samples]
+        self.positive = [sample.has_object for sample in samples]
         self._samples = samples
         self._read = reader.load_for(labels, dataset)
         self._room = cache_bytes

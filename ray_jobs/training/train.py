@@ -41,7 +41,7 @@ def read_samples(
                 samples,
                 reader.load_for(plan.task_class.labels, plan.dataset),
                 [reader.name(sample) for sample in samples],
-                [reader.is_positive(sample) for sample in samples],
+                [sample.has_object for sample in samples],
                 sample_bytes=2 * image.height * image.width,  # labels take as much at most
                 cpus=cluster.cpus,
                 wait_s=wait_s,

@@ -11,10 +11,11 @@ from typing import Any
 
 from odm.training.settings import SegmenterSettings, read_settings
 from tuning.folder import SweepFolder
+from tuning.placement import SweepPlacement
 from tuning.spaces import Space, make_space
 from tuning.stopping import Rule
 from tuning.study import Ledger
-from tuning.sweep import Where, plan_sweep, run_sweep
+from tuning.sweep import SearchOptions, plan_sweep, run_sweep
 
 SETTINGS = [
     "model.architecture=odm_unet_small",
@@ -32,8 +33,8 @@ PARAMETERS = {
     "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
     "dice": {"low": 0.5, "high": 2.0},
 }
-LOCAL = Where(local=True)
-ONE = Where(concurrent=1, cpus=1, address="local")
+LOCAL = SweepPlacement(local=True)
+ONE = SweepPlacement(concurrent=1, cpus=1, address="local")
 NONE = Rule("none")
 
 
@@ -49,7 +50,7 @@ def sweep(
     dataset: Path,
     out: Path,
     trials: int,
-    where: Where = LOCAL,
+    where: SweepPlacement = LOCAL,
     *overrides: str,
     name: str | None = None,
     repeats: int = 0,
@@ -57,13 +58,8 @@ def sweep(
     **options: Any,
 ) -> tuple[SweepFolder, Ledger]:
     """Plan and run one."""
-    planned, opened = plan_sweep(
-        "segmenter",
-        settings(*overrides),
-        searched or space(),
-        dataset,
-        **{"rule": NONE, "seed": 1, **options},
-    )
+    how_searched = SearchOptions(**{"rule": NONE, "seed": 1, **options})
+    planned, opened = plan_sweep(settings(*overrides), searched or space(), dataset, how_searched)
     folder = SweepFolder.of(planned, out, name)
     said: list[str] = []
     ledger = run_sweep(folder, planned, opened, trials, where, repeats=repeats, say=said.append)

@@ -12,8 +12,8 @@ from odm.core import progress
 from tuning.board import Board
 from tuning.objectives import objectives_of
 from tuning.runners.local import run_plain
-from tuning.study import Asked, Ledger
-from tuning.trial import Outcome, Tell
+from tuning.study import Ledger, TrialRequest
+from tuning.trial import Tell, TrialOutcome
 
 WIDE = IntDistribution(0, 100)
 
@@ -29,7 +29,7 @@ def test_fast_trials_are_not_a_line_each(
 ) -> None:
     ledger = ledger_of(tmp_path)
     with closing(Board(ledger, 40)) as board:
-        run_plain(ledger, 40, lambda asked, tell: Outcome({"region_f1": 0.5}, False), board)
+        run_plain(ledger, 40, lambda asked, tell: TrialOutcome({"region_f1": 0.5}, False), board)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) < 10
     assert lines[-1] == (
@@ -62,13 +62,13 @@ def test_a_long_trial_shows_what_a_short_one_left(
     ledger = ledger_of(tmp_path)
     monkeypatch.setattr(progress, "LEAST_S", 60.0)
 
-    def run(asked: Asked, tell: Tell) -> Outcome:
+    def run(asked: TrialRequest, tell: Tell) -> TrialOutcome:
         if asked.number == 1:
             assert capsys.readouterr().err == ""
             monkeypatch.setattr(progress, "LEAST_S", 0.0)
             tell(1, 0.4)
             assert capsys.readouterr().err.startswith("sweep: 1 of 2 trials: 1 done")
-        return Outcome({"region_f1": 0.5}, False)
+        return TrialOutcome({"region_f1": 0.5}, False)
 
     with closing(Board(ledger, 2)) as board:
         run_plain(ledger, 2, run, board)
@@ -81,10 +81,10 @@ def test_repeated_trials_are_called_by_what_they_repeat(
     for seed in (1, 2):
         ledger.queue({"of": 7, "seed": seed})
 
-    def run(asked: Asked, tell: object) -> Outcome:
+    def run(asked: TrialRequest, tell: object) -> TrialOutcome:
         if asked.values["seed"] == 2:
             raise MemoryError
-        return Outcome({"region_f1": 0.5}, False)
+        return TrialOutcome({"region_f1": 0.5}, False)
 
     with closing(Board(ledger, 2, "other seeds")) as board:
         run_plain(ledger, 2, run, board)

@@ -21,18 +21,19 @@ from tests.tuning.sweeps import ONE, kill_when, settings, space, sweep, tried
 from tuning.board import Board
 from tuning.folder import SweepFolder
 from tuning.objectives import objectives_of
-from tuning.runners.connect import held_samples
-from tuning.runners.ray import Room, _Watch, make_room, run_on_ray
-from tuning.scores import ScoredWork
+from tuning.placement import SweepPlacement
+from tuning.runners.ray import _Watch, held_samples, run_on_ray
+from tuning.runners.room import TrialRoom, make_room
+from tuning.scores import ScoredTraining
 from tuning.stopping import Rule
-from tuning.study import Asked, Ledger
-from tuning.sweep import Where, make_job, plan_sweep
-from tuning.trial import Job
+from tuning.study import Ledger
+from tuning.sweep import SearchOptions, make_context, plan_sweep
+from tuning.trial import TrialContext
 
 ROOT = Path(__file__).parents[2]
 
 
-class Deadly(Job):
+class Deadly(TrialContext):
     """A job whose second trial is killed in the middle, as by the system's out-of-memory killer."""
 
     @property
@@ -40,7 +41,7 @@ class Deadly(Job):
         return DeadlyWork("mean_iou")
 
 
-class DeadlyWork(ScoredWork):
+class DeadlyWork(ScoredTraining):
     def __call__(self, plan: Any, ranks: Ranks, listener: Any = None, **sources: Any) -> Any:
         def hear(report: ProgressReport) -> bool:
             if "0001" in str(plan.run.folder) and report.kind == "checkpoint":
@@ -57,20 +58,17 @@ def drive(
     dataset: Path,
     out: Path,
     total: int,
-    kind: type[Job] = Job,
+    kind: type[TrialContext] = TrialContext,
     *overrides: str,
     rule: Rule | None = None,
-    room: Room | None = None,
-) -> tuple[Ledger, Job]:
+    room: TrialRoom | None = None,
+) -> tuple[Ledger, TrialContext]:
     """A sweep on a cluster that is connected."""
     planned, opened = plan_sweep(
-        "segmenter",
         settings(*overrides),
         space(),
         dataset,
-        objectives=("mean_iou",),
-        rule=rule or Rule("none"),
-        seed=1,
+        SearchOptions(("mean_iou",), rule or Rule("none"), seed=1),
     )
     folder = SweepFolder.of(planned, out, "sweep")
     ledger = Ledger(
@@ -78,11 +76,11 @@ def drive(
         rule=planned.rule,
     )  # fmt: skip
     ledger.adopt_orphans()
-    made = make_job(folder, planned, opened)
+    made = make_context(folder, planned, opened)
     job = kind(made.task, made.base, made.datasets, made.objectives, made.folder)
-    sources = held_samples(cluster, {None: job.plan_of(Asked(0, {}, 0))})
+    sources = held_samples(cluster, job)
     board = Board(ledger, total)
-    run_on_ray(cluster, ledger, job, total, sources, room or make_room(cluster), board)
+    run_on_ray(ledger, job, total, sources, room or make_room(cluster), board)
     return ledger, job
 
 
@@ -90,7 +88,7 @@ def test_a_killed_trial_fails_with_its_reason(
     cluster: Cluster, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ledger, job = drive(
-        cluster, dataset, tmp_path, 4, Deadly, room=make_room(cluster, concurrent=1)
+        cluster, dataset, tmp_path, 4, Deadly, room=make_room(cluster, SweepPlacement(concurrent=1))
     )
     assert [one.state.name for one in ledger.trials] == ["COMPLETE", "FAIL", "FAIL", "COMPLETE"]
     reasons = [one.user_attrs.get("reason") for one in ledger.trials]
@@ -104,7 +102,7 @@ def test_a_process_that_dies_after_its_trial_has_told_all(tmp_path: Path) -> Non
     searched = space()
     ledger = Ledger(tmp_path / "study", "x", objectives_of("segmenter"), searched.distributions)
     number = ledger.ask().number
-    job = Job("segmenter", settings(), {}, ledger.objectives, tmp_path)
+    job = TrialContext("segmenter", settings(), {}, ledger.objectives, tmp_path)
     watch = _Watch(ledger, job, Board(ledger, 1), 60)
     trial = SimpleNamespace(config={"number": number, "folder": number}, error_file=None)
     facts = {"facts": {"region_f1": 0.5, "epochs": 3}, "stopped": False}
@@ -130,7 +128,9 @@ def test_more_trials_than_room_with_early_stopping(
 
 
 def test_the_same_as_without_ray(cluster: Cluster, dataset: Path, tmp_path: Path) -> None:
-    ledger, _ = drive(cluster, dataset, tmp_path, 2, room=make_room(cluster, concurrent=1))
+    ledger, _ = drive(
+        cluster, dataset, tmp_path, 2, room=make_room(cluster, SweepPlacement(concurrent=1))
+    )
     _, plain = sweep(dataset, tmp_path / "plain", 2, objectives=("mean_iou",))
     assert tried(ledger) == tried(plain)
     for mine, theirs in zip(ledger.trials, plain.trials, strict=True):
@@ -146,7 +146,7 @@ def test_a_killed_driver_is_started_again(cluster: Cluster, dataset: Path, tmp_p
     assert is_gone(str(driver.pid))
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    planned, _ = plan_sweep("segmenter", settings(), space(), dataset, rule=Rule("none"), seed=1)
+    planned, _ = plan_sweep(settings(), space(), dataset, SearchOptions(rule=Rule("none"), seed=1))
     folder = SweepFolder.of(planned, tmp_path, "killed")
     ledger = Ledger(
         folder.journal, "killed", planned.looked_for, planned.space.distributions, seed=1
@@ -163,10 +163,13 @@ def test_what_is_missing_is_said_before_the_first_trial(
     """The Ray of these tests has two CPUs and no dashboard."""
     begun = time.monotonic()
     for where, sentence in (
-        (Where(cpus=3), "1 trial of 3 CPUs each, the cluster has 2 CPUs"),
-        (Where(gpus=0.5), "1 trial of 0.5 GPUs each, the cluster has 0 GPUs"),
-        (Where(workers=4), "4 workers of 1 CPU each, the cluster has 2 CPUs"),
-        (Where(workers=2), "need the dashboard and the State API of the cluster.*take --workers 1"),
+        (SweepPlacement(cpus=3), "1 trial of 3 CPUs each, the cluster has 2 CPUs"),
+        (SweepPlacement(gpus=0.5), "1 trial of 0.5 GPUs each, the cluster has 0 GPUs"),
+        (SweepPlacement(workers=4), "4 workers of 1 CPU each, the cluster has 2 CPUs"),
+        (
+            SweepPlacement(workers=2),
+            "need the dashboard and the State API of the cluster.*take --workers 1",
+        ),
     ):
         with pytest.raises(ClusterError, match=sentence):
             sweep(dataset, tmp_path, 2, where, name="sweep")
@@ -186,17 +189,17 @@ def test_trials_that_never_find_room_end_the_sweep(
             return True
 
     other = Other.remote()  # type: ignore[attr-defined]
-    planned, opened = plan_sweep("segmenter", settings(), space(), dataset, seed=1)
+    planned, opened = plan_sweep(settings(), space(), dataset, SearchOptions(seed=1))
     folder = SweepFolder.of(planned, tmp_path, "busy")
     ledger = Ledger(folder.journal, "busy", planned.looked_for, planned.space.distributions, seed=1)
-    job = make_job(folder, planned, opened)
-    room = Room(cpus=1, gpus=0, concurrent=1, wait_s=4)
+    job = make_context(folder, planned, opened)
+    room = TrialRoom(cpus=1, gpus=0, concurrent=1, wait_s=4)
     assert OrbitDataset.load(dataset).digest == opened.digest
     assert ray.get(other.at_work.remote())
     begun = time.monotonic()
     try:
         with pytest.raises(ClusterError, match="no room for a trial in 4 s: the cluster is busy"):
-            run_on_ray(cluster, ledger, job, 2, {}, room, Board(ledger, 2))
+            run_on_ray(ledger, job, 2, {}, room, Board(ledger, 2))
     finally:
         ray.kill(other)
     assert time.monotonic() - begun < 60
@@ -215,7 +218,7 @@ def test_nested_trials_with_more_of_them_than_room(
     study = Ledger(
         tmp_path / "killed" / "study.journal",
         "killed",
-        plan_sweep("segmenter", settings(), space(), dataset)[0].looked_for,
+        plan_sweep(settings(), space(), dataset)[0].looked_for,
         space().distributions,
     )
     counts = study.counts()

@@ -18,11 +18,8 @@ from odm.core.errors import InputError
 from odm.training.settings import DetectorSettings, SegmenterSettings, read_settings
 from tuning.objectives import objectives_of
 from tuning.spaces import (
-    PARAMETERS,
-    SETTINGS,
-    TASKS,
     Space,
-    Task,
+    find_search,
     make_space,
     read_space,
     settings_of,
@@ -31,13 +28,13 @@ from tuning.spaces import (
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_spaces_that_come_with_it(task: Task) -> None:
+@pytest.mark.parametrize("task", ["segmenter", "detector", "thresholds"])
+def test_the_spaces_that_come_with_it(task: str) -> None:
     space = read_space(CONFIGS / f"space_{task}.yaml", task)
-    assert set(space.domains) <= set(PARAMETERS[task])
+    assert set(space.domains) <= set(find_search(task).load("parameters"))
     assert set(space.distributions) == set(space.domains)
-    if task in SETTINGS:
-        space.check(SETTINGS[task]())
+    if find_search(task).has("settings"):
+        space.check(find_search(task).load("settings")())
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,15 @@ from odm.training import plans
 from odm.training.settings import read_settings
 from tests.tuning.sweeps import LOCAL, kill_when, settings, space, sweep, tried
 from tuning.commands import SPACES, _own
-from tuning.findings import read_sweep
 from tuning.folder import SweepFolder
+from tuning.placement import SweepPlacement
 from tuning.report import text, write_report
 from tuning.retrain import retrain_best
 from tuning.spaces import read_space
 from tuning.stopping import Rule
 from tuning.study import Ledger, TuningError
-from tuning.sweep import Where, run_sweep
+from tuning.summary import read_sweep
+from tuning.sweep import run_sweep
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_the_same_command_again_repeats_nothing(
         sweep_of,
         OrbitDataset.load(dataset),
         4,
-        Where(local=True),
+        SweepPlacement(local=True),
         repeats=1,
         say=lambda _: None,
     )
@@ -205,7 +206,7 @@ def test_a_second_driver_is_refused(ended: tuple[SweepFolder, Ledger], dataset: 
         folder.driven(planned),
         pytest.raises(TuningError, match="another process is at work here"),
     ):
-        run_sweep(folder, planned, OrbitDataset.load(dataset), 4, Where(local=True))
+        run_sweep(folder, planned, OrbitDataset.load(dataset), 4, SweepPlacement(local=True))
     other = replace(planned, seed=99)  # which came while this one was planned
     with pytest.raises(InputError, match="another seed: give another --name"), folder.driven(other):
         pass
@@ -244,7 +245,7 @@ def test_options_that_do_not_go_together() -> None:
         ({"concurrent": 0}, "--concurrent 0"),
     ):
         with pytest.raises(InputError, match=sentence):
-            Where(**options)  # type: ignore[arg-type]
+            SweepPlacement(**options)  # type: ignore[arg-type]
 
 
 def test_the_command_is_found() -> None:

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
-from odm.training.plans import TrainingPlan
 from tuning.board import Board
-from tuning.study import Asked, Ledger
-from tuning.trial import Job, Outcome, Sources, reason_of, run_trial
+from tuning.placement import SweepPlacement
+from tuning.study import Ledger, TrialRequest
+from tuning.trial import Sources, TrialContext, TrialOutcome, reason_of, run_trial
 
-Run = Callable[[Asked, Callable[[int, float], bool]], Outcome]
+RunTrial = Callable[[TrialRequest, Callable[[int, float], bool]], TrialOutcome]
 
 
-def run_plain(ledger: Ledger, total: int, run: Run, board: Board | None = None) -> None:
+@contextmanager
+def runner(
+    context: TrialContext, placement: SweepPlacement
+) -> Iterator[Callable[[Ledger, TrialContext, int, Board], None]]:
+    """What runs trials in this process: ``run(ledger, context, total, board)``."""
+    sources = local_sources(context)
+
+    def run(ledger: Ledger, context: TrialContext, total: int, board: Board) -> None:
+        run_plain(
+            ledger, total, lambda request, tell: run_trial(context, request, sources, tell), board
+        )
+
+    yield run
+
+
+def run_plain(ledger: Ledger, total: int, run: RunTrial, board: Board | None = None) -> None:
     """Run trials until so many have been tried.
 
     Args:
-        ledger: of the sweep.
+        ledger: the study.
         total: trials in all, those of earlier times included.
-        run: ``run(asked, tell)``: one trial.
+        run: ``run(request, tell)``: one trial.
         board: shows how far it has come.
     """
 
@@ -30,34 +45,25 @@ def run_plain(ledger: Ledger, total: int, run: Run, board: Board | None = None) 
         return ledger.report(number, epoch, value)
 
     while ledger.counts().finished < total:
-        asked = ledger.ask()
+        request = ledger.ask()
         try:
-            outcome = run(asked, partial(tell, asked.number))
+            outcome = run(request, partial(tell, request.number))
         except Exception as error:
             # Whatever it is, the next values may do better; an interrupt is none of it.
-            ledger.fail(asked.number, reason_of(error))
+            ledger.fail(request.number, reason_of(error))
             if board is not None:
-                board.failed(asked.number, reason_of(error))
+                board.failed(request.number, reason_of(error))
         else:
-            ledger.finish(asked.number, outcome.facts, stopped=outcome.stopped)
+            ledger.finish(request.number, outcome.facts, stopped=outcome.stopped)
         if board is not None:
             board.show()
 
 
-def run_here(ledger: Ledger, job: Job, total: int, sources: Sources, board: Board) -> None:
-    """Train the trials of a job."""
-    run_plain(ledger, total, lambda asked, tell: run_trial(job, asked, sources, tell), board)
-
-
-def sources_here(job: Job, plans: Mapping[int | None, TrainingPlan]) -> dict[int | None, Any]:
-    """The samples, read when they are first needed and then kept in memory for all trials.
-
-    Args:
-        job: what all trials have in common.
-        plans: any one plan, by size of image.
-    """
-    room = job.base.runtime.cache_gb * 1e9 / 2 / len(plans)
+def local_sources(context: TrialContext) -> Sources:
+    """The samples, read when they are first needed and then kept in memory for all trials."""
+    plans = context.plans()
+    cache_bytes = context.base.runtime.cache_gb * 1e9 / 2 / len(plans)
     return {
-        size: {part: plan.source(part, room) for part in ("training", "validation")}
+        size: {part: plan.source(part, cache_bytes) for part in ("training", "validation")}
         for size, plan in plans.items()
     }

@@ -10,35 +10,32 @@ placement group to a cleaner that may never come.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune.search import Searcher
 
 from odm.core.errors import OdmError
 from odm.core.files import write_bytes
-from odm.training.launch import Launch
 from ray_jobs.cluster.room import Cluster, ClusterError
-from ray_jobs.internals import head_resource
-from ray_jobs.training.launch import WorkerPlacement
+from ray_jobs.training.launch import environment
+from ray_jobs.training.train import read_samples
 from tuning.board import Board
-from tuning.study import Asked, Ledger
-from tuning.trial import Job, Sources, reason_of, run_trial
+from tuning.placement import SweepPlacement
+from tuning.runners.room import TrialRoom, connected
+from tuning.study import Ledger, TrialRequest
+from tuning.trial import Sources, TrialContext, reason_of, run_trial
 
 STOP = "stop"
 """File in the folder of a trial that is asked to end."""
-COORDINATOR_BYTES = 600e6
-"""Of the process that launches the workers of a trial; it needs no CPU of its own."""
 _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study has it all
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
@@ -49,50 +46,47 @@ _ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class Room:
-    """What a trial takes, and how many there can be at once.
+@contextmanager
+def runner(
+    context: TrialContext, placement: SweepPlacement
+) -> Iterator[Callable[[Ledger, TrialContext, int, Board], None]]:
+    """What runs trials on Ray: ``run(ledger, context, total, board)``.
 
-    Attributes:
-        cpus, gpus: of a trial in one process; a GPU may be shared.
-        concurrent: trials at once.
-        placement, launch: of a trial on several workers; None for one process.
-        wait_s: without any trial at work, after which the sweep ends.
+    Raises:
+        ClusterError: see `tuning.runners.room.connected`, or no sample could be read for long.
+        ArchiveError, AnnotationError: the first bad file.
     """
+    with connected(context, placement) as (cluster, room):
+        sources = held_samples(cluster, context, placement.wait_s)
 
-    cpus: int
-    gpus: float
-    concurrent: int
-    placement: WorkerPlacement | None = None
-    launch: Launch | None = None
-    wait_s: float = 600.0
+        def run(ledger: Ledger, context: TrialContext, total: int, board: Board) -> None:
+            context = replace(context, threads=room.cpus)
+            run_on_ray(ledger, context, total, sources, room, board)
 
-    @property
-    def each(self) -> dict[str, float]:
-        """Resources of the process of a trial, by Ray's names; its workers have their own."""
-        if self.placement is not None:
-            return {"memory": COORDINATOR_BYTES}
-        return {"CPU": float(self.cpus), **({"GPU": self.gpus} if self.gpus else {})}
+        yield run
+
+
+def held_samples(cluster: Cluster, context: TrialContext, wait_s: float = 600.0) -> Sources:
+    """The samples of each size of image, read once into the object store for all trials."""
+    return {size: read_samples(plan, cluster, wait_s) for size, plan in context.plans().items()}
 
 
 def run_on_ray(
-    cluster: Cluster,
     ledger: Ledger,
-    job: Job,
+    context: TrialContext,
     total: int,
     sources: Sources,
-    room: Room,
+    room: TrialRoom,
     board: Board,
 ) -> None:
     """Run trials until so many have been tried.
 
     Args:
-        cluster: connected.
-        ledger: of the sweep.
-        job: what all trials have in common.
+        ledger: the study.
+        context: what all trials have in common.
         total: trials in all, those of earlier times included.
         sources: the samples, in the object store.
-        room: of a trial.
+        room: what a trial takes.
         board: shows how far it has come.
 
     Raises:
@@ -101,11 +95,11 @@ def run_on_ray(
     left = total - ledger.counts().finished
     if left <= 0:
         return
-    folder = job.folder / "ray" / uuid.uuid4().hex
+    folder = context.folder / "ray" / uuid.uuid4().hex
     shutil.rmtree(folder.parent, ignore_errors=True)
-    watch = _Watch(ledger, job, board, room.wait_s)
+    watch = _Watch(ledger, context, board, room.wait_s)
     trainable = tune.with_resources(
-        tune.with_parameters(_trial, job=job, sources=dict(sources), room=room),
+        tune.with_parameters(_trial, context=context, sources=dict(sources), room=room),
         tune.PlacementGroupFactory([room.each]),
     )
     with _settings():
@@ -143,8 +137,8 @@ class _Queue(Searcher):
         self.ledger = ledger
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
-        asked = self.ledger.ask()
-        return {"number": asked.number, "values": asked.values, "folder": asked.folder}
+        request = self.ledger.ask()
+        return {"number": request.number, "values": request.values, "folder": request.folder}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -161,8 +155,8 @@ class _Queue(Searcher):
 class _Watch(tune.Callback):
     """Tells the study what Tune sees, and ends what can never begin."""
 
-    def __init__(self, ledger: Ledger, job: Job, board: Board, wait_s: float) -> None:
-        self.ledger, self.job, self.board, self.wait_s = ledger, job, board, wait_s
+    def __init__(self, ledger: Ledger, context: TrialContext, board: Board, wait_s: float) -> None:
+        self.ledger, self.context, self.board, self.wait_s = ledger, context, board, wait_s
         self.hopeless = ""
         self.stopper = _Stopper(self)
         self._at_work = time.monotonic()
@@ -181,7 +175,7 @@ class _Watch(tune.Callback):
         number = trial.config["number"]
         if "value" in result:
             if self.ledger.report(number, result["epoch"], result["value"]):
-                write_bytes(self.job.folder_of(trial.config["folder"]) / STOP, b"")
+                write_bytes(self.context.folder_of(trial.config["folder"]) / STOP, b"")
             return
         if "hopeless" in result:
             self.hopeless = result["hopeless"]  # the trial stays open, and is queued again
@@ -218,10 +212,12 @@ class _Stopper(tune.Stopper):
         return bool(self.watch.hopeless)
 
 
-def _trial(config: dict[str, Any], job: Job, sources: Sources, room: Room) -> None:
+def _trial(
+    config: dict[str, Any], context: TrialContext, sources: Sources, room: TrialRoom
+) -> None:
     """What Tune runs, in a process of its own."""
-    asked = Asked(config["number"], config["values"], config["folder"])
-    stop = job.folder_of(asked.folder) / STOP
+    request = TrialRequest(config["number"], config["values"], config["folder"])
+    stop = context.folder_of(request.folder) / STOP
     stop.unlink(missing_ok=True)
 
     def tell(epoch: int, value: float) -> bool:
@@ -229,7 +225,7 @@ def _trial(config: dict[str, Any], job: Job, sources: Sources, room: Room) -> No
         return stop.exists()
 
     try:
-        outcome = run_trial(job, asked, sources, tell, room.placement, room.launch)
+        outcome = run_trial(context, request, sources, tell, room.placement, room.launch)
     except ClusterError as error:
         tune.report({"hopeless": str(error)})
     except (OdmError, MemoryError, RuntimeError) as error:
@@ -251,113 +247,12 @@ def _reason(text: str) -> str:
 @contextmanager
 def _settings() -> Iterator[None]:
     """What Tune reads from the environment; and without its talk."""
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
     logger = logging.getLogger("ray.tune")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # the study says what failed, and why
     try:
-        with warnings.catch_warnings():
+        with environment(_ENVIRONMENT), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="ray")
             yield
     finally:
         logger.setLevel(level)
-        for name, old in before.items():
-            if old is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = old
-
-
-def make_room(
-    cluster: Cluster,
-    *,
-    cpus: int | None = None,
-    gpus: float | None = None,
-    concurrent: int | None = None,
-    wait_s: float = 600.0,
-    device: str = "auto",
-) -> Room:
-    """Room for trials of one process.
-
-    Args:
-        cluster: connected.
-        cpus, gpus: of a trial; None for one GPU (with its share of the CPUs) where there are any,
-            else one CPU.
-        concurrent: trials at once; None for as many as there is room for.
-        wait_s: see `Room`.
-        device: ``runtime.device`` of the settings.
-
-    Raises:
-        ClusterError: there is no room for one.
-    """
-    from ray_jobs.cluster.room import room
-
-    if gpus is None:
-        gpus = 1.0 if cluster.gpus and (device == "auto" or device.startswith("cuda")) else 0.0
-    if cpus is None:
-        cpus = max(1, int(cluster.cpus * gpus / max(cluster.gpus, 1))) if gpus else 1
-        cpus = min(cpus, max(1, cluster.cpus))
-    one = Room(cpus, gpus, 1, wait_s=wait_s)
-    cluster.check(1, one.each, "trials")
-    fitting = room(cluster.machines, one.each)
-    return Room(cpus, gpus, max(1, min(concurrent or fitting, fitting)), wait_s=wait_s)
-
-
-def make_nested_room(
-    cluster: Cluster, launch: Launch, device: str, concurrent: int | None = None
-) -> Room:
-    """Room for trials of several workers.
-
-    Raises:
-        ClusterError: there is none for one trial, or what frees the workers of a trial that dies
-            cannot work here.
-    """
-    from ray_jobs.cluster.room import room
-    from ray_jobs.training.launch import place
-
-    placement = place(cluster, launch, device)
-    check_cleaner()
-    fitting = max(1, room(cluster.machines, placement.each) // placement.most)
-    return Room(
-        cpus=placement.cpus,
-        gpus=0.0,
-        concurrent=max(1, min(concurrent or fitting, fitting)),
-        placement=placement,
-        launch=launch,
-        wait_s=launch.wait_s,
-    )
-
-
-def check_cleaner(timeout_s: float = 60.0) -> None:
-    """See that Ray Train could free the workers of a trial that dies.
-
-    It asks the State API, which the dashboard serves, from a process on the head; so does this.
-
-    Raises:
-        ClusterError: it does not answer.
-    """
-    head = {head_resource(): 0.001}
-    look = ray.remote(num_cpus=0, max_retries=0, resources=head)(_look)
-    try:
-        reason = ray.get(look.remote(), timeout=timeout_s)
-    except Exception as error:
-        reason = type(error).__name__
-    if reason:
-        raise ClusterError(
-            "trials of several workers need the dashboard and the State API of the cluster, which "
-            f"free the workers of a trial that dies, and they do not answer ({reason}): start Ray "
-            "with its dashboard and give its --address HOST:PORT, or take --workers 1"
-        )
-
-
-def _look() -> str:
-    """Ask for an actor that there is not; why that cannot be asked."""
-    from ray.util.state import get_actor
-
-    try:
-        get_actor("f" * 32, timeout=10)
-    except BaseException as error:
-        text = (str(error).strip().splitlines() or [""])[0]
-        return f"{type(error).__name__}: {text[:120]}"
-    return ""

@@ -9,13 +9,13 @@ import pytest
 from optuna.distributions import IntDistribution
 
 from tests.tuning.sweeps import settings
-from tuning.findings import FEWEST, read_sweep
 from tuning.folder import Sweep, SweepFolder
 from tuning.objectives import objectives_of
 from tuning.pictures import _history, _parallel
 from tuning.report import text, write_report
 from tuning.spaces import make_space
 from tuning.study import Ledger
+from tuning.summary import FEWEST, read_sweep
 
 SPACE = make_space(
     "segmenter",

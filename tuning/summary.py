@@ -58,7 +58,7 @@ class Repeated:
 
 
 @dataclass(frozen=True)
-class Found:
+class SweepSummary:
     """What is in a sweep's study.
 
     Attributes:
@@ -128,7 +128,7 @@ class Found:
         return row
 
 
-def read_sweep(folder: SweepFolder) -> Found:
+def read_sweep(folder: SweepFolder) -> SweepSummary:
     """What is in a sweep's study, which may still be running.
 
     Raises:
@@ -139,7 +139,7 @@ def read_sweep(folder: SweepFolder) -> Found:
     study = open_study(folder.journal, folder.name)
     trials = [one for one in study.get_trials(deepcopy=False) if not is_orphan(one)]
     best = ranked(trials, sweep.looked_for[0])
-    found = Found(
+    found = SweepSummary(
         folder.name,
         sweep,
         trials,
@@ -208,7 +208,7 @@ def _front(objectives: Sequence[Objective], best: Sequence[FrozenTrial]) -> list
     return front if len(objectives) > 1 else front[:1]
 
 
-def best_so_far(found: Found) -> list[tuple[int, float]]:
+def best_so_far(found: SweepSummary) -> list[tuple[int, float]]:
     """(trial, best value up to it), by number, of the trials that came to their end."""
     sign = 1 if found.first.maximised else -1
     out: list[tuple[int, float]] = []
@@ -220,6 +220,6 @@ def best_so_far(found: Found) -> list[tuple[int, float]]:
     return out
 
 
-def curves(found: Found) -> dict[int, list[tuple[int, float]]]:
+def curves(found: SweepSummary) -> dict[int, list[tuple[int, float]]]:
     """First objective by epoch, of every trial that has a curve."""
     return {one.number: sorted(curve_of(one).items()) for one in found.trials if curve_of(one)}
