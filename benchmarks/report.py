@@ -24,9 +24,8 @@ from odm.archive.orbit.reader import read_orbit, valid_amplitude
 from odm.catalog.campaign import Campaign, CampaignCard, open_campaign
 from odm.catalog.orbit.inputs import ORBITS, decimated_track, list_orbit_inputs
 from odm.catalog.outcomes import Input
-from odm.report.orbit.crops import OrbitPictures
-from odm.report.orbit.report import write_report
-from odm.report.shared.options import ReportOptions
+from odm.report import ReportOptions, write_report
+from odm.report.orbit.pictures import OrbitDrawing
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
 
@@ -189,7 +188,7 @@ def main() -> None:
         true, track, inputs = truths(archive)
         started = time.perf_counter()
         for one in inputs:
-            OrbitPictures(read_orbit(one.path)).whole({})
+            OrbitDrawing(read_orbit(one.path)).whole({})
         picture_ms = (time.perf_counter() - started) / len(inputs) * 1e3
         for size in sizes:
             campaign = enlarged(folder / str(size), size, true, track, archive)

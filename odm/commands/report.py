@@ -34,11 +34,13 @@ def report(
     queue: Annotated[
         int, typer.Option(min=1, help="Inputs of each kind in the review queue.")
     ] = 15,
-    seed: Annotated[int, typer.Option(help="Of the random samples in the queue.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random samples in the queue.")] = 0,
     remark: Annotated[
         str, typer.Option(help="A sentence for the page and under every figure.")
     ] = "",
-    resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
+    resamples: Annotated[
+        int, typer.Option(help="Bootstrap resamples for intervals; 0 for none.", min=0)
+    ] = 1000,
     json_: Annotated[bool, typer.Option("--json", help="The statistics, for a script.")] = False,
 ) -> None:
     """Write statistics, figures and a page to look at findings and to review them.
@@ -48,38 +50,31 @@ def report(
     Example: odm report campaign --out report --kp kp.csv
     """
     from odm.catalog.campaign import load_campaign
-    from odm.catalog.ionogram.inputs import IONOGRAMS
-    from odm.catalog.kinds import kind_of
-    from odm.report.ionogram.report import write_ionogram_report
-    from odm.report.orbit.report import to_json, write_report
-    from odm.report.shared.options import ReportOptions
+    from odm.core.kinds import KINDS
+    from odm.report import ReportOptions, to_json, write_report
 
     opened = load_campaign(campaign)
-    other = None if against is None else load_campaign(against)
-    indices, digests = _context({"kp": kp, "dst": dst})
+    compared = None if against is None else load_campaign(against)
+    indices, digests = _indices({"kp": kp, "dst": dst})
     options = ReportOptions(
         indices=indices,
         context=digests,
         resamples=resamples,
         pictures=pictures,
         archive=archive,
-        each=queue,
+        queue_size=queue,
         seed=seed,
         remark=remark,
     )
-    if opened.card.kind == IONOGRAMS.name:
-        written = write_ionogram_report(opened, out, other, options)
-    else:
-        written = write_report(opened, out, other, options)
+    written = write_report(opened, out, compared, options)
     for note in written.notes:
         typer.echo(f"note: {note}", err=True)
     if json_:
         print(to_json(written.sheet), end="")
         return
-    sheet = written.sheet
     print(f"{out}: {written.summary}; {len(written.files)} files")
-    if "comparison" in sheet:
-        both = sheet["comparison"][kind_of(opened.card.kind).findings]
+    if compared is not None:
+        both = written.sheet["comparison"][KINDS.find(opened.card.kind).findings]
         print(
             f"against {against}: {both['both']} in both, {both['only_a']} only here, "
             f"{both['only_b']} only there; agreement {both['agreement']:.3f}"
@@ -87,8 +82,8 @@ def report(
     print(f"open {out}/index.html")
 
 
-def _context(paths: dict[str, str | None]) -> tuple[list[Index], dict[str, str]]:
-    """Indices of activity, and the digests of their files."""
+def _indices(paths: dict[str, str | None]) -> tuple[list[Index], dict[str, str]]:
+    """Return indices of activity, and the digests of their files."""
     import hashlib
 
     from odm.catalog.activity import read_index
@@ -96,7 +91,5 @@ def _context(paths: dict[str, str | None]) -> tuple[list[Index], dict[str, str]]
 
     given = {name: path for name, path in paths.items() if path is not None}
     indices = [read_index(path, name) for name, path in given.items()]
-    digests = {
-        name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in given.items()
-    }  # fmt: skip
+    digests = {name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in given.items()}
     return indices, digests

@@ -37,8 +37,8 @@ def import_(
     """Estimate precision and recall from marks, and make annotations for the next training.
 
     A half-orbit or ionogram becomes an annotation when all that was found in it is marked right or
-    wrong, and nothing was missed or what was missed is drawn. Of half-orbits OUT is as odm label
-    import makes it; of ionograms it holds LabelImg's XML, for odm dataset ionograms.
+    wrong, and nothing was missed or what was missed is drawn. OUT of half-orbits is as odm label
+    import makes it; OUT of ionograms holds LabelImg's XML, for odm dataset ionograms.
 
     Example: odm review import campaign review.json --out reviewed
     """
@@ -46,21 +46,21 @@ def import_(
     from dataclasses import asdict
 
     from odm.catalog.campaign import load_campaign
-    from odm.catalog.kinds import kind_of
-    from odm.report.review.importing import import_review
-    from odm.report.review.marks import read_marks
+    from odm.core.kinds import KINDS
+    from odm.report import import_review, read_marks
 
     opened = load_campaign(campaign)
-    other = None if against is None else load_campaign(against)
-    given = read_marks(marks)
-    report = import_review(opened, given, out, against=other, archive=archive, overwrite=overwrite)
+    compared = None if against is None else load_campaign(against)
+    report = import_review(
+        opened, read_marks(marks), out, against=compared, archive=archive, overwrite=overwrite
+    )
     for problem in report.problems:
         typer.echo(f"left out: {problem}", err=True)
     if json_:
         print(json.dumps(asdict(report), indent=2))
         return
     marked = ", ".join(f"{number} {name}" for name, number in report.marked.items())
-    kind = kind_of(opened.card.kind)
+    kind = KINDS.find(opened.card.kind)
     print(f"{kind.findings} marked: {marked}")
     for name in ("precision", "recall"):
         print(f"{name}: {_text(report.estimate[name])}")
@@ -71,9 +71,9 @@ def import_(
         )
 
 
-def _text(answer: dict[str, Any]) -> str:
-    if answer["value"] is None:
-        return f"unknown: {answer['why']}"
-    low_high = answer["interval"]
-    ends = "" if low_high is None else f" [{low_high[0]:.3f}, {low_high[1]:.3f}]"
-    return f"{answer['value']:.3f}{ends}"
+def _text(share: dict[str, Any]) -> str:
+    if share["value"] is None:
+        return f"unknown: {share['why']}"
+    interval = share["interval"]
+    ends = "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+    return f"{share['value']:.3f}{ends}"

@@ -112,6 +112,8 @@ ORBITS = Kind(
         "dataset": "odm.datasets.orbit:OrbitDataset",
         "inspect": "odm.commands.inspect_orbit:inspect_orbit",
         "mask thresholds": "odm.findings.regions:RegionSettings",
+        "report": "odm.report.orbit.report:OrbitReport",
+        "annotations": "odm.report.orbit.annotations:MaskWriter",
     },
 )
 IONOGRAMS = Kind(
@@ -125,6 +127,8 @@ IONOGRAMS = Kind(
         "samples": "odm.training.samples:IONOGRAMS",
         "dataset": "odm.datasets.ionogram:IonogramDataset",
         "inspect": "odm.commands.inspect_ionogram:inspect_ionogram",
+        "report": "odm.report.ionogram.report:IonogramReport",
+        "annotations": "odm.report.ionogram.annotations:BoxWriter",
     },
 )
 KINDS = Registry("kind of input", ORBITS, IONOGRAMS)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from odm.report.shared.options import ReportOptions
+from odm.report import ReportOptions
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: pip install playwright"
@@ -22,7 +22,7 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-QUICK = ReportOptions(figures=False, resamples=20, each=4)
+QUICK = ReportOptions(figures=False, resamples=20, queue_size=4)
 Page = Any
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from odm.report.ionogram.report import write_ionogram_report
-from odm.report.orbit.report import write_report
-from odm.report.shared.options import ReportOptions
+from odm.report import ReportOptions, write_report
 from tests.report.flights import campaign, real_campaign
 from tests.report.test_ionogram_report import ionogram_campaign, other_campaign
+from tests.report.test_report import MAX_EMBEDDED
 
-QUICK = ReportOptions(figures=False, resamples=20, each=4)
+QUICK = ReportOptions(figures=False, resamples=20, queue_size=4)
 
 
 def names(folder: Path) -> set[str]:
@@ -26,38 +25,37 @@ def test_ionograms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comparison and pictures beside the page leave with the report that they are of."""
     one, out = ionogram_campaign(tmp_path), tmp_path / "out"
     other = other_campaign(tmp_path, tmp_path / "archive")
-    gather = "odm.report.ionogram.pictures.gather_ionograms.__kwdefaults__"
     with monkeypatch.context() as changed:
-        changed.setattr(gather, {"inside": 1})
-        write_ionogram_report(one, str(out), other, replace(QUICK, figures=True))
+        changed.setattr(MAX_EMBEDDED, 1)
+        write_report(one, str(out), other, replace(QUICK, figures=True))
     assert {"comparison.png", "comparison.pdf"} < names(out)
     assert len(list((out / "pictures").iterdir())) == 4
     users = {"comparison.txt", "my.png", "pictures/own.jpg", "pictures/999999.jpg"}
     for name in users:
         (out / name).write_bytes(b"mine")
-    written = write_ionogram_report(one, str(out), None, replace(QUICK, figures=True))
+    written = write_report(one, str(out), None, replace(QUICK, figures=True))
     assert names(out) == {*written.files, *users}
     assert written.notes[-1] == "files of an earlier report that were removed: 6"
     for name in users - {"my.png"}:
         (out / name).unlink()
     with monkeypatch.context() as changed:
-        changed.setattr(gather, {"inside": 1})
-        again = write_ionogram_report(one, str(out), None, QUICK)
+        changed.setattr(MAX_EMBEDDED, 1)
+        again = write_report(one, str(out), None, QUICK)
     kept = {f"pictures/{path.name}" for path in (out / "pictures").iterdir()}
     assert len(kept) == 4 and names(out) == {*again.files, *kept, "my.png"}
-    write_ionogram_report(one, str(out), None, QUICK)
+    write_report(one, str(out), None, QUICK)
     assert not (out / "pictures").exists()
 
 
 def test_half_orbits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a campaign of another kind was reported before."""
     out = tmp_path / "out"
-    write_ionogram_report(ionogram_campaign(tmp_path), str(out), None, QUICK)
+    write_report(ionogram_campaign(tmp_path), str(out), None, QUICK)
     assert (out / "edges.csv").is_file()
     (tmp_path / "orbits").mkdir()
     one = real_campaign(tmp_path / "orbits", 4)
     with monkeypatch.context() as changed:
-        changed.setattr("odm.report.orbit.page.INSIDE", 1)
+        changed.setattr(MAX_EMBEDDED, 1)
         written = write_report(one, str(out), options=QUICK)
     (picture,) = (out / "pictures").iterdir()
     assert names(out) == {*written.files, f"pictures/{picture.name}"}

@@ -25,14 +25,13 @@ from odm.catalog.outcomes import Input, outcome_table
 from odm.cli import app
 from odm.core.errors import InputError
 from odm.images.ionogram import cell_borders
-from odm.report.ionogram.page import _links
-from odm.report.ionogram.pictures import whole_ionogram
-from odm.report.ionogram.report import write_ionogram_report
-from odm.report.shared.options import ReportOptions
+from odm.report import ReportOptions, write_report
+from odm.report.ionogram.pictures import draw_ionogram
+from odm.report.ionogram.report import link_category
 from odm.report.shared.provenance import fingerprint
 from tests.ionogram_files import contents, write_npz
 from tests.report.flights import campaign
-from tests.report.test_report import QUICK, page_data
+from tests.report.test_report import MAX_EMBEDDED, QUICK, page_data
 
 START = datetime(2021, 11, 1, 3)
 
@@ -89,7 +88,7 @@ def ionogram_campaign(folder: Path, number: int = 4) -> Campaign:
 
 def test_report(tmp_path: Path) -> None:
     one = ionogram_campaign(tmp_path)
-    written = write_ionogram_report(one, str(tmp_path / "out"), None, ReportOptions())
+    written = write_report(one, str(tmp_path / "out"), None, ReportOptions())
     assert written.summary == "6 layers in 5 ionograms"
     upper = written.sheet["layers"]["F"]
     assert written.sheet["layers"]["Es"]["occurrence"]["share"] == pytest.approx(2 / 5)
@@ -123,10 +122,9 @@ def test_report(tmp_path: Path) -> None:
 
 
 def test_more_pictures_lie_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("odm.report.ionogram.pictures.gather_ionograms.__kwdefaults__",
-                        {"inside": 1})  # fmt: skip
+    monkeypatch.setattr(MAX_EMBEDDED, 1)
     one = ionogram_campaign(tmp_path)
-    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    write_report(one, str(tmp_path / "out"), None, QUICK)
     drawn = page_data(tmp_path / "out", "pictures")["orbits"].values()
     beside = [facts["src"] for facts in drawn if not facts["src"].startswith("data:")]
     assert len(drawn) == 5 and len(beside) == 4
@@ -137,7 +135,7 @@ def test_more_pictures_lie_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_many_links_share_a_box() -> None:
     """Those with the most layers by name; no row is without a box to tick."""
     links = pd.Series([f"link{n:02d}" for n in range(20)] + ["link19"] * 5)
-    found = _links(links)
+    found = link_category(links)
     assert len(found["values"]) == 13 and found["values"][-1] == "other links"
     assert "link19" in found["values"] and min(found["codes"]) == 0
 
@@ -179,13 +177,13 @@ def test_comparison(tmp_path: Path) -> None:
     assert data["columns"]["categories"]["side"]["codes"] == [0, 0, 0, 3, 3, 3, 2]
     assert data["columns"]["ids"][-1].endswith("_03") and drawn["orbits"]["1"]["rows"] == [1, 2, 6]
     with pytest.raises(InputError, match="only two of one kind can be compared"):
-        write_ionogram_report(one, str(tmp_path / "out"), campaign(tmp_path / "o", []), QUICK)
+        write_report(one, str(tmp_path / "out"), campaign(tmp_path / "o", []), QUICK)
 
 
 def test_without_archive(tmp_path: Path) -> None:
     one = ionogram_campaign(tmp_path)
     shutil.rmtree(tmp_path / "archive")
-    written = write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    written = write_report(one, str(tmp_path / "out"), None, QUICK)
     assert "was not there" in written.notes[-1]
     assert page_data(tmp_path / "out", "pictures") == {"regions": {}, "orbits": {}}
 
@@ -222,18 +220,18 @@ def test_says_what_is_missing(
     for number, against in enumerate((None, one, full)):
         out = tmp_path / f"out{number}"
         options = ReportOptions() if against is one else QUICK
-        written = write_ionogram_report(one, str(out), against, options)
+        written = write_report(one, str(out), against, options)
         assert any(note in line for line in written.notes), written.notes
         assert written.notes == page_data(out)["notes"]
     for name in ("occurrence", "edges", "comparison"):
         assert (tmp_path / "out1" / f"{name}.pdf").stat().st_size > 500
-    sheet = write_ionogram_report(full, str(tmp_path / "out3"), one, QUICK).sheet["comparison"]
+    sheet = write_report(full, str(tmp_path / "out3"), one, QUICK).sheet["comparison"]
     assert sheet["layers"]["both"] == 0
 
 
 def test_names_that_say_nothing(tmp_path: Path) -> None:
     """Neither link nor time: a box to tick has a name, and no hour is invented."""
-    written = write_ionogram_report(
+    written = write_report(
         bare_campaign(tmp_path / "campaign", ["one.npz"]), str(tmp_path / "out"), None, QUICK
     )
     columns = page_data(tmp_path / "out")["columns"]
@@ -276,7 +274,7 @@ def test_picture_on_uneven_axes() -> None:
     lower, upper = cell_borders(frequency)
     found = {"frequency_min": lower[25], "frequency_max": upper[29], "range_min": 746.25,
              "range_max": 783.75}  # fmt: skip
-    crop = whole_ionogram(ionogram, {7: found})
+    crop = draw_ionogram(ionogram, {7: found})
     picture = cv2.imdecode(np.frombuffer(crop.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert picture is not None
     height, width = picture.shape
@@ -293,7 +291,7 @@ def test_picture_on_uneven_axes() -> None:
 def test_box_beyond_the_ionogram_ends_at_its_border(tmp_path: Path) -> None:
     one = open_ionogram(write_npz(tmp_path / "a.npz", contents()))
     found = {"frequency_min": 5e6, "frequency_max": 8e6, "range_min": 400.0, "range_max": 900.0}
-    (shape,) = whole_ionogram(one, {0: found}).shapes
+    (shape,) = draw_ionogram(one, {0: found}).shapes
     left, bottom, right, _, _, top, _, _ = shape
     assert (left, top) == (0, 0)
     assert right == pytest.approx((8e6 - 5.95e6) / 4e6 * 1000, abs=1)
@@ -307,6 +305,6 @@ def test_layers_up_to_the_band_edge_are_counted(tmp_path: Path) -> None:
     rows[0]["findings"][0]["frequency_max"] = 30.05e6
     again = open_campaign(tmp_path / "again", one.card)
     again.commit([pa.Table.from_pylist(rows, schema=IONOGRAMS.schema)])
-    sheet = write_ionogram_report(again, str(tmp_path / "out"), again, QUICK).sheet
+    sheet = write_report(again, str(tmp_path / "out"), again, QUICK).sheet
     rows = {row["value"]: row["both"] for row in sheet["comparison"]["where"]["highest_frequency"]}
     assert rows["30 to 33 MHz"] == 1 and sum(rows.values()) == 1

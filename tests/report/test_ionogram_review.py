@@ -18,10 +18,7 @@ from odm.cli import app
 from odm.core.errors import InputError, OdmError
 from odm.datasets.labels.layers import load_layer_labels, physical_boxes
 from odm.images.ionogram import IonogramImageSettings
-from odm.report.ionogram.report import write_ionogram_report
-from odm.report.review.importing import import_review
-from odm.report.review.marks import read_marks
-from odm.report.shared.options import ReportOptions
+from odm.report import ReportOptions, import_review, read_marks, write_report
 from odm.report.shared.provenance import fingerprint
 from tests.report.test_ionogram_report import ionogram_campaign, other_campaign
 from tests.report.test_report import page_data
@@ -132,9 +129,7 @@ def test_other_layers(tmp_path: Path) -> None:
     card = replace(plain.card, settings={"classes": ["F1", "F2", "Es"]})
     campaign = open_campaign(tmp_path / "other", card)
     campaign.commit([pa.Table.from_pylist(rows, schema=IONOGRAMS.schema)])
-    sheet = write_ionogram_report(
-        campaign, str(tmp_path / "out"), None, ReportOptions(pictures=0)
-    ).sheet
+    sheet = write_report(campaign, str(tmp_path / "out"), None, ReportOptions(pictures=0)).sheet
     found = {name: facts["occurrence"]["ionograms"] for name, facts in sheet["layers"].items()}
     assert found == {"F1": 2, "F2": 4, "Es": 0}
     data = page_data(tmp_path / "out")

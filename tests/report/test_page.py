@@ -11,9 +11,7 @@ import pandas as pd
 import pytest
 
 from odm.catalog.orbit.flown import COLUMNS, flown_of
-from odm.report.orbit.report import write_report
-from odm.report.review.importing import import_review
-from odm.report.review.marks import read_marks
+from odm.report import import_review, read_marks, write_report
 from odm.report.shared.provenance import fingerprint
 from tests.report.browser import IN_BROWSER, QUICK, Opened, Page
 from tests.report.flights import campaign, outcome, paper_year, real_campaign, region

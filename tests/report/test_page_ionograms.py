@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from odm.report.ionogram.report import write_ionogram_report
-from odm.report.review.importing import import_review
-from odm.report.review.marks import read_marks
+from odm.report import import_review, read_marks, write_report
 from odm.report.shared.provenance import fingerprint
 from tests.report.browser import IN_BROWSER, QUICK, Opened, Page, playwright
 from tests.report.test_ionogram_report import bare_campaign, ionogram_campaign, other_campaign
@@ -22,7 +20,7 @@ def test_ionograms(browser: Any, tmp_path: Path) -> None:
     """Timelines in place of the map; a click shows the ionogram with its layers and edges; what is
     marked and drawn comes back by import."""
     one = ionogram_campaign(tmp_path)
-    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    write_report(one, str(tmp_path / "out"), None, QUICK)
     with Opened(browser, tmp_path / "out") as opened:
         page = opened.page
         assert opened.count() == "6 of 6 layers"
@@ -59,7 +57,7 @@ def test_ionograms(browser: Any, tmp_path: Path) -> None:
 def test_ionograms_by_the_minute(browser: Any, tmp_path: Path) -> None:
     """Of a few hours a day is no filter: ends are minutes; a ring stands for a box."""
     one = ionogram_campaign(tmp_path)  # layers at 3:00, 3:30 (two), 4:00, 4:30 (two)
-    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    write_report(one, str(tmp_path / "out"), None, QUICK)
     with Opened(browser, tmp_path / "out", timezone_id="America/New_York") as opened:
         page = opened.page
         low, high = (
@@ -88,7 +86,7 @@ def test_comparison_of_ionograms(browser: Any, tmp_path: Path) -> None:
     """What only the other campaign found is named so, drawn so, and asked about in the queue."""
     one = ionogram_campaign(tmp_path)
     other = other_campaign(tmp_path, tmp_path / "archive")
-    write_ionogram_report(one, str(tmp_path / "out"), other, QUICK)
+    write_report(one, str(tmp_path / "out"), other, QUICK)
     with Opened(browser, tmp_path / "out", viewport={"width": 1000, "height": 900}) as opened:
         page = opened.page
         sides = page.locator("fieldset[data-filter='found by']")
@@ -116,7 +114,7 @@ def test_comparison_of_ionograms(browser: Any, tmp_path: Path) -> None:
 def test_two_windows_of_one_page(browser: Any, tmp_path: Path) -> None:
     """What is marked in one window is not lost by marking in another."""
     one = ionogram_campaign(tmp_path)
-    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    write_report(one, str(tmp_path / "out"), None, QUICK)
     with Opened(browser, tmp_path / "out") as opened:
         first, second = opened.page, opened.window.new_page()
         second.goto(first.url)
@@ -144,7 +142,7 @@ def test_two_windows_of_one_page(browser: Any, tmp_path: Path) -> None:
 def test_drawing_by_mistake(browser: Any, tmp_path: Path) -> None:
     """The right button draws nothing; with the last box goes the mark that it brought."""
     one = ionogram_campaign(tmp_path)
-    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    write_report(one, str(tmp_path / "out"), None, QUICK)
     with Opened(browser, tmp_path / "out") as opened:
         page = opened.page
         page.click("#view-review")
@@ -164,7 +162,7 @@ def test_hostile_ionograms_stay_text(browser: Any, tmp_path: Path) -> None:
     """Links and file names are text in boxes to tick, in the table, in the queue and in marks."""
     name = "<img src=x onerror=window.hacked=1>\"-'_20211101T030000.npz"
     one = bare_campaign(tmp_path / "<b>camp", [name, "__proto__.npz"])
-    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    write_report(one, str(tmp_path / "out"), None, QUICK)
     with Opened(browser, tmp_path / "out") as opened:
         page = opened.page
         assert "<img src=x" in page.inner_text("fieldset[data-filter=link]")
@@ -187,7 +185,7 @@ def test_nothing_to_show_of_ionograms(browser: Any, tmp_path: Path, names: list[
     """No outcome, quarantined alone, and a layer that no timeline can show."""
     more = {"reason": "empty"} if names[:1] == ["a-b_20211101T030000.npz"] else {}
     one = bare_campaign(tmp_path / "campaign", names, **more)
-    write_ionogram_report(one, str(tmp_path / "out"), None, QUICK)
+    write_report(one, str(tmp_path / "out"), None, QUICK)
     shown = 1 if names == ["one.npz"] else 0
     with Opened(browser, tmp_path / "out", color_scheme="dark") as opened:
         assert opened.count() == f"{shown} of {shown} layers"

@@ -16,16 +16,16 @@ from typer.testing import CliRunner
 from odm.catalog.orbit.flown import COLUMNS, flown_of
 from odm.cli import app
 from odm.core.errors import InputError
-from odm.report.orbit.report import write_report
+from odm.report import ReportOptions, write_report
 from odm.report.orbit.worldmap import coastlines, miller
+from odm.report.shared.comparison import BOTH, ONLY_A, UNSEARCHED, CountedColumn, sides_of
 from odm.report.shared.html import embedded
-from odm.report.shared.options import ReportOptions
 from odm.report.shared.provenance import fingerprint
 from odm.report.shared.queue import review_queue
-from odm.report.shared.sides import BOTH, ONLY_A, UNSEARCHED, Where, sides_of
 from tests.report.flights import campaign, outcome, real_campaign, region, track
 
 QUICK = ReportOptions(figures=False, resamples=20)
+MAX_EMBEDDED = "odm.report.shared.pictures.MAX_EMBEDDED"
 
 
 def page_data(folder: Path, part: str = "data") -> Any:
@@ -88,7 +88,7 @@ def test_crop_shows_the_region(tmp_path: Path) -> None:
 
 
 def test_more_pictures_lie_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("odm.report.orbit.page.INSIDE", 1)
+    monkeypatch.setattr(MAX_EMBEDDED, 1)
     write_report(real_campaign(tmp_path, 4), str(tmp_path / "out"), options=QUICK)
     facts = page_data(tmp_path / "out", "pictures")["regions"]
     beside = [one["src"] for one in facts.values() if not one["src"].startswith("data:")]
@@ -181,13 +181,13 @@ def test_comparison(tmp_path: Path) -> None:
 
 def test_what_is_in_no_bin_is_counted_apart() -> None:
     tables = [pd.DataFrame({"km": values}) for values in ([1.0, 2.0, None], [5.0], [])]
-    rows = Where("range", "km", edges=(0, 2, 4), unit="km").counts(tables)
+    rows = CountedColumn("range", "km", edges=(0, 2, 4), unit="km").counts(tables)
     assert rows == [
         {"value": "0 to 2 km", "both": 1, "only_a": 0, "only_b": 0},
         {"value": "2 to 4 km", "both": 1, "only_a": 0, "only_b": 0},
         {"value": "unknown or outside", "both": 1, "only_a": 1, "only_b": 0},
     ]
-    named = Where("layer", "km", values=("F",)).counts([pd.DataFrame({"km": ["F"]})] * 3)
+    named = CountedColumn("layer", "km", values=("F",)).counts([pd.DataFrame({"km": ["F"]})] * 3)
     assert named == [{"value": "F", "both": 1, "only_a": 1, "only_b": 1}]
 
 
@@ -196,7 +196,8 @@ def test_queue_covers_every_searched_half_orbit(tmp_path: Path) -> None:
     tables = [outcome(n, region(n, confidence=0.5 + n / 100)) for n in range(1, 21)]
     tables += [outcome(n) for n in range(21, 61)] + [outcome(61, reason="empty")]
     flown = flown_of(campaign(tmp_path, tables).outcomes(COLUMNS)).tables
-    queue = review_queue(flown, disagreeing=[19, 30], each=5, seed=1)
+    differing = flown.inputs["identity"].iloc[[19, 30]].tolist()
+    queue = review_queue(flown, disagreeing=differing, size=5, seed=1)
     assert {name: one["inputs"] for name, one in queue.population.items()} == {
         "uncertain": 5, "disagreement": 2, "detected": 14, "clear": 39,
     }  # fmt: skip
@@ -205,8 +206,8 @@ def test_queue_covers_every_searched_half_orbit(tmp_path: Path) -> None:
     assert by["uncertain"] == [0, 1, 2, 3, 4] and by["disagreement"] == [19, 30]
     assert len(by["clear"]) == len(by["detected"]) == 5
     assert set(queue.strata[:4]) == set(by.index)  # by turns
-    assert queue == review_queue(flown, disagreeing=[19, 30], each=5, seed=1)
-    assert queue.inputs != review_queue(flown, disagreeing=[19, 30], each=5, seed=2).inputs
+    assert queue == review_queue(flown, disagreeing=differing, size=5, seed=1)
+    assert queue.inputs != review_queue(flown, disagreeing=differing, size=5, seed=2).inputs
 
 
 def test_world() -> None:

@@ -14,9 +14,8 @@ from odm.catalog.campaign import Campaign
 from odm.cli import app
 from odm.core.errors import InputError, OdmError
 from odm.datasets.labels.regions import load_region_labels
+from odm.report import import_review, read_marks
 from odm.report.review.estimate import Stratum, estimate
-from odm.report.review.importing import import_review
-from odm.report.review.marks import read_marks
 from odm.report.shared.provenance import fingerprint
 from tests.report.flights import real_campaign
 

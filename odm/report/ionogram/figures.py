@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from odm.catalog.activity import utc
 from odm.images.pictures.figure import new_figure
-from odm.report.orbit.comparison import STYLE as SIDE_STYLE
-from odm.report.shared.sides import SIDES
+from odm.report.shared import figures as styles
+from odm.report.shared.figures import (
+    legend_below,
+    plot,
+    point_size,
+    scatter_sides,
+    set_dates,
+    set_title,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,16 +26,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Sheet = Mapping[str, Any]
+Style = tuple[str, str, str]
 _FEW_DAYS = np.timedelta64(10, "D")
-_STYLES = (
-    ("#E69F00", "^", "--"), ("#0072B2", "o", "-"), ("#009E73", "s", "-."),
-    ("#CC79A7", "D", ":"), ("#56B4E9", "v", "--"), ("#D55E00", "P", "-"),
+_LAYER_STYLES: tuple[Style, ...] = (
+    (styles.ORANGE, "^", "--"), (styles.BLUE, "o", "-"), (styles.GREEN, "s", "-."),
+    (styles.PURPLE, "D", ":"), (styles.SKY_BLUE, "v", "--"), (styles.VERMILION, "P", "-"),
 )  # fmt: skip
-"""Colour (of Okabe and Ito), marker and line of each layer, by turns."""
+"""Colour, marker and line of each layer, by turns."""
 
 
-def occurrence(sheet: Sheet) -> Figure:
-    """Share of ionograms with each layer, by hour and by day."""
+def draw_occurrence(sheet: Sheet) -> Figure:
+    """Draw the share of ionograms with each layer, by hour and by day."""
     figure = new_figure(6.5, 5.6)
     by_hour, by_day = figure.subplots(2, 1)
     days = np.empty(0, "datetime64[D]")
@@ -36,96 +46,83 @@ def occurrence(sheet: Sheet) -> Figure:
         hours = [row for row in facts["by_hour"] if row["of"]]
         days = np.array([row["value"] for row in facts["by_day"]], "datetime64[D]")
         beside = days.astype("datetime64[m]") + np.timedelta64(round(1440 * aside), "m")
-        name = (layer, _STYLES[place % len(_STYLES)])
-        _shares(by_hour, name, np.array([row["value"] for row in hours]) + aside, hours)
-        _shares(by_day, name, beside, facts["by_day"])
+        style = _style(place)
+        of_hours = np.array([row["value"] for row in hours]) + aside
+        _draw_shares(by_hour, layer, style, of_hours, hours)
+        _draw_shares(by_day, layer, style, beside, facts["by_day"])
     by_hour.set_xlim(-0.5, 23.5)
     by_hour.set_xticks(range(0, 24, 3))
     by_hour.set_xlabel("hour, UTC")
     by_hour.legend(frameon=False)
-    by_hour.set_title(
-        f"Layers in {sheet['ionograms']} ionograms; 95 % intervals, as if each were independent",
-        fontsize=9, loc="left",
-    )  # fmt: skip
+    intervals = "95 % intervals, as if each were independent"
+    set_title(by_hour, f"Layers in {sheet['ionograms']} ionograms; {intervals}")
     by_day.set_xlabel("day, UTC")
     if days.size:
         by_day.set_xlim(days.min() - np.timedelta64(1, "D"), days.max() + np.timedelta64(1, "D"))
-    _dates(by_day, bool(days.size), by_days=bool(np.ptp(days) < _FEW_DAYS) if days.size else False)
+        set_dates(by_day, daily=bool(np.ptp(days) < _FEW_DAYS))
     for axes in (by_hour, by_day):
         axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("share of ionograms")
     return figure
 
 
-def _shares(
-    axes: Axes, name: tuple[str, tuple[str, str, str]], x: Any, rows: Sequence[Sheet]
+def _draw_shares(
+    axes: Axes, layer: str, style: Style, x: NDArray[Any], rows: Sequence[Sheet]
 ) -> None:
     share = np.array([row["share"] for row in rows], dtype=float)
     ends = np.array([row["interval"] for row in rows], dtype=float).reshape(-1, 2).T
-    layer, (colour, marker, dash) = name
+    colour, marker, line = style
     axes.errorbar(
-        x, share, np.abs(ends - share), color=colour, marker=marker, ls=dash, ms=4, lw=1.2,
-        capsize=2, elinewidth=0.7, label=layer,
+        x, share, np.abs(ends - share), color=colour, marker=marker, ls=line, label=layer,
+        **styles.ERROR_BARS,
     )  # fmt: skip
 
 
-def edges(layers: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Minimum group range and highest frequency over time; hollow where only a box is known."""
+def draw_edges(layers: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Draw minimum group range and highest frequency over time; hollow where there is no edge."""
     figure = new_figure(7.5, 5.2)
     near, high = figure.subplots(2, 1, sharex=True)
-    times = layers["time"].dt.tz_localize(None).to_numpy()
-    has = layers["has_edge"].to_numpy(dtype=bool)
-    size = float(np.clip(4000 / max(len(layers), 1), 3, 14))
+    times = utc(layers["time"])
+    has_edge = layers["has_edge"].to_numpy(dtype=bool)
     for axes, name, scale in ((near, "minimum_group_range", 1), (high, "edge_frequency_max", 1e-6)):
         values = layers[name].to_numpy(dtype=float) * scale
         for place, layer in enumerate(names):
             of_layer = (layers["layer"] == layer).to_numpy()
-            colour, marker, _ = _STYLES[place % len(_STYLES)]
-            for chosen, fill, what in ((of_layer & has, colour, "edge"),
-                                       (of_layer & ~has, "none", "box")):  # fmt: skip
-                if chosen.any():
+            colour, marker, _ = _style(place)
+            for shown, fill, part in ((of_layer & has_edge, colour, "edge"),
+                                      (of_layer & ~has_edge, "none", "box")):  # fmt: skip
+                if shown.any():
                     axes.scatter(
-                        times[chosen], values[chosen], s=size, c=fill, marker=marker, lw=0.7,
-                        edgecolors=colour, label=f"{layer}, {what} ({int(chosen.sum())})",
-                        rasterized=len(layers) > 5000,
+                        times[shown], values[shown], s=point_size(len(layers), 3), c=fill,
+                        marker=marker, lw=0.7, edgecolors=colour,
+                        label=f"{layer}, {part} ({int(shown.sum())})",
+                        rasterized=len(layers) > styles.MANY_POINTS,
                     )  # fmt: skip
     near.set_ylabel("minimum group range, km")
     high.set_ylabel("highest frequency, MHz")
     high.set_xlabel("UTC")
-    _dates(high, bool((~np.isnat(times)).any()))
+    if not np.isnat(times).all():
+        set_dates(high)
     if len(layers):
         near.legend(
             ncols=4, frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.08)
         )  # fmt: skip
-    near.set_title("Leading edges over time", fontsize=9, loc="left")
+    set_title(near, "Leading edges over time")
     return figure
 
 
-def comparison(tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> Figure:
-    """Nearest border of the layers of both, of only A and of only B, over time."""
-    figure = new_figure(7.5, 3.8)
-    axes = figure.add_subplot()
-    some = False
-    for side, table in enumerate(tables):
-        colour, marker = SIDE_STYLE[side]
-        times = table["time"].dt.tz_localize(None).to_numpy()
-        some = some or bool((~np.isnat(times)).any())
-        axes.scatter(
-            times, table["range_min"], s=10, c=colour, marker=marker, lw=0.25, edgecolors="0.15",
-            label=f"{SIDES[side]} ({len(table)})", zorder=3 + side,
-        )  # fmt: skip
-    axes.set_ylabel("nearest range of the box, km")
-    axes.set_xlabel("UTC")
-    _dates(axes, some)
-    axes.legend(ncols=3, frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    axes.set_title("Layers that both campaigns have, and that one has", fontsize=9, loc="left")
+def draw_sides(findings: Sequence[pd.DataFrame]) -> Figure:
+    """Draw the nearest border of the layers of both campaigns, of only A and of only B."""
+    figure, axes = plot(
+        7.5, 3.8, "Layers that both campaigns have, and that one has", "UTC",
+        "nearest range of the box, km",
+    )  # fmt: skip
+    scatter_sides(axes, findings, lambda layers: (utc(layers["time"]), layers["range_min"]))
+    if not all(np.isnat(utc(layers["time"])).all() for layers in findings):
+        set_dates(axes)
+    legend_below(axes, 3, -0.2)
     return figure
 
 
-def _dates(axes: Axes, some: bool, *, by_days: bool = False) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DayLocator
-
-    if some:
-        locator = DayLocator() if by_days else AutoDateLocator()
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+def _style(place: int) -> Style:
+    return _LAYER_STYLES[place % len(_LAYER_STYLES)]

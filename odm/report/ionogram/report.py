@@ -1,4 +1,4 @@
-"""Write a report on a campaign of ionograms: occurrence of layers, edges over time, a page."""
+"""What a report says of a campaign of ionograms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from odm.catalog.campaign import Campaign
+from odm.catalog.activity import utc
 from odm.catalog.findings import CampaignTables, flattened, frame
 from odm.catalog.ionogram.inputs import IONOGRAMS
 from odm.catalog.ionogram.statistics import (
@@ -18,140 +18,164 @@ from odm.catalog.ionogram.statistics import (
     layer_statistics,
 )
 from odm.catalog.outcomes import QUARANTINED
-from odm.core.files import as_local, join, make_folder, write_bytes
-from odm.report.ionogram.figures import comparison, edges, occurrence
-from odm.report.ionogram.page import ionogram_page
-from odm.report.orbit.figures import write_captioned
-from odm.report.orbit.report import SHEET, check_kind, to_json
-from odm.report.shared.captions import STATEMENT, caption
-from odm.report.shared.earlier import PAGE, PROVENANCE, earlier_report, pictures_in
-from odm.report.shared.html import build_page
-from odm.report.shared.options import ReportOptions, Written
-from odm.report.shared.pages import Against
-from odm.report.shared.provenance import FINGERPRINT_COLUMNS, fingerprint, inputs_csv, provenance
-from odm.report.shared.sides import Sides, Where, by_side, comparison_sheet, sides_of
-from odm.report.shared.tables import to_csv
+from odm.report.ionogram.columns import PAGE_COLUMNS
+from odm.report.ionogram.figures import draw_edges, draw_occurrence, draw_sides
+from odm.report.ionogram.pictures import draw_ionograms
+from odm.report.shared.comparison import CountedColumn
+from odm.report.shared.kind import CampaignReport, ComparedCampaign, Files
+from odm.report.shared.pictures import Pictures
+from odm.report.shared.provenance import inputs_csv
+from odm.report.shared.queue import ReviewQueue
+from odm.report.shared.rows import PageRows, category, rounded, unix_seconds
+from odm.report.shared.texts import interval_ends, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
-_COLUMNS = ("identity", "source", "status", "reason", "time", "findings")
-_WHERE = (
-    Where("hour", "hour", edges=np.arange(0, 25, 3.0), unit="h UTC"),
-    Where("highest_frequency", "frequency_max", edges=np.arange(0, 34e6, 3e6), unit="MHz",
-          scale=1e-6),
-    Where("nearest_range", "range_min", edges=np.arange(0, 5001, 500.0), unit="km"),
+_MAX_LINKS = 12
+_COUNTED = (
+    CountedColumn("hour", "hour", edges=np.arange(0, 25, 3.0), unit="h UTC"),
+    CountedColumn("highest_frequency", "frequency_max", edges=np.arange(0, 34e6, 3e6), unit="MHz",
+                  scale=1e-6),
+    CountedColumn("nearest_range", "range_min", edges=np.arange(0, 5001, 500.0), unit="km"),
 )  # fmt: skip
 
 
-def write_ionogram_report(
-    campaign: Campaign, out: str, against: Campaign | None, options: ReportOptions
-) -> Written:
-    """Write a report into a folder; see `odm.report.orbit.report.write_report`.
+class IonogramReport(CampaignReport[CampaignTables]):
+    """A campaign of ionograms, and what a report says of it."""
 
-    Raises:
-        InputError: not ionograms, or no place to write.
-    """
-    check_kind(IONOGRAMS, campaign, against)
-    names = layer_names(campaign, against)
-    folder = str(as_local(out))
-    make_folder(folder)
-    earlier = earlier_report(folder)
-    outcomes = campaign.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
-    found = found_layers(outcomes)
-    layers, ionograms = found.findings, found.inputs
-    searched = ionograms[ionograms["status"] != QUARANTINED]
-    sheet = layer_statistics(
-        layers.assign(ionogram_id=found.identities, **_edge_only(layers)),
-        searched.rename(columns={"identity": "ionogram_id"}),
-        options.indices,
-        names,
-    )
-    line = caption(campaign, f"{len(searched)} ionograms", against, options.remark)
-    figures = {}
-    if options.figures:
-        figures = {"occurrence": occurrence(sheet), "edges": edges(layers, names)}
-    compared = None
-    if against is not None:
-        compared, sheet["comparison"] = _beside(campaign, against, found, names)
-        if options.figures:
-            tables = by_side((found, compared.found), compared.sides)
-            figures["comparison"] = comparison(tables)
-    page = ionogram_page(
-        folder, campaign, found, fingerprint(outcomes), options=options, line=line, names=names,
-        against=compared, undated=sheet["without_time"],
-    )  # fmt: skip
-    texts = {
-        PAGE: build_page(page.title, page.data, page.pictures),
-        "occurrence.csv": _occurrence_csv(sheet, [one.name for one in options.indices]),
-        "edges.csv": _edges_csv(layers.assign(ionogram_id=found.identities)),
-        "inputs.csv": inputs_csv(outcomes),
-    }
-    files = list(texts)
-    for name, figure in figures.items():
-        write_captioned(folder, name, figure, line)
-        files += [f"{name}.png", f"{name}.pdf"]
-    about = {"campaign": campaign.card.to_dict(), "statement": STATEMENT, "notes": page.notes}
-    texts[SHEET] = to_json({**about, **sheet})
-    files += [SHEET, PROVENANCE]
-    days = {"inputs": {end: sheet[end] for end in ("first", "last")}}
-    joined = options.context | ({"against": compared.fingerprint} if compared else {})
-    texts[PROVENANCE] = to_json(provenance(campaign, outcomes, days, files, joined))
-    for name, text in texts.items():
-        write_bytes(join(folder, name), text.encode())
-    removed = earlier.remove_all_but([*files, *pictures_in(texts[PAGE])])
-    summary = f"{len(layers)} layers in {len(searched)} ionograms"
-    return Written(files, [*page.notes, *removed], sheet, summary)
+    columns = ("identity", "source", "status", "reason", "time", "findings")
+    paper = "10.1051/wujns/2025301069"
+    page_columns = PAGE_COLUMNS
 
+    def read_tables(self, outcomes: pa.Table) -> CampaignTables:
+        """Return ionograms, and layers with ``has_edge`` and ``hour`` (UTC).
 
-def found_layers(outcomes: pa.Table) -> CampaignTables:
-    """Layers, with edges or what stands in, ``has_edge`` and ``hour`` (UTC); and ionograms."""
-    if not outcomes.num_rows:
-        outcomes = IONOGRAMS.schema.empty_table()
-    ionograms = outcomes.select(_COLUMNS[:-1]).to_pandas()
-    found, owner = flattened(outcomes["findings"])
-    layers = edges_or_boxes(frame(found, [field.name for field in IONOGRAMS.finding]))
-    layers["hour"] = layers["time"].dt.hour + layers["time"].dt.minute / 60
-    return CampaignTables(IONOGRAMS, layers, ionograms, owner)
+        Where a layer has no edge, its box stands in.
+        """
+        if not outcomes.num_rows:
+            outcomes = IONOGRAMS.schema.empty_table()
+        ionograms = outcomes.select(self.columns[:-1]).to_pandas()
+        findings, owner = flattened(outcomes["findings"])
+        layers = edges_or_boxes(frame(findings, [field.name for field in IONOGRAMS.finding]))
+        layers["hour"] = layers["time"].dt.hour + layers["time"].dt.minute / 60
+        return CampaignTables(IONOGRAMS, layers, ionograms, owner)
 
+    def drawable(self) -> Sequence[str]:
+        """Return the names of the layers that the campaigns look for."""
+        against = None if self.compared is None else self.compared.campaign
+        return layer_names(self.campaign, against)
 
-def _beside(
-    campaign: Campaign, against: Campaign, found: CampaignTables, names: Sequence[str]
-) -> tuple[Against, dict[str, Any]]:
-    """The campaign that this one is compared with, and what changed."""
-    outcomes = against.outcomes([*_COLUMNS, *FINGERPRINT_COLUMNS])
-    other = found_layers(outcomes)
-    pair, sides = (found, other), sides_of(found, other)
-    where = (Where("layer", "layer", names), *_WHERE)
-    sheet = comparison_sheet((campaign, against), pair, sides, where, _shifts(pair, sides))
-    return Against(other, sides, fingerprint(outcomes)), sheet
-
-
-def _edge_only(layers: pd.DataFrame) -> dict[str, Any]:
-    """Values of edges, unknown where a box stands in."""
-    return {name: layers[name].where(layers["has_edge"]) for name in EDGE_VALUES}
-
-
-def _shifts(found: tuple[CampaignTables, CampaignTables], sides: Sides) -> dict[str, Any]:
-    """How much the edges of layers that both have differ: quartiles of b less a."""
-    facts: dict[str, Any] = {}
-    a = found[0].findings.iloc[sides.pairs[:, 0]].reset_index(drop=True)
-    b = found[1].findings.iloc[sides.pairs[:, 1]].reset_index(drop=True)
-    both = (a["has_edge"].astype(bool) & b["has_edge"].astype(bool)).to_numpy(dtype=bool)
-    facts["with_edges_in_both"] = int(both.sum())
-    for name in EDGE_VALUES:
-        apart = (b[name].to_numpy(dtype=float) - a[name].to_numpy(dtype=float))[both]
-        facts[f"{name}_b_less_a"] = (
-            np.percentile(apart, (25, 50, 75)).tolist() if apart.size else None
+    def statistics(self) -> dict[str, Any]:
+        """Return the occurrence of each layer, and how its edge moves."""
+        layers, ionograms = self.tables.findings, self.tables.inputs
+        edges = {name: layers[name].where(layers["has_edge"]) for name in EDGE_VALUES}
+        searched = ionograms[ionograms["status"] != QUARANTINED]
+        return layer_statistics(
+            layers.assign(ionogram_id=self.tables.identities, **edges),
+            searched.rename(columns={"identity": "ionogram_id"}),
+            self.options.indices,
+            self.drawable(),
         )
-    return facts
+
+    def summary(self) -> str:
+        """Return the number of layers and of ionograms that were searched."""
+        return f"{len(self.tables.findings)} layers in {self.searched} ionograms"
+
+    def days(self) -> tuple[str | None, str | None]:
+        """Return the time of the first and of the last ionogram that was searched."""
+        return self.sheet["first"], self.sheet["last"]
+
+    def figures(self) -> Files:
+        """Return the occurrence of layers, and their edges over time."""
+        return {
+            "occurrence": draw_occurrence(self.sheet),
+            "edges": draw_edges(self.tables.findings, self.drawable()),
+        }
+
+    def files(self) -> Files:
+        """Return occurrence, edges, inputs and figures."""
+        layers = self.tables.findings.assign(ionogram_id=self.tables.identities)
+        return {
+            "occurrence.csv": _occurrence_csv(self.sheet, [i.name for i in self.options.indices]),
+            "edges.csv": _edges_csv(layers),
+            "inputs.csv": inputs_csv(self.outcomes),
+            **self.all_figures(),
+        }
+
+    def counted_columns(self) -> Sequence[CountedColumn]:
+        """Return layer, hour, highest frequency and nearest range."""
+        return (CountedColumn("layer", "layer", self.drawable()), *_COUNTED)
+
+    def comparison_facts(self, compared: ComparedCampaign[CampaignTables]) -> dict[str, Any]:
+        """Return how much edges that both have differ: quartiles of b less a."""
+        pairs = compared.sides.pairs
+        a = self.tables.findings.iloc[pairs[:, 0]]
+        b = compared.tables.findings.iloc[pairs[:, 1]]
+        both = a["has_edge"].to_numpy(dtype=bool) & b["has_edge"].to_numpy(dtype=bool)
+        facts: dict[str, Any] = {"with_edges_in_both": int(both.sum())}
+        for name in EDGE_VALUES:
+            shifts = (b[name].to_numpy(dtype=float) - a[name].to_numpy(dtype=float))[both]
+            quartiles = np.percentile(shifts, (25, 50, 75)).tolist() if shifts.size else None
+            facts[f"{name}_b_less_a"] = quartiles
+        return facts
+
+    def comparison_figure(self, findings: Sequence[pd.DataFrame]) -> Figure:
+        """Draw the nearest border of the layers over time."""
+        return draw_sides(findings)
+
+    def page_numbers(self, findings: pd.DataFrame) -> Mapping[str, list[Any]]:
+        """Return the time in seconds and the hour of the day."""
+        seconds = unix_seconds(utc(findings["time"]))
+        return {"time": rounded(seconds, 3), "hour": rounded(seconds % 86400 / 3600, 3)}
+
+    def page_categories(self, findings: pd.DataFrame) -> dict[str, dict[str, Any]]:
+        """Return layer, leading edge, link and convention of ranges."""
+        edges = findings["has_edge"].map({True: "found", False: "none"})
+        conventions = findings["range_convention"]
+        return {
+            "layer": category("layer", findings["layer"], self.drawable()),
+            "edge": category("leading edge", edges, ("found", "none")),
+            "link": link_category(findings["link"]),
+            "range_convention": category("ranges", conventions, sorted(set(conventions.dropna()))),
+        }
+
+    def notes(self) -> list[str]:
+        """Say how many layers have no edge, and how many ionograms no time."""
+        layers = self.tables.findings
+        boxes, undated = int((~layers["has_edge"]).sum()), self.sheet["without_time"]
+        facts = (
+            (boxes, f"of {len(layers)} layers have no leading edge: their box stands in."),
+            (undated, "ionograms have no time: they count in no hour and no day."),
+        )
+        return [f"{number} {text}" for number, text in facts if number]
+
+    def draw_pictures(self, pictures: Pictures, rows: PageRows, queue: ReviewQueue) -> None:
+        """Draw the ionograms of the queue, then those of the surest layers."""
+        draw_ionograms(pictures, rows, queue, self.options.pictures)
+
+
+def link_category(column: pd.Series) -> dict[str, Any]:
+    """Return the links with the most layers by name, the others together.
+
+    A link without a name is "unknown".
+    """
+    links = column.fillna("").replace("", "unknown")
+    counts = links.value_counts()
+    names = sorted(counts.index[:_MAX_LINKS])
+    if len(counts) <= _MAX_LINKS:
+        return category("link", links, names)
+    others = "other links"
+    return category("link", links.where(links.isin(names), others), [*names, others])
 
 
 def _occurrence_csv(sheet: Mapping[str, Any], indices: Sequence[str]) -> str:
+    """Return a line per layer and hour, day or bin of an index."""
     tables = ("by_hour", "by_day", *(f"by_{name}" for name in indices))
     rows = [
         [layer, table, row["value"], row["ionograms"], row["of"], row["share"],
-         *(row["interval"] or (None, None))]
+         *interval_ends(row)]
         for layer, facts in sheet["layers"].items()
         for table in tables for row in facts[table]
     ]  # fmt: skip
@@ -159,6 +183,7 @@ def _occurrence_csv(sheet: Mapping[str, Any], indices: Sequence[str]) -> str:
 
 
 def _edges_csv(layers: pd.DataFrame) -> str:
+    """Return a line per layer, in order of time."""
     names = ["time", "link", "layer", *EDGE_VALUES, "has_edge", "confidence", "ionogram_id"]
-    chosen = layers.sort_values("time", kind="stable")[names]
-    return to_csv(names, list(chosen.itertuples(index=False, name=None)))
+    rows = layers.sort_values("time", kind="stable")[names]
+    return to_csv(names, list(rows.itertuples(index=False, name=None)))

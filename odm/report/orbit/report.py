@@ -1,145 +1,175 @@
-"""Write all that a report holds: statistics, figures, page and provenance."""
+"""What a report says of a campaign of half-orbits."""
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from odm.catalog.campaign import Campaign
+from odm.catalog.activity import utc
+from odm.catalog.findings import CampaignTables
+from odm.catalog.orbit.counting import Counter
 from odm.catalog.orbit.flown import COLUMNS, Flown, flown_of
-from odm.catalog.orbit.inputs import ORBITS
-from odm.catalog.orbit.statistics import exposure, orbit_statistics
-from odm.catalog.outcomes import QUARANTINED, OutcomeKind
-from odm.core.errors import InputError, OdmError
-from odm.core.files import as_local, join, make_folder, write_bytes
-from odm.report.orbit.comparison import comparison_figure, orbit_comparison
-from odm.report.orbit.figures import draw_figures, write_captioned
-from odm.report.orbit.page import orbit_page
-from odm.report.shared.captions import STATEMENT, caption
-from odm.report.shared.earlier import PAGE, PROVENANCE, earlier_report, pictures_in
-from odm.report.shared.html import build_page
-from odm.report.shared.options import ReportOptions, Written
-from odm.report.shared.pages import Against
-from odm.report.shared.provenance import FINGERPRINT_COLUMNS, fingerprint, inputs_csv, provenance
-from odm.report.shared.sides import sides_of
-from odm.report.shared.tables import counts_csv, rates_csv, to_csv
+from odm.catalog.orbit.statistics import (
+    DIRECTIONS,
+    HEMISPHERES,
+    LATITUDE_EDGES,
+    SEASONS,
+    exposure,
+    orbit_statistics,
+)
+from odm.report.orbit.columns import PAGE_COLUMNS
+from odm.report.orbit.figures import draw_figures, sides_map
+from odm.report.orbit.pictures import draw_orbits
+from odm.report.shared.comparison import BOTH, UNSEARCHED, CountedColumn
+from odm.report.shared.kind import CampaignReport, ComparedCampaign, Files
+from odm.report.shared.pictures import Pictures
+from odm.report.shared.provenance import inputs_csv
+from odm.report.shared.queue import ReviewQueue
+from odm.report.shared.rows import PageRows, category, rounded, unix_seconds
+from odm.report.shared.texts import interval_ends, to_csv
 
-SHEET = "report.json"
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_COUNTED = (
+    CountedColumn("month_season", "month_season", SEASONS),
+    CountedColumn("hemisphere", "hemisphere", HEMISPHERES),
+    CountedColumn("frequency", "frequency_peak", edges=np.arange(0, 25_001, 2500.0), unit="kHz",
+                  scale=1e-3),
+    CountedColumn("latitude", "latitude", edges=LATITUDE_EDGES, unit="degrees"),
+)  # fmt: skip
 
 
-def write_report(
-    campaign: Campaign,
-    out: str,
-    against: Campaign | None = None,
-    options: ReportOptions | None = None,
-) -> Written:
-    """Write a report on a campaign of half-orbits into a folder.
+@dataclass(frozen=True)
+class OrbitTables(CampaignTables):
+    """Regions and half-orbits, and the tracks flown.
 
-    Args:
-        campaign: reported on.
-        out: local folder; files of an earlier report there are replaced, or removed.
-        against: another campaign, to compare with.
-        options: how.
-
-    Raises:
-        InputError: not a campaign of half-orbits, or the place cannot be written.
-        OdmError: a damaged part.
+    Attributes:
+        flown: regions, half-orbits, tracks and outlines.
     """
-    chosen = options or ReportOptions()
-    check_kind(ORBITS, campaign, against)
-    folder = str(as_local(out))
-    make_folder(folder)
-    earlier = earlier_report(folder)
-    outcomes = _read(campaign)
-    flown = flown_of(outcomes)
-    sheet = orbit_statistics(flown, chosen.indices, chosen.resamples)
-    searched = int((flown.orbits["status"] != QUARANTINED).sum())
-    line = caption(campaign, f"{searched} half-orbits", against, chosen.remark)
-    other, compared = None, None
-    if against is not None:
-        others = _read(against)
-        other = flown_of(others)
-        sides = sides_of(flown.tables, other.tables)
-        compared = Against(other.tables, sides, fingerprint(others))
-        sheet["comparison"] = orbit_comparison(
-            (campaign, against), (flown, other), sides, chosen.resamples
-        )
-    files: list[str] = []
 
-    def put(name: str, text: str) -> None:
-        write_bytes(join(folder, name), text.encode())
-        files.append(name)
-
-    page = orbit_page(
-        folder, campaign, flown, fingerprint(outcomes), options=chosen, line=line, other=other,
-        against=compared,
-    )  # fmt: skip
-    text = build_page(page.title, page.data, page.pictures)
-    put(PAGE, text)
-    if chosen.figures:
-        names = draw_figures(folder, flown, sheet, line)
-        if other is not None and compared is not None:
-            figure = comparison_figure((flown, other), compared.sides)
-            write_captioned(folder, "comparison", figure, line)
-            names.append("comparison")
-        files += [f"{name}.{form}" for name in names for form in ("png", "pdf")]
-    put("counts.csv", counts_csv(sheet))
-    put("rates.csv", rates_csv(sheet))
-    put("exposure.csv", _exposure_csv(flown))
-    put("inputs.csv", inputs_csv(outcomes))
-    about = {"campaign": campaign.card.to_dict(), "statement": STATEMENT, "notes": page.notes}
-    put(SHEET, to_json({**about, **sheet}))
-    joined = chosen.context | ({"against": compared.fingerprint} if compared else {})
-    origin = provenance(campaign, outcomes, sheet, [*files, PROVENANCE], joined)
-    put(PROVENANCE, to_json(origin))
-    found = sheet["regions"]
-    summary = f"{found['total']} regions on {found['half_orbits_with_a_region']} half-orbits"
-    removed = earlier.remove_all_but([*files, *pictures_in(text)])
-    return Written(files, [*page.notes, *removed], sheet, summary)
+    flown: Flown
 
 
-def check_kind(kind: OutcomeKind, campaign: Campaign, against: Campaign | None) -> None:
-    """Whether campaigns are of the kind of inputs that a report is made on.
+class OrbitReport(CampaignReport[OrbitTables]):
+    """A campaign of half-orbits, and what a report says of it."""
 
-    Raises:
-        InputError: one is not.
-    """
-    if campaign.card.kind != kind.name:
-        raise InputError(f"{campaign.folder}: no report is made on {campaign.card.kind}")
-    if against is not None and against.card.kind != kind.name:
-        raise InputError(
-            f"{against.folder} is a campaign of {against.card.kind}, {campaign.folder} of "
-            f"{kind.name}: only two of one kind can be compared"
-        )
+    columns = COLUMNS
+    paper = "10.3389/fspas.2024.1431273"
+    page_columns = PAGE_COLUMNS
+
+    def read_tables(self, outcomes: pa.Table) -> OrbitTables:
+        """Return regions, half-orbits and tracks."""
+        flown = flown_of(outcomes)
+        tables = flown.tables
+        return OrbitTables(tables.kind, tables.findings, tables.inputs, tables.owner, flown)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts, distributions and rates of regions."""
+        return orbit_statistics(self.tables.flown, self.options.indices, self.options.resamples)
+
+    def summary(self) -> str:
+        """Return the number of regions and of half-orbits that bear one."""
+        regions = self.sheet["regions"]
+        return f"{regions['total']} regions on {regions['half_orbits_with_a_region']} half-orbits"
+
+    def days(self) -> tuple[str | None, str | None]:
+        """Return the start of the first and of the last half-orbit that was searched."""
+        return self.sheet["inputs"]["first"], self.sheet["inputs"]["last"]
+
+    def figures(self) -> Files:
+        """Return the figures of the nucleus paper, a map of rates and a timeline."""
+        return draw_figures(self.tables.flown, self.sheet)
+
+    def files(self) -> Files:
+        """Return figures, counts, rates, exposure and inputs."""
+        return {
+            **self.all_figures(),
+            "counts.csv": _counts_csv(self.sheet),
+            "rates.csv": _rates_csv(self.sheet),
+            "exposure.csv": _exposure_csv(self.tables.flown),
+            "inputs.csv": inputs_csv(self.outcomes),
+        }
+
+    def counted_columns(self) -> Sequence[CountedColumn]:
+        """Return season, hemisphere, frequency and latitude."""
+        return _COUNTED
+
+    def comparison_facts(self, compared: ComparedCampaign[OrbitTables]) -> dict[str, Any]:
+        """Return the share of a's regions that b has, with its interval."""
+        of_a = compared.sides.of_a
+        counter = Counter(self.tables.flown, self.options.resamples)
+        return {"share_of_a_in_b": counter.share(of_a == BOTH, of_a != UNSEARCHED)}
+
+    def comparison_figure(self, findings: Sequence[pd.DataFrame]) -> Figure:
+        """Draw where the regions lie."""
+        return sides_map(findings)
+
+    def page_numbers(self, findings: pd.DataFrame) -> Mapping[str, list[Any]]:
+        """Return the time of the peak in seconds and the decadic logarithm of its PSD."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            psd = np.log10(findings["psd_peak"].to_numpy(float))
+        seconds = unix_seconds(utc(findings["time_peak"]))
+        return {"time": rounded(seconds, 3), "psd": rounded(psd, 2)}
+
+    def page_categories(self, findings: pd.DataFrame) -> dict[str, dict[str, Any]]:
+        """Return seasons, hemisphere and direction."""
+        return {
+            name: category(label, findings[name], values)
+            for name, label, values in (
+                ("month_season", "season by month", SEASONS),
+                ("local_season", "season at the place", SEASONS),
+                ("hemisphere", "hemisphere", HEMISPHERES),
+                ("direction", "direction", DIRECTIONS),
+            )
+        }
+
+    def notes(self) -> list[str]:
+        """Say where no region has a place in the Earth's field."""
+        if np.isfinite(self.tables.findings["dip_angle"].to_numpy(float)).any():
+            return []
+        return ["The catalog has no magnetic coordinates: what rests on them is empty."]
+
+    def draw_pictures(self, pictures: Pictures, rows: PageRows, queue: ReviewQueue) -> None:
+        """Draw regions, those of the queue and the surest first, and the half-orbits in it."""
+        outlines = self.tables.flown.outlines
+        if self.compared is not None:
+            only_b = self.compared.tables.flown.outlines.take(self.compared.sides.only_b)
+            outlines = pa.concat_arrays([outlines, only_b])
+        draw_orbits(pictures, rows, outlines, queue, self.options.pictures)
 
 
-def to_json(value: Any) -> str:
-    """JSON that any reader takes: unknown numbers are null."""
-    return json.dumps(_plain(value), indent=1, allow_nan=False) + "\n"
+def _counts_csv(sheet: Mapping[str, Any]) -> str:
+    """Return a line per value of season, hemisphere and so on."""
+    rows = [
+        [name, row["value"], row["regions"], *interval_ends(row, "regions_interval"), row["share"],
+         *interval_ends(row, "share_interval")]
+        for name, counts in sheet["counts"].items() for row in counts
+    ]  # fmt: skip
+    header = ["table", "value", "regions", "regions_low", "regions_high", "share", "share_low",
+              "share_high"]  # fmt: skip
+    return to_csv(header, rows)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _read(campaign: Campaign) -> pa.Table:
-    try:
-        return campaign.outcomes([*COLUMNS, *FINGERPRINT_COLUMNS])
-    except KeyError as error:
-        raise OdmError(f"{campaign.folder}: its outcomes lack {error}") from None
+def _rates_csv(sheet: Mapping[str, Any]) -> str:
+    """Return a line per bin of latitude, MLT, month and activity."""
+    activity = {name: index["bins"] for name, index in sheet["activity"].items()}
+    rows = [
+        [name, row["value"], row["regions"], row["valid_hours"], row["rate"],
+         *interval_ends(row, "rate_interval")]
+        for name, rates in {**sheet["rates"], **activity}.items() if isinstance(rates, list)
+        for row in rates
+    ]  # fmt: skip
+    header = ["table", "value", "regions", "valid_hours", "regions_in_100_h", "low", "high"]
+    return to_csv(header, rows)
 
 
 def _exposure_csv(flown: Flown) -> str:
-    cells = exposure(flown)
+    """Return a line per cell of latitude, MLT and month."""
     header = ["latitude_from", "mlt_from", "month", "valid_seconds", "regions", "regions_in_100_h"]
-    return to_csv(header, list(cells.itertuples(index=False, name=None)))
+    return to_csv(header, list(exposure(flown).itertuples(index=False, name=None)))

@@ -24,8 +24,10 @@ class Stratum:
     """What a campaign holds of one stratum, and what a person said of the reviewed part.
 
     Attributes:
-        inputs, findings: in the campaign.
-        right, wrong: findings, as marked.
+        inputs: inputs of the campaign.
+        findings: findings of the campaign.
+        right: findings that are marked right.
+        wrong: findings that are marked wrong.
         complete: inputs of which it is said whether something was missed.
         missed: number of findings missed in each of those where something was.
     """
@@ -40,15 +42,15 @@ class Stratum:
 
 def estimate(
     strata: Mapping[str, Stratum],
-    words: tuple[str, str] = ("region", "half-orbit"),
+    words: tuple[str, str] = ("finding", "input"),
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Precision and recall with 95 % intervals.
+    """Return precision and recall with 95 % intervals.
 
     Args:
-        strata: by name.
+        strata: the strata by name.
         words: what a finding and an input are called.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         ``precision`` and ``recall``: each a ``value`` and an ``interval``, or None and ``why``:
@@ -59,25 +61,26 @@ def estimate(
     missed = np.zeros(_DRAWS)
     middle = {"right": 0.0, "wrong": 0.0, "missed": 0.0}
     no_precision, no_recall = [], []
-    for name, one in strata.items():
-        judged = one.right + one.wrong
-        left = max(one.findings - judged, 0)
+    for name, stratum in strata.items():
+        judged = stratum.right + stratum.wrong
+        left = max(stratum.findings - judged, 0)
         if left and not judged:
             no_precision.append(name)
-        more = rng.binomial(left, rng.beta(one.right + 0.5, one.wrong + 0.5, _DRAWS))
-        right += one.right + more
-        wrong += one.wrong + left - more
-        share = one.right / judged if judged else 0.0
-        middle["right"] += one.right + left * share
-        middle["wrong"] += one.wrong + left * (1 - share)
-        unseen = max(one.inputs - one.complete, 0)
-        if unseen and not one.complete:
+        more = rng.binomial(left, rng.beta(stratum.right + 0.5, stratum.wrong + 0.5, _DRAWS))
+        right += stratum.right + more
+        wrong += stratum.wrong + left - more
+        share = stratum.right / judged if judged else 0.0
+        middle["right"] += stratum.right + left * share
+        middle["wrong"] += stratum.wrong + left * (1 - share)
+        unseen = max(stratum.inputs - stratum.complete, 0)
+        if unseen and not stratum.complete:
             no_recall.append(name)
-        each = float(np.mean(one.missed)) if one.missed else 1.0
-        odds = rng.beta(len(one.missed) + 0.5, max(one.complete - len(one.missed), 0) + 0.5, _DRAWS)
-        missed += sum(one.missed) + each * rng.binomial(unseen, odds)
-        seen = len(one.missed) / one.complete if one.complete else 0.0
-        middle["missed"] += sum(one.missed) + unseen * seen * each
+        each = float(np.mean(stratum.missed)) if stratum.missed else 1.0
+        lacking = len(stratum.missed)
+        odds = rng.beta(lacking + 0.5, max(stratum.complete - lacking, 0) + 0.5, _DRAWS)
+        missed += sum(stratum.missed) + each * rng.binomial(unseen, odds)
+        seen = lacking / stratum.complete if stratum.complete else 0.0
+        middle["missed"] += sum(stratum.missed) + unseen * seen * each
     no_recall = sorted({*no_recall, *no_precision})
     return {
         "precision": _answer(middle["right"], middle["wrong"], right, wrong, words, no_precision),
@@ -103,6 +106,6 @@ def _answer(
     with np.errstate(invalid="ignore"):
         drawn = drawn_hits / (drawn_hits + drawn_others)
     value, ends = hits / (hits + others), interval(drawn)
-    if ends is not None:  # all or nothing: theirs, too, then reaches 1 or 0
+    if ends is not None:  # where the share is 0 or 1, so is one end
         ends = min(ends[0], value), max(ends[1], value)
     return {"value": value, "interval": ends, "why": ""}

@@ -7,9 +7,8 @@ right and what was drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from odm.catalog.campaign import Campaign
@@ -19,63 +18,30 @@ from odm.catalog.kinds import kind_of
 from odm.catalog.outcomes import QUARANTINED
 from odm.core.errors import InputError, OdmError
 from odm.core.files import exists
+from odm.core.kinds import KINDS
 from odm.report.review.estimate import Stratum, estimate
-from odm.report.review.marks import OTHER, RIGHT, SOMETHING, UNSURE, WRONG, DrawnBox, Marks
-from odm.report.shared.pages import SINGULAR
+from odm.report.review.judged import AnnotationWriter, JudgedInput, ReviewReport
+from odm.report.review.marks import OTHER, RIGHT, SOMETHING, UNSURE, WRONG, Marks
 from odm.report.shared.provenance import fingerprint
 
-_COLUMNS = ("identity", "name", "source", "status", "findings")
+_COLUMNS = ("identity", "name", "source", "status", "findings", "digest")
+NamedFinding = tuple[str, Mapping[str, Any]]
+"""The id under which a finding is marked, and its row."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An input of which nothing is left open.
+class _ShownInput:
+    """An input as the page showed it.
 
     Attributes:
-        name, source: of the file.
-        right: findings that are right.
-        drawn: what a person added.
+        outcome: its outcome in the campaign.
+        own: findings of the campaign.
+        others: findings that only the campaign beside it has.
     """
 
-    name: str
-    source: str
-    right: Sequence[Mapping[str, Any]]
-    drawn: Sequence[DrawnBox]
-
-
-@dataclass
-class ReviewReport:
-    """What an import did.
-
-    Attributes:
-        marked: mark → findings.
-        annotated, objects: inputs, and what lies in them.
-        open: inputs that were looked at but not judged in full.
-        problems: why others are left out.
-        estimate: see `odm.report.review.estimate.estimate`.
-        digest: of the annotations, where their kind has one.
-    """
-
-    marked: dict[str, int] = field(default_factory=dict)
-    annotated: int = 0
-    objects: int = 0
-    open: int = 0
-    problems: list[str] = field(default_factory=list)
-    estimate: dict[str, Any] = field(default_factory=dict)
-    digest: str = ""
-
-
-Writer = Callable[[Sequence[Judged], str, str, ReviewReport, bool], None]
-"""Writes annotations: what is judged, the archive, the folder, what is noted, ``overwrite``."""
-
-
-@dataclass(frozen=True)
-class _Looked:
-    """An input as its outcomes have it, each finding with the id of its mark."""
-
-    row: Mapping[str, Any]
-    own: Sequence[tuple[str, Mapping[str, Any]]]
-    others: Sequence[tuple[str, Mapping[str, Any]]]
+    outcome: Mapping[str, Any]
+    own: Sequence[NamedFinding]
+    others: Sequence[NamedFinding]
 
 
 def import_review(
@@ -90,8 +56,8 @@ def import_review(
     """Turn marks into annotations and an estimate.
 
     Args:
-        campaign: that was reported on.
-        marks: made on that report.
+        campaign: the campaign that was reported on.
+        marks: marks made on that report.
         out: folder for annotations, to make; None for the estimate alone.
         against: the campaign that it was compared with.
         archive: where the files are now; None for where the campaign read them.
@@ -101,127 +67,132 @@ def import_review(
         InputError: the marks are of other outcomes, or the folder is in the way.
         OdmError: marks are complete, but no file can be read.
     """
-    looked = _looked(campaign, marks, against)
-    kind = kind_of(campaign.card.kind)
+    inputs = _shown_inputs(campaign, marks, against)
+    kind = KINDS.find(campaign.card.kind)
     report = ReviewReport(marked=dict.fromkeys((RIGHT, WRONG, UNSURE), 0))
     for mark in marks.findings.values():
         report.marked[mark] += 1
-    words = (kind.findings.removesuffix("s"), SINGULAR[kind.inputs])
-    report.estimate = estimate(_strata(looked, marks), words)
+    words = (kind.findings.removesuffix("s"), kind.input)
+    report.estimate = estimate(_strata(inputs, marks), words)
     if out is not None:
-        judged = _judged(looked, marks, report)
+        judged = _judged_inputs(inputs, marks, report)
         if not judged:
-            raise OdmError(f"no {words[1]} can be annotated, since none is marked in full")
+            raise OdmError(f"no {kind.input} can be annotated, since none is marked in full")
         place = archive or campaign.card.archive
         if not exists(place):
             raise InputError(f"{place}: the archive is not there; give --archive where it is now")
-        _writer(campaign, against)(judged, place, out, report, overwrite)
+        campaigns = (campaign,) if against is None else (campaign, against)
+        writer: AnnotationWriter[Any] = kind.load("annotations")(*campaigns)
+        writer.write_all(judged, place, out, report, overwrite)
     return report
 
 
-def _looked(campaign: Campaign, marks: Marks, against: Campaign | None) -> dict[str, _Looked]:
-    """Identity → what the page showed of it; refused where that was another one."""
+def _shown_inputs(
+    campaign: Campaign, marks: Marks, against: Campaign | None
+) -> dict[str, _ShownInput]:
+    """Return what the page showed, by identity.
+
+    Raises:
+        InputError: the page showed other outcomes.
+    """
     if marks.kind != campaign.card.kind:
         raise InputError(
             f"these marks are of {marks.kind}, and {campaign.folder} is a campaign of "
             f"{campaign.card.kind}: give the one that was reported on"
         )
-    outcomes = campaign.outcomes([*_COLUMNS, "digest"])
+    outcomes = campaign.outcomes(_COLUMNS)
     if fingerprint(outcomes) != marks.fingerprint:
         raise InputError(
             f"{campaign.folder}: these marks were made on other outcomes; give the campaign as it "
             "was when the report was written"
         )
-    others: dict[str, Mapping[str, Any]] = {}
-    if against is not None or marks.against:
-        if against is None:
-            raise InputError("these marks compare two campaigns: give the other with --against")
-        if not marks.against:
-            raise InputError("these marks are of one campaign alone: leave --against out")
-        beside = against.outcomes([*_COLUMNS, "digest"])
-        if fingerprint(beside) != marks.against:
-            raise InputError(
-                f"{against.folder}: these marks were not made beside these outcomes; give the "
-                "campaign that the report was written against, as it was then"
-            )
-        others = {row["identity"]: row for row in beside.to_pylist()}
+    beside = _outcomes_beside(marks, against)
     kind = kind_of(campaign.card.kind)
-    looked = {}
-    for row in outcomes.to_pylist():
-        identity, findings = row["identity"], row["findings"]
+    inputs = {}
+    for outcome in outcomes.to_pylist():
+        identity, findings = outcome["identity"], outcome["findings"]
         own = list(zip(finding_ids(identity, findings), findings, strict=True))
-        other = others.get(identity)
-        more: list[tuple[str, Mapping[str, Any]]] = []
-        if other is not None and QUARANTINED not in (row["status"], other["status"]):
-            shared = {pair[1] for pair in match(kind, findings, other["findings"])}
+        other = beside.get(identity)
+        others: list[NamedFinding] = []
+        if other is not None and QUARANTINED not in (outcome["status"], other["status"]):
+            shared = {place for _, place in match(kind, findings, other["findings"])}
             names = finding_ids(identity, other["findings"])
-            more = [
-                (OTHER + name, one)
-                for place, (name, one) in enumerate(zip(names, other["findings"], strict=True))
+            others = [
+                (OTHER + name, finding)
+                for place, (name, finding) in enumerate(zip(names, other["findings"], strict=True))
                 if place not in shared
             ]
-        looked[identity] = _Looked(row, own, more)
-    return looked
+        inputs[identity] = _ShownInput(outcome, own, others)
+    return inputs
 
 
-def _strata(looked: Mapping[str, _Looked], marks: Marks) -> dict[str, Stratum]:
-    """Counts per stratum; only inputs of the queue stand for others."""
+def _outcomes_beside(marks: Marks, against: Campaign | None) -> dict[str, Mapping[str, Any]]:
+    """Return the outcomes of the campaign that was compared with, by identity; none without one.
+
+    Raises:
+        InputError: the page showed another one, or none.
+    """
+    if against is None:
+        if marks.against:
+            raise InputError("these marks compare two campaigns: give the other with --against")
+        return {}
+    if not marks.against:
+        raise InputError("these marks are of one campaign alone: leave --against out")
+    outcomes = against.outcomes(_COLUMNS)
+    if fingerprint(outcomes) != marks.against:
+        raise InputError(
+            f"{against.folder}: these marks were not made beside these outcomes; give the "
+            "campaign that the report was written against, as it was then"
+        )
+    return {outcome["identity"]: outcome for outcome in outcomes.to_pylist()}
+
+
+def _strata(inputs: Mapping[str, _ShownInput], marks: Marks) -> dict[str, Stratum]:
+    """Return counts per stratum; only inputs of the queue stand for others."""
     strata = {
-        name: Stratum(one.get("inputs", 0), one.get("findings", 0))
-        for name, one in marks.strata.items()
+        name: Stratum(numbers.get("inputs", 0), numbers.get("findings", 0))
+        for name, numbers in marks.strata.items()
     }
     for identity, name in marks.queue.items():
-        if name not in strata or identity not in looked:
+        if name not in strata or identity not in inputs:
             raise InputError(f"the marks name {identity} in the stratum {name}, which is unknown")
-        one, seen = strata[name], looked[identity]
-        found = [marks.findings.get(key) for key, _ in seen.own]
-        one.right += found.count(RIGHT)
-        one.wrong += found.count(WRONG)
+        stratum, shown = strata[name], inputs[identity]
+        given = [marks.findings.get(key) for key, _ in shown.own]
+        stratum.right += given.count(RIGHT)
+        stratum.wrong += given.count(WRONG)
         mark = marks.inputs.get(identity)
         if mark is None:
             continue
-        one.complete += 1
+        stratum.complete += 1
         missed = len(marks.boxes.get(identity, [])) + sum(
-            marks.findings.get(key) == RIGHT for key, _ in seen.others
+            marks.findings.get(key) == RIGHT for key, _ in shown.others
         )
         if mark == SOMETHING or missed:
-            one.missed.append(max(missed, 1))
+            stratum.missed.append(max(missed, 1))
     return strata
 
 
-def _judged(looked: Mapping[str, _Looked], marks: Marks, report: ReviewReport) -> list[Judged]:
-    """Inputs of which nothing is left open; the others are counted."""
-    found = []
-    for identity in sorted(marks.inputs):
-        seen = looked.get(identity)
-        one = None if seen is None else _judge(seen, marks)
-        if one is None:
-            report.open += 1
-        else:
-            found.append(one)
-    return found
+def _judged_inputs(
+    inputs: Mapping[str, _ShownInput], marks: Marks, report: ReviewReport
+) -> list[JudgedInput]:
+    """Return inputs of which nothing is left open, and count the others."""
+    judged = [
+        _judge(inputs[identity], marks) if identity in inputs else None
+        for identity in sorted(marks.inputs)
+    ]
+    report.open = judged.count(None)
+    return [judged_input for judged_input in judged if judged_input is not None]
 
 
-def _judge(seen: _Looked, marks: Marks) -> Judged | None:
-    rows = [*seen.own, *seen.others]
+def _judge(shown: _ShownInput, marks: Marks) -> JudgedInput | None:
+    rows = [*shown.own, *shown.others]
     given = [marks.findings.get(key) for key, _ in rows]
     if any(mark not in (RIGHT, WRONG) for mark in given):
         return None
-    identity = seen.row["identity"]
+    identity = shown.outcome["identity"]
     drawn = marks.boxes.get(identity, [])
-    more = RIGHT in given[len(seen.own) :]
-    if marks.inputs[identity] == SOMETHING and not drawn and not more:
+    missed_and_found = RIGHT in given[len(shown.own) :]
+    if marks.inputs[identity] == SOMETHING and not drawn and not missed_and_found:
         return None  # what was missed is not said
     right = [row for (_, row), mark in zip(rows, given, strict=True) if mark == RIGHT]
-    return Judged(seen.row["name"], seen.row["source"], right, drawn)
-
-
-def _writer(campaign: Campaign, against: Campaign | None) -> Writer:
-    from odm.catalog.ionogram.inputs import IONOGRAMS
-    from odm.catalog.ionogram.statistics import layer_names
-    from odm.report.review.boxes import write_layers
-    from odm.report.review.masks import write_masks
-
-    if campaign.card.kind == IONOGRAMS.name:
-        return partial(write_layers, layers=layer_names(campaign, against))
-    return write_masks
+    return JudgedInput(shown.outcome["name"], shown.outcome["source"], right, drawn)

@@ -16,17 +16,17 @@ KIND, VERSION = "odm review", 2
 RIGHT, WRONG, UNSURE = "right", "wrong", "unsure"
 NOTHING, SOMETHING = "nothing missed", "something missed"
 OTHER = "b:"
-"""Before the id of a finding that only the other campaign has."""
+"""Prefix of the id of a finding that only the other campaign has."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnBox:
-    """What a person drew.
+    """A box that a person drew.
 
     Attributes:
         x: low and high: seconds since 1970 (half-orbits) or Hz (ionograms).
         y: low and high: Hz, or km.
-        layer: what it is, of ionograms; empty of half-orbits.
+        layer: name of the layer of an ionogram; empty on half-orbits.
     """
 
     x: tuple[float, float]
@@ -39,14 +39,14 @@ class Marks:
     """What `odm report`'s page exported.
 
     Attributes:
-        kind: of the campaign: ``orbits`` or ``ionograms``.
-        fingerprint: of the outcomes that were looked at.
-        against: of those of the campaign beside it; empty without one.
-        findings: id of a finding → mark; `OTHER` before those of the other campaign.
-        inputs: identity → mark.
-        boxes: identity → what was drawn.
-        queue: identity → stratum.
-        strata: stratum → ``inputs`` and ``findings`` in the campaign.
+        kind: kind of the campaign: ``orbits`` or ``ionograms``.
+        fingerprint: fingerprint of the outcomes that were looked at.
+        against: fingerprint of the outcomes of the campaign beside it; empty without one.
+        findings: mark by id of a finding; `OTHER` stands before ids of the other campaign.
+        inputs: mark by identity of an input.
+        boxes: what was drawn, by identity.
+        queue: stratum by identity.
+        strata: numbers of ``inputs`` and ``findings`` of the campaign, by stratum.
     """
 
     kind: str
@@ -60,10 +60,10 @@ class Marks:
 
 
 def read_marks(path: object) -> Marks:
-    """Read an exported file.
+    """Read a file that the page exported.
 
     Raises:
-        InputError: no such file, or not one of these.
+        InputError: no such file, or no export of marks.
     """
     try:
         content = json.loads(read_bytes(path).decode("utf-8"))
@@ -74,14 +74,15 @@ def read_marks(path: object) -> Marks:
             kind=str(content["campaign"]),
             fingerprint=str(content["fingerprint"]),
             against=str(content["against"]),
-            findings={str(one["id"]): str(one["mark"])
-                      for one in content["findings"] if one.get("mark")},
-            inputs={str(one["identity"]): str(one["mark"]) for one in inputs if one.get("mark")},
-            boxes={str(one["identity"]): [_box(box) for box in one["boxes"]]
-                   for one in inputs if one.get("boxes")},
-            queue={str(one["identity"]): str(one["stratum"]) for one in content["queue"]},
-            strata={str(name): {key: int(number) for key, number in one.items()}
-                    for name, one in content["strata"].items()},
+            findings={str(entry["id"]): str(entry["mark"])
+                      for entry in content["findings"] if entry.get("mark")},
+            inputs={str(entry["identity"]): str(entry["mark"])
+                    for entry in inputs if entry.get("mark")},
+            boxes={str(entry["identity"]): [_box(box) for box in entry["boxes"]]
+                   for entry in inputs if entry.get("boxes")},
+            queue={str(entry["identity"]): str(entry["stratum"]) for entry in content["queue"]},
+            strata={str(name): {key: int(number) for key, number in numbers.items()}
+                    for name, numbers in content["strata"].items()},
         )  # fmt: skip
     except ArchiveError as error:
         raise InputError(str(error)) from None
@@ -99,4 +100,4 @@ def _box(values: Any) -> DrawnBox:
     first, last, low, high = (float(value) for value in values[:4])
     if not np.isfinite([first, last, low, high]).all() or first > last or low > high:
         raise ValueError("a box that is no box")
-    return DrawnBox((first, last), (low, high), *(str(one) for one in values[4:5]))
+    return DrawnBox((first, last), (low, high), *map(str, values[4:5]))

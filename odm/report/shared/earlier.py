@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from odm.report.orbit.gather import FOLDER
+from odm.report.shared.pictures import FOLDER
 
 PAGE, PROVENANCE = "index.html", "provenance.json"
 _PLAIN = re.compile(r"[a-z_]+\.(?:html|json|csv|png|pdf)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,31 +14,38 @@ class ReportOptions:
     """How a report is made.
 
     Attributes:
-        indices: of geomagnetic activity.
-        context: name → digest of the files that these came from.
-        resamples: for intervals; 0 for none.
-        pictures: how many findings get a picture; None for all, 0 for none.
-        archive: where the archive is now; None for where the campaign read them.
-        each: inputs of each kind in the review queue.
-        seed: of the queue.
+        indices: indices of geomagnetic activity, by which findings are counted.
+        context: digests of the files that the indices came from, by name of the index.
+        resamples: number of bootstrap resamples for intervals; 0 for no intervals.
+        pictures: number of findings that get a picture; None for all, 0 for none.
+        archive: where the archive is now; None for where the campaign read it.
+        queue_size: inputs of each stratum in the review queue.
+        seed: seed of the random samples in the review queue.
         figures: whether figures are drawn.
         remark: a sentence for the caption of the page and of every figure.
     """
 
     indices: Sequence[Index] = ()
-    context: dict[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = field(default_factory=dict)
     resamples: int = 1000
     pictures: int | None = None
     archive: str | None = None
-    each: int = 15
+    queue_size: int = 15
     seed: int = 0
     figures: bool = True
     remark: str = ""
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was written, and what a person should know of it."""
+class WrittenReport:
+    """A report that was written.
+
+    Attributes:
+        files: names of the files in its folder, without pictures.
+        notes: sentences that a person should read.
+        sheet: the statistics, as in ``report.json``.
+        summary: the findings in one phrase.
+    """
 
     files: list[str]
     notes: list[str]

@@ -21,13 +21,13 @@ STRATA = (UNCERTAIN, DISAGREEMENT, DETECTED, CLEAR)
 
 
 @dataclass(frozen=True)
-class Queue:
-    """What to look at.
+class ReviewQueue:
+    """Inputs to look at.
 
     Attributes:
         inputs: rows of `CampaignTables.inputs`, in the order to look at them.
         strata: the stratum of each.
-        population: stratum → ``inputs`` and ``findings`` in it, in the campaign.
+        population: numbers of ``inputs`` and ``findings`` of the campaign, by stratum.
     """
 
     inputs: list[int]
@@ -36,38 +36,39 @@ class Queue:
 
 
 def review_queue(
-    found: CampaignTables, disagreeing: Collection[int] = (), each: int = 15, seed: int = 0
-) -> Queue:
+    tables: CampaignTables, disagreeing: Collection[str] = (), size: int = 15, seed: int = 0
+) -> ReviewQueue:
     """Draw a queue.
 
     Args:
-        found: the campaign.
-        disagreeing: rows of ``inputs`` in which another campaign found something else.
-        each: inputs of each stratum.
+        tables: the campaign.
+        disagreeing: identities of inputs in which another campaign found something else.
+        size: largest number of inputs of each stratum.
         seed: the same seed gives the same queue.
     """
     rng = np.random.default_rng(seed)
-    status = found.inputs["status"].to_numpy()
+    status = tables.inputs["status"].to_numpy()
     detected, clear = np.flatnonzero(status == DETECTED), np.flatnonzero(status == CLEAR)
     confidence = np.full(len(status), np.inf)
-    np.minimum.at(confidence, found.owner, found.findings["confidence"].to_numpy(float))
-    uncertain = detected[np.argsort(confidence[detected], kind="stable")][:each]
-    differ = np.setdiff1d(np.array(sorted(disagreeing), dtype=np.intp), uncertain)
-    differ = differ[np.isin(status[differ], (DETECTED, CLEAR))]
-    taken = np.union1d(uncertain, differ)
+    np.minimum.at(confidence, tables.owner, tables.findings["confidence"].to_numpy(float))
+    uncertain = detected[np.argsort(confidence[detected], kind="stable")][:size]
+    differing = np.flatnonzero(tables.inputs["identity"].isin(disagreeing))
+    differing = np.setdiff1d(differing, uncertain)
+    differing = differing[np.isin(status[differing], (DETECTED, CLEAR))]
+    taken = np.union1d(uncertain, differing)
     members: dict[str, NDArray[Any]] = {
         UNCERTAIN: uncertain,
-        DISAGREEMENT: differ,
+        DISAGREEMENT: differing,
         DETECTED: np.setdiff1d(detected, taken),
         CLEAR: np.setdiff1d(clear, taken),
     }
-    number = found.number
-    drawn = {name: rng.permutation(rows)[:each].tolist() for name, rows in members.items()}
+    number = tables.number
+    drawn = {name: rng.permutation(rows)[:size].tolist() for name, rows in members.items()}
     turns = [
-        (place, name, row) for name, rows in drawn.items() for place, row in enumerate(rows)
+        (turn, name, row) for name, rows in drawn.items() for turn, row in enumerate(rows)
     ]  # fmt: skip
-    turns.sort(key=lambda turn: (turn[0], STRATA.index(turn[1])))
-    return Queue(
+    turns.sort(key=lambda entry: (entry[0], STRATA.index(entry[1])))
+    return ReviewQueue(
         inputs=[row for _, _, row in turns],
         strata=[name for _, name, _ in turns],
         population={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,17 +26,17 @@ OUTSIDE = "unknown or outside"
 
 @dataclass(frozen=True)
 class Sides:
-    """Which findings are in which campaign.
+    """Which findings are in which of two campaigns, a and b.
 
     What one found where the other had nothing to look at is no disagreement: it stands apart.
 
     Attributes:
-        of_a: `BOTH`, `ONLY_A` or `UNSEARCHED` per finding of a.
+        of_a: (findings of a,) `BOTH`, `ONLY_A` or `UNSEARCHED`.
         only_b: rows of b's findings that a has not, though it searched the same input.
         pairs: (N, 2) rows in a and in b of findings that both have.
-        unsearched_b: how many findings of b are on inputs that a did not search.
+        unsearched_b: number of findings of b on inputs that a did not search.
         disagreeing: identities of inputs in which one has a finding that the other has not.
-        statuses: (status in a, status in b) → inputs.
+        statuses: number of inputs by status in a and status in b.
     """
 
     of_a: NDArray[np.int8]
@@ -44,17 +44,18 @@ class Sides:
     pairs: NDArray[np.intp]
     unsearched_b: int
     disagreeing: frozenset[str]
-    statuses: Tally[tuple[str, str]]
+    statuses: Counter[tuple[str, str]]
 
 
 def sides_of(a: CampaignTables, b: CampaignTables) -> Sides:
     """Match the findings of two campaigns of one kind, input by input, as `odm diff` does."""
     status_a, status_b = (
-        dict(zip(one.inputs["identity"], one.inputs["status"], strict=True)) for one in (a, b)
+        dict(zip(tables.inputs["identity"], tables.inputs["status"], strict=True))
+        for tables in (a, b)
     )
     searched = {
-        one for one in status_a.keys() & status_b.keys()
-        if QUARANTINED not in (status_a[one], status_b[one])
+        identity for identity in status_a.keys() & status_b.keys()
+        if QUARANTINED not in (status_a[identity], status_b[identity])
     }  # fmt: skip
     rows_a, rows_b = _boxes(a), _boxes(b)
     pairs = [
@@ -65,30 +66,39 @@ def sides_of(a: CampaignTables, b: CampaignTables) -> Sides:
         )
     ]
     matched = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    compared_a, compared_b = (
-        np.array([name in searched for name in one.identities], dtype=bool) for one in (a, b)
+    compared_a, alone_b = (
+        np.array([identity in searched for identity in tables.identities], dtype=bool)
+        for tables in (a, b)
     )
+    unsearched_b = int((~alone_b).sum())
     of_a = np.where(compared_a, ONLY_A, UNSEARCHED).astype(np.int8)
     of_a[matched[:, 0]] = BOTH
-    alone_b = compared_b.copy()
     alone_b[matched[:, 1]] = False
-    differing = {*a.identities[of_a == ONLY_A], *b.identities[alone_b]}
     return Sides(
         of_a=of_a,
         only_b=np.flatnonzero(alone_b),
         pairs=matched,
-        unsearched_b=int((~compared_b).sum()),
-        disagreeing=frozenset(differing),
-        statuses=Tally(
-            (status_a.get(one, ABSENT), status_b.get(one, ABSENT))
-            for one in status_a.keys() | status_b.keys()
+        unsearched_b=unsearched_b,
+        disagreeing=frozenset({*a.identities[of_a == ONLY_A], *b.identities[alone_b]}),
+        statuses=Counter(
+            (status_a.get(identity, ABSENT), status_b.get(identity, ABSENT))
+            for identity in status_a.keys() | status_b.keys()
         ),
     )
 
 
 @dataclass(frozen=True)
-class Where:
-    """A column by which findings are counted: its values, or the edges of bins."""
+class CountedColumn:
+    """A column by whose values or bins the findings of two campaigns are counted.
+
+    Attributes:
+        name: name of the table of counts.
+        column: the column.
+        values: the values to count, where the column holds words.
+        edges: edges of the bins, where it holds numbers.
+        unit: unit in which bins are named.
+        scale: factor from the column's unit to that one.
+    """
 
     name: str
     column: str
@@ -98,83 +108,86 @@ class Where:
     scale: float = 1.0
 
     def counts(self, tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-        """A row per value or bin, and one for what is in none: how many of each table."""
+        """Return a row per value or bin, and one for what is in none: the number in each table."""
+        columns = [table[self.column] for table in tables]
         if self.values:
             names = list(self.values)
-            found = [table[self.column].value_counts() for table in tables]
-            numbers = [[int(one.get(name, 0)) for one in found] for name in names]
+            place = {name: number for number, name in enumerate(names)}
+            codes = [np.array([place.get(value, -1) for value in column]) for column in columns]
         else:
             edges = np.asarray(self.edges, dtype=float)
             names = bin_names(edges * self.scale, self.unit)
-            codes = [binned(table[self.column], edges) for table in tables]
-            numbers = [[int((one == n).sum()) for one in codes] for n in range(len(names))]
-        inside = [sum(row[side] for row in numbers) for side in range(len(tables))]
-        rest = [len(table) - many for table, many in zip(tables, inside, strict=True)]
-        if any(rest):
-            names, numbers = [*names, OUTSIDE], [*numbers, rest]
+            codes = [binned(column, edges) for column in columns]
+        numbers = [[int((code == n).sum()) for code in codes] for n in [*range(len(names)), -1]]
         sides = ("both", "only_a", "only_b")
-        return [
+        rows = [
             {"value": name, **dict(zip(sides, row, strict=True))}
-            for name, row in zip(names, numbers, strict=True)
+            for name, row in zip([*names, OUTSIDE], numbers, strict=True)
         ]
+        return rows if any(numbers[-1]) else rows[:-1]
 
 
-def by_side(found: tuple[CampaignTables, CampaignTables], sides: Sides) -> tuple[Any, Any, Any]:
-    """Findings of both (as a has them), of only a, and of only b."""
-    a, b = found[0].findings, found[1].findings
-    return a[sides.of_a == BOTH], a[sides.of_a == ONLY_A], b.iloc[sides.only_b]
+def by_side(a: CampaignTables, b: CampaignTables, sides: Sides) -> tuple[pd.DataFrame, ...]:
+    """Return the findings of both (as a has them), of only a, and of only b."""
+    return (
+        a.findings[sides.of_a == BOTH],
+        a.findings[sides.of_a == ONLY_A],
+        b.findings.iloc[sides.only_b],
+    )
 
 
 def comparison_sheet(
     campaigns: tuple[Campaign, Campaign],
-    found: tuple[CampaignTables, CampaignTables],
+    findings: str,
+    tables: Sequence[pd.DataFrame],
     sides: Sides,
-    where: Sequence[Where],
-    more: Mapping[str, Any],
+    columns: Sequence[CountedColumn],
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What changed from a to b, and where.
+    """Return what changed from a to b, and where.
 
     Args:
         campaigns: a and b.
-        found: what they found.
-        sides: what they share.
-        where: by what findings are counted.
-        more: facts about those findings, beside their numbers.
+        findings: name of findings in the plural.
+        tables: the findings; see `by_side`.
+        sides: which of them are in which campaign.
+        columns: columns by which findings are counted.
+        facts: facts about the findings, beside their numbers.
     """
     a, b = campaigns
-    tables = by_side(found, sides)
     both, only_a, only_b = (len(table) for table in tables)
     total = both + only_a + only_b
     return {
         "a": _name(a),
         "b": _name(b),
         "settings": [
-            one.replace(" there and ", " in A and ").replace(" here", " in B")
-            for one in a.card.differences(b.card)
+            difference.replace(" there and ", " in A and ").replace(" here", " in B")
+            for difference in a.card.differences(b.card)
         ],
         "inputs": [
-            {"a": one, "b": other, "inputs": many}
-            for (one, other), many in sorted(sides.statuses.items())
+            {"a": status_a, "b": status_b, "inputs": number}
+            for (status_a, status_b), number in sorted(sides.statuses.items())
         ],
-        found[0].kind.findings: {
+        findings: {
             "both": both,
             "only_a": only_a,
             "only_b": only_b,
             "agreement": both / total if total else 1.0,
             "not_searched_by_b": int((sides.of_a == UNSEARCHED).sum()),
             "not_searched_by_a": sides.unsearched_b,
-            **more,
+            **facts,
         },
-        "where": {one.name: one.counts(tables) for one in where},
+        "where": {column.name: column.counts(tables) for column in columns},
     }
 
 
-def _boxes(found: CampaignTables) -> dict[str, list[tuple[int, dict[str, Any]]]]:
-    kind = found.kind
+def _boxes(tables: CampaignTables) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+    """Return the number and the box of each finding, by identity of its input."""
+    kind = tables.kind
     names = [*dict.fromkeys(n for low, high, _ in kind.box for n in (low, high)), *kind.same]
     boxes: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    rows = found.findings[names].to_dict("records")
-    for number, (identity, row) in enumerate(zip(found.identities, rows, strict=True)):
+    rows = tables.findings[names].to_dict("records")
+    for number, (identity, row) in enumerate(zip(tables.identities, rows, strict=True)):
         boxes.setdefault(identity, []).append((number, {str(key): row[key] for key in row}))
     return boxes
 

@@ -1,0 +1,132 @@
+"""The page of a report: its data as the program in it reads them, its pictures and its notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from odm.catalog.outcomes import QUARANTINED
+from odm.core.files import exists
+from odm.core.kinds import KINDS
+from odm.report.shared.comparison import ONLY_B, SIDES
+from odm.report.shared.kind import CampaignReport
+from odm.report.shared.pictures import Pictures
+from odm.report.shared.provenance import fingerprint
+from odm.report.shared.queue import review_queue
+from odm.report.shared.rows import PageRows, page_rows
+from odm.report.shared.texts import STATEMENT
+
+_MAX_PROBLEMS = 3
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page; see `odm.report.shared.html.build_page`.
+
+    Attributes:
+        title: title of the window.
+        data: what the program reads at once.
+        pictures: what it reads when a picture is looked at.
+        notes: sentences that a reader should know.
+    """
+
+    title: str
+    data: dict[str, Any]
+    pictures: dict[str, Any]
+    notes: list[str]
+
+
+def report_page(report: CampaignReport[Any], folder: str, caption: str) -> Page:
+    """Collect what the page of a report shows, and draw its pictures.
+
+    Args:
+        report: what is said of a campaign.
+        folder: folder of the page, for pictures beside it.
+        caption: the line on campaign, model and statement.
+    """
+    campaign, options, compared = report.campaign, report.options, report.compared
+    beside = None if compared is None else (compared.tables, compared.sides)
+    rows = page_rows(report.tables, beside)
+    disagreeing = () if compared is None else compared.sides.disagreeing
+    queue = review_queue(report.tables, disagreeing, options.queue_size, options.seed)
+    archive = options.archive or campaign.card.archive
+    kind = KINDS.find(campaign.card.kind)
+    pictures = Pictures(folder, archive, rows.sources, kind.inputs)
+    why_none = ""
+    if options.pictures == 0:
+        why_none = "Pictures were not asked for when this report was made."
+    elif not exists(archive):
+        why_none = f"There are no pictures: the archive {archive} was not there when this was made."
+    else:
+        report.draw_pictures(pictures, rows, queue)
+    notes = _notes(report, why_none, pictures.problems)
+    see_notes = ": see the notes above." if pictures.problems else "."
+    name = campaign.folder.resolve().name
+    data = {
+        "id": fingerprint(report.outcomes),
+        "kind": kind.name,
+        "title": f"What the campaign {name} found",
+        "caption": caption,
+        "statement": STATEMENT,
+        "notes": notes,
+        "findings": kind.findings,
+        "inputs": kind.inputs,
+        "input": kind.input,
+        "layers": list(report.drawable()),
+        "no_picture": why_none or f"There is no picture of this one{see_notes}",
+        "model": campaign.card.model.get("digest", ""),
+        "against": "" if compared is None else compared.fingerprint,
+        "columns": _columns(report, rows),
+        "sources": rows.sources,
+        "queue": [
+            {"orbit": number, "identity": rows.identities[number], "stratum": stratum}
+            for number, stratum in zip(queue.inputs, queue.strata, strict=True)
+        ],
+        "strata": dict(queue.population),
+    }
+    drawn = {"regions": pictures.of_findings, "orbits": pictures.of_inputs}
+    return Page(f"{name}: report", data, drawn, notes)
+
+
+def _columns(report: CampaignReport[Any], rows: PageRows) -> dict[str, Any]:
+    categories = report.page_categories(rows.findings)
+    if rows.sides is not None:
+        categories["side"] = {"label": "found by", "values": list(SIDES), "codes": rows.sides}
+    return {
+        **report.page_columns.data(rows, report.page_numbers(rows.findings), categories),
+        "n": len(rows.ids),
+        "ids": rows.ids,
+        "orbit": rows.owner.tolist(),
+        "other": None if rows.sides is None else [side == ONLY_B for side in rows.sides],
+    }
+
+
+def _notes(report: CampaignReport[Any], why_none: str, problems: Sequence[str]) -> list[str]:
+    """Return what a reader should know: what is missing, and why."""
+    inputs = report.tables.kind.inputs
+    statuses = report.tables.inputs["status"]
+    total, quarantined = len(statuses), int((statuses == QUARANTINED).sum())
+    notes = []
+    if not total:
+        notes.append("This campaign holds no outcome yet: there is nothing to show.")
+    elif quarantined == total:
+        notes.append(
+            f"All {quarantined} {inputs} of this campaign are quarantined: none was searched."
+        )
+    elif not len(report.tables.findings):
+        notes.append(f"Nothing was found in the {inputs} that were searched.")
+    else:
+        notes += report.notes()
+    if 0 < quarantined < total:
+        notes.append(f"{quarantined} of {total} {inputs} are quarantined; see inputs.csv.")
+    if why_none and quarantined < total:
+        notes.append(why_none)
+    if problems:
+        more = len(problems) - _MAX_PROBLEMS
+        rest = f"; and {more} more" if more > 0 else ""
+        notes.append(
+            f"{len(problems)} {inputs} could not be drawn: "
+            f"{'; '.join(problems[:_MAX_PROBLEMS])}{rest}."
+        )
+    return notes
