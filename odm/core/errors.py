@@ -16,7 +16,7 @@ class InputError(OdmError, ValueError):
 
 
 class Stopped(OdmError):
-    """Work that stopped as asked, with all kept that was done: the same command goes on."""
+    """Work stopped as asked and kept what was done; the same command goes on from there."""
 
     exit_code = 3
 
@@ -39,15 +39,15 @@ class _FileError(OdmError):
 
 
 class ArchiveError(_FileError):
-    """A file that is bad and stays bad: to be quarantined with its reason."""
+    """A file is bad and stays bad, so it is quarantined with its reason."""
 
 
 class AccessError(ArchiveError):
-    """A file that is gone or may not be read: nothing is known against it, so no quarantine."""
+    """A file is gone or may not be read; as it may be good, it is not quarantined."""
 
 
 class TransientError(_FileError):
-    """A fault of the store (a timeout, a 503): to be tried again, never quarantined."""
+    """The store failed for the moment (a timeout, a 503); try again, and never quarantine."""
 
 
 class AnnotationError(OdmError):

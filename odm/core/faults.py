@@ -1,7 +1,8 @@
-"""Whose fault an `OSError` is: the file's, the user's, or the store's for the moment.
+"""Faults of files and stores, sorted by whether trying again may help.
 
-Only the first is for ever. A transient fault taken for a bad file would put a good half-orbit into
-quarantine; the other way round, a bad file would be tried again without end.
+An `OSError` is the fault of the file, of the user, or of the store for the moment; only the first
+is for ever. A transient fault taken for a bad file would put a good half-orbit into quarantine; the
+other way round, a bad file would be tried again without end.
 """
 
 from __future__ import annotations
@@ -46,31 +47,37 @@ _HDF5_ERRNO = re.compile(r"errno = (\d+)")
 
 
 def is_transient(error: BaseException, path: object = "") -> bool:
-    """Whether trying again later may help.
+    """Return whether trying again later may help.
 
     Args:
         error: what a file system, `pyarrow` or HDF5 raised.
-        path: left out of the text before it is searched: an orbit number may hold a 503.
+        path: the file; removed from the text that is searched, as an orbit number may hold a 503.
     """
     if isinstance(error, TimeoutError | ConnectionError):
         return True
     number = getattr(error, "errno", None)
     text = str(error).replace(str(path), "") if str(path) else str(error)
-    if found := _HDF5_ERRNO.search(text):  # HDF5 puts the number into its text
-        number = int(found[1])
+    if match := _HDF5_ERRNO.search(text):  # HDF5 puts the number into its text
+        number = int(match[1])
     if number is not None:
         return number in _TRANSIENT_ERRNO
     return bool(_TRANSIENT.search(text)) and not _DENIED.search(text)
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the device has no space left."""
-    found = _HDF5_ERRNO.search(str(error))
-    return (int(found[1]) if found else error.errno) == errno.ENOSPC
+    """Return whether the device has no space left."""
+    match = _HDF5_ERRNO.search(str(error))
+    return (int(match[1]) if match else error.errno) == errno.ENOSPC
 
 
 def fault(path: object, error: BaseException, reason: str) -> OdmError:
-    """`TransientError` where trying again may help, else `ArchiveError` with ``reason``."""
+    """Return a `TransientError` where trying again may help, else an `ArchiveError`.
+
+    Args:
+        path: the file at hand.
+        error: what was raised.
+        reason: what is wrong with the file if it is the file's fault.
+    """
     if is_transient(error, path):
         return TransientError(path, f"the store did not answer ({first_line(error)})")
     return ArchiveError(path, reason)
@@ -82,7 +89,14 @@ def translated(path: object, missing: str | None = None) -> Iterator[None]:
 
     Args:
         path: the file or folder at hand.
-        missing: sentence for an `InputError` where it is not there; an `AccessError` if None.
+        missing: sentence of the `InputError` where there is no such file; None for an
+            `AccessError`.
+
+    Raises:
+        ArchiveError: the file is bad.
+        AccessError: the file is gone, or may not be read.
+        TransientError: the store failed for the moment.
+        InputError: there is no such file, or the store denies access.
     """
     try:
         yield
@@ -104,7 +118,7 @@ def translated(path: object, missing: str | None = None) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, in lower case at its start."""
+    """Return the first line of an error's text, in lower case at its start."""
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror
     else:

@@ -1,4 +1,4 @@
-"""The one way to open a path and to write a file: local, or any `pyarrow.fs` URI.
+"""Paths opened and files written, local or of any `pyarrow.fs` URI.
 
 A file appears whole or not at all: locally it is written to a temporary name beside its place and
 renamed; in an object store it is sent as one object from bytes already complete in memory.
@@ -15,24 +15,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from odm.core.errors import ArchiveError, InputError, OdmError
 from odm.core.faults import first_line, is_full, translated
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyarrow.fs import FileSystem
 
 
 def is_uri(path: object) -> bool:
-    """Whether ``path`` names a file system by a scheme (``s3://…``, ``file:///…``)."""
+    """Return whether a path names a file system by a scheme (``s3://…``, ``file:///…``)."""
     return "://" in str(path)
 
 
 @lru_cache(maxsize=64)
 def _filesystem(root: str) -> tuple[FileSystem, str]:
-    """File system of ``scheme://authority?options`` and the prefix that its paths carry."""
+    """Return the file system of ``scheme://authority?options``, and the prefix of its paths."""
     import pyarrow as pa
     from pyarrow.fs import FileSystem
 
@@ -44,7 +45,7 @@ def _filesystem(root: str) -> tuple[FileSystem, str]:
 
 
 def resolve(path: object) -> tuple[FileSystem, str]:
-    """Split ``path`` into a `pyarrow.fs` file system and the path inside it.
+    """Return the `pyarrow.fs` file system of a path, and the path inside it.
 
     Raises:
         InputError: a URI whose scheme or options are unknown.
@@ -70,7 +71,7 @@ def resolve(path: object) -> tuple[FileSystem, str]:
 
 
 def join(path: object, *parts: str) -> str:
-    """``path`` with ``parts`` below it; the options of a URI stay at its end."""
+    """Return a path with parts below it; the options of a URI stay at its end."""
     text = str(path)
     if not is_uri(text):
         return str(Path(text, *parts))
@@ -79,12 +80,12 @@ def join(path: object, *parts: str) -> str:
 
 
 def without_options(path: object) -> str:
-    """``path`` without the options of a URI; a local name may hold a question mark."""
+    """Return a path without the options of a URI; a local name may hold a question mark."""
     return str(path).partition("?")[0] if is_uri(path) else str(path)
 
 
 def local_path(path: object) -> Path | None:
-    """The local path that ``path`` names, or None for a file of another store."""
+    """Return the local path that a path or URI names, or None for a file of another store."""
     text = str(path)
     if not is_uri(text):
         return Path(text).expanduser()
@@ -94,7 +95,11 @@ def local_path(path: object) -> Path | None:
 
 
 def read_bytes(path: object) -> bytes:
-    """The whole content of a file."""
+    """Return the whole content of a file.
+
+    Raises:
+        ArchiveError, TransientError, InputError: see `odm.core.faults.translated`.
+    """
     local = local_path(path)
     with translated(path):
         if local is not None:
@@ -105,12 +110,12 @@ def read_bytes(path: object) -> bytes:
 
 
 def exists(path: object) -> bool:
-    """Whether a file or folder of this name is there."""
+    """Return whether there is a file or folder of this name."""
     return status(path) is not None
 
 
 def status(path: object) -> FileStatus | None:
-    """Size, modification time and kind of ``path``; None where there is nothing."""
+    """Return size, time of modification and kind of a file or folder; None where there is none."""
     from pyarrow.fs import FileType
 
     filesystem, inside = resolve(path)
@@ -128,7 +133,14 @@ def status(path: object) -> FileStatus | None:
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """One file or folder as a listing shows it. ``modified_ns``: ns since 1970, UTC."""
+    """A file or folder as a listing shows it.
+
+    Attributes:
+        path: as listed.
+        size: bytes.
+        modified_ns: time of modification, ns since 1970, UTC.
+        is_folder: whether it is a folder.
+    """
 
     path: str
     size: int
@@ -137,7 +149,7 @@ class FileStatus:
 
 
 def list_files(folder: object) -> tuple[list[FileStatus], list[str]]:
-    """Every file below ``folder``, at any depth, without opening one; hidden ones passed over.
+    """List the files below a folder, at any depth, without opening one; hidden ones are left out.
 
     Returns:
         The files, and the sub-folders that could not be listed, each with the reason.
@@ -162,7 +174,7 @@ def list_files(folder: object) -> tuple[list[FileStatus], list[str]]:
 
     filesystem, inside = resolve(folder)
     with translated(folder, missing=f"{folder}: no such folder"):
-        found = filesystem.get_file_info(FileSelector(inside, recursive=True))
+        infos = filesystem.get_file_info(FileSelector(inside, recursive=True))
     location, mark, options = str(folder).partition("?")
     files = [
         FileStatus(
@@ -170,7 +182,7 @@ def list_files(folder: object) -> tuple[list[FileStatus], list[str]]:
             size=int(info.size or 0),
             modified_ns=int(info.mtime_ns or 0),
         )
-        for info in found
+        for info in infos
         if info.type == FileType.File and not info.base_name.startswith(".")
     ]
     return files, []
@@ -199,10 +211,11 @@ def _walk(
 
 
 def write_bytes(path: object, data: bytes) -> None:
-    """Write a whole file; nobody ever sees a part of it.
+    """Write a whole file, of which nobody ever sees a part.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the file cannot be written there.
+        OdmError: no space is left on the device.
     """
     local = local_path(path)
     if local is not None:
@@ -218,13 +231,14 @@ def write_bytes(path: object, data: bytes) -> None:
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary local path that becomes ``path`` when the body ends well.
+    """Yield a temporary local path that is renamed to ``path`` when the body ends well.
 
-    The folder is made where it is missing. When the body raises, the temporary file is removed and
-    what was at ``path`` before is untouched.
+    A missing folder is made. When the body raises, the temporary file is removed, and what was at
+    ``path`` before is untouched.
 
     Raises:
         InputError: the folder cannot be made or written.
+        OdmError: no space is left on the device.
     """
     target = as_local(path)
     try:
@@ -238,7 +252,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a result is for all
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private, but results are for all
         if target.exists() and not target.is_file():
             what = "a folder" if target.is_dir() else "not a regular file"
             raise InputError(f"{target}: is {what}, so no file can be written there")
@@ -251,7 +265,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def as_local(path: str | os.PathLike[str]) -> Path:
-    """A local path; a URI that has become one by accident (``s3:/bucket``) is refused."""
+    """Return a local path, and refuse a URI that has become one by accident (``s3:/bucket``)."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
         raise InputError(f"{path}: is a URI where a local path is needed")
     return Path(path).expanduser()
@@ -280,10 +294,10 @@ def _umask() -> int:
     return current
 
 
-def write_table(path: object, table: Any, **options: Any) -> None:
+def write_table(path: object, table: pa.Table) -> None:
     """Write a pyarrow table as one whole Parquet file."""
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", **options)
+    pq.write_table(table, buffer, compression="zstd")
     write_bytes(path, buffer.getvalue())

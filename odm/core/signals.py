@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish to stop: what is at hand is still done and kept."""
+"""SIGTERM and Ctrl-C as a request to stop, so that the work at hand is still done and kept."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from typing import Any
 
 @contextmanager
 def stop_signals(
-    said: str = "stopping: what is at hand is still done",
+    sentence: str = "stopping: what is at hand is still done",
 ) -> Iterator[Callable[[], bool]]:
-    """Take these signals for a wish while the body runs; a second one ends at once.
+    """Take these signals for a request while the body runs; a second one ends it at once.
 
     Args:
-        said: on standard error, at the first signal, if anything.
+        sentence: what to say on standard error at the first signal; nothing if empty.
 
     Yields:
-        Whether there was one. In another thread than the main one, always no.
+        A function that returns whether there was a signal. Outside the main thread, which alone
+        hears of signals, it returns False.
     """
-    asked: list[int] = []
+    received: list[int] = []
 
     def on_signal(number: int, _: Any) -> None:
-        if asked:
+        if received:
             raise KeyboardInterrupt
-        asked.append(number)
-        if said:
-            print(said, file=sys.stderr, flush=True)
+        received.append(number)
+        if sentence:
+            print(sentence, file=sys.stderr, flush=True)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {one: signal.signal(one, on_signal) for one in (signal.SIGTERM, signal.SIGINT)}
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(received)
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""What is said wherever a score, a model or a catalog that rests on simulated data is shown."""
+"""The statement that goes with every score, model and catalog that rests on simulated data."""
 
 SIMULATED_DATA = (
     "trained and scored on simulated data; precision, recall and edge error on real data are "

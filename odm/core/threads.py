@@ -1,4 +1,4 @@
-"""Linear algebra in one thread, where there are many small products and processes beside."""
+"""Linear algebra in one thread, for many small products in many processes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from threadpoolctl import ThreadpoolController
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through the loaded libraries: once
+    return ThreadpoolController()  # it looks through all loaded libraries, so only once
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Within it numpy and scipy multiply in one thread.
+    """Return a context in which numpy and scipy compute in one thread.
 
-    By default OpenBLAS takes all cores, which wait for each other with small matrices: twice the
-    CPU for the same time, taken from the other processes. Call it after numpy and scipy are loaded.
+    By default OpenBLAS takes all cores, which wait for each other where matrices are small: that
+    costs twice the CPU time, taken from other processes, and gains nothing. Enter it after numpy
+    and scipy are imported.
     """
     limits: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return limits

@@ -1,12 +1,19 @@
+"""Names that a package loads on first use."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
 import pytest
 
 import odm
+import odm.core
 
 
-def test_public_names_are_listed_and_load_on_first_use():
-    assert "open_orbit" in dir(odm)
-    assert dir(odm) == odm.__all__
-    for name in odm.__all__:
-        assert getattr(odm, name).__name__ == name
-    with pytest.raises(AttributeError, match="'odm' has no attribute 'open_orbits'"):
-        _ = odm.open_orbits
+@pytest.mark.parametrize("package", [odm, odm.core])
+def test_public_names_are_listed_and_load_on_first_use(package: ModuleType) -> None:
+    assert dir(package) == package.__all__ and "ArchiveError" in dir(package)
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match=f"'{package.__name__}' has no attribute 'nothing'"):
+        _ = package.nothing
