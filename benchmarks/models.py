@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from odm.core.files import write_bytes
 from odm.models.networks.odconv import ODConv2d
-from odm.models.networks.odconv_paths import supported_paths
+from odm.models.networks.odconv_paths import make_geometry, supported_paths
 from odm.models.networks.segmenters import available_segmenters, create_model
 
 ENCODER = "tu-mobilenetv3_large_100"
@@ -115,7 +115,7 @@ def time_paths(
 ) -> dict[str, dict[str, Any]]:
     """Milliseconds of every path of a layer: inference, and training forward and backward."""
     torch.manual_seed(0)
-    layer = ODConv2d(**settings).to(device)
+    layer = ODConv2d(make_geometry(**settings)).to(device)
     x = torch.randn(batch, settings["in_channels"], side, side, device=device, requires_grad=True)
     layer.eval()
     usable = supported_paths(layer.geometry)

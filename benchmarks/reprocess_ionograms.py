@@ -114,7 +114,6 @@ def _model(given: str | None, folder: Path) -> tuple[str, str]:
     save_model(
         folder,
         create_detector(name),
-        kind="detector",
         image=IonogramImageSettings(height=SIZE, width=SIZE).to_dict(),
         thresholds=BoxSettings().to_dict(),
     )

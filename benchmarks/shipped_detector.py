@@ -73,7 +73,6 @@ def keep(trained: Path, target: Path) -> None:
         loaded.model,
         image=card.image,
         thresholds=card.thresholds,
-        kind=card.architecture["kind"],
         training_data=card.training_data,
         metrics=card.metrics,
         notes={**card.notes, "recipe": "make detector", "seed": TRAINING_SEED},

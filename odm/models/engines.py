@@ -24,6 +24,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def choose_engine(engine: str, device: torch.device) -> str:
     if engine == "auto":
         if not on_cpu:
             return "compile"
-        return next((one for one in ("openvino", "onnx") if not missing_packages(one)), "eager")
+        installed = (name for name in ("openvino", "onnx") if not missing_packages(name))
+        return next(installed, "eager")
     missing = missing_packages(engine)
     if missing:
         raise InputError(
@@ -90,6 +92,30 @@ def choose_engine(engine: str, device: torch.device) -> str:
     return engine
 
 
+@dataclass(frozen=True)
+class ExportCache:
+    """A local folder that keeps exported models, so that only the first process has to export.
+
+    Attributes:
+        folder: the folder.
+        digest: the model's, as its folder says.
+    """
+
+    folder: Path
+    digest: str
+
+    def path(self, engine: str, size: Size) -> Path:
+        """Return the file of one export; other versions of what makes them have other files."""
+        from importlib.metadata import version
+
+        from odm import __version__
+
+        maker = version("onnxruntime" if engine == "onnx" else engine)
+        versions = f"odm{__version__}-torch{torch.__version__.partition('+')[0]}-{engine}{maker}"
+        name = f"{self.digest[:16]}-{size[0]}x{size[1]}-{versions}{_SUFFIX[engine]}"
+        return self.folder / name
+
+
 def build_engine(
     engine: str,
     model: ImageModel,
@@ -97,8 +123,7 @@ def build_engine(
     size: Size,
     *,
     precision: torch.dtype = torch.float32,
-    exports: Path | None = None,
-    digest: str = "",
+    exports: ExportCache | None = None,
 ) -> Run:
     """Make a model ready to run.
 
@@ -108,9 +133,7 @@ def build_engine(
         batch: images in every call.
         size: (H, W) of every image.
         precision: float32, or bfloat16 for autocast by `eager` and `compile`.
-        exports: local folder that keeps exported models, so that only the first process waits for
-            the export; needs ``digest``.
-        digest: of the model.
+        exports: where exports are kept for other processes; None to keep none.
 
     Raises:
         InputError: a size that does not fit the model.
@@ -119,54 +142,44 @@ def build_engine(
     eager = _Torch(model, precision)
     if engine == "eager":
         return eager
-    model.check(example_input(model, batch, size))
+    images = example_input(model, batch, size)
+    model.check(images)
     if engine == "compile":
         waiting("compiling model")
         run: Run = _Torch(torch.compile(model, fullgraph=True, dynamic=False), precision)
         with _explained(engine, model), _without_limit():
-            run(example_input(model, batch, size))  # compiles: now rather than in the first batch
+            run(images)  # compiles: now rather than in the first batch
         # Rounding to bfloat16 happens at other places: answers are compared in float32 only.
         if precision == torch.float32:
-            check_engine(run, eager, model, batch, size, "compile")
+            _check(engine, run, eager, model, images)
         return run
-    if exports is None or not digest:
-        return _exported(engine, model, batch, size, eager, None)
-    kept = exports / _export_name(engine, digest, size)
+
+    def load(path: Path) -> Run:
+        with _explained(engine, model):
+            run = _load(engine, path, batch)
+        _check(engine, run, eager, model, images)
+        return run
+
+    if exports is None:
+        return _export_and_load(engine, model, size, load, None)
+    kept = exports.path(engine, size)
     with one_at_a_time(kept):
-        return _kept(engine, model, batch, size, eager, kept) or _exported(
-            engine, model, batch, size, eager, kept
-        )
+        return _reload(kept, load) or _export_and_load(engine, model, size, load, kept)
 
 
-def _export_name(engine: str, digest: str, size: Size) -> str:
-    """Of an exported model; exports of other versions of what made them are left alone."""
-    from importlib.metadata import version
-
-    from odm import __version__
-
-    maker = version("onnxruntime" if engine == "onnx" else engine)
-    versions = f"odm{__version__}-torch{torch.__version__.partition('+')[0]}-{engine}{maker}"
-    return f"{digest[:16]}-{size[0]}x{size[1]}-{versions}{_SUFFIX[engine]}"
-
-
-def _kept(
-    engine: str, model: ImageModel, batch: int, size: Size, eager: Run, path: Path
-) -> Run | None:
-    """What an earlier process has exported; None where there is nothing or it is of no use."""
+def _reload(path: Path, load: Callable[[Path], Run]) -> Run | None:
+    """Load what an earlier process has exported; None where there is nothing of use."""
     if not path.is_file():
         return None
     try:
-        with _explained(engine, model):
-            run = _load(engine, path, batch)
-        check_engine(run, eager, model, batch, size, engine)
+        return load(path)
     except EngineError:
         path.unlink(missing_ok=True)  # cut short, or of another model: made anew
         return None
-    return run
 
 
-def _exported(
-    engine: str, model: ImageModel, batch: int, size: Size, eager: Run, keep: Path | None
+def _export_and_load(
+    engine: str, model: ImageModel, size: Size, load: Callable[[Path], Run], keep: Path | None
 ) -> Run:
     """Export now, and keep that for the next process where it can be."""
     waiting(f"exporting model to {_NAMES[engine]}")
@@ -174,13 +187,12 @@ def _exported(
         path = Path(temporary) / (f"model{_SUFFIX[engine]}" if keep is None else keep.name)
         with _explained(engine, model):
             _export(engine, model, path, size)
-            run = _load(engine, path, batch)
-        check_engine(run, eager, model, batch, size, engine)
+        run = load(path)
         if keep is not None:
             # A cache that cannot be written is no failure; the next process exports again.
             with suppress(OdmError, OSError):
                 # The .xml last: it is looked for, and an OpenVINO model's weights lie beside.
-                for file in sorted(Path(temporary).iterdir(), key=lambda one: one == path):
+                for file in sorted(Path(temporary).iterdir(), key=lambda file: file == path):
                     write_bytes(keep.parent / file.name, file.read_bytes())
     return run
 
@@ -199,26 +211,19 @@ def _explained(engine: str, model: ImageModel) -> Iterator[None]:
         ) from error
 
 
-def check_engine(
-    run: Run, eager: Run, model: ImageModel, batch: int, size: Size, name: str
-) -> float:
-    """Compare two ways to run a model on noise.
-
-    Returns:
-        Largest difference of the model's `answer`.
+def _check(engine: str, run: Run, eager: Run, model: ImageModel, images: Tensor) -> None:
+    """Compare an engine with eager on images as the model takes them.
 
     Raises:
-        EngineError: it is above `TOLERANCE`.
+        EngineError: the model's `answer` differs by more than `TOLERANCE`.
     """
-    x = example_input(model, batch, size)
-    difference = float((model.answer(run(x)) - model.answer(eager(x))).abs().max())
+    difference = float((model.answer(run(images)) - model.answer(eager(images))).abs().max())
     # Written this way round, so that a NaN does not pass.
     if not difference <= TOLERANCE:
         raise EngineError(
-            f"engine {name!r} answers differently from eager by {difference:.1e}, more than "
+            f"engine {engine!r} answers differently from eager by {difference:.1e}, more than "
             f"{TOLERANCE:.0e}: use engine 'eager' for {model.architecture}"
         )
-    return difference
 
 
 def example_input(model: ImageModel, batch: int, size: Size) -> Tensor:
@@ -254,13 +259,14 @@ def _export(engine: str, model: ImageModel, path: Path, size: Size) -> None:
     if engine == "onnx":
         from odm.models.export import export_onnx
 
-        # What runs it is compared with eager by `check_engine`, so not here a second time.
-        export_onnx(model, path, size, check_batches=())
+        export_onnx(model, path, size)
         return
     import openvino
 
     # Left to themselves, dynamic convolutions export for any batch: as slices of the map.
-    with _quiet(), executed(model, "fixed"), torch.no_grad():
+    with warnings.catch_warnings(), executed(model, "fixed"), torch.no_grad():
+        # Exporters warn about their own internals; whether the result is right is checked.
+        warnings.simplefilter("ignore")
         program = torch.export.export(model, (example_input(model, 1, size),))
         network = openvino.convert_model(program)
     network.reshape([1, model.in_channels, *size])  # the conversion forgets the input's size
@@ -280,14 +286,6 @@ def _without_limit() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporters warn about their own internals; whether the result is right is checked."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _load(engine: str, path: Path, batch: int) -> Run:
     return _Onnx(path) if engine == "onnx" else _OpenVino(path, batch)
 
@@ -301,9 +299,8 @@ class _Onnx:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
-        options.log_severity_level = (
-            3  # errors: what it cannot fold beforehand is no user's concern
-        )
+        # Errors only: what it cannot fold beforehand is no user's concern.
+        options.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedModel", "ModelCard", "load_model", "read_model_card", "save_model"]
 
-# Who builds an architecture of each kind. Imported when a model is loaded.
 BUILDERS = {
     "segmenter": ("odm.models.networks.segmenters", "create_segmenter"),
     "detector": ("odm.models.networks.detector", "create_detector"),
 }
+"""Module and function that build a model of each kind; imported when a model is loaded."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,6 @@ def save_model(
     *,
     image: Mapping[str, Any],
     thresholds: Mapping[str, Any],
-    kind: str = "segmenter",
     training_data: str = "none",
     metrics: Mapping[str, Any] | None = None,
     notes: Mapping[str, Any] | None = None,
@@ -67,11 +66,11 @@ def save_model(
 
     Args:
         folder: local path or URI.
-        model: has `architecture` and `options`, and is a torch module if it has weights; compiled
-            or wrapped for data-parallel training, the model inside is saved.
+        model: has `architecture` and `options`, a `kind` of `BUILDERS` unless it is a segmenter,
+            and is a torch module if it has weights; compiled or wrapped for data-parallel
+            training, the model inside is saved.
         image: image settings that the model was trained with.
         thresholds: settings that turn its output into findings.
-        kind: what `BUILDERS` knows; a "segmenter" or a "detector".
         training_data: digest of the training data.
         metrics: by name; what is not finite is written as null.
         notes: anything else, not covered by the digest; as metrics.
@@ -82,8 +81,9 @@ def save_model(
         InputError: if the settings cannot be written as JSON, weights are not finite or too large
             for float16, or the folder cannot be written.
     """
+    model = _unwrapped(model)
+    kind = getattr(model, "kind", "segmenter")
     _builder(kind, folder)
-    model = _whole(model)
     content: dict[str, Any] = {
         "format": FORMAT,
         "architecture": {
@@ -136,7 +136,6 @@ def save_again(
         loaded.model,
         image=card.image,
         thresholds=thresholds,
-        kind=card.architecture["kind"],
         training_data=card.training_data,
         metrics=metrics,
         notes=card.notes,
@@ -162,7 +161,7 @@ def load_model(
     """
     from odm.models.networks.base import find_device
 
-    found = find_device(device)
+    place = find_device(device)
     card = read_model_card(folder)
     if expect:
         check_expected(folder, card, expect)
@@ -171,7 +170,7 @@ def load_model(
     model = build(architecture["name"], **architecture["options"])
     if card.weights:
         _load_weights(folder, model, card.weights)
-        model.to(found).eval()
+        model.to(place).eval()
     return LoadedModel(model, card)
 
 
@@ -182,8 +181,8 @@ def _builder(kind: str, folder: object) -> Any:
     return getattr(import_module(module), name)
 
 
-def _whole(model: Any) -> Any:
-    """The model itself, out of what `torch.compile` and data-parallel training wrap it in."""
+def _unwrapped(model: Any) -> Any:
+    """Return the model inside what `torch.compile` and data-parallel training make of it."""
     while True:
         if hasattr(model, "_orig_mod"):
             model = model._orig_mod

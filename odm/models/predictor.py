@@ -1,4 +1,4 @@
-"""From images to maps of probability: one class for every model, device and engine."""
+"""Maps of probability from images: one class for every model, device and engine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from odm.core.errors import InputError, OdmError
 from odm.models.engines import (
     NEXT_ENGINE,
     EngineError,
+    ExportCache,
     Run,
     Size,
     build_engine,
@@ -81,8 +82,7 @@ class Predictor:
         self.batch = batch
         self.flip = flip
         self.temperature = temperature
-        self.exports = None if exports is None else Path(exports)
-        self.digest = digest or ""
+        self.exports = ExportCache(Path(exports), digest) if exports and digest else None
         self.automatic = engine == "auto"
         self.device = find_device(device)
         self.precision = PRECISIONS[precision]
@@ -184,7 +184,6 @@ class Predictor:
                     size,
                     precision=self.precision,
                     exports=self.exports,
-                    digest=self.digest,
                 )
             except EngineError as error:
                 slower = NEXT_ENGINE.get(self.engine) if self.automatic else None

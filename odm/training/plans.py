@@ -293,7 +293,6 @@ def keep_model(plan: TrainingPlan, result: TrainingResult) -> ModelCard:
     return save_model(
         plan.run.model,
         model,
-        kind=plan.task,
         image=dataset.settings.to_dict(),
         thresholds=plan.task_class.thresholds(dataset),
         training_data=dataset.digest,

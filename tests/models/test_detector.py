@@ -91,9 +91,7 @@ def test_boxes_are_exact_in_bfloat16_too(model: Detector) -> None:
 
 def test_saved_and_loaded_it_answers_the_same(model: Detector, tmp_path: Path) -> None:
     thresholds = BoxSettings(temperature=1.5).to_dict()
-    card = save_model(
-        tmp_path, model, image={"height": 64}, thresholds=thresholds, kind="detector", half=True
-    )
+    card = save_model(tmp_path, model, image={"height": 64}, thresholds=thresholds, half=True)
     assert card.weights["bytes"] < 4e6
     assert BoxSettings.from_dict(read_model_card(tmp_path).thresholds).temperature == 1.5
     loaded = load_model(tmp_path).model

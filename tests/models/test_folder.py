@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -163,8 +164,9 @@ def test_expectations_name_what_differs(folder: Path) -> None:
 def test_settings_that_are_no_json(model, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written as JSON"):
         save_model(tmp_path, model, image={"minimum": float("nan")}, thresholds={})
+    oracle = SimpleNamespace(kind="oracle", architecture="delphi", options={})
     with pytest.raises(InputError, match=r"a model is a segmenter or a detector, not a .oracle."):
-        save_model(tmp_path, model, image={}, thresholds={}, kind="oracle")
+        save_model(tmp_path, oracle, image={}, thresholds={})
 
 
 def test_metrics_and_notes_may_hold_numpy_and_what_is_undefined(model, tmp_path: Path) -> None:

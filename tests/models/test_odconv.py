@@ -14,7 +14,7 @@ from odm.models.networks.odconv import (
     set_temperature,
     temperature_at,
 )
-from odm.models.networks.odconv_paths import PATHS, supported_paths
+from odm.models.networks.odconv_paths import PATHS, make_geometry, supported_paths
 
 LAYERS: dict[str, dict[str, Any]] = {
     "pointwise": {"in_channels": 32, "out_channels": 48, "kernel_size": 1},
@@ -57,7 +57,9 @@ LAYERS: dict[str, dict[str, Any]] = {
 
 def build(name: str, **more: Any) -> ODConv2d:
     torch.manual_seed(0)
-    layer = ODConv2d(**{**LAYERS[name], **more})
+    shape = dict(LAYERS[name])
+    options = {"n": shape.pop("n", 4), **more}
+    layer = ODConv2d(make_geometry(**shape), **options)
     for head in layer.attention.heads():
         nn.init.normal_(head.bias)
     return layer
@@ -131,15 +133,15 @@ def test_attentions_that_would_be_second_names_are_skipped() -> None:
 
 
 def test_hidden_width() -> None:
-    assert ODConv2d(960, 8, 1).attention.squeeze.out_features == 60
-    assert ODConv2d(40, 8, 1).attention.squeeze.out_features == 16
-    assert ODConv2d(960, 8, 1, reduction=4).attention.squeeze.out_features == 240
+    assert ODConv2d(make_geometry(960, 8, 1)).attention.squeeze.out_features == 60
+    assert ODConv2d(make_geometry(40, 8, 1)).attention.squeeze.out_features == 16
+    assert ODConv2d(make_geometry(960, 8, 1), reduction=4).attention.squeeze.out_features == 240
 
 
 def test_weights_begin_with_the_spread_of_their_fan_out() -> None:
     # Kaiming: variance 2 / fan-out, where fan-out is C_out * k_h * k_w of one kernel.
     torch.manual_seed(0)
-    layer = ODConv2d(32, 256, 3)
+    layer = ODConv2d(make_geometry(32, 256, 3))
     for row in layer.bank.detach():
         assert float(row.std()) == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
         assert abs(float(row.mean())) < 1e-3
@@ -229,11 +231,11 @@ def test_execution_takes_only_what_a_layer_can() -> None:
 
 def test_arguments_out_of_range() -> None:
     with pytest.raises(InputError, match="n >= 1"):
-        ODConv2d(8, 8, 1, n=0)
+        ODConv2d(make_geometry(8, 8, 1), n=0)
     with pytest.raises(InputError, match="groups"):
-        ODConv2d(8, 9, 1, groups=2)
+        ODConv2d(make_geometry(8, 9, 1, groups=2))
     with pytest.raises(InputError, match="norm"):
-        ODConv2d(8, 8, 1, norm="group")
+        ODConv2d(make_geometry(8, 8, 1), norm="group")
 
 
 @pytest.mark.parametrize("name", ["pointwise", "depthwise", "full"])

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from odm.models.networks.odconv import ODConv2d, set_temperature
+from odm.models.networks.odconv_paths import make_geometry
 from odm.models.networks.sdi import SDI
 
 TEMPERATURE = 3.0
@@ -20,7 +21,7 @@ TEMPERATURE = 3.0
 def test_odconv(c_in: int, c_out: int, kernel: int, groups: int, n: int, stride: int) -> None:
     torch.manual_seed(0)
     padding = kernel // 2
-    layer = ODConv2d(c_in, c_out, kernel, stride=stride, padding=padding, groups=groups, n=n)
+    layer = ODConv2d(make_geometry(c_in, c_out, kernel, stride, padding, groups=groups), n=n)
     set_temperature(layer, TEMPERATURE)
     attention = layer.attention
     for head in attention.heads():

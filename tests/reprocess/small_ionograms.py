@@ -81,7 +81,6 @@ def write_model(folder: Path, archive: Path, threshold: float = 0.6, seed: int =
     save_model(
         folder,
         model.eval(),
-        kind="detector",
         image=WINDOW.to_dict(),
         thresholds=thresholds.to_dict(),
     )

@@ -77,7 +77,7 @@ def test_trained_and_joined(dataset: Path, tmp_path: Path) -> None:
     detector = tmp_path / "detector"
     image = plan.dataset.settings.to_dict()
     nano = create_detector("yolox_nano", classes=["Es", "F"])
-    save_model(detector, nano, kind="detector", image=image, thresholds={})
+    save_model(detector, nano, image=image, thresholds={})
     arguments = ["pipeline", str(tmp_path / "both"), "--detector", str(detector)]
     run = CliRunner().invoke(app, [*arguments, "--segmenter", str(plan.run.model)])
     assert run.exit_code == 0, run.output

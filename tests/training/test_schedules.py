@@ -7,6 +7,7 @@ import torch
 
 from odm.core.errors import InputError
 from odm.models.networks.odconv import ODConv2d
+from odm.models.networks.odconv_paths import make_geometry
 from odm.training.ema import MovingAverage
 from odm.training.phases import make_optimiser, resting_modules, set_learning, set_training
 from odm.training.schedules import Schedule, cosine_restarts
@@ -115,5 +116,5 @@ def test_weight_decay_spares_biases_and_scales() -> None:
     assert {p.ndim for p in groups[0]["params"]} == {4}
     assert {p.ndim for p in groups[1]["params"]} == {1}
     # The bank of an ODConv is a kernel, flat as it is stored.
-    bank = ODConv2d(16, 16, 3)
+    bank = ODConv2d(make_geometry(16, 16, 3))
     assert bank.bank.ndim == 2

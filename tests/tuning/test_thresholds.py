@@ -131,7 +131,6 @@ def test_boxes(tmp_path: Path) -> None:
     save_model(
         folder,
         create_detector("yolox_nano"),
-        kind="detector",
         image=image.to_dict(),
         training_data=opened.digest,
         thresholds=BoxSettings(threshold=0.9).to_dict(),

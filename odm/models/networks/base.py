@@ -48,6 +48,9 @@ class ImageModel(nn.Module):
         minimum: smallest height and width.
     """
 
+    kind = "segmenter"
+    """Kind of model, as its folder says."""
+
     def __init__(
         self,
         architecture: str,

@@ -55,7 +55,7 @@ class CannyOptions(ClassicalOptions):
     """Diameter of the disc that removes what is left of lines, pixels."""
 
 
-class Classical:
+class ClassicalSegmenter:
     """Base of the methods without learning. A subclass defines `foreground`.
 
     Args:
@@ -65,7 +65,7 @@ class Classical:
 
     multiple = 1
     thresholds: ClassVar[Mapping[str, float]] = {"threshold": 0.5, "low_threshold": 0.5}
-    """Of its map, as `odm.findings.regions` names them. The method's own threshold is at 0.5: a
+    """Thresholds of its map, as `odm.findings.regions` names them. The method's own is at 0.5: a
     higher one would drop what it has found, a lower one would find nothing more."""
 
     def __init__(self, architecture: str, options: ClassicalOptions) -> None:
@@ -102,7 +102,7 @@ class Classical:
         return result
 
 
-class Canny(Classical):
+class Canny(ClassicalSegmenter):
     """Edges by the Canny operator, closed and filled."""
 
     def __init__(self, options: CannyOptions) -> None:
@@ -132,7 +132,7 @@ class Canny(Classical):
         return opened.astype(np.float32)
 
 
-class LaplacianOfGaussian(Classical):
+class LaplacianOfGaussian(ClassicalSegmenter):
     """Blobs by the Laplacian of Gaussian; its settings are those of `odm.models.networks.blob`."""
 
     def __init__(self, options: ClassicalOptions) -> None:
@@ -164,20 +164,20 @@ def _log_options() -> type[ClassicalOptions]:
 
 
 @dataclass(frozen=True)
-class Method:
+class ClassicalMethod:
     """A method without learning: the class of its options, and what it is built by."""
 
     options: Callable[[], type[ClassicalOptions]]
-    build: Callable[[Any], Classical]
+    build: Callable[[Any], ClassicalSegmenter]
 
 
-CLASSICAL: dict[str, Method] = {
-    "canny": Method(lambda: CannyOptions, Canny),
-    "log": Method(_log_options, LaplacianOfGaussian),
+CLASSICAL: dict[str, ClassicalMethod] = {
+    "canny": ClassicalMethod(lambda: CannyOptions, Canny),
+    "log": ClassicalMethod(_log_options, LaplacianOfGaussian),
 }
 
 
-def create_classical(name: str, **options: Any) -> Classical:
+def create_classical(name: str, **options: Any) -> ClassicalSegmenter:
     """Build a method without learning.
 
     Raises:

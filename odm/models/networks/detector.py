@@ -71,6 +71,8 @@ class Detector(ImageModel):
         options: its options.
     """
 
+    kind = "detector"
+
     def __init__(self, architecture: str, options: DetectorOptions) -> None:
         super().__init__(
             architecture,

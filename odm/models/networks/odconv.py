@@ -6,6 +6,7 @@ the kernel, input channel, output channel, kernel number) by attentions computed
     y = a_filter * conv(a_channel * x, sum_i a_kernel[i] * a_spatial * W_i)
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,7 +56,7 @@ class OmniAttention(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def heads(self) -> Iterator[nn.Linear]:
-        """The layers that give the attentions' logits."""
+        """Yield the layers that give the attentions' logits."""
         for head in (self.channel, self.filter, self.spatial, self.kernel):
             if head is not None:
                 yield head
@@ -91,10 +92,7 @@ class ODConv2d(nn.Module):
     """Omni-dimensional dynamic convolution without bias, in place of a `torch.nn.Conv2d`.
 
     Args:
-        in_channels: C_in.
-        out_channels: C_out.
-        kernel_size: one number, or (vertical, horizontal).
-        stride, padding, dilation, groups: as in `torch.nn.Conv2d` (padding in pixels).
+        geometry: channels, kernel, stride, padding (pixels), dilation and groups.
         n: number of kernels in the bank.
         reduction: the attentions' hidden width is C_in // reduction, at least 16.
         norm: "batch", or "layer", which works with a batch of 1.
@@ -106,14 +104,8 @@ class ODConv2d(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
+        geometry: paths.Geometry,
         *,
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
-        groups: int = 1,
         n: int = 4,
         reduction: int = 16,
         norm: str = "batch",
@@ -124,28 +116,20 @@ class ODConv2d(nn.Module):
             raise InputError(f"ODConv needs n >= 1 and reduction >= 1, not {n} and {reduction}.")
         if norm not in NORMS:
             raise InputError(f"ODConv norm must be one of {', '.join(NORMS)}, not {norm!r}.")
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        groups, channels = geometry.groups, (geometry.in_channels, geometry.out_channels)
+        if groups < 1 or any(number % groups for number in channels):
             raise InputError(
-                f"ODConv: {in_channels} and {out_channels} channels do not divide into {groups} "
+                f"ODConv: {channels[0]} and {channels[1]} channels do not divide into {groups} "
                 "groups."
             )
-        self.geometry = paths.Geometry(
-            in_channels,
-            out_channels,
-            _pair(kernel_size),
-            _pair(stride),
-            _pair(padding),
-            _pair(dilation),
-            groups,
-        )
+        self.geometry = geometry
         self.n = n
-        self.attention = OmniAttention(self.geometry, n, reduction, norm)
+        self.attention = OmniAttention(geometry, n, reduction, norm)
         # Two-dimensional: a 5-D weight makes `.to(memory_format=torch.channels_last)` raise.
-        _, per_group, height, width = self.geometry.weight_shape
-        self.bank = nn.Parameter(torch.empty(n, out_channels * per_group * height * width))
+        self.bank = nn.Parameter(torch.empty(n, math.prod(geometry.weight_shape)))
         for row in self.bank.detach():
             nn.init.kaiming_normal_(
-                row.view(self.geometry.weight_shape), mode="fan_out", nonlinearity="relu"
+                row.view(geometry.weight_shape), mode="fan_out", nonlinearity="relu"
             )
         self.execution = "auto"
         self.set_execution(execution)
@@ -154,7 +138,7 @@ class ODConv2d(nn.Module):
     def like(
         cls, conv: nn.Conv2d, *, n: int = 4, reduction: int = 16, norm: str = "batch"
     ) -> "ODConv2d":
-        """A new layer of a static convolution's shape, with weights of its own.
+        """Return a new layer of a static convolution's shape, with weights of its own.
 
         Args:
             conv: the convolution, without bias and with zero padding given in pixels.
@@ -167,18 +151,16 @@ class ODConv2d(nn.Module):
             raise InputError("ODConv has no bias and cannot replace a convolution with one.")
         if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
             raise InputError("ODConv takes zero padding in pixels only.")
-        return cls(
+        geometry = paths.make_geometry(
             conv.in_channels,
             conv.out_channels,
-            _pair(conv.kernel_size),
-            stride=_pair(conv.stride),
-            padding=_pair(conv.padding),
-            dilation=_pair(conv.dilation),
-            groups=conv.groups,
-            n=n,
-            reduction=reduction,
-            norm=norm,
+            conv.kernel_size,
+            conv.stride,
+            conv.padding,
+            conv.dilation,
+            conv.groups,
         )
+        return cls(geometry, n=n, reduction=reduction, norm=norm)
 
     @classmethod
     def from_static(
@@ -267,7 +249,7 @@ class ODConv2d(nn.Module):
 
 
 def odconv_layers(model: nn.Module) -> Iterator[ODConv2d]:
-    """All ODConv layers of a model."""
+    """Yield all ODConv layers of a model."""
     for module in model.modules():
         if isinstance(module, ODConv2d):
             yield module
@@ -300,8 +282,8 @@ def executed(model: nn.Module, execution: str) -> Iterator[None]:
         set_execution(model, execution)
         yield
     finally:
-        for layer, one in before:
-            layer.set_execution(one)
+        for layer, earlier in before:
+            layer.set_execution(earlier)
 
 
 def set_temperature(model: nn.Module, temperature: float) -> None:
@@ -323,7 +305,7 @@ def temperature_at(
     start: float = TEMPERATURE_START,
     epochs: int = TEMPERATURE_EPOCHS,
 ) -> float:
-    """The temperature of an optimiser step: linear from `start` to 1 over `epochs`, then 1.
+    """Return the temperature of an optimiser step: linear from `start` to 1 over `epochs`, then 1.
 
     Args:
         step: optimiser steps done so far.
@@ -333,7 +315,3 @@ def temperature_at(
     """
     total = max(1, epochs * steps_per_epoch)
     return 1.0 + (start - 1.0) * max(0.0, 1.0 - step / total)
-
-
-def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])

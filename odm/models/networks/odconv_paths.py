@@ -65,6 +65,35 @@ class Attentions(NamedTuple):
     """(B, n), sums to 1."""
 
 
+Pair = int | tuple[int, ...]
+"""One number for both directions, or (vertical, horizontal)."""
+
+
+def make_geometry(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: Pair,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Geometry:
+    """Return the geometry of a convolution, its arguments as those of `torch.nn.Conv2d`."""
+
+    def pair(value: Pair) -> tuple[int, int]:
+        return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+    return Geometry(
+        in_channels,
+        out_channels,
+        pair(kernel_size),
+        pair(stride),
+        pair(padding),
+        pair(dilation),
+        groups,
+    )
+
+
 def supported_paths(geometry: Geometry) -> tuple[str, ...]:
     """The paths that can compute a layer of this geometry."""
     return PATHS if geometry.is_pointwise else ("group", "shift")
