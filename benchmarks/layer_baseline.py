@@ -25,7 +25,7 @@ from scipy import ndimage
 from simulated_ionograms import scored_set, training_set
 
 from odm.datasets.ionogram import IonogramDataset, load_ionogram_sample
-from odm.images.ionogram import IonogramImageSettings, from_image
+from odm.images.ionogram import IonogramImageSettings
 from odm.scoring.ionogram.layers import ScoredIonogram, fit_boxes, layer_sheet
 
 SEARCHED = 150
@@ -59,7 +59,7 @@ def find(
     image: NDArray[Any], settings: IonogramImageSettings, rule: Rule
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Edges (N, 4) in pixels, scores (N,) and classes (N,) of the bright areas of an image."""
-    snr = np.nan_to_num(from_image(image, settings))
+    snr = np.nan_to_num(settings.to_values(image))
     snr = snr - np.median(snr, axis=0)  # columns of interference are bright from top to bottom
     smooth = ndimage.gaussian_filter(snr, 1.5)
     labels, _ = ndimage.label(ndimage.binary_closing(smooth > rule.level, iterations=2))

@@ -20,10 +20,10 @@ _HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryEr
 """What h5py raises on damaged files; nearly anything."""
 
 MOST_BYTES = 1_000_000_000
-"""Of one dataset: no room for these is the machine's fault, and for more the file's."""
+"""Size of one dataset up to which a lack of memory is the machine's fault, not the file's."""
 
 HEAD_BYTES = 256
-"""Of a file that is none: what shows what it is."""
+"""Number of first bytes that show what a file is that is not HDF5."""
 
 _TRUNCATED = re.compile(r"eof = (\d+).*?stored_eof = (\d+)")
 
@@ -127,7 +127,7 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def no_signature(head: bytes) -> str:
-    """What is wrong with a file that has no signature of HDF5, by its first bytes.
+    """Return what is wrong with a file that has no signature of HDF5, by its first bytes.
 
     Args:
         head: up to some hundred bytes.
@@ -146,13 +146,13 @@ def no_signature(head: bytes) -> str:
 
 
 def _as_text(head: bytes) -> str | None:
-    """The text that bytes are; None where they are none."""
+    """Return bytes as text; None where they are not text."""
     for cut in range(4):  # the last letter may have been cut through
         try:
             text = head[: len(head) - cut].decode("utf-8")
         except UnicodeDecodeError:
             continue
-        printable = all(one.isprintable() or one in "\t\r\n\f\ufeff" for one in text)
+        printable = all(letter.isprintable() or letter in "\t\r\n\f\ufeff" for letter in text)
         return text if printable and text else None
     return None
 
@@ -172,14 +172,14 @@ def _opening_error(path: object, error: OSError, head: bytes = b"") -> OdmError:
 
 
 def megabytes(size: int) -> str:
-    """``8.3 MB``, or kB and bytes for less."""
+    """Return ``8.3 MB``, or kB and bytes for less."""
     if size >= 1e5:
         return f"{size / 1e6:.1f} MB"
     return f"{size / 1e3:.1f} kB" if size >= 1e3 else f"{size} bytes"
 
 
 def dataset(path: object, file: h5py.File, name: str) -> h5py.Dataset | None:
-    """The dataset ``name`` of the root, None where it is missing."""
+    """Return the dataset ``name`` of the root, or None where it is missing."""
     try:
         found = file.get(name)
     except _HDF5_ERRORS as error:
@@ -192,7 +192,7 @@ def dataset(path: object, file: h5py.File, name: str) -> h5py.Dataset | None:
 
 
 def values(path: object, found: h5py.Dataset) -> NDArray[np.generic]:
-    """All values in native byte order, marked fill values as NaN, NumPy type as stored.
+    """Return all values in native byte order, marked fill values as NaN, NumPy type as stored.
 
     Raises:
         ArchiveError: the data cannot be read or are not numbers.
@@ -227,7 +227,7 @@ def values(path: object, found: h5py.Dataset) -> NDArray[np.generic]:
 
 
 def _digits(path: object, name: str, data: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Time stamps kept as text."""
+    """Convert time stamps kept as text to numbers."""
     texts = [t.decode("ascii", "replace") if isinstance(t, bytes) else str(t) for t in data.flat]
     if not all(text.strip().isdigit() for text in texts):
         raise ArchiveError(path, f"{name} holds text, not numbers")
@@ -237,7 +237,8 @@ def _digits(path: object, name: str, data: NDArray[np.generic]) -> NDArray[np.in
 def vector(
     path: object, file: h5py.File, name: str, rows: int, owner: str
 ) -> NDArray[np.generic] | None:
-    """The values of ``name`` as (rows,), from shapes such as (rows, 1); None where it is missing.
+    """Return the values of ``name`` as (rows,), from shapes such as (rows, 1), or None where it is
+    missing.
 
     Raises:
         ArchiveError: it has another number of values than ``owner`` has rows.
@@ -249,15 +250,15 @@ def vector(
     return values(path, found).ravel()
 
 
-def check_size(path: object, found: h5py.Dataset, name: str, wanted: int, why: str) -> None:
+def check_size(path: object, found: h5py.Dataset, name: str, expected: int, why: str) -> None:
     """Refuse another number of values before they are read: a damaged shape may ask for TB."""
     size = int(found.size or 0)
-    if size != wanted:
+    if size != expected:
         raise ArchiveError(path, f"wrong shape: {name} has {size} values, {why}")
 
 
 def attribute(owner: h5py.Dataset | h5py.File, name: str) -> NDArray[Any] | None:
-    """An attribute's values (at least one), flat; None where it is missing or damaged."""
+    """Return an attribute's values (at least one), flat, or None where it is missing or damaged."""
     try:
         raw = owner.attrs.get(name)
         if raw is None or isinstance(raw, h5py.Empty):
@@ -269,7 +270,7 @@ def attribute(owner: h5py.Dataset | h5py.File, name: str) -> NDArray[Any] | None
 
 
 def text_attribute(owner: h5py.Dataset | h5py.File, *names: str) -> str:
-    """The first of ``names`` that is there, scalar or array of one, bytes or text, as text."""
+    """Return the first of some attributes that is there, a scalar or an array of one, as text."""
     for name in names:
         found = attribute(owner, name)
         if found is not None:

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import InputError
+from odm.images.canvas import Image
 
 if TYPE_CHECKING:
     from albumentations import Compose
 
 POLICIES = ("none", "paper", "physical")
 
-Image = NDArray[np.uint8]
 Valid = NDArray[np.bool_]
 
 _ONE_AT_A_TIME = threading.Lock()

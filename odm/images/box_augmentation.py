@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from odm.images.canvas import Image
+
 BoxArray = NDArray[np.float32]
 Labelled = tuple[Image, BoxArray]
 

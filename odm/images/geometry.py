@@ -15,11 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odm.core.errors import InputError
-from odm.core.stored import StoredSettings
+from odm.images.canvas import CanvasSettings
 from odm.physics.coordinates import bridged, unwrapped, wrapped
-
-MULTIPLE = 32
-"""Encoders halve an image five times."""
 
 NATIVE_HEIGHT, NATIVE_WIDTH = 1024, 1088
 """Canvas for native images: 1024 frequencies; the longest known half-orbit has 1077 rows."""
@@ -28,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class OrbitImageSettings(StoredSettings):
+class OrbitImageSettings(CanvasSettings):
     """How a spectrogram becomes a model image; stored with every data set and model.
 
     Attributes:
@@ -56,9 +53,7 @@ class OrbitImageSettings(StoredSettings):
             )
         if self.mode not in ("native", "resized"):
             raise InputError(f"image mode {self.mode!r}: give native or resized")
-        for name, size in (("height", self.height), ("width", self.width)):
-            if size < MULTIPLE or size % MULTIPLE:
-                raise InputError(f"image {name} {size}: give a multiple of {MULTIPLE}")
+        self.check_sides()
         if self.component not in ("x", "y", "z"):
             raise InputError(f"component {self.component!r}: give x, y or z")
 
@@ -169,7 +164,7 @@ class SpectrogramGeometry:
 
 
 def _nearest(size: int, source: int) -> NDArray[np.intp]:
-    """For each of ``size`` pixels the one of ``source`` whose cell holds its centre."""
+    """Return for each of ``size`` pixels that of ``source`` whose cell holds its centre."""
     centres = (np.arange(size) + 0.5) * (source / size)
     return np.minimum(centres.astype(np.intp), source - 1)
 

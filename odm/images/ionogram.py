@@ -14,22 +14,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odm.core.errors import InputError
-from odm.core.stored import StoredSettings
-from odm.images.geometry import MULTIPLE
+from odm.images.canvas import LEVELS, CanvasSettings, Image
 
 if TYPE_CHECKING:
     import xarray as xr
     from scipy.sparse import csr_array
 
-LEVELS = 254
-"""Steps between the limits: grey levels 1 to 255."""
-
 Floats = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class IonogramImageSettings(StoredSettings):
+class IonogramImageSettings(CanvasSettings):
     """How an ionogram becomes a model image; stored with every data set and model.
 
     Attributes:
@@ -58,9 +53,7 @@ class IonogramImageSettings(StoredSettings):
         ):
             if not (np.isfinite([low, high]).all() and low < high):
                 raise InputError(f"image {name} {low} to {high}: give a minimum below a maximum")
-        for name, size in (("height", self.height), ("width", self.width)):
-            if isinstance(size, bool) or int(size) != size or size < MULTIPLE or size % MULTIPLE:
-                raise InputError(f"image {name} {size}: give a multiple of {MULTIPLE}")
+        self.check_sides()
 
     # -- pixels <-> physical ---------------------------------------------------------------------
 
@@ -143,14 +136,6 @@ def snr_image(
     grey = (total[enough] / weight[enough] - settings.minimum) * scale + 1.5
     image[enough] = np.clip(grey, 1, 255).astype(np.uint8)
     return image
-
-
-def from_image(image: Image, settings: IonogramImageSettings) -> NDArray[np.float32]:
-    """SNR (dB) of grey levels, NaN where the image is 0; 1 and 255 mean "or beyond"."""
-    step = (settings.maximum - settings.minimum) / LEVELS
-    snr = settings.minimum + (image.astype(np.float32) - 1) * np.float32(step)
-    snr[image == 0] = np.nan
-    return snr
 
 
 def mask_to_canvas(

@@ -19,16 +19,12 @@ from odm.archive.orbit.reader import (
     valid_amplitude,
 )
 from odm.core.errors import ArchiveError, InputError
+from odm.images.canvas import LEVELS, Image
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 
-LEVELS = 254
-"""Steps between the limits: grey levels 1 to 255."""
-
 DEFAULT_PERCENTILES = (1.0, 99.0)
-"""Of log10 PSD over a data set. What is clipped above is mostly the hiss below 1 kHz; with more
-room at the top everything else would be dark."""
-
-Image = NDArray[np.uint8]
+"""Percentiles of log10 PSD over a data set that become the image limits. What is clipped above is
+mostly the hiss below 1 kHz; with more room at the top everything else would be dark."""
 
 
 def spectrogram_image(amplitude: NDArray[np.floating[Any]], settings: OrbitImageSettings) -> Image:
@@ -75,14 +71,6 @@ def grey_levels(amplitude: NDArray[np.floating[Any]], settings: OrbitImageSettin
     return grey
 
 
-def from_image(image: Image, settings: OrbitImageSettings) -> NDArray[np.float32]:
-    """log10 PSD of grey levels, NaN where the image is 0; levels 1 and 255 mean "or beyond"."""
-    step = (settings.maximum - settings.minimum) / LEVELS
-    values = settings.minimum + (image.astype(np.float32) - 1) * np.float32(step)
-    values[image == 0] = np.nan
-    return values
-
-
 def resize(image: Image, height: int, width: int) -> Image:
     """Scale grey levels by area (enlarging: bilinear); invalid pixels lend nothing to their
     neighbours, and a pixel of which less than half is valid is invalid."""
@@ -124,12 +112,6 @@ def geometry_of(orbit: Orbit, settings: OrbitImageSettings) -> SpectrogramGeomet
     return SpectrogramGeometry(
         orbit.times, orbit.frequency, orbit.latitude, orbit.longitude, settings
     )
-
-
-def clipped_share(image: Image) -> tuple[float, float]:
-    """Shares of the valid pixels at or below the lower and at or above the upper limit."""
-    valid = max(1, int(np.count_nonzero(image)))
-    return float((image == 1).sum()) / valid, float((image == 255).sum()) / valid
 
 
 def estimate_limits(

@@ -14,7 +14,6 @@ from odm.core.errors import InputError
 from odm.images.ionogram import (
     IonogramImageSettings,
     cell_borders,
-    from_image,
     ionogram_image,
     mask_from_canvas,
     mask_to_canvas,
@@ -54,7 +53,7 @@ def test_a_pixel_is_the_mean_of_what_it_covers(size: tuple[int, int]) -> None:
     """A plane over frequency and range stays one, from a finer or a coarser matrix."""
     frequency, ranges = axes(*size)
     snr = (frequency[:, None] - 6e6) / 24e6 * 20 + ranges[None] / 4800 * 10
-    values = from_image(snr_image(snr, frequency, ranges, SETTINGS), SETTINGS)
+    values = SETTINGS.to_values(snr_image(snr, frequency, ranges, SETTINGS))
     x, y = np.meshgrid(np.arange(96), np.arange(64))
     hz, km = SETTINGS.to_physical(x, y)
     expected = (hz - 6e6) / 24e6 * 20 + km / 4800 * 10
@@ -68,7 +67,7 @@ def test_invalid_and_beyond_are_0_and_lend_nothing() -> None:
     snr[:120] = np.nan
     image = snr_image(snr, frequency, ranges, SETTINGS)
     assert (image[:, :48] == 0).all()
-    np.testing.assert_allclose(from_image(image[:, 48:], SETTINGS), 20, atol=0.1)
+    np.testing.assert_allclose(SETTINGS.to_values(image[:, 48:]), 20, atol=0.1)
     near = snr_image(np.full((240, 320), 20.0), frequency, ranges[:320], SETTINGS)
     assert (near[:32] == 0).all()
     assert (near[32:] > 0).all()
@@ -85,7 +84,7 @@ def test_uneven_frequencies_and_gaps() -> None:
     image = snr_image(snr, frequency, axes()[1], SETTINGS)
     measured = (image > 0).all(axis=0)
     np.testing.assert_array_equal(np.flatnonzero(measured), [*range(12), *range(56, 64)])
-    values = from_image(image, SETTINGS)[0]
+    values = SETTINGS.to_values(image)[0]
     np.testing.assert_allclose(values[[0, 5, 11, 57, 63]], [0, 5, 10, 15, 20], atol=0.1)
 
 
@@ -131,7 +130,7 @@ def test_a_dataset_becomes_an_image() -> None:
     )
     image = ionogram_image(ds, SETTINGS)
     assert image.dtype == np.uint8
-    np.testing.assert_allclose(from_image(image, SETTINGS), 15, atol=0.1)
+    np.testing.assert_allclose(SETTINGS.to_values(image), 15, atol=0.1)
 
 
 def test_a_real_vertical_ionogram_has_its_place_in_the_window() -> None:

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from odm.core.errors import ArchiveError, InputError
+from odm.images.canvas import clipped_share
 from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import (
-    clipped_share,
     estimate_limits,
-    from_image,
     geometry_of,
     read_spectrogram,
     resize,
@@ -68,7 +67,7 @@ def test_no_measurement_is_zero() -> None:
 def test_back_to_physical_units() -> None:
     log_psd = np.linspace(-9, -5, 60 * 1024).reshape(60, 1024)
     image = spectrogram_image(amplitude_of(log_psd), SETTINGS)
-    back = from_image(image, SETTINGS)
+    back = SETTINGS.to_values(image)
     assert np.isnan(back[:, 60:]).all()
     np.testing.assert_allclose(np.rot90(back[:, :60], -1), log_psd, atol=STEP / 2 + 1e-5)
 

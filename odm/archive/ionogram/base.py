@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 CONVENTIONS = ("backscatter", "vertical", "oblique")
 MAXIMUM_VALUES = 100_000_000
-"""Of one ionogram; a large one has a million."""
+"""Largest number of values in one ionogram; a large one has a million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Ionogram:
         group_range: (R,) km.
         range_convention: one of `CONVENTIONS`.
         time: datetime64[ns], UTC; NaT where the file does not say.
-        link: or station; "" where the file does not say.
-        file_format: in words.
+        link: link or station; "" where the file does not say.
+        file_format: name of the format.
         more: further attributes.
     """
 

@@ -23,14 +23,14 @@ _PLAIN = re.compile(
 """Anything, then a date and a time of day."""
 
 ENDINGS = (".npz", ".npy", ".h5", ".hdf5", ".ngi")
-"""Of files that may be ionograms."""
+"""Endings of files that may be ionograms."""
 
 
 @dataclass(frozen=True, slots=True)
 class IonogramKey:
     """One ionogram: link (or station) and time (naive UTC) where the name says them.
 
-    ``path``: relative to the archive, with ``/``; it is the identity where the name says nothing.
+    ``path`` is relative to the archive, with ``/``; it is the identity where the name says nothing.
     """
 
     link: str
@@ -53,7 +53,7 @@ class IonogramKey:
 
     @classmethod
     def of_name(cls, path: object) -> IonogramKey:
-        """The key of a file by its name alone, wherever it lies."""
+        """Return the key of a file by its name alone, wherever it lies."""
         from odm.core.files import without_options
 
         return cls.parse(PurePosixPath(without_options(path).replace("\\", "/")).name)

@@ -39,7 +39,8 @@ MAXIMUM_AMPLITUDE = 1e9
 """mV/m/Hz^0.5; nothing that an antenna in space measures, so above it a value is a fill value."""
 
 MAXIMUM_VALUES = 100_000 * 1024
-"""In one spectrum; a half-orbit has a hundredth of it. A damaged shape may say anything."""
+"""Largest number of values in one spectrum; a half-orbit has a hundredth of it. A damaged shape
+may say anything."""
 
 _UNITS_NAMES = ("units", "Units", "Unit", "unit", "UNITS")
 
@@ -47,13 +48,13 @@ Floats = NDArray[np.floating[Any]]
 
 
 def valid_amplitude(amplitude: Floats) -> NDArray[np.bool_]:
-    """Where an amplitude is a measurement: finite, positive and no fill value."""
+    """Return where an amplitude is a measurement: finite, positive and no fill value."""
     return (amplitude > 0) & (amplitude < MAXIMUM_AMPLITUDE)
 
 
 @dataclass(frozen=True, slots=True)
 class Orbit:
-    """One half-orbit in numpy arrays, as a reading worker wants it.
+    """One half-orbit in numpy arrays, as a reading worker needs it.
 
     Attributes:
         path: where it was read.
@@ -90,7 +91,7 @@ class Orbit:
 
     @property
     def seconds(self) -> NDArray[np.float64]:
-        """(N,) since the first row."""
+        """(N,) seconds since the first row."""
         return (self.times - self.times[0]) / np.timedelta64(1, "s")
 
     def psd(self, component: str = "z") -> NDArray[np.float64]:
@@ -103,7 +104,7 @@ class Orbit:
 
 
 def check_components(components: Iterable[str]) -> tuple[str, ...]:
-    """``"zx"`` or ``["z", "x"]`` as a tuple.
+    """Return ``"zx"`` or ``["z", "x"]`` as a tuple.
 
     Raises:
         InputError: a component other than x, y and z, or none.
@@ -115,7 +116,7 @@ def check_components(components: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_component(component: str) -> str:
-    """One of x, y and z.
+    """Return one of x, y and z.
 
     Raises:
         InputError: anything else.
@@ -180,7 +181,7 @@ def read_orbit(path: object, components: Iterable[str] = "z") -> Orbit:
 
 
 def read_spectrum(path: object, component: str = "z") -> Floats:
-    """One spectrum (N, K) in mV/m/Hz^0.5 as stored, and nothing else of the file.
+    """Read one spectrum (N, K) in mV/m/Hz^0.5 as stored, and nothing else of the file.
 
     Raises:
         ArchiveError: the file is bad; the reason says how.

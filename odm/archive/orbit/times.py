@@ -68,7 +68,7 @@ def parse_verse(milliseconds: NDArray[np.integer]) -> Times:
 
 
 def combine(utc: Times | None, verse: Times | None) -> Times:
-    """The time of each row, from ``UTC_TIME`` where it serves and else from ``VERSE_TIME``.
+    """Return the time of each row, from ``UTC_TIME`` where it serves and else from ``VERSE_TIME``.
 
     ``VERSE_TIME`` steps in, shifted by its median difference to the valid UTC stamps, when UTC
     is missing, has rows that are no time, or repeats a stamp.
@@ -98,9 +98,8 @@ def combine(utc: Times | None, verse: Times | None) -> Times:
 
 
 def _offset(utc: Times, verse: Times) -> np.timedelta64:
-    """By how much ``VERSE_TIME`` is behind, from the stamps that are new in their row.
-
-    0 where that is more than a minute: then it is UTC that cannot be trusted.
+    """Return by how much ``VERSE_TIME`` is behind, from the stamps that are new in their row; 0
+    where that is more than a minute: then it is UTC that cannot be trusted.
     """
     known = np.flatnonzero(~np.isnat(utc))
     new = known[np.concatenate([[True], np.diff(utc[known]) > np.timedelta64(0)])]

@@ -117,8 +117,8 @@ def compare(first: RegionLabels, second: RegionLabels) -> Agreement:
         for at in REGION_OVERLAPS:
             matched[at] += match_regions(overlaps, at)
         offsets.append(boundary_offsets(a, b))
-    found = np.concatenate(offsets)
-    steps = np.abs(found) * (ROW_KHZ, COLUMN_S)
+    distances = np.concatenate(offsets)
+    steps = np.abs(distances) * (ROW_KHZ, COLUMN_S)
     total = int(regions.sum())
     return Agreement(
         images=int(images.sum()),
@@ -132,14 +132,15 @@ def compare(first: RegionLabels, second: RegionLabels) -> Agreement:
         image_kappa=cohen_kappa(images),
         regions=(int(regions[0]), int(regions[1])),
         region_f1={str(at): _ratio(2 * matched[at], total) for at in REGION_OVERLAPS},
-        boundary_pixels=_summary(np.hypot(*found.T)),
+        boundary_pixels=_summary(np.hypot(*distances.T)),
         boundary_khz=_summary(steps[:, 0]),
         boundary_s=_summary(steps[:, 1]),
     )
 
 
 def cohen_kappa(counts: NDArray[np.int64]) -> float | None:
-    """Cohen's kappa of (both, first only, second only, neither); None where chance agrees wholly.
+    """Return Cohen's kappa of counts (both, first only, second only, neither), or None where chance
+    alone would agree wholly.
 
     Source: Cohen 1960, "A coefficient of agreement for nominal scales".
     """
@@ -153,7 +154,8 @@ def cohen_kappa(counts: NDArray[np.int64]) -> float | None:
 
 
 def region_overlaps(a: Areas, b: Areas) -> NDArray[np.float64]:
-    """IoU of each 8-connected area of ``a`` (rows) with each of ``b`` (columns); both (H, W)."""
+    """Return the IoU of each 8-connected area of ``a`` (rows) with each of ``b`` (columns), masks
+    (H, W)."""
     from scipy import ndimage
 
     labels_a, number_a = ndimage.label(a, structure=np.ones((3, 3)))
@@ -167,7 +169,7 @@ def region_overlaps(a: Areas, b: Areas) -> NDArray[np.float64]:
 
 
 def match_regions(overlaps: NDArray[np.float64], at: float) -> int:
-    """Largest number of one-to-one pairs that overlap by at least ``at``."""
+    """Return the largest number of one-to-one pairs that overlap by at least ``at``."""
     from scipy.optimize import linear_sum_assignment
 
     enough = overlaps >= at
@@ -176,7 +178,8 @@ def match_regions(overlaps: NDArray[np.float64], at: float) -> int:
 
 
 def boundary_offsets(a: Areas, b: Areas) -> NDArray[np.float64]:
-    """From each outline pixel of one to the nearest of the other, and back: (n, 2) rows, columns.
+    """Return offsets (n, 2: rows, columns) from each outline pixel of one mask to the nearest of
+    the other, and back.
 
     Outline pixels are those of an area with a neighbour (of four) outside it; beyond the border of
     the image is outside. Empty where one of the two drew nothing.
@@ -189,30 +192,30 @@ def boundary_offsets(a: Areas, b: Areas) -> NDArray[np.float64]:
     (box,) = ndimage.find_objects((a | b).astype(np.int8))
     outlines = [area & ~ndimage.binary_erosion(area) for area in (a[box], b[box])]
     offsets = []
-    for one, other in (outlines, outlines[::-1]):
+    for outline, target in (outlines, outlines[::-1]):
         nearest = ndimage.distance_transform_edt(
-            ~other, return_distances=False, return_indices=True
+            ~target, return_distances=False, return_indices=True
         )
-        offsets.append(np.argwhere(one) - nearest[:, one].T)
+        offsets.append(np.argwhere(outline) - nearest[:, outline].T)
     return np.concatenate(offsets).astype(np.float64)
 
 
 def _pairs(first: RegionLabels, second: RegionLabels) -> Iterator[tuple[Areas, Areas]]:
-    for stem, one in first.images.items():
-        other = second.images.get(stem)
-        if other is None:
-            continue
+    for stem in (stem for stem in first.images if stem in second.images):
+        images = (first.images[stem], second.images[stem])
         # Of simulated truth only a mask says how large it is.
-        shape = one.shape or other.shape
+        shape = images[0].shape or images[1].shape
         if shape is None:
-            drawn = next((image for image in (one, other) if image.mask_path), None)
+            drawn = next((image for image in images if image.mask_path), None)
             if drawn is None:
                 raise AnnotationError(
-                    one.key, "", "its size is unknown: two simulated truths cannot be compared"
+                    images[0].key,
+                    "",
+                    "its size is unknown: two simulated truths cannot be compared",
                 )
             mask = drawn.mask()
             shape = (mask.shape[0], mask.shape[1])
-        yield one.mask(shape) != 0, other.mask(shape) != 0
+        yield images[0].mask(shape) != 0, images[1].mask(shape) != 0
 
 
 def _confusion(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -21,12 +21,12 @@ NOISE = 12.0
 OFF_SCALE = 2 * NOISE
 """Distance from a scale at which a flat colour cannot be one of it."""
 DARKEST, LARGEST_SPREAD = 64, 12
-"""Of a ground that is not named: its darkest channel, and how far its channels are apart."""
+"""Limits of a ground that is not named: its darkest channel, and the spread of its channels."""
 LEAST_SHARE = 0.05
-"""Of the data area, below which a flat colour may be letters or lines."""
+"""Share of the data area below which a flat colour may be letters or lines."""
 DOUBTFUL_SHARE, DOUBTFUL_ALIKE = 0.25, 0.5
-"""Of the data area in one very colour of the scale, or in one but for noise: if it is not the
-weakest, values are hardly so alike."""
+"""Shares of the data area in exactly one colour of the scale, and in one but for noise, from which
+a colour is doubtful: values are hardly so alike, unless it is that of the weakest echo."""
 ENOUGH_PIXELS = 100
 
 Colours = NDArray[np.float64]
@@ -35,7 +35,7 @@ Colours = NDArray[np.float64]
 def find_ground(
     pixels: NDArray[np.uint8], distance: NDArray[np.float64], ground: str, weakest: Colours
 ) -> Colours | None:
-    """The colour of the ground; None where there is none.
+    """Return the colour of the ground, or None where there is none.
 
     Args:
         pixels: (H, W, 3) RGB of the data area.
@@ -72,13 +72,14 @@ def find_ground(
 def is_ground(
     pixels: NDArray[np.uint8], distance: NDArray[np.float64], colour: Colours, farthest: float
 ) -> NDArray[np.bool_]:
-    """(H, W) which pixels are ground: nearer to it than to the scale, or hardly away from it."""
+    """Return which pixels (H, W) are ground: nearer to it than to the scale, or hardly away from
+    it."""
     away = np.linalg.norm(pixels - colour, axis=2)
     return (away <= NOISE) | ((away <= farthest) & (away <= distance))
 
 
 def unread_share(unread: NDArray[np.bool_], ground: NDArray[np.bool_]) -> float:
-    """Share without a colour of the scale, of the pixels that are no ground.
+    """Return the share of pixels without a colour of the scale, of those that are no ground.
 
     Pixels that touch the ground are mixed with it and do not count, where enough others are left.
     """
@@ -89,7 +90,7 @@ def unread_share(unread: NDArray[np.bool_], ground: NDArray[np.bool_]) -> float:
 
 
 def to_hex(colour: Colours) -> str:
-    """As ``#rrggbb``."""
+    """Return a colour as ``#rrggbb``."""
     return "#" + "".join(f"{round(channel):02x}" for channel in colour.tolist())
 
 
@@ -119,7 +120,7 @@ class _Frequent:
 
 
 def _most_frequent(rgb: NDArray[np.uint8]) -> _Frequent:
-    """Of pixels (N, 3)."""
+    """Return the most frequent colour of pixels (N, 3)."""
     if not len(rgb):
         return _Frequent(np.zeros(3), 0, 0)
     values, counts = np.unique(rgb.astype(np.int64) @ (65536, 256, 1), return_counts=True)

@@ -87,7 +87,7 @@ def _slots(orbit: Orbit) -> NDArray[np.intp]:
 
 
 def _extent(orbit: Orbit) -> tuple[float, float, float, float]:
-    """In rows of the regular grid and kHz, to the edges of the outermost cells."""
+    """Return the extent in rows of the regular grid and kHz, to the outermost cells' edges."""
     step_khz = (orbit.frequency[-1] - orbit.frequency[0]) / (orbit.frequency.size - 1) / 1e3
     low, high = orbit.frequency[0] / 1e3, orbit.frequency[-1] / 1e3
     return -0.5, _slots(orbit)[-1] + 0.5, low - step_khz / 2, high + step_khz / 2

@@ -15,8 +15,8 @@ from odm.core.threads import one_thread
 from odm.findings.edges import EdgeSettings, edge_rows, edges_found
 from odm.findings.layer_rows import IonogramFacts, facts_of, layer_rows
 from odm.findings.layers import SeenLayers
+from odm.images.canvas import clipped_share
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
-from odm.images.spectrogram import clipped_share
 from odm.reprocess.stages.orbit import Draft, Result, guarded
 
 

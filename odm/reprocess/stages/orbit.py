@@ -27,8 +27,9 @@ from odm.findings.regions import (
     level_of,
     region_rows,
 )
+from odm.images.canvas import clipped_share
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
-from odm.images.spectrogram import clipped_share, geometry_of, read_spectrogram
+from odm.images.spectrogram import geometry_of, read_spectrogram
 
 RETRY_AFTER_S = (0.5, 2.0, 8.0)
 """Pauses before a fault of the store is taken for more than a moment's."""
