@@ -96,15 +96,18 @@ def cluster(nodes: int) -> Iterator[str]:
 def campaign(folder: Path, name: str, address: str) -> dict[str, Any]:
     """Seconds of a campaign, and its rate once it runs."""
     from odm.reprocess.driver import reprocess
-    from odm.reprocess.model import Workers
-    from odm.reprocess.orbits import orbit_order
+    from odm.reprocess.order import open_order
+    from odm.reprocess.request import ModelOptions, ReprocessRequest, Workers
     from ray_jobs.reprocessing.runner import run_on_ray
 
-    workers = Workers(models=1, threads=1, address=address)
-    order = orbit_order(
-        str(folder / "archive"), str(folder / name), workers=workers, engine="eager", device="cpu"
+    request = ReprocessRequest(
+        kind="orbits",
+        archive=str(folder / "archive"),
+        campaign=str(folder / name),
+        model=ModelOptions(engine="eager", device="cpu"),
+        workers=Workers(models=1, threads=1, address=address),
     )
-    summary = reprocess(order, run_on_ray)
+    summary = reprocess(open_order(request), run_on_ray)
     assert summary.pending == 0, summary.to_dict()
     return {
         "campaign_s": summary.seconds,

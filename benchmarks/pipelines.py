@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from common import report
 
-from odm.catalog.selection import Wish
-from odm.reprocess.driver import Order, reprocess
-from odm.reprocess.model import Workers, cores, load_predictor
-from odm.reprocess.runners.local import finishing_tasks, run_local
-from odm.reprocess.stages.orbit import Draft
+from odm.catalog.selection import Selection
+from odm.reprocess.driver import reprocess
+from odm.reprocess.models.base import cores
+from odm.reprocess.order import Order
+from odm.reprocess.request import Workers
+from odm.reprocess.runners.local import finishing_work, run_local
+from odm.reprocess.stages.base import Draft
 
 STORE_MB = 500
 STAGE_INPUTS = 24
@@ -45,13 +47,13 @@ def runners(order: Callable[[str], Order], with_ray: bool) -> tuple[list[Row], s
 def stage_times(order: Order) -> dict[str, float]:
     """CPU milliseconds of each stage and input, all in this process."""
     inputs = order.listing.inputs[:STAGE_INPUTS]
-    predict = load_predictor(order.model)
+    model = order.inference.load()
     drafts = drafts_of(order)
-    tasks = finishing_tasks(order.stages, predict, drafts)
+    tasks = finishing_work(order.stages, model, drafts)
     order.stages.finish(tasks[0].draft or drafts[0], tasks[0].seen)
     cases: dict[str, Callable[[], object]] = {
         "read": lambda: [order.stages.read(one) for one in inputs],
-        "model": lambda: finishing_tasks(order.stages, predict, drafts),
+        "model": lambda: finishing_work(order.stages, model, drafts),
         "finish": lambda: [
             order.stages.finish(task.draft, task.seen) for task in tasks if task.draft
         ],
@@ -130,10 +132,14 @@ def _steady(
 ) -> Row:
     few = order(f"{folder}-few")
     third = len(few.listing.inputs) // 3
-    short, _ = run(replace(few, wish=Wish(limit=third)))
+    short, _ = run(_changed(few, selection=Selection(limit=third)))
     whole, _ = run(order(folder))
     more = whole["seconds"] - short["seconds"]
     return {**whole, "case": name, "rate_per_s": round((whole["done"] - third) / more, 2)}
+
+
+def _changed(order: Order, **changes: Any) -> Order:
+    return replace(order, request=order.request.model_copy(update=changes))
 
 
 def _runner(order: Order, run: Any) -> Row:
@@ -155,14 +161,16 @@ def _ray(order: Order) -> tuple[Row, str]:
     def run(*arguments: Any) -> Iterator[Any]:
         nonlocal asked
         for number, result in enumerate(run_on_ray(*arguments), 1):
-            if number == min(inputs, order.wish.limit or inputs):  # while Ray is still there
+            if number == min(
+                inputs, order.request.selection.limit or inputs
+            ):  # while Ray is still there
                 address = ray.get_runtime_context().gcs_address
                 text = memory_summary(address=address, stats_only=True)
                 asked = True
                 said.extend(line for line in text.splitlines() if "pill" in line)
             yield result
 
-    row = _runner(replace(order, workers=Workers(object_store_mb=STORE_MB)), run)
+    row = _runner(_changed(order, workers=Workers(object_store_mb=STORE_MB)), run)
     return row, "; ".join(said) or ("nothing" if asked else "not asked")
 
 

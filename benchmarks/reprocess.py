@@ -36,9 +36,9 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.base import to_input
 from odm.models.networks.segmenters import create_segmenter
 from odm.models.shipped import model_folder, shipped_model
-from odm.reprocess.driver import Order
-from odm.reprocess.model import cores
-from odm.reprocess.orbits import orbit_order
+from odm.reprocess.models.base import cores
+from odm.reprocess.order import Order, open_order
+from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
 
@@ -68,9 +68,13 @@ def main() -> None:
         )
 
         def order(name: str) -> Order:
-            return orbit_order(
-                str(archive), str(Path(folder) / name), model=model, device=options.device
+            request = ReprocessRequest(
+                kind="orbits",
+                archive=str(archive),
+                campaign=str(Path(folder) / name),
+                model=ModelOptions(folder=model, device=options.device),
             )
+            return open_order(request)
 
         stages = stage_times(order("stages"))
         rows, spilled = runners(order, not options.no_ray)

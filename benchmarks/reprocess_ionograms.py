@@ -39,9 +39,9 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.base import to_input
 from odm.models.networks.detector import create_detector
 from odm.models.shipped import SHIPPED, shipped_model
-from odm.reprocess.driver import Order
-from odm.reprocess.ionograms import ionogram_order
-from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, cores
+from odm.reprocess.models.base import BATCH_ON_CPU, BATCH_ON_GPU, cores
+from odm.reprocess.order import Order, open_order
+from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.simulate.ionogram.recipe import IonogramSimulation
 
@@ -66,9 +66,13 @@ def main() -> None:
         model, called = _model(options.model, folder / "model")
 
         def order(name: str) -> Order:
-            return ionogram_order(
-                str(folder / "archive"), str(folder / name), model=model, device=options.device
+            request = ReprocessRequest(
+                kind="ionograms",
+                archive=str(folder / "archive"),
+                campaign=str(folder / name),
+                model=ModelOptions(folder=model, device=options.device),
             )
+            return open_order(request)
 
         stages = stage_times(order("stages"))
         rows, spilled = runners(order, not options.no_ray)

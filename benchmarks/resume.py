@@ -33,11 +33,11 @@ sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" e
 began = time.monotonic()
 from odm.catalog.campaign import load_campaign
 from odm.catalog.orbit.inputs import list_orbit_inputs
-from odm.catalog.selection import LEDGER_COLUMNS, Wish, select
+from odm.catalog.selection import LEDGER_COLUMNS, Selection, select
 campaign = load_campaign(sys.argv[1])
 listing = list_orbit_inputs(campaign.card.archive)
 listed = time.monotonic()
-selection = select(listing, campaign.outcomes(LEDGER_COLUMNS), Wish())
+selection = select(listing, campaign.outcomes(LEDGER_COLUMNS), Selection())
 print(json.dumps({
     "listing_s": round(listed - began, 2),
     "seconds": round(time.monotonic() - began, 2),

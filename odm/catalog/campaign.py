@@ -230,8 +230,8 @@ def check_one_model(campaigns: Sequence[Campaign]) -> None:
             )
 
 
-def not_writable(campaign: Campaign) -> None:
-    """Try the folder of the parts before any work is done.
+def check_writable(campaign: Campaign) -> None:
+    """Check that parts can be written, before any work is done.
 
     Raises:
         OdmError: nothing can be written there.

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from pydantic import model_validator
 
 from odm.catalog.outcomes import QUARANTINED, STATUSES, UNION_COLUMNS, Input
 from odm.core.errors import InputError
 from odm.core.files import without_options
+from odm.core.settings import Options
 
 LEDGER_COLUMNS = (*UNION_COLUMNS, "name", "size", "modified_ns")
 """All that a resuming driver reads of what is done."""
@@ -34,17 +36,16 @@ class Listing:
     report: str = ""
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a user wants done.
+class Selection(Options):
+    """Which inputs of an archive are to be done.
 
     Attributes:
         since, until: naive UTC; inputs that start in [since, until). With either, inputs without
             a time are left out.
-        limit: at most so many inputs in this run, the earliest.
-        retry_quarantined: do quarantined inputs again.
-        refresh: do inputs again whose file changed since: another size or time of modification, or
-            a later level or suffix that took its place.
+        limit: largest number of inputs in this run, the earliest first; None for all.
+        retry_quarantined: whether quarantined inputs are done again.
+        refresh: whether inputs are done again whose file has changed since: another size or time
+            of modification, or a later level or suffix that took its place.
     """
 
     since: datetime | None = None
@@ -53,33 +54,35 @@ class Wish:
     retry_quarantined: bool = False
     refresh: bool = False
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Selection:
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit {self.limit}: give at least 1")
         if self.since and self.until and self.since >= self.until:
             raise InputError(f"since {self.since} is not before until {self.until}")
+        return self
 
     def takes(self, time: datetime | None) -> bool:
-        """Whether an input of this time is wanted."""
+        """Whether an input that starts at this time is selected."""
         if time is None:
             return self.since is None and self.until is None
         return not (self.since and time < self.since) and not (self.until and time >= self.until)
 
 
 @dataclass(frozen=True)
-class Selection:
+class WorkList:
     """What there is to do.
 
     Attributes:
-        chosen: identities between ``since`` and ``until``, done or not.
+        selected: identities between ``since`` and ``until``, done or not.
         todo: inputs to do now, with their generation.
-        counts: status → number of chosen inputs that are done and stay so.
+        counts: status → number of selected inputs that are done and stay so.
         changed: inputs done whose file has changed since, left alone.
         absent: inputs done that the archive no longer holds; they stay in the campaign.
         undated: inputs left out because their names give no time.
     """
 
-    chosen: frozenset[str]
+    selected: frozenset[str]
     todo: tuple[Input, ...]
     counts: dict[str, int]
     changed: int
@@ -87,46 +90,50 @@ class Selection:
     undated: int = 0
 
 
-def select(listing: Listing, ledger: pa.Table, wish: Wish) -> Selection:
-    """Subtract what is done from what is wanted; no file is opened.
+def select(listing: Listing, ledger: pa.Table, selection: Selection) -> WorkList:
+    """Subtract what is done from what is selected; no file is opened.
 
     Args:
         listing: of the archive.
         ledger: `LEDGER_COLUMNS` of what is done, one row for each identity.
-        wish: what is wanted.
+        selection: which inputs of it.
 
     Raises:
         InputError: nothing in the archive lies between ``since`` and ``until``.
     """
-    wanted = [
-        one for one, time in zip(listing.inputs, listing.times, strict=True) if wish.takes(time)
+    selected = [
+        entry
+        for entry, time in zip(listing.inputs, listing.times, strict=True)
+        if selection.takes(time)
     ]
-    if not wanted:
+    if not selected:
         raise InputError("the archive holds nothing between --since and --until")
     done = _by_identity(ledger)
     todo, changed = [], 0
     counts = dict.fromkeys(STATUSES, 0)
-    for one in wanted:
-        row = done.get(one.identity)
+    for entry in selected:
+        row = done.get(entry.identity)
         if row is None:
-            todo.append(one)
+            todo.append(entry)
             continue
         name, size, modified_ns, generation, status = row
-        is_changed = (name, size, modified_ns) != (one.name, one.size, one.modified_ns)
-        again = (is_changed and wish.refresh) or (status == QUARANTINED and wish.retry_quarantined)
-        if again and (wish.limit is None or len(todo) < wish.limit):
-            todo.append(replace(one, generation=generation + 1))
+        is_changed = (name, size, modified_ns) != (entry.name, entry.size, entry.modified_ns)
+        again = (is_changed and selection.refresh) or (
+            status == QUARANTINED and selection.retry_quarantined
+        )
+        if again and (selection.limit is None or len(todo) < selection.limit):
+            todo.append(replace(entry, generation=generation + 1))
             continue
         changed += is_changed and not again
         counts[status] += 1
-    here = {one.identity for one in listing.inputs}
-    return Selection(
-        chosen=frozenset(one.identity for one in wanted),
-        todo=tuple(todo[: wish.limit]),
+    here = {entry.identity for entry in listing.inputs}
+    return WorkList(
+        selected=frozenset(entry.identity for entry in selected),
+        todo=tuple(todo[: selection.limit]),
         counts=counts,
         changed=changed,
         absent=len(done.keys() - here),
-        undated=0 if wish.takes(None) else listing.times.count(None),
+        undated=0 if selection.takes(None) else listing.times.count(None),
     )
 
 

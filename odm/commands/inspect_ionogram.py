@@ -145,17 +145,19 @@ def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dic
     from odm.findings.edges import edge_rows, edges_found
     from odm.findings.layer_rows import facts_of
     from odm.images.ionogram import ionogram_image
-    from odm.reprocess.layer_models import find_layer_models
-    from odm.reprocess.model import load_predictor
+    from odm.reprocess.models.ionogram import prepare_layers
+    from odm.reprocess.request import LayerOptions, ModelOptions
     from odm.reprocess.stages.ionogram import nothing_to_see
 
-    models = find_layer_models(model, edge=edge, batch=1, engine="eager", device="cpu")
-    assert models.edges is not None
-    image = ionogram_image(ionogram, models.image)
+    run = ModelOptions(folder=model, batch=1, engine="eager", device="cpu")
+    prepared = prepare_layers(run, LayerOptions(edge=edge))
+    stages = prepared.stages
+    assert stages.edges is not None
+    image = ionogram_image(ionogram, stages.image)
     if not image.any():
-        return [], nothing_to_see(facts_of(ionogram), models.image)
-    (seen,) = load_predictor(models.settings)(image[None])
-    edges = edges_found(ionogram, seen.layers, models.edges, seen.segments, models.image)
+        return [], nothing_to_see(facts_of(ionogram), stages.image)
+    (seen,) = prepared.inference.load()(image[None])
+    edges = edges_found(ionogram, seen.layers, stages.edges, seen.segments, stages.image)
     names = ("layer", "confidence", "frequency_min", "frequency_max", "range_min", "range_max")
     rows = [
         {name: getattr(layer, name) for name in names} | columns

@@ -114,6 +114,8 @@ ORBITS = Kind(
         "mask thresholds": "odm.findings.regions:RegionSettings",
         "report": "odm.report.orbit.report:OrbitReport",
         "annotations": "odm.report.orbit.annotations:MaskWriter",
+        "options": "odm.reprocess.request:RegionOptions",
+        "prepare": "odm.reprocess.models.orbit:prepare_regions",
     },
 )
 IONOGRAMS = Kind(
@@ -129,6 +131,8 @@ IONOGRAMS = Kind(
         "inspect": "odm.commands.inspect_ionogram:inspect_ionogram",
         "report": "odm.report.ionogram.report:IonogramReport",
         "annotations": "odm.report.ionogram.annotations:BoxWriter",
+        "options": "odm.reprocess.request:LayerOptions",
+        "prepare": "odm.reprocess.models.ionogram:prepare_layers",
     },
 )
 KINDS = Registry("kind of input", ORBITS, IONOGRAMS)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,25 @@ class Settings(BaseModel):
     """Base of every group of settings: nothing unknown, nothing changed after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Options(Settings):
+    """Settings that a caller gives by name, such as those of a command.
+
+    Raises:
+        InputError: a value that a validator refuses, in the validator's own words.
+    """
+
+    if not TYPE_CHECKING:  # which sees the fields as parameters
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                cause = error.errors()[0].get("ctx", {}).get("error")
+                if isinstance(cause, InputError):
+                    raise cause from None
+                raise
 
 
 Model = TypeVar("Model", bound=BaseModel)

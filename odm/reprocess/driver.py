@@ -10,24 +10,26 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from odm.catalog.campaign import Campaign, not_writable
+from odm.catalog.campaign import Campaign, check_writable
 from odm.catalog.lock import CampaignLock
 from odm.catalog.outcomes import CLEAR, DETECTED, QUARANTINED, Input
-from odm.catalog.selection import LEDGER_COLUMNS, Listing, Selection, Wish, select
+from odm.catalog.selection import LEDGER_COLUMNS, WorkList, select
 from odm.core.errors import OdmError, Stopped
 from odm.core.progress import progress
 from odm.core.signals import stop_signals
-from odm.reprocess.model import ModelSettings, Workers
-from odm.reprocess.stages.orbit import Result, Stages
+from odm.reprocess.models.base import Inference
+from odm.reprocess.order import Order
+from odm.reprocess.request import Workers
+from odm.reprocess.stages.base import InputResult, Stages
 
 COMMIT_EVERY, COMMIT_EVERY_S = 256, 20.0
 """Outcomes and seconds after which a part is written: what a kill can cost."""
 
-CLIPPED_TOO_MUCH = 0.1
+MAX_CLIPPED_SHARE = 0.1
 """Image limits are percentiles, mostly 1 and 99; a background like the one that a model was trained
 on is clipped about as much."""
 
-NAMED = 5
+NOTES_SHOWN = 5
 
 
 class Runner(Protocol):
@@ -36,36 +38,13 @@ class Runner(Protocol):
     def __call__(
         self,
         stages: Stages,
-        model: ModelSettings,
+        inference: Inference,
         inputs: Sequence[Input],
         stop: Callable[[], bool],
         workers: Workers,
-    ) -> Generator[Result, None, None]:
-        """Do inputs, and say what became of each."""
+    ) -> Generator[InputResult, None, None]:
+        """Do inputs, and yield what became of each."""
         ...
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be done.
-
-    Attributes:
-        campaign: open.
-        listing: of its archive.
-        stages, model, workers: for the runner.
-        wish: which inputs.
-        max_quarantined: share of the selected inputs above which the work has failed.
-        take_over: even if another driver is at work.
-    """
-
-    campaign: Campaign
-    listing: Listing
-    stages: Stages
-    model: ModelSettings
-    workers: Workers = field(default_factory=Workers)
-    wish: Wish = field(default_factory=Wish)
-    max_quarantined: float = 0.05
-    take_over: bool = False
 
 
 @dataclass
@@ -73,17 +52,16 @@ class Summary:
     """How a run ended.
 
     Attributes:
-        campaign: folder.
-        chosen: inputs between ``since`` and ``until``, done or not.
-        selected: of these, the ones that are done and those that this run is to do (``limit``).
-        done: in this run.
-        detected, clear, quarantined: of all chosen inputs, now.
-        pending: chosen inputs that have no outcome yet.
-        undone: reasons of those that could not be read for now, by source.
-        stopped: whether it was asked to stop.
-        seconds: the run took.
-        first_s: until the first outcome.
-        rate: inputs a second after the first.
+        campaign: folder of the campaign.
+        chosen: number of inputs between ``since`` and ``until``, done or not.
+        counts: status → number of chosen inputs that have it now.
+        selected: number of chosen inputs that are done or that this run is to do (``limit``).
+        done: number of inputs done in this run.
+        undone: why inputs could not be read for now, by source.
+        stopped: whether the run was asked to stop.
+        seconds: duration of the run.
+        first_s: seconds until the first outcome; None without one.
+        rate: inputs a second after the first; None with fewer than two.
         notes: sentences worth reading.
     """
 
@@ -101,16 +79,16 @@ class Summary:
 
     @property
     def pending(self) -> int:
-        """Chosen inputs without an outcome."""
+        """Number of chosen inputs without an outcome."""
         return self.chosen - sum(self.counts.values())
 
     @property
     def quarantined_share(self) -> float:
-        """Of the selected inputs."""
+        """Share of the selected inputs that are quarantined."""
         return self.counts[QUARANTINED] / max(1, self.selected)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a script."""
+        """Return plain values, for a script."""
         return {
             "campaign": self.campaign,
             "chosen": self.chosen,
@@ -136,18 +114,18 @@ def reprocess(order: Order, runner: Runner) -> Summary:
     from odm import __version__
 
     campaign = order.campaign
-    with campaign.lock(take_over=order.take_over) as lock:
-        not_writable(campaign)
+    with campaign.lock(take_over=order.request.take_over) as lock:
+        check_writable(campaign)
         campaign.check_card()
-        chosen = select(order.listing, campaign.outcomes(LEDGER_COLUMNS), order.wish)
-        selected = sum(chosen.counts.values()) + len(chosen.todo)
-        summary = Summary(str(campaign.folder), len(chosen.chosen), chosen.counts, selected)
-        _notes(summary, order, chosen)
-        campaign.log("start", version=__version__, todo=len(chosen.todo), chosen=summary.chosen)
+        work = select(order.listing, campaign.outcomes(LEDGER_COLUMNS), order.request.selection)
+        selected = sum(work.counts.values()) + len(work.todo)
+        summary = Summary(str(campaign.folder), len(work.selected), work.counts, selected)
+        _add_notes(summary, order, work)
+        campaign.log("start", version=__version__, todo=len(work.todo), chosen=summary.chosen)
         began = time.monotonic()
         with stop_signals() as stop:
             try:
-                _run(order, runner, chosen.todo, _Sink(campaign, lock), summary, stop)
+                _run(order, runner, work.todo, _Sink(campaign, lock), summary, stop)
             finally:
                 summary.seconds = time.monotonic() - began
                 summary.stopped = stop()
@@ -155,7 +133,7 @@ def reprocess(order: Order, runner: Runner) -> Summary:
                     after_first = summary.seconds - summary.first_s
                     summary.rate = (summary.done - 1) / max(1e-9, after_first)
                 campaign.log("end", **summary.to_dict())
-    _background_note(summary, campaign)
+    _note_background(summary, campaign)
     return summary
 
 
@@ -171,7 +149,7 @@ def _run(
     unit = order.stages.kind.inputs
     with progress("reprocessing", len(todo), unit) as advance:
         try:
-            results = runner(order.stages, order.model, todo, stop, order.workers)
+            results = runner(order.stages, order.inference, todo, stop, order.request.workers)
             with closing(results):
                 for result in results:
                     if summary.first_s is None:
@@ -183,9 +161,9 @@ def _run(
             sink.commit()
 
 
-def _count(summary: Summary, result: Result) -> None:
+def _count(summary: Summary, result: InputResult) -> None:
     if result.outcome is None:
-        summary.undone[result.one.source] = result.undone
+        summary.undone[result.input.source] = result.undone
         return
     summary.done += 1
     summary.counts[result.outcome["status"][0].as_py()] += 1
@@ -204,7 +182,7 @@ class _Sink:
         self.waiting: list[pa.Table] = []
         self.last = time.monotonic()
 
-    def add(self, result: Result) -> None:
+    def add(self, result: InputResult) -> None:
         if result.outcome is not None:
             self.waiting.append(result.outcome)
         late = time.monotonic() - self.last >= COMMIT_EVERY_S
@@ -217,27 +195,28 @@ class _Sink:
         self.waiting, self.last = [], time.monotonic()
 
 
-def _notes(summary: Summary, order: Order, chosen: Selection) -> None:
-    summary.notes += list(order.listing.notes[:NAMED])
-    if len(order.listing.notes) > NAMED:
-        summary.notes.append(f"and {len(order.listing.notes) - NAMED} more files passed over")
-    what = order.stages.kind.inputs
-    if chosen.undated:
+def _add_notes(summary: Summary, order: Order, work: WorkList) -> None:
+    notes = order.listing.notes
+    summary.notes += notes[:NOTES_SHOWN]
+    if len(notes) > NOTES_SHOWN:
+        summary.notes.append(f"and {len(notes) - NOTES_SHOWN} more files passed over")
+    inputs = order.stages.kind.inputs
+    if work.undated:
         summary.notes.append(
-            f"{chosen.undated} {what} are left out: --since and --until go by the time in the "
+            f"{work.undated} {inputs} are left out: --since and --until go by the time in the "
             "file's name, and theirs gives none"
         )
-    if chosen.changed:
+    if work.changed:
         summary.notes.append(
-            f"{chosen.changed} {what} done earlier have changed since; --refresh does them again"
+            f"{work.changed} {inputs} done earlier have changed since; --refresh does them again"
         )
-    if chosen.absent:
+    if work.absent:
         summary.notes.append(
-            f"{chosen.absent} {what} done earlier are no longer in the archive; kept"
+            f"{work.absent} {inputs} done earlier are no longer in the archive; kept"
         )
 
 
-def _background_note(summary: Summary, campaign: Campaign) -> None:
+def _note_background(summary: Summary, campaign: Campaign) -> None:
     import numpy as np
 
     table = campaign.outcomes(["clipped_low", "clipped_high"])
@@ -246,15 +225,15 @@ def _background_note(summary: Summary, campaign: Campaign) -> None:
     for column, limit in (("clipped_low", "lower"), ("clipped_high", "upper")):
         shares = table[column].drop_null().to_numpy()
         middle = float(np.median(shares)) if shares.size else 0.0
-        if middle > CLIPPED_TOO_MUCH:
+        if middle > MAX_CLIPPED_SHARE:
             summary.notes.append(
                 f"half of the inputs have more than {middle:.0%} of their pixels at the {limit} "
                 "limit of the model's images: their background lies outside what it was trained on"
             )
 
 
-def check(summary: Summary, max_quarantined: float, inputs: str) -> None:
-    """Whether the run did what it was asked to do.
+def check_summary(summary: Summary, max_quarantined: float, inputs: str) -> None:
+    """Check that the run did what it was asked to do.
 
     Raises:
         Stopped: it was asked to stop.

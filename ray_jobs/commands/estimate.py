@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from odm.commands.options import AsJson
 from odm.core.errors import InputError
 
 if TYPE_CHECKING:
+    from odm.reprocess.request import ModelOptions
     from ray_jobs.reprocessing.estimate import Estimate, Rates
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -60,16 +61,16 @@ def estimate(
     """
     from odm.core.files import write_bytes
     from odm.core.settings import read_config
-    from ray_jobs.reprocessing.estimate import Rates, Size
+    from odm.reprocess.request import ModelOptions
+    from ray_jobs.reprocessing.estimate import ClusterSize, Rates
     from ray_jobs.reprocessing.estimate import estimate as compute
 
     size = {"cpus": cpus, "gpus": gpus, "nodes": nodes}
     if calibrate is not None:
         if samples < 1:
             raise InputError(f"--samples {samples}: give 1 or more")
-        measured, facts, number = _measure(
-            calibrate, samples, model, address, engine=engine, device=device
-        )
+        run = ModelOptions(folder=model, engine=engine, device=device)
+        measured, facts, number = _measure(calibrate, samples, run, address)
         write_bytes(rates, (measured.model_dump_json(indent=2) + "\n").encode())
         size = {name: facts[name] if value is None else value for name, value in size.items()}
         inputs = number if inputs is None else inputs
@@ -78,7 +79,9 @@ def estimate(
     known = read_config(rates, Rates)
     if inputs is None or size["cpus"] is None:
         raise InputError("give --inputs and --cpus, or --calibrate ARCHIVE")
-    found = compute(known, inputs, Size(size["cpus"], size["gpus"] or 0, size["nodes"] or 1, price))
+    found = compute(
+        known, inputs, ClusterSize(size["cpus"], size["gpus"] or 0, size["nodes"] or 1, price)
+    )
     if json_:
         print(json.dumps({**found.to_dict(), "rates": known.model_dump()}, indent=2))
         return
@@ -86,22 +89,20 @@ def estimate(
 
 
 def _measure(
-    archive: str, samples: int, model: str | None, address: str | None, **how: Any
+    archive: str, samples: int, model: ModelOptions, address: str | None
 ) -> tuple[Rates, dict[str, int], int]:
-    import tempfile
-    from dataclasses import replace
-
-    from odm.reprocess.model import Workers
-    from odm.reprocess.orbits import orbit_order
+    from odm.catalog.campaign import absolute_archive
+    from odm.catalog.kinds import list_inputs
+    from odm.reprocess.models.orbit import prepare_regions
+    from odm.reprocess.request import RegionOptions, Workers
     from ray_jobs.reprocessing.calibrate import calibrate
 
-    with tempfile.TemporaryDirectory() as folder:
-        order = orbit_order(archive, f"{folder}/campaign", model=model, **how)
-    # Exports of the model would lie in the campaign, which other machines do not see.
-    settings = replace(order.model, exports=None)
-    found = order.listing.inputs
-    rates, facts = calibrate(order.stages, settings, found, Workers(address=address), samples)
-    return rates, facts, len(found)
+    # No exports of the model are kept: this machine's folder of them is not seen by others.
+    prepared = prepare_regions(model, RegionOptions())
+    inputs = list_inputs(prepared.stages.kind.name, absolute_archive(archive)).inputs
+    workers = Workers(address=address)
+    rates, facts = calibrate(prepared.stages, prepared.inference, inputs, workers, samples)
+    return rates, facts, len(inputs)
 
 
 def _show(found: Estimate, rates: Rates) -> None:

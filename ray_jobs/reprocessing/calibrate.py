@@ -7,32 +7,34 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from odm.catalog.outcomes import Input
 from odm.core.errors import OdmError
-from odm.reprocess.model import BATCH_ON_CPU, BATCH_ON_GPU, ModelSettings, Workers
-from odm.reprocess.runners.readers import Task
-from odm.reprocess.stages.orbit import Draft, Result, Stages
+from odm.reprocess.models.base import BATCH_ON_GPU, Inference
+from odm.reprocess.request import Workers
+from odm.reprocess.runners.readers import WorkItem
+from odm.reprocess.stages.base import Draft, InputResult, Stages
 from ray_jobs.cluster.connection import connect, data_settings
 from ray_jobs.internals import lines_hidden
 from ray_jobs.reprocessing.estimate import Rates
-from ray_jobs.reprocessing.runner import BLOCK_BYTES, absolute, begin, per_task, plan_layout
+from ray_jobs.reprocessing.layout import BLOCK_BYTES, inputs_per_task, plan_layout
+from ray_jobs.reprocessing.runner import check_cluster
 from ray_jobs.training.samples import told
 
 TASKS = 3
-"""Of Ray Data that an input goes through: read, model, finish."""
-WAITING = 1.5
-"""Readers whose seconds are so many times their CPU seconds wait for the storage."""
+"""Number of Ray Data tasks that an input goes through: read, model, finish."""
+WAITING_RATIO = 1.5
+"""Ratio of seconds to CPU seconds from which on readers are taken to wait for the storage."""
 
 
 @dataclass(frozen=True)
-class Read:
-    """What reading some inputs took. ``size``: bytes."""
+class TimedReads:
+    """Inputs that were read, the seconds that it took, and the bytes (``size``)."""
 
-    answers: list[Draft | Result]
+    answers: list[Draft | InputResult]
     cpu_s: float
     wall_s: float
     size: int
@@ -40,7 +42,7 @@ class Read:
 
 def calibrate(
     stages: Stages,
-    model: ModelSettings,
+    inference: Inference,
     inputs: Sequence[Input],
     workers: Workers,
     number: int,
@@ -50,10 +52,10 @@ def calibrate(
     Reading is measured with all CPUs at it together: that is how the storage is asked in earnest.
 
     Args:
-        stages, model, workers: as of a campaign.
-        inputs: of the archive.
-        number: of inputs, spread over it; more where every CPU would have none but its first, which
-            is not counted.
+        stages, inference, workers: what a campaign would run with.
+        inputs: inputs of the archive.
+        number: number of inputs to measure with, spread over the archive; more are taken where a
+            CPU would have none but its first, which is not counted.
 
     Returns:
         The rates, and ``cpus``, ``gpus`` and ``nodes`` of the cluster.
@@ -65,43 +67,43 @@ def calibrate(
     with connect(workers.address) as cluster:
         import ray
 
-        model = absolute(model)
-        begin(cluster, model, inputs, workers)
-        layout = plan_layout(cluster, workers, model.device)
+        inference = inference.absolute()
+        check_cluster(cluster, inference, inputs, workers)
+        layout = plan_layout(cluster, workers, inference.options.device)
         on_gpu = layout.model_gpus > 0
-        batch = model.batch or (BATCH_ON_GPU if on_gpu else BATCH_ON_CPU)
-        model = replace(model, device="cuda" if on_gpu else "cpu", batch=batch)
+        inference = inference.placed(on_gpu=on_gpu)
         parts = shared_out(inputs, number, max(1, cluster.cpus))
         read: Any = ray.remote(read_some)
         with told("calibrating"):
-            found: list[Read] = ray.get([read.remote(stages, part) for part in parts])
-        answers = [one for part in found for one in part.answers]
-        drafts = [one for one in answers if isinstance(one, Draft)]
+            reads: list[TimedReads] = ray.get([read.remote(stages, part) for part in parts])
+        answers = [answer for part in reads for answer in part.answers]
+        drafts = [answer for answer in answers if isinstance(answer, Draft)]
         if not drafts:
             raise OdmError(f"none of {len(answers)} inputs can be read: nothing to calibrate with")
         cpus = 1.0 if on_gpu else float(min(layout.threads, cluster.cpus))
-        once: Any = ray.remote(model_some).options(num_cpus=cpus, num_gpus=layout.model_gpus)
+        look: Any = ray.remote(model_some).options(num_cpus=cpus, num_gpus=layout.model_gpus)
         finish: Any = ray.remote(finish_some)
         with told("calibrating"):
-            tasks, model_s, first_s, name = ray.get(
-                once.remote(stages, model, drafts, layout.threads)
+            work, model_s, first_s, gpu = ray.get(
+                look.remote(stages, inference, drafts, layout.threads)
             )
-            results, finish_s, again = ray.get(finish.remote(stages, tasks))
+            results, finish_s, read_again = ray.get(finish.remote(stages, work))
         together = min(
-            per_task(len(inputs), layout.cpus),
+            inputs_per_task(len(inputs), layout.cpus),
             max(1, BLOCK_BYTES // len(pickle.dumps(drafts[0]))),
         )
         driver_s = TASKS * task_seconds(together) / together + driver_seconds(results)
         facts = {"cpus": cluster.cpus, "gpus": cluster.gpus, "nodes": len(cluster.machines)}
-    wall, cpu = (sum(getattr(part, name) for part in found) for name in ("wall_s", "cpu_s"))
-    size = sum(part.size for part in found)
+    wall, cpu = sum(part.wall_s for part in reads), sum(part.cpu_s for part in reads)
+    size = sum(part.size for part in reads)
+    waits = wall > WAITING_RATIO * cpu
     rates = Rates(
         read_s=cpu / len(answers),
         finish_s=finish_s / len(drafts),
         model_s=model_s / len(drafts),
-        gpu=name,
-        input_bytes=size / len(answers) + again / len(drafts),
-        storage_bytes_per_s=size / max(p.wall_s for p in found) if wall > WAITING * cpu else None,
+        gpu=gpu,
+        input_bytes=size / len(answers) + read_again / len(drafts),
+        storage_bytes_per_s=size / max(part.wall_s for part in reads) if waits else None,
         driver_s=driver_s,
         start_s=first_s + 10.0,
         measured=f"{len(answers)} inputs, {len(parts)} readers, in "
@@ -111,27 +113,26 @@ def calibrate(
 
 
 def shared_out(inputs: Sequence[Input], number: int, readers: int) -> list[list[Input]]:
-    """Inputs of an archive, spread over it, for readers of which each is timed on all but its
-    first."""
-    wanted = max(number, 2 * readers)
-    chosen = list(inputs[:: max(1, len(inputs) // wanted)])[:wanted]
+    """Spread inputs of an archive over readers, of which each is timed on all but its first."""
+    number = max(number, 2 * readers)
+    chosen = list(inputs[:: max(1, len(inputs) // number)])[:number]
     readers = max(1, min(readers, len(chosen) // 2))
-    return [chosen[at::readers] for at in range(readers)]
+    return [chosen[first::readers] for first in range(readers)]
 
 
-def read_some(stages: Stages, inputs: Sequence[Input]) -> Read:
+def read_some(stages: Stages, inputs: Sequence[Input]) -> TimedReads:
     """Read inputs, after one that warms the process up: it comes from memory when read again."""
     stages.read(inputs[0])
     timed = inputs[1:] or inputs
     before = _bytes_read()
-    answers, cpu, wall = _timed(lambda: [stages.read(one) for one in timed])
+    answers, cpu, wall = _timed(lambda: [stages.read(input) for input in timed])
     counted = _bytes_read() - before
-    return Read(answers, cpu, wall, counted or sum(one.size for one in timed))
+    return TimedReads(answers, cpu, wall, counted or sum(input.size for input in timed))
 
 
 def model_some(
-    stages: Stages, model: ModelSettings, drafts: Sequence[Draft], threads: int
-) -> tuple[list[Task], float, float, str]:
+    stages: Stages, inference: Inference, drafts: Sequence[Draft], threads: int
+) -> tuple[list[WorkItem], float, float, str]:
     """Show drafts to the model.
 
     Returns:
@@ -139,39 +140,38 @@ def model_some(
     """
     import torch
 
-    from odm.reprocess.model import load_predictor
-    from odm.reprocess.runners.local import finishing_tasks
+    from odm.reprocess.runners.local import finishing_work
 
     began = time.monotonic()
-    predict = load_predictor(model, threads)
-    batches = [drafts[at : at + model.batch] for at in range(0, len(drafts), model.batch)]
-    finishing_tasks(stages, predict, batches[0])  # compiles, exports, fills caches
+    model, size = inference.load(threads), inference.options.batch
+    batches = [drafts[first : first + size] for first in range(0, len(drafts), size)]
+    finishing_work(stages, model, batches[0])  # compiles, exports, fills caches
     first_s = time.monotonic() - began
-    tasks, cpu, wall = _timed(
-        lambda: [task for batch in batches for task in finishing_tasks(stages, predict, batch)]
+    work, cpu, wall = _timed(
+        lambda: [item for batch in batches for item in finishing_work(stages, model, batch)]
     )
-    on_gpu = model.device == "cuda"
+    on_gpu = inference.options.device == "cuda"
     name = torch.cuda.get_device_name() if on_gpu else ""
-    return tasks, wall if on_gpu else cpu, first_s, name
+    return work, wall if on_gpu else cpu, first_s, name
 
 
-def finish_some(stages: Stages, tasks: Sequence[Task]) -> tuple[list[Result], float, int]:
-    """Finish; the CPU seconds of it, and the bytes that were read again."""
-    first = tasks[0]
+def finish_some(stages: Stages, work: Sequence[WorkItem]) -> tuple[list[InputResult], float, int]:
+    """Finish inputs; return the results, the CPU seconds, and the bytes that were read again."""
+    first = work[0]
     stages.finish(first.draft, first.seen)  # type: ignore[arg-type]
     before = _bytes_read()
     results, cpu, _ = _timed(
-        lambda: [stages.finish(task.draft, task.seen) for task in tasks]  # type: ignore[arg-type]
+        lambda: [stages.finish(item.draft, item.seen) for item in work]  # type: ignore[arg-type]
     )
     return results, cpu, _bytes_read() - before
 
 
 def task_seconds(size: int, tasks: int = 100) -> float:
-    """CPU seconds of the driver for a task of Ray Data, in a pipeline of `TASKS` empty stages.
+    """Measure the CPU seconds of the driver for a task of Ray Data, in `TASKS` empty stages.
 
     Args:
-        size: inputs of a task.
-        tasks: of each stage, to measure with.
+        size: number of inputs in a task.
+        tasks: number of tasks of each stage to measure with.
     """
     import pyarrow as pa
     import ray
@@ -213,18 +213,18 @@ def _pass_on(batch: Any) -> Any:
     yield batch
 
 
-def driver_seconds(results: Sequence[Result], block: int = BATCH_ON_GPU) -> float:
-    """What the driver does with an outcome: unpack it, and write it into a part; CPU seconds."""
+def driver_seconds(results: Sequence[InputResult], block: int = BATCH_ON_GPU) -> float:
+    """Measure the CPU seconds in which the driver unpacks an outcome and writes it into a part."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from ray_jobs.reprocessing.stages import pack, unpack
 
-    packed = [pack(results[at : at + block]) for at in range(0, len(results), block)]
+    packed = [pack(results[row : row + block]) for row in range(0, len(results), block)]
 
     def take() -> None:
-        tables = [one.outcome for data in packed for one in unpack(data)]
-        table = pa.concat_tables([one for one in tables if one is not None])
+        tables = [result.outcome for data in packed for result in unpack(data)]
+        table = pa.concat_tables([outcome for outcome in tables if outcome is not None])
         pq.write_table(table.combine_chunks(), io.BytesIO(), compression="zstd")
 
     take()
@@ -233,14 +233,14 @@ def driver_seconds(results: Sequence[Result], block: int = BATCH_ON_GPU) -> floa
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """A result, and its CPU and wall seconds."""
+    """Do work; return its result, and its CPU and wall seconds."""
     wall, cpu = time.monotonic(), time.process_time()
     result = work()
     return result, time.process_time() - cpu, max(time.monotonic() - wall, 1e-9)
 
 
 def _bytes_read() -> int:
-    """By this process so far, from files and caches alike; 0 where the system does not say."""
+    """Bytes that this process has read, from files and caches; 0 where the system does not say."""
     try:
         lines = Path("/proc/self/io").read_text().splitlines()
     except OSError:

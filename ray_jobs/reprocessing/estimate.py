@@ -12,22 +12,22 @@ from odm.core.errors import InputError
 from odm.core.settings import Settings
 
 MODEL_CPUS = 1
-"""Of the process that feeds a GPU."""
+"""CPUs of the process that feeds a GPU."""
 
 
 class Rates(Settings):
     """What one input costs, measured by `ray_jobs.reprocessing.calibrate`.
 
     Attributes:
-        read_s, finish_s: of a CPU, in seconds.
-        model_s: of a model worker, in seconds: a GPU, or a core where there is none.
-        gpu: its name; empty where the model ran on cores.
-        input_bytes: read from storage, also to finish.
-        storage_bytes_per_s: that the storage gave to all readers together; None where the readers
-            did not wait for it, so that its limit is not known.
-        driver_s: of the one process that hands out tasks and commits, in seconds.
-        start_s: until the first outcome, once.
-        measured: on what, in words.
+        read_s, finish_s: seconds of a CPU to read and to finish an input.
+        model_s: seconds of a model worker: a GPU, or a core where there is none.
+        gpu: name of the GPU; empty where the model ran on cores.
+        input_bytes: bytes read from storage for an input, also to finish it.
+        storage_bytes_per_s: rate that the storage gave to all readers together; None where the
+            readers did not wait for it, so that its limit is not known.
+        driver_s: seconds of the one process that hands out tasks and commits.
+        start_s: seconds until the first outcome, once.
+        measured: what the rates were measured on, in words.
     """
 
     read_s: float = Field(gt=0)
@@ -42,8 +42,8 @@ class Rates(Settings):
 
 
 @dataclass(frozen=True)
-class Size:
-    """A cluster. ``price``: of all of it, an hour, in whatever currency."""
+class ClusterSize:
+    """The size of a cluster; ``price`` is that of all of it for an hour, in any currency."""
 
     cpus: int
     gpus: int = 0
@@ -60,15 +60,16 @@ class Size:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What it takes.
+    """What a campaign takes on a cluster.
 
     Attributes:
-        inputs: of the archive.
+        inputs: number of inputs in the archive.
         rate: inputs a second, at best.
         limits: inputs a second that each part of the cluster allows.
         bottleneck: the part that allows least.
-        hours, node_hours, cost: of the whole; None for a cost without a price.
-        cpus_per_gpu: that keep a GPU busy, the one of its own process included; None without one.
+        hours, node_hours, cost: totals of the campaign; no cost (None) without a price.
+        cpus_per_gpu: CPUs that keep a GPU busy, the one of its own process included; None without
+            a GPU.
         advice: what would help.
     """
 
@@ -83,17 +84,17 @@ class Estimate:
     advice: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a script."""
+        """Return plain values, for a script."""
         return asdict(self)
 
 
-def estimate(rates: Rates, inputs: int, size: Size) -> Estimate:
-    """Hours and node-hours.
+def estimate(rates: Rates, inputs: int, size: ClusterSize) -> Estimate:
+    """Compute hours and node-hours.
 
     Args:
-        rates: measured.
-        inputs: of the archive.
-        size: of the cluster.
+        rates: what an input costs.
+        inputs: number of inputs in the archive.
+        size: size of the cluster.
 
     Raises:
         InputError: no inputs, or GPUs where the rates are of cores, or the other way round.
@@ -106,13 +107,13 @@ def estimate(rates: Rates, inputs: int, size: Size) -> Estimate:
             f"the rates are of the model {has}, and the cluster has "
             f"{size.gpus or 'no'} GPU{'' if size.gpus == 1 else 's'}: calibrate on such a cluster"
         )
-    beside = rates.read_s + rates.finish_s
-    ratio = beside / rates.model_s + MODEL_CPUS
+    io_s = rates.read_s + rates.finish_s
+    ratio = io_s / rates.model_s + MODEL_CPUS
     limits = {"driver": 1 / rates.driver_s}
     if size.gpus:
-        limits |= {"GPUs": size.gpus / rates.model_s, "CPUs": reading_cpus(size) / beside}
+        limits |= {"GPUs": size.gpus / rates.model_s, "CPUs": reading_cpus(size) / io_s}
     else:
-        limits["CPUs"] = size.cpus / (beside + rates.model_s)
+        limits["CPUs"] = size.cpus / (io_s + rates.model_s)
     if rates.storage_bytes_per_s is not None:
         limits["storage"] = rates.storage_bytes_per_s / rates.input_bytes
     bottleneck = min(limits, key=lambda name: limits[name])
@@ -131,22 +132,21 @@ def estimate(rates: Rates, inputs: int, size: Size) -> Estimate:
     )
 
 
-def reading_cpus(size: Size) -> float:
-    """CPUs that are left to read and finish where every GPU's process has one of its own.
+def reading_cpus(size: ClusterSize) -> float:
+    """Return the CPUs left to read and finish where every GPU's process has one of its own.
 
     Half of them where there are fewer than two for each GPU; see
-    `ray_jobs.reprocessing.runner.plan_layout`.
+    `ray_jobs.reprocessing.layout.plan_layout`.
     """
     return max(size.cpus - MODEL_CPUS * size.gpus, size.cpus / 2)
 
 
-def _advice(bottleneck: str, size: Size, ratio: float) -> str:
+def _advice(bottleneck: str, size: ClusterSize, ratio: float) -> str:
+    enough = math.ceil(ratio * size.gpus)
     if bottleneck == "CPUs" and size.gpus:
-        wanted = math.ceil(ratio * size.gpus)
-        return f"the GPUs wait: {size.gpus} of them take {wanted} CPUs, and there are {size.cpus}"
+        return f"the GPUs wait: {size.gpus} of them take {enough} CPUs, and there are {size.cpus}"
     if bottleneck == "GPUs":
-        wanted = math.ceil(ratio * size.gpus)
-        return f"{wanted} CPUs keep the GPUs busy; the other {max(0, size.cpus - wanted)} wait"
+        return f"{enough} CPUs keep the GPUs busy; the other {max(0, size.cpus - enough)} wait"
     return {
         "CPUs": "more cores, or a GPU",
         "storage": "more workers do not help: the storage gives no more",

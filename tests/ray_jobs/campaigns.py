@@ -16,8 +16,9 @@ from typing import Any
 from odm.catalog.outcomes import Input
 from odm.core.files import write_bytes
 from odm.reprocess.driver import reprocess
-from odm.reprocess.model import Workers
-from odm.reprocess.stages.orbit import Draft, OrbitStages, Result
+from odm.reprocess.request import Workers
+from odm.reprocess.stages.base import Draft, InputResult
+from odm.reprocess.stages.orbit import OrbitStages
 from odm.training import plans
 from odm.training.events import listeners
 from odm.training.loop import ProgressReport
@@ -55,10 +56,10 @@ class Waiting(OrbitStages):
 
     folder: str = ""
 
-    def read(self, one: Input) -> Draft | Result:
+    def read(self, input: Input) -> Draft | InputResult:
         """See `Stages`."""
         waits(Path(self.folder))
-        return super().read(one)
+        return super().read(input)
 
 
 def waiting(plan: plans.TrainingPlan, ranks: Ranks, listener: Any, **sources: Any) -> Trained:

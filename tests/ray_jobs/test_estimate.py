@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from odm.catalog.outcomes import Input
 from odm.core.errors import InputError
-from odm.reprocess.model import Workers
-from odm.reprocess.stages.orbit import Result
+from odm.reprocess.request import Workers
+from odm.reprocess.stages.base import InputResult
 from ray_jobs.cluster.room import Cluster
 from ray_jobs.commands.estimate import app
 from ray_jobs.reprocessing.calibrate import calibrate, read_some, shared_out
-from ray_jobs.reprocessing.estimate import Rates, Size, estimate
+from ray_jobs.reprocessing.estimate import ClusterSize, Rates, estimate
 from tests.reprocess import small
 
 GPU = Rates(
@@ -26,7 +26,7 @@ CORES = GPU.model_copy(update={"gpu": "", "model_s": 0.15})
 
 
 def test_what_holds_it_up() -> None:
-    few = estimate(GPU, 10_800, Size(cpus=20, gpus=4, nodes=5, price=10.0))
+    few = estimate(GPU, 10_800, ClusterSize(cpus=20, gpus=4, nodes=5, price=10.0))
     # Four CPUs feed the GPUs, 16 read and finish 320 a second; 4 GPUs would do 800.
     assert few.bottleneck == "CPUs" and few.rate == pytest.approx(320)
     assert few.hours == pytest.approx((36 + 33.75) / 3600)
@@ -35,17 +35,17 @@ def test_what_holds_it_up() -> None:
     )
     assert few.cpus_per_gpu == pytest.approx(11) and "take 44 CPUs, and there are 20" in few.advice
     # As many as it takes are just enough, whichever way it is computed.
-    enough = estimate(GPU, 10_800, Size(cpus=44, gpus=4))
+    enough = estimate(GPU, 10_800, ClusterSize(cpus=44, gpus=4))
     assert enough.limits["CPUs"] == pytest.approx(enough.limits["GPUs"])
-    tight = estimate(GPU, 10_800, Size(cpus=6, gpus=4))
+    tight = estimate(GPU, 10_800, ClusterSize(cpus=6, gpus=4))
     assert tight.rate == pytest.approx(3 / 0.05)  # the GPUs' processes share the other three
-    many = estimate(GPU, 10_800, Size(cpus=64, gpus=4))
+    many = estimate(GPU, 10_800, ClusterSize(cpus=64, gpus=4))
     assert many.bottleneck == "GPUs" and "the other 20 wait" in many.advice and many.cost is None
-    most = estimate(GPU, 10_800, Size(cpus=4000, gpus=400))
+    most = estimate(GPU, 10_800, ClusterSize(cpus=4000, gpus=400))
     assert most.bottleneck == "driver" and most.rate == pytest.approx(1000)
     slow = GPU.model_copy(update={"storage_bytes_per_s": 50e6})
-    assert estimate(slow, 10_800, Size(cpus=64, gpus=4)).bottleneck == "storage"
-    cores = estimate(CORES, 1000, Size(cpus=16))
+    assert estimate(slow, 10_800, ClusterSize(cpus=64, gpus=4)).bottleneck == "storage"
+    cores = estimate(CORES, 1000, ClusterSize(cpus=16))
     assert cores.rate == pytest.approx(16 / 0.2) and cores.cpus_per_gpu is None
 
 
@@ -61,7 +61,7 @@ def test_what_holds_it_up() -> None:
 )
 def test_what_cannot_be(rates: Rates, inputs: int, size: dict[str, int], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        estimate(rates, inputs, Size(**size))
+        estimate(rates, inputs, ClusterSize(**size))
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_no_reader_is_timed_on_what_it_has_just_read(tmp_path: Path) -> None:
     read: list[str] = []
 
     class Stages:
-        def read(self, one: Input) -> Result:
+        def read(self, one: Input) -> InputResult:
             read.append(one.name)
-            return Result(one, undone="not really")
+            return InputResult(one, undone="not really")
 
     found = read_some(Stages(), inputs[:3])  # type: ignore[arg-type]
     assert len(read) == len(set(read)) == 3 and len(found.answers) == 2
@@ -114,13 +114,13 @@ def test_rates_are_measured_on_a_cluster(
     small.write_archive(tmp_path / "archive", 6, bad=True)
     small.write_model(tmp_path / "model")
     order = small.order(tmp_path)
-    rates, facts = calibrate(order.stages, order.model, order.listing.inputs, Workers(), 12)
+    rates, facts = calibrate(order.stages, order.inference, order.listing.inputs, Workers(), 12)
     assert facts == {"cpus": 2, "gpus": 0, "nodes": 1}
     assert not rates.gpu and 0 < rates.read_s < 5
     # Three tasks of Ray Data, some milliseconds each, go for at most 16 inputs.
     assert 3 * 0.0005 / 16 < rates.driver_s < 1
     # At least the Z spectra of a file are read: rows of 1024 numbers of 8 bytes.
     assert rates.input_bytes > 0.5 * small.ROWS * 1024 * 8 / 2
-    assert estimate(rates, 1000, Size(cpus=2)).hours > 0
+    assert estimate(rates, 1000, ClusterSize(cpus=2)).hours > 0
     said = capfd.readouterr().err
     assert "MapWorker" not in said and "execution finished" not in said and "WARNING" not in said

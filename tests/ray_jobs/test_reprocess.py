@@ -11,10 +11,11 @@ from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.core.errors import InputError, OdmError
 from odm.reprocess.driver import reprocess
-from odm.reprocess.model import Workers
-from odm.reprocess.stages.orbit import Result
+from odm.reprocess.request import Workers
+from odm.reprocess.stages.base import InputResult
 from ray_jobs.cluster.room import Cluster
-from ray_jobs.reprocessing.runner import Layout, per_task, plan_layout, run_on_ray
+from ray_jobs.reprocessing.layout import Layout, inputs_per_task, plan_layout
+from ray_jobs.reprocessing.runner import run_on_ray
 from ray_jobs.reprocessing.stages import pack, unpack
 from tests.catalog.rows import same
 from tests.lookalike import renamed
@@ -46,7 +47,7 @@ def test_what_kills_its_process_is_found_and_the_rest_done(
     done: Path, cluster: Cluster, how: str, says: str
 ) -> None:
     kills = {"read_kills": renamed(small.FIRST + 1), "finish_kills": renamed(small.FIRST + 2)}
-    order = small.deadly(small.order(done, how), how=how, **kills)
+    order = small.deadly(small.order(done, how), death=how, **kills)
     summary = reprocess(order, run_on_ray)
     assert summary.done == 12
     rows = load_campaign(done / how).outcomes(["name", "reason"]).to_pylist()
@@ -60,7 +61,7 @@ def test_what_kills_its_process_is_found_and_the_rest_done(
 
 def test_a_model_that_cannot_run_is_one_sentence(done: Path, cluster: Cluster) -> None:
     order = small.order(done, "broken")
-    broken = replace(order.model, digest="0" * 64)
+    broken = replace(order.inference, digest="0" * 64)
     with pytest.raises(OdmError, match="does not fit: digest is"):
         list(run_on_ray(order.stages, broken, order.listing.inputs, lambda: False, Workers()))
 
@@ -146,7 +147,7 @@ def test_models_leave_memory_to_those_that_read() -> None:
     [(12, 2, 8), (300, 2, 9), (900, 2, 28), (11_000, 2, 64), (11_000, 256, 10), (99_000, 256, 64)],
 )
 def test_large_campaigns_have_larger_tasks(inputs: int, cpus: int, expected: int) -> None:
-    assert per_task(inputs, cpus) == expected
+    assert inputs_per_task(inputs, cpus) == expected
 
 
 def test_a_block_of_results_is_one_table(done: Path) -> None:
@@ -154,10 +155,12 @@ def test_a_block_of_results_is_one_table(done: Path) -> None:
     results = []
     for one in order.listing.inputs:
         answer = order.stages.read(one)
-        results.append(answer if isinstance(answer, Result) else Result(one, undone="not now"))
+        results.append(
+            answer if isinstance(answer, InputResult) else InputResult(one, undone="not now")
+        )
     assert {bool(result.undone) for result in results} == {True, False}
     back = list(unpack(pack(results)))
-    assert [(one.one, one.undone) for one in back] == [(one.one, one.undone) for one in results]
+    assert [(one.input, one.undone) for one in back] == [(one.input, one.undone) for one in results]
     for mine, theirs in zip(back, results, strict=True):
         assert (mine.outcome is None) == (theirs.outcome is None)
         assert mine.outcome is None or mine.outcome.equals(theirs.outcome)

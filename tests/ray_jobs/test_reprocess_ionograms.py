@@ -9,8 +9,8 @@ from pathlib import Path
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.reprocess.driver import reprocess
-from odm.reprocess.ionograms import ionogram_order
-from odm.reprocess.model import Workers
+from odm.reprocess.order import open_order
+from odm.reprocess.request import ModelOptions, ReprocessRequest, Workers
 from odm.reprocess.runners.local import run_local
 from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.simulate.ionogram.recipe import IonogramSimulation
@@ -35,12 +35,19 @@ def test_it_gives_the_plain_runners_rows(tmp_path: Path, cluster: Cluster) -> No
 
 def test_a_pipeline_gives_the_plain_runners_rows(tmp_path: Path, cluster: Cluster) -> None:
     """The package's own: boxes, segments, edges and inverted layers."""
-    archive = str(tmp_path / "archive")
     simulate_ionograms(tmp_path / "archive", IonogramSimulation(count=3, seed=5, difficulty=0.2))
-    here = {"engine": "eager", "device": "cpu"}
-    workers = Workers(models=1, readers=1, threads=1)
-    plain = ionogram_order(archive, str(tmp_path / "plain"), **here)
-    on_ray = ionogram_order(archive, str(tmp_path / "ray"), workers=workers, **here)
+    plain, on_ray = (
+        open_order(
+            ReprocessRequest(
+                kind="ionograms",
+                archive=str(tmp_path / "archive"),
+                campaign=str(tmp_path / name),
+                model=ModelOptions(engine="eager", device="cpu"),
+                workers=Workers(models=1, readers=1, threads=1),
+            )
+        )
+        for name in ("plain", "ray")
+    )
     assert reprocess(plain, run_local).counts == reprocess(on_ray, run_on_ray).counts
     one, other = (load_campaign(tmp_path / name) for name in ("plain", "ray"))
     assert one.card.settings["edges"]["layers"] == "segments"

@@ -16,10 +16,12 @@ from odm.catalog.campaign import load_campaign
 from odm.catalog.outcomes import Input
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import OrbitImageSettings
-from odm.reprocess.driver import Order, Summary, reprocess
-from odm.reprocess.orbits import orbit_order
+from odm.reprocess.driver import Summary, reprocess
+from odm.reprocess.order import Order, open_order
+from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.reprocess.runners.local import run_local
-from odm.reprocess.stages.orbit import Draft, OrbitStages, Result, guarded
+from odm.reprocess.stages.base import Draft, InputResult, guarded
+from odm.reprocess.stages.orbit import OrbitStages
 from tests.lookalike import contents, renamed, stamp, write
 
 FIRST = 17538
@@ -97,62 +99,74 @@ def write_model(folder: Path, **thresholds: Any) -> str:
     return str(folder)
 
 
-def order(tmp: Path, campaign: str = "campaign", **options: Any) -> Order:
+def order(
+    tmp: Path,
+    campaign: str = "campaign",
+    kind: str = "orbits",
+    findings: Any = None,
+    model: dict[str, Any] | None = None,
+    **request: Any,
+) -> Order:
     """An order for the archive and the model in ``tmp``."""
-    options = {"model": str(tmp / "model"), "engine": "eager", "device": "cpu", **options}
-    return orbit_order(str(tmp / "archive"), str(tmp / campaign), **options)
+    options = {"folder": str(tmp / "model"), "engine": "eager", "device": "cpu", **(model or {})}
+    return open_order(
+        ReprocessRequest(
+            kind=kind,
+            archive=str(tmp / "archive"),
+            campaign=str(tmp / campaign),
+            findings=findings,
+            model=ModelOptions(**options),
+            **request,
+        )
+    )
 
 
-def run(tmp: Path, campaign: str = "campaign", **options: Any) -> Summary:
+def run(tmp: Path, campaign: str = "campaign", **request: Any) -> Summary:
     """A run of the plain runner, with one reading process."""
-    return reprocess(order(tmp, campaign, **options), run_local)
+    return reprocess(order(tmp, campaign, **request), run_local)
 
 
 @dataclass(frozen=True)
 class Deadly(OrbitStages):
     """Half-orbits of which some kill the process that reads or finishes them.
 
-    ``once`` makes a file the first time, and only dies then. With ``how`` of ``memory`` there is no
-    room for what they do instead; with ``hang`` it never ends.
+    ``once`` makes a file the first time, and only dies then. With ``death`` of ``memory`` there is
+    no room for what they do instead; with ``hang`` it never ends.
     """
 
     read_kills: str = "none"
     finish_kills: str = "none"
     once: str = ""
-    how: str = "signal"
+    death: str = "signal"
 
-    def read(self, one: Input) -> Draft | Result:
+    def read(self, input: Input) -> Draft | InputResult:
         """Dies, as in a damaged library."""
-        return self._deadly(self.read_kills, one) or super().read(one)
+        return self._deadly(self.read_kills, input) or super().read(input)
 
-    def finish(self, draft: Draft, probability: Any) -> Result:
+    def finish(self, draft: Draft, seen: Any) -> InputResult:
         """Dies, as in a damaged library."""
-        return self._deadly(self.finish_kills, draft.one) or super().finish(draft, probability)
+        return self._deadly(self.finish_kills, draft.input) or super().finish(draft, seen)
 
-    def _deadly(self, kills: str, one: Input) -> Result | None:
-        if kills not in one.name:
-            return None
-        found = guarded(self.kind, one, self._die)
-        assert found is None or isinstance(found, Result)
-        return found
+    def _deadly(self, kills: str, input: Input) -> InputResult | None:
+        return guarded(self.kind, input, self._die) if kills in input.name else None
 
     def _die(self) -> None:
         if self.once:
             if Path(self.once).exists():
                 return
             Path(self.once).touch()
-        if self.how == "hang":
+        if self.death == "hang":
             time.sleep(600)
-        if self.how == "memory":
+        if self.death == "memory":
             raise MemoryError
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def deadly(one: Order, **kills: Any) -> Order:
+def deadly(order: Order, **kills: Any) -> Order:
     """The same order with stages that die."""
-    stages = one.stages
+    stages = order.stages
     assert isinstance(stages, OrbitStages)
-    return replace(one, stages=Deadly(stages.image, stages.regions, stages.model, **kills))
+    return replace(order, stages=Deadly(stages.image, stages.regions, stages.model, **kills))
 
 
 def reasons(folder: Path) -> dict[str, str]:

@@ -13,9 +13,10 @@ import numpy as np
 
 from odm.archive.ionogram.matrix import write_matrix
 from odm.images.ionogram import IonogramImageSettings
-from odm.reprocess.driver import Order, Summary, reprocess
-from odm.reprocess.ionograms import ionogram_order
+from odm.reprocess.driver import Summary, reprocess
+from odm.reprocess.order import Order
 from odm.reprocess.runners.local import run_local
+from tests.reprocess import small
 
 WINDOW = IonogramImageSettings(height=64, width=64)
 BAD = {
@@ -87,15 +88,14 @@ def write_model(folder: Path, archive: Path, threshold: float = 0.6, seed: int =
     return str(folder)
 
 
-def order(tmp: Path, campaign: str = "campaign", **options: Any) -> Order:
+def order(tmp: Path, campaign: str = "campaign", **request: Any) -> Order:
     """An order for the archive and the model in ``tmp``."""
-    options = {"model": str(tmp / "model"), "engine": "eager", "device": "cpu", **options}
-    return ionogram_order(str(tmp / "archive"), str(tmp / campaign), **options)
+    return small.order(tmp, campaign, "ionograms", **request)
 
 
-def run(tmp: Path, campaign: str = "campaign", **options: Any) -> Summary:
+def run(tmp: Path, campaign: str = "campaign", **request: Any) -> Summary:
     """A run of the plain runner."""
-    return reprocess(order(tmp, campaign, **options), run_local)
+    return reprocess(order(tmp, campaign, **request), run_local)
 
 
 if __name__ == "__main__":

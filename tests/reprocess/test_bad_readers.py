@@ -40,7 +40,7 @@ def test_a_file_at_which_its_reader_hangs_is_quarantined(
     small.write_archive(tmp_path / "archive", 2)
     small.write_model(tmp_path / "model")
     hanging = renamed(small.FIRST + 1)
-    order = small.deadly(small.order(tmp_path), read_kills=hanging, how="hang")
+    order = small.deadly(small.order(tmp_path), read_kills=hanging, death="hang")
     assert reprocess(order, run_local).done == 2
     found = small.reasons(tmp_path / "campaign")
     assert set(found) == {hanging}
@@ -51,10 +51,10 @@ def test_memory_that_runs_out_is_tried_again_alone(tmp_path: Path) -> None:
     small.write_archive(tmp_path / "archive", 4)
     small.write_model(tmp_path / "model")
     kills = {"read_kills": renamed(small.FIRST + 1), "finish_kills": renamed(small.FIRST + 2)}
-    summary = reprocess(small.deadly(small.order(tmp_path), how="memory", **kills), run_local)
+    summary = reprocess(small.deadly(small.order(tmp_path), death="memory", **kills), run_local)
     assert summary.counts == {"detected": 1, "clear": 1, "quarantined": 2}
     said = "kills its reader: the process ran out of memory, and again when tried alone"
     assert small.reasons(tmp_path / "campaign") == dict.fromkeys(kills.values(), said)
-    once = {"read_kills": "h5", "once": str(tmp_path / "once"), "how": "memory"}
+    once = {"read_kills": "h5", "once": str(tmp_path / "once"), "death": "memory"}
     summary = reprocess(small.deadly(small.order(tmp_path, "second"), **once), run_local)
     assert summary.counts == {"detected": 2, "clear": 2, "quarantined": 0}

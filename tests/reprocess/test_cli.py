@@ -130,7 +130,7 @@ def test_from_an_archive_to_scores(work: Path, capsys: pytest.CaptureFixture[str
 
 def test_every_engine_may_be_asked_for() -> None:
     from odm.models.engines import ENGINES
-    from odm.reprocess.model import WORDS
+    from odm.reprocess.request import WORDS
 
     assert WORDS["engine"].split("|") == list(ENGINES)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,15 +21,35 @@ from odm.models.card import read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
 from odm.reprocess.driver import reprocess
-from odm.reprocess.ionograms import ionogram_order
-from odm.reprocess.layer_models import find_layer_models
+from odm.reprocess.models.ionogram import prepare_layers
+from odm.reprocess.order import Order, Preparation, open_order
+from odm.reprocess.request import LayerOptions, ModelOptions, ReprocessRequest
 from odm.reprocess.runners.local import run_local
+from odm.reprocess.stages.ionogram import IonogramStages
 from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.simulate.ionogram.recipe import IonogramSimulation
 from tests.findings.edge_cases import FREQUENCY, RANGES, curve, echo, layer_of, snr
 from tests.test_cli import run
 
-HERE = {"engine": "eager", "device": "cpu"}
+
+def prepared(folder: object = None, **layers: Any) -> Preparation[IonogramStages]:
+    """What a model and options mean."""
+    named = None if folder is None else str(folder)
+    run = ModelOptions(folder=named, engine="eager", device="cpu")
+    return prepare_layers(run, LayerOptions(**layers))
+
+
+def order(folder: Path, campaign: Path, model: Path | None = None, **layers: Any) -> Order:
+    """A campaign over the archive in ``folder``."""
+    named = None if model is None else str(model)
+    request = ReprocessRequest(
+        kind="ionograms",
+        archive=str(folder / "archive"),
+        campaign=str(campaign),
+        findings=layers,
+        model=ModelOptions(folder=named, engine="eager", device="cpu"),
+    )
+    return open_order(request)
 
 
 def ionogram(convention: str = "backscatter", ranges: np.ndarray = RANGES) -> xr.Dataset:
@@ -81,7 +102,7 @@ def test_settings_that_cannot_be_meant() -> None:
         (None, {"layers": "segments", "edge": "none"}, "give no --layers with --edge none"),
     ):
         with pytest.raises(InputError, match=says):
-            find_layer_models(model, **options)
+            prepared(model, **options)
 
 
 def test_the_package_brings_a_pipeline(tmp_path: Path) -> None:
@@ -89,19 +110,20 @@ def test_the_package_brings_a_pipeline(tmp_path: Path) -> None:
     folders = {"detector": shipped_model("detector"), "segmenter": shipped_model("layers")}
     digest = save_pipeline(tmp_path / "both", folders)
     for folder, options in ((None, {}), (None, {"layers": "segments"}), ("layers", {})):
-        found = find_layer_models(folder, **options)
-        assert found.card.digest == found.settings.digest == digest
-        assert found.edges == EdgeSettings("path", "segments") and found.settings.segments
+        found = prepared(folder, **options)
+        assert found.stages.model == found.inference.digest == digest
+        assert found.stages.edges == EdgeSettings("path", "segments")
+        assert found.settings["edges"]["inverted"] and len(found.inference.networks()) == 2
     detector = read_model_card(folders["detector"]).digest
     for folder, options in (
         (None, {"layers": "boxes"}),
         (None, {"edge": "none"}),
         ("yolox_nano", {}),
     ):
-        found = find_layer_models(folder, **options)
-        assert found.card.digest == detector and not found.settings.segments
-    boxes = find_layer_models("layers", layers="boxes")
-    assert boxes.card.digest == digest and not boxes.settings.segments
+        found = prepared(folder, **options)
+        assert found.stages.model == detector and found.inference.networks() == [detector]
+    boxes = prepared("layers", layers="boxes")
+    assert boxes.inference.digest == digest and boxes.inference.networks() == [detector]
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +133,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulate_ionograms(
         tmp / "archive", IonogramSimulation(count=3, seed=5, kind="f", difficulty=0.2)
     )
-    order = ionogram_order(str(tmp / "archive"), str(tmp / "campaign"), **HERE)
-    assert reprocess(order, run_local).pending == 0
+    assert reprocess(order(tmp, tmp / "campaign"), run_local).pending == 0
     return tmp
 
 
@@ -140,40 +161,36 @@ def test_a_campaign_finds_edges(done: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_edges_belong_to_the_campaign(done: Path) -> None:
-    archive, campaign = str(done / "archive"), str(done / "campaign")
     for options, says in (
         ({"edge": "feng"}, r"edges\.method is path there and feng here"),
         ({"invert": False}, r"edges\.inverted is true there and false here"),
         ({"edge": "none"}, r"settings\.edges"),
     ):
         with pytest.raises(InputError, match=says):
-            ionogram_order(archive, campaign, **options, **HERE)
+            order(done, done / "campaign", **options)
 
 
 def test_a_pipeline_cuts_along_segments(done: Path, tmp_path: Path) -> None:
     from odm.models.folder import save_model
     from odm.models.networks.segmenters import create_segmenter
-    from odm.reprocess.model import load_predictor
 
     detector = shipped_model("detector")
-    image = find_layer_models(None).image.to_dict()
+    image = prepared().stages.image.to_dict()
     options = {"encoder": "tu-mobilenetv3_small_100", "decoder_channels": [32, 24, 16, 8, 8]}
     model = create_segmenter("unet", classes=3, **options).eval()
     smaller = {**image, "height": 128, "width": 128}
     save_model(tmp_path / "segmenter", model, image=smaller, thresholds={})
     both = {"detector": detector, "segmenter": tmp_path / "segmenter"}
     digest = save_pipeline(tmp_path / "both", both)
-    found = find_layer_models(str(tmp_path / "both"), **HERE)
-    assert found.card.digest == found.settings.digest == digest
-    assert found.edges == EdgeSettings("path", "segments") and found.settings.segments
-    seen = load_predictor(found.settings)(np.zeros((3, 256, 256), np.uint8))
+    found = prepared(tmp_path / "both")
+    assert found.stages.model == found.inference.digest == digest
+    assert found.stages.edges == EdgeSettings("path", "segments")
+    seen = found.inference.load()(np.zeros((3, 256, 256), np.uint8))
     assert [one.segments.shape for one in seen] == [(256, 256)] * 3
-    order = ionogram_order(
-        str(done / "archive"), str(tmp_path / "campaign"), model=str(tmp_path / "both"), **HERE
-    )
-    assert reprocess(order, run_local).counts["quarantined"] == 0
+    whole = order(done, tmp_path / "campaign", tmp_path / "both")
+    assert reprocess(whole, run_local).counts["quarantined"] == 0
     other = {**image, "range_max": 4000.0}
     save_model(tmp_path / "segmenter", model, image=other, thresholds={})
     save_pipeline(tmp_path / "other", both)
     with pytest.raises(InputError, match="the detector's images have range_max 5000"):
-        find_layer_models(str(tmp_path / "other"))
+        prepared(tmp_path / "other")

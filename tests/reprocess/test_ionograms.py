@@ -17,7 +17,7 @@ import pytest
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
 from odm.catalog.ionogram.inputs import IONOGRAMS
-from odm.catalog.selection import Wish
+from odm.catalog.selection import Selection
 from odm.core.errors import InputError
 from odm.models.shipped import SHIPPED, shipped_model
 from tests.catalog.rows import same
@@ -83,7 +83,7 @@ def test_killed_and_resumed_it_gives_the_same_catalog(done: Path) -> None:
     killed, clean = load_campaign(done / "killed"), load_campaign(done / "campaign")
     committed = killed.outcomes().num_rows
     assert 4 <= committed < 12
-    summary = small.run(done, "killed", batch=3)
+    summary = small.run(done, "killed", model={"batch": 3})
     assert (summary.done, summary.pending) == (12 - committed, 0)
     assert same(killed.outcomes(), clean.outcomes())
     assert compare(killed, clean).equal
@@ -98,13 +98,13 @@ def test_reading_processes_import_no_torch() -> None:
 
 def test_what_may_differ_and_what_may_not(done: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"settings\.boxes\.threshold is 0\.6 there and 0\.7"):
-        small.order(done, threshold=0.7)
+        small.order(done, findings={"threshold": 0.7})
     other = small.write_model(tmp_path / "model", done / "archive", seed=1)
     with pytest.raises(InputError, match=r"model\.digest is .* there and .* here"):
-        small.order(done, model=other)
+        small.order(done, model={"folder": other})
     with pytest.raises(InputError, match="threshold 3"):
-        small.order(done, threshold=3)
-    assert small.run(done, batch=1).done == 0  # decides nothing
+        small.order(done, findings={"threshold": 3})
+    assert small.run(done, model={"batch": 1}).done == 0  # decides nothing
     if not (ROOT / "odm" / "models" / "shipped" / SHIPPED["detector"]).is_dir():
         with pytest.raises(InputError, match="carries no detector: name a model folder"):
             shipped_model("detector")
@@ -116,13 +116,13 @@ def test_selected_by_the_time_in_the_name_mended_and_done_again(done: Path, tmp_
     archive = tmp_path / "archive"
     (archive / "night").mkdir()
     shutil.copy(archive / "TEST_20220815_000000.npz", archive / "night" / "first.npz")
-    wish = Wish(since=datetime(2022, 8, 15, 1), until=datetime(2022, 8, 16, 0, 10))
-    some = small.run(tmp_path, wish=wish)
+    selection = Selection(since=datetime(2022, 8, 15, 1), until=datetime(2022, 8, 16, 0, 10))
+    some = small.run(tmp_path, selection=selection)
     assert (some.chosen, some.counts["quarantined"]) == (6, 1)
     assert any("1 ionograms are left out" in note for note in some.notes)
     cut = next(iter(small.BAD))
     shutil.copy(archive / "TEST_20220815_000000.npz", archive / cut)
-    mended = small.run(tmp_path, wish=Wish(retry_quarantined=True))
+    mended = small.run(tmp_path, selection=Selection(retry_quarantined=True))
     assert (mended.done, mended.pending, mended.counts["quarantined"]) == (8, 0, 2)
     rows = load_campaign(tmp_path / "campaign").outcomes().to_pylist()
     by_name = {row["source"]: row for row in rows}
@@ -240,12 +240,13 @@ def test_exports_of_a_pipeline_are_kept_by_its_members(tmp_path: Path) -> None:
 
     from odm.models.pipeline import read_cards
     from odm.models.shipped import shipped_model
-    from odm.reprocess.model import ModelSettings, loading
+    from odm.reprocess.models.base import loading
+    from odm.reprocess.models.ionogram import LayerInference
+    from odm.reprocess.request import ModelOptions
 
     folder = str(shipped_model("pipeline"))
-    both = ModelSettings(
-        folder, "cc", engine="onnx", device="cpu", exports=str(tmp_path), segments=True
-    )
+    options = ModelOptions(folder=folder, engine="onnx", device="cpu")
+    both = LayerInference("cc", options, str(tmp_path), segments=True)
     boxes = replace(both, segments=False)
     cards = read_cards(folder)
     assert set(cards) == {"detector", "segmenter"}

@@ -16,19 +16,20 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
-import odm.reprocess.stages.orbit
 from odm.catalog.campaign import load_campaign
 from odm.catalog.compare import compare
-from odm.catalog.selection import Wish
+from odm.catalog.selection import Selection
 from odm.core.errors import InputError, OdmError, TransientError
 from odm.findings.edges import EdgeSettings
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import OrbitImageSettings
 from odm.images.ionogram import IonogramImageSettings
-from odm.reprocess.driver import check, reprocess
+from odm.reprocess.driver import check_summary, reprocess
 from odm.reprocess.runners.local import default_readers, run_local
+from odm.reprocess.stages import base, orbit
+from odm.reprocess.stages.base import quarantined
 from odm.reprocess.stages.ionogram import IonogramStages
-from odm.reprocess.stages.orbit import OrbitStages, quarantined
+from odm.reprocess.stages.orbit import OrbitStages
 from tests.lookalike import renamed
 from tests.reprocess import small
 
@@ -91,19 +92,19 @@ def test_what_is_done_is_not_opened_again(done: Path) -> None:
 def test_too_many_in_quarantine_is_a_failure(done: Path) -> None:
     summary = small.run(done)
     with pytest.raises(OdmError, match="6 of 14 half-orbits are quarantined"):
-        check(summary, 0.05, "half-orbits")
-    check(summary, 0.5, "half-orbits")
+        check_summary(summary, 0.05, "half-orbits")
+    check_summary(summary, 0.5, "half-orbits")
 
 
 def test_selection(tmp_path: Path) -> None:
     small.write_archive(tmp_path / "archive", 6)
     small.write_model(tmp_path / "model")
-    first = small.run(tmp_path, wish=Wish(limit=2))
+    first = small.run(tmp_path, selection=Selection(limit=2))
     assert (first.done, first.pending) == (2, 4)
-    early = small.run(tmp_path, wish=Wish(until=datetime(2021, 4, 1, 5)))
+    early = small.run(tmp_path, selection=Selection(until=datetime(2021, 4, 1, 5)))
     assert (early.done, early.chosen, early.pending) == (1, 3, 0)
     with pytest.raises(InputError, match="nothing between"):
-        small.run(tmp_path, wish=Wish(since=datetime(2022, 1, 1)))
+        small.run(tmp_path, selection=Selection(since=datetime(2022, 1, 1)))
     # A file that is gone stays; one that has changed is done again only when asked for.
     (tmp_path / "archive" / renamed(small.FIRST)).unlink()
     small.write(
@@ -116,7 +117,7 @@ def test_selection(tmp_path: Path) -> None:
     assert any("changed since" in note for note in rest.notes)
     assert any("no longer in the archive" in note for note in rest.notes)
     assert any("superseded" in note for note in rest.notes)
-    again = small.run(tmp_path, wish=Wish(refresh=True))
+    again = small.run(tmp_path, selection=Selection(refresh=True))
     assert again.done == 1
     rows = load_campaign(tmp_path / "campaign").outcomes(["name"]).to_pylist()
     assert len(rows) == 6
@@ -133,32 +134,33 @@ def test_quarantined_ones_are_tried_again_when_asked_for(tmp_path: Path) -> None
     assert small.run(tmp_path).counts["quarantined"] == 1
     path.write_bytes(whole)
     assert small.run(tmp_path).done == 0
-    mended = small.run(tmp_path, wish=Wish(retry_quarantined=True))
+    mended = small.run(tmp_path, selection=Selection(retry_quarantined=True))
     assert (mended.done, mended.counts["quarantined"], mended.counts["detected"]) == (1, 0, 1)
 
 
 def test_another_model_setting_or_archive_is_refused_by_name(done: Path, tmp_path: Path) -> None:
     other = small.write_model(tmp_path / "model", threshold=0.9)
     with pytest.raises(InputError, match=r"model\.digest is .* there and .* here"):
-        small.order(done, model=other)
+        small.order(done, model={"folder": other})
     with pytest.raises(InputError, match=r"settings\.flip is false there and true here"):
-        small.order(done, flip=True)
+        small.order(done, findings={"flip": True})
     with pytest.raises(InputError, match=r"settings\.regions\.threshold is 0\.6 there and 0\.8"):
-        small.order(done, regions={"threshold": 0.8})
+        small.order(done, findings={"threshold": 0.8})
     shutil.copytree(done / "archive", tmp_path / "archive")
     with pytest.raises(InputError, match="archive is"):
-        small.order(tmp_path, model=str(done / "model"), campaign=str(done / "campaign"))
-    small.order(done, batch=1)  # decides nothing
+        small.order(tmp_path, str(done / "campaign"), model={"folder": str(done / "model")})
+    small.order(done, model={"batch": 1})  # decides nothing
     (tmp_path / "strange").mkdir()
     (tmp_path / "strange" / "thesis.tex").touch()
     with pytest.raises(InputError, match=r"no campaign, and not empty .*thesis\.tex"):
         small.order(done, "../" + str(tmp_path.relative_to(done.parent)) + "/strange")
+    (tmp_path / "none" / "archive").mkdir(parents=True)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="it is empty"):
-        small.orbit_order(str(tmp_path / "empty"), str(tmp_path / "c"), model=other)
+        small.order(tmp_path / "none", str(tmp_path / "c"), model={"folder": other})
     assert not (tmp_path / "c").exists()
     with pytest.raises(InputError, match="no model folder"):
-        small.order(done, model=str(tmp_path / "empty"))
+        small.order(done, model={"folder": str(tmp_path / "empty")})
 
 
 def test_a_file_that_is_gone_or_denied_is_left_undone(
@@ -182,7 +184,7 @@ def test_a_file_that_is_gone_or_denied_is_left_undone(
     assert (shut.outcome, shut.undone) == (None, "no permission")
     summary = reprocess(order, lambda *_: (one for one in [gone, shut]))
     with pytest.raises(OdmError, match="2 half-orbits are left undone"):
-        check(summary, 0.05, "half-orbits")
+        check_summary(summary, 0.05, "half-orbits")
     assert small.run(tmp_path).counts == {"detected": 1, "clear": 1, "quarantined": 0}
 
 
@@ -191,14 +193,14 @@ def test_the_share_in_quarantine_is_of_all_selected_inputs(done: Path, tmp_path:
     bad = [quarantined(order.stages.kind, one, "bad") for one in order.listing.inputs[:2]]
     summary = reprocess(order, lambda *_: (one for one in bad))
     assert summary.quarantined_share == pytest.approx(2 / 14)
-    check(summary, 0.2, "half-orbits")
+    check_summary(summary, 0.2, "half-orbits")
     with pytest.raises(OdmError, match="2 of 14 half-orbits are quarantined"):
-        check(summary, 0.1, "half-orbits")
+        check_summary(summary, 0.1, "half-orbits")
     summary.stopped = True
     with pytest.raises(OdmError, match="stopped as asked, 12 half-orbits to do"):
-        check(summary, 0.1, "half-orbits")
+        check_summary(summary, 0.1, "half-orbits")
     # What --limit leaves for later is not selected.
-    order = small.order(done, str(tmp_path / "campaign"), wish=Wish(limit=1))
+    order = small.order(done, str(tmp_path / "campaign"), selection=Selection(limit=1))
     third = quarantined(order.stages.kind, order.listing.inputs[2], "bad")
     assert reprocess(order, lambda *_: (one for one in [third])).quarantined_share == 1
 
@@ -215,8 +217,8 @@ def test_a_fault_of_the_store_leaves_an_input_undone(
         calls.append(1)
         raise TransientError("x", "the store did not answer")
 
-    monkeypatch.setattr(odm.reprocess.stages.orbit, "RETRY_AFTER_S", (0.0, 0.0))
-    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_spectrogram", store)
+    monkeypatch.setattr(base, "RETRY_AFTER_S", (0.0, 0.0))
+    monkeypatch.setattr(orbit, "read_spectrogram", store)
     result = order.stages.read(order.listing.inputs[0])
     assert len(calls) == 3
     assert result.outcome is None
@@ -224,12 +226,12 @@ def test_a_fault_of_the_store_leaves_an_input_undone(
     summary = reprocess(order, lambda *_: (one for one in [result]))
     assert summary.pending == 1
     with pytest.raises(OdmError, match="1 half-orbits are left undone"):
-        check(summary, 0.05, "half-orbits")
+        check_summary(summary, 0.05, "half-orbits")
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a mistake of ours")
 
-    monkeypatch.setattr(odm.reprocess.stages.orbit, "read_spectrogram", broken)
+    monkeypatch.setattr(orbit, "read_spectrogram", broken)
     result = order.stages.read(order.listing.inputs[0])
     assert result.outcome is not None
     assert result.outcome["reason"][0].as_py() == "unexpected ZeroDivisionError: a mistake of ours"
@@ -260,9 +262,11 @@ def test_a_model_whose_images_are_clipped_says_so(done: Path, tmp_path: Path) ->
     image = small.OrbitImageSettings(-7.5, -5.0, width=128).to_dict()
     regions = small.RegionSettings().to_dict()
     save_model(tmp_path / "model", create_segmenter("log"), image=image, thresholds=regions)
-    wish = Wish(limit=2)
+    selection = Selection(limit=2)
     campaign = str(tmp_path / "campaign")
-    summary = small.run(done, campaign, model=str(tmp_path / "model"), wish=wish)
+    summary = small.run(
+        done, campaign, model={"folder": str(tmp_path / "model")}, selection=selection
+    )
     assert any("lower limit" in note and "trained on" in note for note in summary.notes)
 
 
@@ -278,7 +282,7 @@ if __name__ == "__main__":  # reading processes import this file too
     count = drive._count
     drive._count = lambda *facts: (count(*facts), time.sleep(float(sys.argv[3])))
     summary = small.run(Path(sys.argv[1]), sys.argv[2])
-    drive.check(summary, 1.0, "half-orbits")
+    drive.check_summary(summary, 1.0, "half-orbits")
 """
 
 
@@ -345,7 +349,7 @@ def test_a_campaign_says_what_it_waits_for_and_exports_once(
     from odm.images.geometry import OrbitImageSettings
     from odm.models.folder import save_model
     from odm.models.networks.segmenters import create_segmenter
-    from odm.reprocess.model import loading
+    from odm.reprocess.models.base import loading
 
     pytest.importorskip("openvino")
     monkeypatch.setenv("ODM_CACHE", str(tmp_path / "cache"))
@@ -355,18 +359,18 @@ def test_a_campaign_says_what_it_waits_for_and_exports_once(
     )
     image = OrbitImageSettings(-9.0, -5.0, "resized", 32, 32)
     save_model(tmp_path / "model", model, image=image.to_dict(), thresholds={})
-    order = small.order(tmp_path, engine="openvino")
-    assert loading(order.model) == "loading model and exporting it to OpenVINO"
+    order = small.order(tmp_path, model={"engine": "openvino"})
+    assert loading(order.inference) == "loading model and exporting it to OpenVINO"
     assert reprocess(order, run_local).done == 2
     said = capsys.readouterr().err
     assert "reprocessing: loading model\n" in said
     assert said.count("reprocessing: exporting model to OpenVINO\n") == 1
-    assert loading(order.model) == "loading model"
+    assert loading(order.inference) == "loading model"
     # Another campaign of the same model has nothing to export.
-    assert small.run(tmp_path, "second", engine="openvino").done == 2
+    assert small.run(tmp_path, "second", model={"engine": "openvino"}).done == 2
     assert "exporting" not in capsys.readouterr().err
     # And one that is done says nothing at all.
-    small.run(tmp_path, "second", engine="openvino")
+    small.run(tmp_path, "second", model={"engine": "openvino"})
     assert capsys.readouterr().err == ""
 
 

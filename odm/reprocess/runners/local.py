@@ -7,52 +7,55 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 from odm.catalog.outcomes import Input
 from odm.core.progress import waiting
-from odm.reprocess.model import Model, ModelSettings, Workers, cores, load_predictor
+from odm.reprocess.models.base import ImageModel, Inference, cores
+from odm.reprocess.request import Workers
 from odm.reprocess.runners.readers import (
     Answer,
     Death,
     Readers,
-    Task,
+    WorkItem,
     alone,
     killed_reader,
 )
-from odm.reprocess.stages.orbit import Draft, Result, Stages, quarantined
+from odm.reprocess.stages.base import Draft, InputResult, Stages, quarantined
 
 Stop = Callable[[], bool]
 """Whether no more inputs are to be taken."""
 
+NO_PREFERENCE = Workers()
 MOST_READERS = 16
 READ_AHEAD = 3
 """Batches that may wait for the model or for a reading process: what bounds the memory."""
 
 
 def default_readers(stages: Stages) -> int:
-    """One reading process for three cores: reading takes a tenth of a model's time on a CPU.
+    """Return one reading process for three cores: reading takes a tenth of a model's time on a CPU.
 
-    Where finishing is the work, which these processes do too, one for each core, up to what one
-    model can keep busy.
+    Where finishing is the work, which these processes do too, it is one for each core, up to what
+    one model can keep busy.
     """
     return min(cores(), MOST_READERS) if stages.finishing_leads else max(1, cores() // 3)
 
 
 def run_local(
     stages: Stages,
-    model: ModelSettings,
+    inference: Inference,
     inputs: Sequence[Input],
     stop: Stop,
-    workers: Workers = Workers(),  # noqa: B008
-) -> Generator[Result, None, None]:
+    workers: Workers = NO_PREFERENCE,
+) -> Generator[InputResult, None, None]:
     """Do inputs on this machine.
 
     Args:
         stages: reading and finishing.
-        model: which runs in this process.
-        inputs: to do.
+        inference: the model, which runs in this process.
+        inputs: inputs to do.
         stop: asked between batches; what is at hand then is still done.
-        workers: of these, ``readers`` and ``threads`` have a meaning here.
+        workers: only ``readers`` and ``threads`` have a meaning here.
 
     Yields:
         What became of each input, in the order in which they are ready.
@@ -64,8 +67,8 @@ def run_local(
         stages, workers.readers or default_readers(stages)
     ) as pool:  # they start while the model loads
         waiting("loading model")
-        predict = load_predictor(model, workers.threads)
-        for answer in _Flow(stages, predict, pool, deque(inputs), stop).answers():
+        model = inference.load(workers.threads)
+        for answer in _Flow(stages, model, pool, deque(inputs), stop).answers():
             if isinstance(answer, Death):
                 suspects.append(answer)
             else:
@@ -73,7 +76,7 @@ def run_local(
     for death in suspects:
         if stop():
             return
-        yield try_alone(stages, predict, death)
+        yield try_alone(stages, model, death)
 
 
 class _Flow:
@@ -82,28 +85,28 @@ class _Flow:
     def __init__(
         self,
         stages: Stages,
-        predict: Model,
+        model: ImageModel,
         pool: Readers,
         inputs: deque[Input],
         stop: Stop,
     ) -> None:
         self.stages = stages
-        self.predict = predict
+        self.model = model
         self.pool = pool
         self.inputs = inputs
         self.stop = stop
         self.ready: list[Draft] = []
         self.at_work = 0
-        self.room = READ_AHEAD * predict.batch + pool.processes
+        self.room = READ_AHEAD * model.batch + pool.processes
 
-    def answers(self) -> Iterator[Result | Death]:
-        """All that comes out, until nothing is left."""
+    def answers(self) -> Iterator[InputResult | Death]:
+        """Yield all that comes out, until nothing is left."""
         while True:
             self._feed()
             if self.at_work == 0 and not self.ready:
                 return
             # A batch that is not full waits only for reads that are still to come.
-            if len(self.ready) >= self.predict.batch or self.at_work == 0:
+            if len(self.ready) >= self.model.batch or self.at_work == 0:
                 self._predict()
                 continue
             answer = self.pool.answer(timeout_s=1.0)
@@ -112,12 +115,12 @@ class _Flow:
 
     def _feed(self) -> None:
         while self.inputs and self.at_work + len(self.ready) < self.room and not self.stop():
-            self.pool.submit(Task(self.inputs.popleft()))
+            self.pool.submit(WorkItem(self.inputs.popleft()))
             self.at_work += 1
         if self.stop():
             self.inputs.clear()
 
-    def _taken(self, answer: Answer) -> Iterator[Result | Death]:
+    def _taken(self, answer: Answer) -> Iterator[InputResult | Death]:
         self.at_work -= 1
         if isinstance(answer, Draft):
             self.ready.append(answer)
@@ -125,31 +128,31 @@ class _Flow:
             yield answer
 
     def _predict(self) -> None:
-        batch, self.ready = self.ready[: self.predict.batch], self.ready[self.predict.batch :]
-        for task in finishing_tasks(self.stages, self.predict, batch):
-            self.pool.submit(task)
+        batch, self.ready = self.ready[: self.model.batch], self.ready[self.model.batch :]
+        for item in finishing_work(self.stages, self.model, batch):
+            self.pool.submit(item)
             self.at_work += 1
 
 
-def finishing_tasks(stages: Stages, predict: Model, drafts: Sequence[Draft]) -> list[Task]:
-    """Show the drafts to the model; a map in which nothing can be found goes no further."""
+def finishing_work(stages: Stages, model: ImageModel, drafts: Sequence[Draft]) -> list[WorkItem]:
+    """Show drafts to the model; an answer in which nothing can be found goes no further."""
     import numpy as np
 
-    answers = predict(np.stack([draft.image for draft in drafts if draft.image is not None]))
-    tasks = []
+    answers = model(np.stack([draft.image for draft in drafts if draft.image is not None]))
+    work = []
     for draft, seen in zip(drafts, answers, strict=True):
-        shown = Draft(draft.one, None, draft.about, draft.shares)
-        tasks.append(Task(draft.one, shown, None if stages.is_clear(seen) else seen))
-    return tasks
+        shown = replace(draft, image=None)
+        work.append(WorkItem(draft.input, shown, None if stages.is_clear(seen) else seen))
+    return work
 
 
-def try_alone(stages: Stages, predict: Model, death: Death) -> Result:
+def try_alone(stages: Stages, model: ImageModel, death: Death) -> InputResult:
     """Do an input that killed its reader once more, in processes of its own."""
-    answer = alone(stages, Task(death.one))
+    answer = alone(stages, WorkItem(death.input))
     if isinstance(answer, Draft):
-        (task,) = finishing_tasks(stages, predict, [answer])
-        answer = alone(stages, task)
+        (item,) = finishing_work(stages, model, [answer])
+        answer = alone(stages, item)
     if isinstance(answer, Death):
-        return quarantined(stages.kind, death.one, killed_reader(answer.how))
-    assert isinstance(answer, Result)
+        return quarantined(stages.kind, death.input, killed_reader(answer.cause))
+    assert isinstance(answer, InputResult)
     return answer

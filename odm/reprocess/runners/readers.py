@@ -1,7 +1,7 @@
 """Reading processes that may die: a file that kills its reader costs one process, not the run.
 
-Each process is started fresh (no fork), imports no torch, and does one task at a time; a thread
-here hands it tasks and takes its answers. So when a process is gone it is known which input it had.
+Each process is started fresh (no fork), imports no torch, and does one piece of work at a time; a
+thread here hands it work and takes its answers. So it is known which input a lost process had.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from typing import Any
 
 from odm.catalog.outcomes import Input
 from odm.core.errors import OdmError
-from odm.reprocess.stages.orbit import Draft, Result, Stages
+from odm.reprocess.stages.base import Draft, InputResult, Stages
 
 START_LIMIT_S, ANSWER_LIMIT_S = 120.0, 1800.0
 """Seconds for a process to start, and for one input: what takes longer has no end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class WorkItem:
     """Work for a reading process: an input to read, or a draft to finish with what was seen."""
 
-    one: Input
+    input: Input
     draft: Draft | None = None
     seen: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A process that died over an input, or ran out of memory. ``how``: in words."""
+    """A process that died over an input, or ran out of memory; ``cause`` says it in words."""
 
-    one: Input
-    how: str
+    input: Input
+    cause: str
 
 
-Answer = Draft | Result | Death
+Answer = Draft | InputResult | Death
 
 
 class Readers:
-    """A few reading processes with one queue of tasks and one of answers.
+    """A few reading processes with one queue of work and one of answers.
 
     Args:
         stages: what they do.
-        processes: how many.
+        processes: how many there are.
     """
 
     def __init__(self, stages: Stages, processes: int) -> None:
         self.stages = stages
         self.processes = processes
         self.answers: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
-        self._tasks: queue.PriorityQueue[tuple[int, int, Task | None]] = queue.PriorityQueue()
+        self._items: queue.PriorityQueue[tuple[int, int, WorkItem | None]] = queue.PriorityQueue()
         self._number = 0
         self._threads = [
             threading.Thread(target=self._serve, daemon=True, name=f"reader-{number}")
@@ -74,40 +74,40 @@ class Readers:
         for thread in self._threads:
             thread.join()
 
-    def submit(self, task: Task) -> None:
-        """Queue a task; finishing goes before reading, so that little waits in memory."""
-        self._put(2 if task.draft is None else 1, task)
+    def submit(self, item: WorkItem) -> None:
+        """Queue work; finishing goes before reading, so that little waits in memory."""
+        self._put(2 if item.draft is None else 1, item)
 
     def answer(self, timeout_s: float | None = None) -> Answer | None:
-        """The next answer; None when there is none in time.
+        """Return the next answer, or None when there is none in time.
 
         Raises:
             OdmError: a reading process cannot start.
         """
         try:
-            found = self.answers.get(timeout=timeout_s)
+            answer = self.answers.get(timeout=timeout_s)
         except queue.Empty:
             return None
-        if isinstance(found, BaseException):
-            raise found
-        return found
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
-    def _put(self, priority: int, task: Task | None) -> None:
+    def _put(self, priority: int, item: WorkItem | None) -> None:
         self._number += 1
-        self._tasks.put((priority, self._number, task))
+        self._items.put((priority, self._number, item))
 
     def _serve(self) -> None:
         process: _Process | None = None
         try:
             while True:
                 process = process or _Process(self.stages)
-                task = self._tasks.get()[2]
-                if task is None:
+                item = self._items.get()[2]
+                if item is None:
                     return
                 try:
-                    self.answers.put(process.do(task))
+                    self.answers.put(process.do(item))
                 except (EOFError, OSError):
-                    self.answers.put(Death(task.one, process.end()))
+                    self.answers.put(Death(item.input, process.end()))
                     process = None
         except BaseException as error:
             self.answers.put(error)
@@ -116,13 +116,13 @@ class Readers:
                 process.end()
 
 
-def alone(stages: Stages, task: Task) -> Answer:
-    """Do one task in a process of its own."""
+def alone(stages: Stages, item: WorkItem) -> Answer:
+    """Do one piece of work in a process of its own."""
     process = _Process(stages)
     try:
-        return process.do(task)
+        return process.do(item)
     except (EOFError, OSError):
-        return Death(task.one, process.end())
+        return Death(item.input, process.end())
     finally:
         process.end()
 
@@ -143,8 +143,8 @@ class _Process:
         if not started:
             raise OdmError(f"a reading process cannot start: it {self.end()}")
 
-    def do(self, task: Task) -> Answer:
-        self.pipe.send(task)
+    def do(self, item: WorkItem) -> Answer:
+        self.pipe.send(item)
         if not self.pipe.poll(ANSWER_LIMIT_S):  # damage can make HDF5 loop without end
             self.late = True
             self.process.kill()
@@ -161,11 +161,11 @@ class _Process:
             self.process.join()
         if self.late:
             return f"gave no answer in {ANSWER_LIMIT_S:g} s"
-        return how_it_ended(self.process.exitcode)
+        return exit_in_words(self.process.exitcode)
 
 
-def how_it_ended(exitcode: int | None) -> str:
-    """Words for an exit code; negative for a signal."""
+def exit_in_words(exitcode: int | None) -> str:
+    """Put an exit code into words; a negative one is a signal."""
     if exitcode is not None and exitcode < 0:
         try:
             name = signal.Signals(-exitcode).name
@@ -176,13 +176,13 @@ def how_it_ended(exitcode: int | None) -> str:
     return f"exited with {exitcode}"
 
 
-def killed_reader(how: str) -> str:
-    """The reason of an input that killed its reader twice."""
-    return f"kills its reader: the process {how}, and again when tried alone"
+def killed_reader(cause: str) -> str:
+    """Say why an input is quarantined that killed its reader twice."""
+    return f"kills its reader: the process {cause}, and again when tried alone"
 
 
 def _work(pipe: Connection, stages: Stages) -> None:
-    """The reading process: a task, an answer, until the other end is gone."""
+    """Run a reading process: take work, send an answer, until the other end is gone."""
     # Ctrl-C reaches every process of a terminal; the driver decides what is still done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -195,11 +195,11 @@ def _work(pipe: Connection, stages: Stages) -> None:
             pipe.send(perform(stages, pipe.recv()))
 
 
-def perform(stages: Stages, task: Task) -> Answer:
-    """Do a task in this process."""
+def perform(stages: Stages, item: WorkItem) -> Answer:
+    """Do work in this process."""
     try:
-        if task.draft is None:
-            return stages.read(task.one)
-        return stages.finish(task.draft, task.seen)
+        if item.draft is None:
+            return stages.read(item.input)
+        return stages.finish(item.draft, item.seen)
     except MemoryError:
-        return Death(task.one, "ran out of memory")
+        return Death(item.input, "ran out of memory")

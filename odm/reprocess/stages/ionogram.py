@@ -1,11 +1,12 @@
-"""The stages of ionograms; see `odm.reprocess.stages.orbit`."""
+"""The stages of ionograms: layers in boxes, with their leading edges."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from odm.archive.ionogram.reader import open_ionogram
 from odm.catalog.ionogram.inputs import IONOGRAMS
@@ -15,19 +16,18 @@ from odm.core.threads import one_thread
 from odm.findings.edges import EdgeSettings, edge_rows, edges_found
 from odm.findings.layer_rows import IonogramFacts, facts_of, layer_rows
 from odm.findings.layers import SeenLayers
-from odm.images.canvas import clipped_share
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
-from odm.reprocess.stages.orbit import Draft, Result, guarded
+from odm.reprocess.stages.base import Draft, Stages, pixel_shares
 
 
 @dataclass(frozen=True)
-class IonogramStages:
-    """Ionograms: layers in boxes, with their leading edges.
+class IonogramStages(Stages):
+    """Reading ionograms and finishing them with layers.
 
     Attributes:
-        image: how an ionogram becomes an image; the model's.
-        model: digest, for the catalog.
-        edges: how edges are found; None for none.
+        image: how an ionogram becomes an image, as the model says.
+        model: digest of the model, for the catalog.
+        edges: how leading edges are found; None to find none.
         invert: whether layers are computed from edges.
     """
 
@@ -35,67 +35,50 @@ class IonogramStages:
     model: str
     edges: EdgeSettings | None = None
     invert: bool = False
-    kind: OutcomeKind = IONOGRAMS
+    kind: ClassVar[OutcomeKind] = IONOGRAMS
 
     @property
     def finishing_leads(self) -> bool:
-        """Edges are ten times the work of boxes."""
+        """Whether edges are found: they are ten times the work of boxes."""
         return self.edges is not None
-
-    def read(self, one: Input) -> Draft | Result:
-        """See `Stages`."""
-        found: Draft | Result = guarded(self.kind, one, lambda: self._read(one))
-        return found
-
-    def _read(self, one: Input) -> Draft:
-        ionogram = open_ionogram(one.path)
-        image = ionogram_image(ionogram, self.image)
-        if not image.any():
-            raise ArchiveError(one.path, nothing_to_see(facts_of(ionogram), self.image))
-        low, high = clipped_share(image)
-        shares = {
-            "valid_share": float((image > 0).mean()),
-            "clipped_low": low,
-            "clipped_high": high,
-        }
-        return Draft(one, image, facts_of(ionogram), shares)
 
     def is_clear(self, seen: SeenLayers) -> bool:
         """See `Stages`."""
         return not seen
 
-    def finish(self, draft: Draft, seen: SeenLayers | None) -> Result:
-        """See `Stages`."""
-        found = guarded(self.kind, draft.one, lambda: self._finish(draft, seen or SeenLayers(())))
-        assert isinstance(found, Result)
-        return found
+    def _read(self, input: Input) -> Draft:
+        ionogram = open_ionogram(input.path)
+        image = ionogram_image(ionogram, self.image)
+        facts = facts_of(ionogram)
+        if not image.any():
+            raise ArchiveError(input.path, nothing_to_see(facts, self.image))
+        return Draft(input, image, facts, pixel_shares(image, float((image > 0).mean())))
 
-    def _finish(self, draft: Draft, seen: SeenLayers) -> Result:
-        one, facts = draft.one, draft.about
-        assert isinstance(facts, IonogramFacts)
-        rows: list[dict[str, Any]] = layer_rows(
-            seen.layers,
+    def _finish(self, draft: Draft, seen: SeenLayers | None) -> pa.Table:
+        input, facts = draft.input, draft.facts
+        layers = seen.layers if seen is not None else ()
+        rows = layer_rows(
+            layers,
             facts,
             self.image,
-            identity=one.identity,
-            source=one.source,
+            identity=input.identity,
+            source=input.source,
             model=self.model,
         )
-        if rows and self.edges is not None:
+        if rows and seen is not None and self.edges is not None:
             # The file once more: an ionogram is larger than its image, and would travel twice.
-            ionogram = open_ionogram(one.path)
+            ionogram = open_ionogram(input.path)
             with one_thread():
-                found = edges_found(ionogram, seen.layers, self.edges, seen.segments, self.image)
-                edges = edge_rows(found, with_inversion=self.invert)
-            rows = [row | edge for row, edge in zip(rows, edges, strict=True)]
-        outcome = outcome_table(
-            self.kind, one, findings=rows, shares=draft.shares, facts=facts.columns()
+                edges = edges_found(ionogram, layers, self.edges, seen.segments, self.image)
+                columns = edge_rows(edges, with_inversion=self.invert)
+            rows = [row | edge for row, edge in zip(rows, columns, strict=True)]
+        return outcome_table(
+            self.kind, input, findings=rows, shares=draft.shares, facts=facts.columns()
         )
-        return Result(one, outcome)
 
 
 def nothing_to_see(facts: IonogramFacts, window: IonogramImageSettings) -> str:
-    """Why the model has nothing to look at: "clear" would not be true."""
+    """Say why the model has nothing to look at; "clear" would not be true."""
     frequency, group_range = np.sort(facts.frequency / 1e6), np.sort(facts.group_range)
     low, high = window.frequency_min / 1e6, window.frequency_max / 1e6
     overlap = frequency[0] <= high and low <= frequency[-1]

@@ -1,0 +1,85 @@
+"""A request made ready: the campaign made or opened, the model found, the archive listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from odm.catalog.campaign import Campaign, CampaignCard, absolute_archive, open_campaign
+from odm.catalog.kinds import list_inputs
+from odm.catalog.selection import Listing
+from odm.core.cache import EXPORTS, user_cache
+from odm.core.kinds import KINDS
+from odm.reprocess.models.base import Inference
+from odm.reprocess.request import ReprocessRequest
+from odm.reprocess.stages.base import Stages
+
+AnyStages = TypeVar("AnyStages", bound=Stages, covariant=True)
+
+
+@dataclass(frozen=True)
+class Preparation(Generic[AnyStages]):
+    """What a model and options mean for one kind of input.
+
+    Attributes:
+        stages: how inputs are read and finished.
+        inference: how the model is run.
+        architecture: name of the model's architecture.
+        settings: what decides an outcome, besides `Inference.deciding`.
+    """
+
+    stages: AnyStages
+    inference: Inference
+    architecture: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request, ready to be run.
+
+    Attributes:
+        request: what was asked for.
+        campaign: the open campaign.
+        listing: what its archive holds.
+        stages, inference: what a runner runs.
+    """
+
+    request: ReprocessRequest
+    campaign: Campaign
+    listing: Listing
+    stages: Stages
+    inference: Inference
+
+
+def prepare(request: ReprocessRequest) -> Preparation[Stages]:
+    """Find the model of a request, and say what its options mean.
+
+    Raises:
+        InputError: no model of this kind, or an option that cannot be meant.
+    """
+    found = KINDS.find(request.kind).load("prepare")(request.model, request.findings)
+    assert isinstance(found, Preparation)
+    return found
+
+
+def open_order(request: ReprocessRequest) -> Order:
+    """Make the campaign of a request, or go on with the one that is there.
+
+    Raises:
+        InputError: no model, an empty archive, a folder of another campaign, or an option that
+            cannot be meant.
+    """
+    prepared = prepare(request)
+    inference = replace(prepared.inference, exports=str(user_cache(EXPORTS)))
+    archive = absolute_archive(request.archive)
+    listing = list_inputs(request.kind, archive)  # before a folder is made for nothing
+    card = CampaignCard(
+        kind=request.kind,
+        archive=archive,
+        model={"digest": inference.digest, "architecture": prepared.architecture},
+        settings={**prepared.settings, **inference.deciding()},
+    )
+    campaign = open_campaign(request.campaign, card)
+    return Order(request, campaign, listing, prepared.stages, inference)
