@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from odm.core.checks import check_least
 from odm.core.errors import InputError
 from odm.training.launch import Launch
 
@@ -31,9 +32,7 @@ class SweepPlacement:
 
     def __post_init__(self) -> None:
         for option in ("workers", "concurrent", "cpus"):
-            value = getattr(self, option)
-            if value is not None and value < 1:
-                raise InputError(f"--{option} {value}: give 1 or more")
+            check_least(f"--{option}", getattr(self, option), 1)
         if self.gpus is not None and (
             self.gpus < 0 or (self.gpus > 1 and self.gpus != int(self.gpus))
         ):

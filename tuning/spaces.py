@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import field_validator, model_validator
 
+from odm.core.checks import check_keys
 from odm.core.errors import InputError
 from odm.core.kinds import TASKS, Entry
 from odm.core.settings import Settings, changed, parse_config, read_config
-from odm.core.stored import check_keys
 from odm.models.networks.detector import SIZES
 from odm.models.networks.odm_unet import SDI_LEVELS
 from odm.training.settings import MULTIPLE, TrainingSettings

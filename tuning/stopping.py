@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from odm.core.checks import check_least
 from odm.core.errors import InputError
 
 Curve = Mapping[int, float]
@@ -41,10 +42,8 @@ class Rule:
     def __post_init__(self) -> None:
         if self.name not in RULES:
             raise InputError(f"--scheduler {self.name}: give {', '.join(RULES)}")
-        if self.grace < 1:
-            raise InputError(f"--grace {self.grace}: give 1 epoch or more")
-        if self.reduction < 2:
-            raise InputError(f"--reduction {self.reduction}: give 2 or more")
+        check_least("--grace", self.grace, 1)
+        check_least("--reduction", self.reduction, 2)
 
     def stops(self, curve: Curve, others: Iterable[Curve]) -> bool:
         """Whether a trial ends at the last epoch of its curve.

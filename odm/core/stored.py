@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from odm.core.checks import check_keys
 from odm.core.errors import InputError
-from odm.core.text import unknown_name
 
 
 class StoredSettings:
@@ -37,14 +37,3 @@ class StoredSettings:
             if field.name not in values and field.default is dataclasses.MISSING:
                 raise InputError(f"the {cls.called}: {field.name} is missing")
         return cls(**values)
-
-
-def check_keys(keys: Iterable[object], known: Collection[str], where: str = "") -> None:
-    """Refuse unknown keys.
-
-    Raises:
-        InputError: naming the first unknown key and the nearest known one.
-    """
-    for key in keys:
-        if key not in known:
-            raise InputError(unknown_name("key", str(key), known, where))

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 from pydantic import BeforeValidator
 
 from odm.archive.listing import ArchiveFile, ArchiveKey, ArchiveListing
+from odm.core.checks import check_keys
 from odm.core.errors import InputError
 from odm.core.files import is_uri, write_bytes
 from odm.core.kinds import KINDS, Kind
 from odm.core.settings import Settings, parse_config, read_yaml
-from odm.core.stored import check_keys
 from odm.datasets.splits import PARTS, PURGED
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odm.core.checks import check_whole
 from odm.core.errors import InputError
 from odm.core.files import make_folder, write_bytes, write_table
 from odm.core.progress import Advance
@@ -95,40 +96,6 @@ def simulate_archive(
     write_bytes(folder / MANIFEST, manifest)
     (folder / _UNFINISHED).unlink(missing_ok=True)
     return files
-
-
-def check_whole(name: str, value: int, least: int) -> int:
-    """Return a whole number of at least ``least``.
-
-    Raises:
-        InputError: it is none; the message names it by ``name``.
-    """
-    if isinstance(value, bool) or int(value) != value or value < least:
-        raise InputError(f"{name} {value!r}: give a whole number of at least {least}")
-    return int(value)
-
-
-def check_share(name: str, value: float) -> float:
-    """Return a number from 0 to 1.
-
-    Raises:
-        InputError: it is none; the message names it by ``name``.
-    """
-    if not 0.0 <= value <= 1.0:
-        raise InputError(f"{name} {value!r}: give a number from 0 to 1")
-    return float(value)
-
-
-def check_choice(name: str, value: str, choices: Iterable[str]) -> str:
-    """Return one of several names.
-
-    Raises:
-        InputError: it is none of them; the message calls it ``name``.
-    """
-    choices = tuple(choices)
-    if value not in choices:
-        raise InputError(f"{name} {value!r} is none of {', '.join(choices)}")
-    return value
 
 
 def _claim(folder: Path, manifest: Mapping[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from odm.core.checks import check_least
 from odm.core.errors import InputError
 
 
@@ -35,10 +36,8 @@ class Launch:
             raise InputError(
                 f"--workers {given}: give 1 or more, or the least and the most as MIN:MAX"
             )
-        if self.cpus is not None and self.cpus < 1:
-            raise InputError(f"--cpus-per-worker {self.cpus}: give 1 or more")
-        if self.max_failures < 0:
-            raise InputError(f"--max-failures {self.max_failures}: give 0 or more")
+        check_least("--cpus-per-worker", self.cpus, 1)
+        check_least("--max-failures", self.max_failures, 0)
 
     @property
     def span(self) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from odm.simulate.folder import check_choice, check_share, check_whole
+from odm.core.checks import check_choice, check_share, check_whole
 
 SceneKind = Literal["mixed", "f", "es", "none"]
 SCENE_KINDS: tuple[SceneKind, ...] = get_args(SceneKind)

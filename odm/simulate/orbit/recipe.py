@@ -10,8 +10,8 @@ import numpy as np
 
 from odm.archive.orbit.key import Direction
 from odm.archive.orbit.reader import check_components
+from odm.core.checks import check_choice, check_share, check_whole
 from odm.core.errors import InputError
-from odm.simulate.folder import check_choice, check_share, check_whole
 from odm.simulate.orbit.almost import ALMOST_NUCLEI
 from odm.simulate.orbit.background import VARIANTS
 from odm.simulate.orbit.nuclei import SHAPES
