@@ -35,7 +35,8 @@ Config = Annotated[
 ]
 Trials = Annotated[int, typer.Option(help="Trials in all, those of earlier times included.", min=1)]
 Name = Annotated[
-    str | None, typer.Option(help="Of the sweep [default: by its content].", show_default=False)
+    str | None,
+    typer.Option(help="Name of the sweep [default: by its content].", show_default=False),
 ]
 Out = Annotated[Path, typer.Option(help="Folder of sweeps.")]
 Objectives = Annotated[
@@ -49,20 +50,24 @@ Objectives = Annotated[
 ]
 Scheduler = Annotated[str, typer.Option(help="What stops trials early: asha, median or none.")]
 Grace = Annotated[int, typer.Option(help="Epochs that every trial has.", min=1)]
-Reduction = Annotated[int, typer.Option(help="Of asha: one in so many goes on.", min=2)]
-Seed = Annotated[int, typer.Option(help="Of the search.", min=0)]
+Reduction = Annotated[int, typer.Option(help="One in so many goes on, with asha.", min=2)]
+Seed = Annotated[int, typer.Option(help="Seed of the search.", min=0)]
 Repeats = Annotated[
     int, typer.Option(help="Other seeds with which the best three are trained again.", min=0)
 ]
 Local = Annotated[
     bool, typer.Option("--local", help="Without Ray: one trial after the other, here.")
 ]
-Workers = Annotated[int, typer.Option(help="Of a trial; above 1 each trial is a Ray Train.", min=1)]
+Workers = Annotated[
+    int, typer.Option(help="Workers of a trial; above 1 each is a Ray Train.", min=1)
+]
 Cpus = Annotated[
-    int | None, typer.Option(help="Of a trial, or of each of its workers [default: 1, or a share].")
+    int | None,
+    typer.Option(help="CPUs of a trial, or of each of its workers [default: 1, or a share]."),
 ]
 Gpus = Annotated[
-    float | None, typer.Option(help="Of a trial: 0.5 for two on one [default: 1 if there are any].")
+    float | None,
+    typer.Option(help="GPUs of a trial, 0.5 for two on one [default: 1 if there are any]."),
 ]
 Concurrent = Annotated[
     int | None, typer.Option(help="Trials at once [default: as many as there is room for].")
@@ -233,7 +238,8 @@ def retrain(
     sweep: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
     seeds: Annotated[int, typer.Option(help="Trainings, each with its own seed.", min=1)] = 3,
     epochs: Annotated[
-        int | None, typer.Option(help="Of each [default: those of the sweep's --config].", min=1)
+        int | None,
+        typer.Option(help="Epochs of each [default: those of the sweep's --config].", min=1),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="A dataset.yaml [default: the sweep's].")
@@ -280,11 +286,11 @@ def retrain(
 def _report(folder: SweepFolder, out: Path | None, json_: bool) -> None:
     import json
 
-    from tuning.report import summary, text, write_report
+    from tuning.report import plain_summary, text, write_report
 
-    found, files = write_report(folder, out)
+    summary, files = write_report(folder, out)
     _say(f"written to {files[0].parent}: {', '.join(path.name for path in files)}")
-    print(json.dumps(summary(found), indent=2) if json_ else text(found))
+    print(json.dumps(plain_summary(summary), indent=2) if json_ else text(summary))
 
 
 def _folder(path: Path) -> SweepFolder:

@@ -35,15 +35,15 @@ class Sweep:
     """What a sweep is; all of it but ``data`` and ``full_epochs`` names it.
 
     Attributes:
-        task: segmenter, detector or thresholds.
+        task: a training task, or thresholds.
         space: what is searched.
         data: the data set's path.
         digest_of_data: the data set's digest.
         base: settings of what is not searched; empty for thresholds.
         objectives: names of what is looked for.
-        rule: for stopping early.
-        seed: of the search.
-        full_epochs: of a training at full length.
+        rule: when trials are stopped early.
+        seed: seed of the search.
+        full_epochs: epochs of a training at full length.
         model: digest of the model whose thresholds are searched.
         annotations_from: what the data set's annotations are from.
     """
@@ -100,7 +100,7 @@ class SweepFolder:
 
     @property
     def name(self) -> str:
-        """Of the sweep, and of its study."""
+        """Name of the sweep, and of its study."""
         return self.path.name
 
     @property
@@ -115,7 +115,7 @@ class SweepFolder:
 
     @classmethod
     def of(cls, sweep: Sweep, out: Path, name: str | None) -> SweepFolder:
-        """That of a sweep.
+        """The folder of a sweep.
 
         Raises:
             InputError: another sweep is there.

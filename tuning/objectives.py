@@ -18,8 +18,8 @@ class Objective:
     """A number of a trial.
 
     Attributes:
-        name: as it is given.
-        what: in words.
+        name: name on the command line.
+        what: what it is, in words.
         maximised: whether more is better.
         learnt: whether it changes as a trial learns, so that it has a curve.
     """
@@ -31,7 +31,7 @@ class Objective:
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
-        """As Optuna has it."""
+        """The direction by Optuna's name."""
         return "maximize" if self.maximised else "minimize"
 
 

@@ -38,7 +38,7 @@ def write_report(folder: SweepFolder, out: Path | None = None) -> tuple[SweepSum
     """Write everything about a sweep, which may still be running.
 
     Args:
-        folder: of the sweep.
+        folder: folder of the sweep.
         out: folder of the report; its own folder ``report`` if None.
 
     Returns:
@@ -48,63 +48,65 @@ def write_report(folder: SweepFolder, out: Path | None = None) -> tuple[SweepSum
         InputError: there is no sweep.
         TuningError: no trial has come to its end.
     """
-    found = read_sweep(folder)
-    if not found.best:
+    summary = read_sweep(folder)
+    if not summary.best:
         raise TuningError(f"{folder.path}: no trial has come to its end yet")
     place = make_folder(out or folder.path / "report")
-    write_bytes(place / BEST, best_yaml(folder, found).encode())
-    write_bytes(place / TABLE, _csv(found.rows()).encode())
-    write_bytes(place / SUMMARY, (json.dumps(summary(found), indent=1) + "\n").encode())
-    pictures = write_pictures(place, found)
-    write_bytes(place / PAGE, _page(folder, found, place, pictures).encode())
-    return found, [place / name for name in (BEST, TABLE, SUMMARY, *pictures, PAGE)]
+    write_bytes(place / BEST, best_yaml(folder, summary).encode())
+    write_bytes(place / TABLE, _csv(summary.rows()).encode())
+    write_bytes(place / SUMMARY, (json.dumps(plain_summary(summary), indent=1) + "\n").encode())
+    pictures = write_pictures(place, summary)
+    write_bytes(place / PAGE, _page(folder, summary, place, pictures).encode())
+    return summary, [place / name for name in (BEST, TABLE, SUMMARY, *pictures, PAGE)]
 
 
-def best_settings(found: SweepSummary, epochs: int | None = None) -> TrainingSettings:
+def best_settings(summary: SweepSummary, epochs: int | None = None) -> TrainingSettings:
     """The settings of the best trial.
 
     Args:
-        found: the sweep.
-        epochs: of a longer training; None for as long as the trial.
+        summary: the sweep.
+        epochs: epochs of a longer training; None for as long as the trial.
 
     Raises:
         InputError: they cannot be with so many epochs.
     """
     from odm.core.settings import changed
 
-    settings = settings_of(found.sweep.task, found.sweep.settings, found.best[0].params)
+    settings = settings_of(summary.sweep.task, summary.sweep.settings, summary.best[0].params)
     return settings if epochs is None else changed(settings, {"schedule.epochs": epochs})
 
 
-def best_yaml(folder: SweepFolder, found: SweepSummary) -> str:
-    """The best trial's settings, as ``odm train --config`` reads them; of thresholds, those."""
+def best_yaml(folder: SweepFolder, summary: SweepSummary) -> str:
+    """The best trial's settings, as ``odm train --config`` reads them, or its thresholds."""
     import yaml
 
-    best = found.best[0]
+    best = summary.best[0]
     values = ", ".join(
-        f"{one.name} {value:.4g}" for one, value in zip(found.objectives, best.values, strict=True)
+        f"{objective.name} {value:.4g}"
+        for objective, value in zip(summary.objectives, best.values, strict=True)
     )
     head = f"# Trial {best.number} of sweep {folder.name}: {values}.\n"
-    if found.sweep.task == "thresholds":
+    if summary.sweep.task == "thresholds":
         content = dict(best.user_attrs["thresholds"])
     else:
-        data = data_of(folder, found.sweep, best.params)
-        head += f"# odm train {found.sweep.task} --config {BEST} --data {quote(str(data))}\n"
+        data = data_of(folder, summary.sweep, best.params)
+        head += f"# odm train {summary.sweep.task} --config {BEST} --data {quote(str(data))}\n"
         if best.params.get(IMAGE_SIZE) is not None:
             head += "# (images of that size were part of the search)\n"
-        content = best_settings(found).model_dump(mode="json")
+        content = best_settings(summary).model_dump(mode="json")
     return head + yaml.safe_dump(content, sort_keys=False)
 
 
-def summary(found: SweepSummary) -> dict[str, Any]:
+def plain_summary(summary: SweepSummary) -> dict[str, Any]:
     """The sweep as plain values, for JSON."""
-    counts = found.counts
-    best = found.best[0] if found.best else None
+    counts = summary.counts
+    best = summary.best[0] if summary.best else None
+    names = [objective.name for objective in summary.objectives]
     return {
-        "name": found.name,
-        "task": found.sweep.task,
-        "objectives": [one.name for one in found.objectives],
-        "data": found.sweep.data,
+        "name": summary.name,
+        "task": summary.sweep.task,
+        "objectives": names,
+        "data": summary.sweep.data,
         "done": counts.done,
         "stopped": counts.stopped,
         "failed": counts.failed,
@@ -112,52 +114,53 @@ def summary(found: SweepSummary) -> dict[str, Any]:
         "best": best
         and {
             "trial": best.number,
-            "values": dict(zip([o.name for o in found.objectives], best.values, strict=True)),
+            "values": dict(zip(names, best.values, strict=True)),
             "parameters": best.params,
         },
-        "importance": found.importance,
-        "noise_between_seeds": None if math.isnan(found.noise) else found.noise,
-        "seeds": {str(one.number): list(one.values) for one in found.repeated},
-        "front": found.front,
+        "importance": summary.importance,
+        "noise_between_seeds": None if math.isnan(summary.noise) else summary.noise,
+        "seeds": {str(trial.number): list(trial.values) for trial in summary.repeated},
+        "front": summary.front,
     }
 
 
-def text(found: SweepSummary, shown: int = SHOWN) -> str:
+def text(summary: SweepSummary, shown: int = SHOWN) -> str:
     """The best trials as a table, and what matters, in lines."""
-    counts = found.counts
+    counts = summary.counts
     lines = [
-        f"{found.name}: {counts.done} trials done, {counts.stopped} stopped early, "
-        f"{counts.failed} failed, {counts.running} running; {found.first.what}",
-        _table([row for row in found.rows() if row["state"] == "done"][:shown]),
+        f"{summary.name}: {counts.done} trials done, {counts.stopped} stopped early, "
+        f"{counts.failed} failed, {counts.running} running; {summary.first.what}",
+        _table([row for row in summary.rows() if row["state"] == "done"][:shown]),
     ]
-    if found.importance:
-        parts = ", ".join(f"{name} {share:.2f}" for name, share in found.importance.items())
-        hint = f" (of {len(found.best)} trials: a hint)" if len(found.best) < HINT else ""
+    if summary.importance:
+        parts = ", ".join(f"{name} {share:.2f}" for name, share in summary.importance.items())
+        hint = f" (of {len(summary.best)} trials: a hint)" if len(summary.best) < HINT else ""
         lines.append(f"importance: {parts}{hint}")
-    lines += filter(None, [noise_sentence(found)])
-    if len(found.objectives) > 1:
-        lines.append(f"no other trial beats in all: {', '.join(map(str, found.front))}")
-    reasons = [(one.number, one.user_attrs.get("reason")) for one in found.trials]
+    lines += filter(None, [noise_sentence(summary)])
+    if len(summary.objectives) > 1:
+        lines.append(f"no other trial beats in all: {', '.join(map(str, summary.front))}")
+    reasons = [(trial.number, trial.user_attrs.get("reason")) for trial in summary.trials]
     lines += [f"trial {number} failed: {reason}" for number, reason in reasons if reason]
     return "\n".join(lines)
 
 
-def noise_sentence(found: SweepSummary) -> str:
+def noise_sentence(summary: SweepSummary) -> str:
     """The differences between the best few beside the noise between seeds; empty where nothing is
     drawn at random."""
-    if found.sweep.task == "thresholds":
+    if summary.sweep.task == "thresholds":
         return ""
-    name = found.first.name
-    if math.isnan(found.noise):
+    name = summary.first.name
+    if math.isnan(summary.noise):
         return f"noise between seeds of {name}: unknown, no trial was repeated with another seed"
-    means = ", ".join(f"trial {one.number} {one.mean:.4g}" for one in found.repeated)
-    spread = max(one.mean for one in found.repeated) - min(one.mean for one in found.repeated)
-    seeds = min(len(one.values) for one in found.repeated)
-    error = found.noise * math.sqrt(2 / seeds)
+    means = [trial.mean for trial in summary.repeated]
+    shown = ", ".join(f"trial {trial.number} {trial.mean:.4g}" for trial in summary.repeated)
+    spread = max(means) - min(means)
+    seeds = min(len(trial.values) for trial in summary.repeated)
+    error = summary.noise * math.sqrt(2 / seeds)
     verdict = "more than" if spread > 2 * error else "no more than"
     return (
-        f"noise between seeds of {name}: {found.noise:.4g} (standard deviation); means over seeds: "
-        f"{means}; they differ by {spread:.4g}, {verdict} twice the error of a difference "
+        f"noise between seeds of {name}: {summary.noise:.4g} (standard deviation); means over "
+        f"seeds: {shown}; they differ by {spread:.4g}, {verdict} twice the error of a difference "
         f"({error:.4g})"
     )
 
@@ -189,7 +192,7 @@ text-align:right}th{text-align:left}img{max-width:100%}pre{background:#f4f4f4;pa
 overflow:auto}.box{overflow:auto}figcaption{color:#555;font-size:13px}figure{margin:1.5em 0}"""
 
 
-def _page(folder: SweepFolder, found: SweepSummary, place: Path, pictures: Sequence[str]) -> str:
+def _page(folder: SweepFolder, summary: SweepSummary, place: Path, pictures: Sequence[str]) -> str:
     """One page that needs no other file and no network."""
     figures = []
     for name in pictures:
@@ -198,24 +201,24 @@ def _page(folder: SweepFolder, found: SweepSummary, place: Path, pictures: Seque
             f'<figure><img alt="{name}" src="data:image/png;base64,{data}">'
             f"<figcaption>{html.escape(CAPTIONS[name])}</figcaption></figure>"
         )
-    rows = found.rows()
+    rows = summary.rows()
     head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(_cell(cell))}</td>" for cell in row.values()) + "</tr>"
         for row in rows
     )
-    counts = found.counts
-    noise = noise_sentence(found)
+    counts = summary.counts
+    noise = noise_sentence(summary)
     caveat = CAVEAT
-    if found.sweep.annotations_from == SIMULATED:
+    if summary.sweep.annotations_from == SIMULATED:
         caveat += SIMULATED_DATA[:1].upper() + SIMULATED_DATA[1:] + "."
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
-<title>{html.escape(found.name)}</title><style>{_STYLE}</style></head><body>
-<h1>{html.escape(found.name)}</h1>
+<title>{html.escape(summary.name)}</title><style>{_STYLE}</style></head><body>
+<h1>{html.escape(summary.name)}</h1>
 <p>{counts.done} trials done, {counts.stopped} stopped early, {counts.failed} failed. Looked for:
-{html.escape("; ".join(f"{one.name} ({one.what})" for one in found.objectives))}.</p>
+{html.escape("; ".join(f"{goal.name} ({goal.what})" for goal in summary.objectives))}.</p>
 {f"<p>{html.escape(noise)}.</p>" if noise else ""}<p>{html.escape(caveat)}</p>
-<h2>The best</h2><pre>{html.escape(best_yaml(folder, found))}</pre>
+<h2>The best</h2><pre>{html.escape(best_yaml(folder, summary))}</pre>
 {"".join(figures)}<h2>All trials</h2>
 <div class="box"><table><tr>{head}</tr>{body}</table></div></body></html>
 """

@@ -35,9 +35,9 @@ def retrain_best(
     A run that is finished is not repeated, and one that was killed goes on.
 
     Args:
-        folder: of the sweep.
+        folder: folder of the sweep.
         seeds: how many.
-        epochs: of each; None for those of the configuration that the sweep began with.
+        epochs: epochs of each; None for those of the configuration that the sweep began with.
         data: another data set than the sweep's.
         out: folder of the runs; the sweep's own folder ``retrained`` if None.
         launch: workers on Ray; None trains in this process.

@@ -90,7 +90,7 @@ def region_f1(model: SegmentationModel, source: Source, batch: int, device: torc
     """F1 of regions at the thresholds that are best for it, on images of the model's own size.
 
     Args:
-        model: with the weights to score.
+        model: the model, with the weights to score.
         source: images (H, W) uint8 and masks (H, W).
         batch: images at once.
         device: where the model computes.
@@ -130,7 +130,7 @@ def _settings(image: NDArray[np.uint8]) -> RegionSettings:
 
 
 def _plain_geometry(image: NDArray[np.uint8]) -> SpectrogramGeometry:
-    """As if the image were a half-orbit of its own size, without gaps."""
+    """The geometry of a half-orbit of the image's own size, without gaps."""
     height, width = image.shape
     times = np.datetime64("2000-01-01", "ns") + np.arange(width) * np.timedelta64(10**9, "ns")
     frequency = np.arange(height, dtype=np.float64) + 1

@@ -192,8 +192,8 @@ class Space:
     """What a sweep searches.
 
     Attributes:
-        task: segmenter, detector or thresholds.
-        domains: by the parameter's name.
+        task: a training task, or thresholds.
+        domains: what is tried of each parameter, by its name.
     """
 
     task: str
@@ -209,7 +209,7 @@ class Space:
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """As Optuna takes them."""
+        """The domains as Optuna takes them."""
         return {name: self._distribution(name) for name in self.domains}
 
     @property
@@ -219,7 +219,7 @@ class Space:
         return domain.choices if isinstance(domain, Choices) else (None,)  # type: ignore[return-value]
 
     def only(self, names: set[str]) -> Space:
-        """With these parameters alone.
+        """The space with these parameters alone.
 
         Raises:
             InputError: none is left.
@@ -282,7 +282,7 @@ def read_space(path: object, task: str) -> Space:
 
     Args:
         path: the file.
-        task: that it must be of.
+        task: the task that it must be of.
 
     Raises:
         InputError: an unknown parameter (naming the nearest), an empty range, or a value that
@@ -352,7 +352,7 @@ def settings_of(task: str, base: TrainingSettings, values: Values) -> TrainingSe
     Args:
         task: segmenter or detector.
         base: what is not searched.
-        values: of the parameters, by name.
+        values: values of the parameters, by name.
 
     Raises:
         InputError: together they cannot be.

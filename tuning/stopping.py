@@ -30,8 +30,8 @@ class Rule:
             those that came so far before it. ``median`` (Golovin et al. 2017): a trial ends whose
             best value is below the median of the others' means up to that epoch. ``none``.
         grace: epochs that every trial has.
-        reduction: of ``asha``.
-        least: of ``median``: other trials that must have come so far.
+        reduction: one trial in so many goes on, with ``asha``.
+        least: other trials that must have come so far, with ``median``.
     """
 
     name: str = "asha"
@@ -49,8 +49,8 @@ class Rule:
         """Whether a trial ends at the last epoch of its curve.
 
         Args:
-            curve: of the trial.
-            others: of all that have begun, finished or not.
+            curve: curve of the trial.
+            others: curves of all that have begun, finished or not.
         """
         epoch = max(curve)
         if self.name == "none" or epoch < self.grace or math.isnan(curve[epoch]):

@@ -53,8 +53,8 @@ class TrialRequest:
     """A trial that is to be run.
 
     Attributes:
-        number: in the study.
-        values: of the parameters, by name.
+        number: its number in the study.
+        values: values of the parameters, by name.
         folder: number by which its folder is named: that of the killed trial that it goes on with.
     """
 
@@ -77,17 +77,28 @@ class Counts:
         """Those that are not tried again."""
         return self.done + self.stopped + self.failed
 
+    @classmethod
+    def of(cls, trials: Sequence[FrozenTrial]) -> Counts:
+        """Count trials."""
+        states = [trial.state for trial in trials]
+        return cls(
+            done=states.count(TrialState.COMPLETE),
+            stopped=states.count(TrialState.PRUNED),
+            failed=states.count(TrialState.FAIL),
+            running=states.count(TrialState.RUNNING),
+        )
+
 
 class Ledger:
     """One study of a journal, written by one driver.
 
     Args:
         path: the journal.
-        name: of the study.
+        name: name of the study.
         objectives: what is looked for; the first one has curves.
-        distributions: of the parameters.
-        seed: of the search.
-        rule: for stopping early; None for none.
+        distributions: distributions of the parameters.
+        seed: seed of the search.
+        rule: when trials are stopped early; None for never.
     """
 
     def __init__(
@@ -109,7 +120,7 @@ class Ledger:
             self.study = optuna.create_study(
                 storage=_storage(path),
                 study_name=name,
-                directions=[one.direction for one in self.objectives],
+                directions=[objective.direction for objective in self.objectives],
                 load_if_exists=True,
             )
         self._running: dict[int, optuna.Trial] = {}
@@ -126,9 +137,9 @@ class Ledger:
             How many begin again.
         """
         trials = self.study.get_trials(deepcopy=False)
-        taken = {one.user_attrs.get("again_of") for one in trials}
+        taken = {trial.user_attrs.get("again_of") for trial in trials}
         again = 0
-        for orphan in [one for one in trials if one.state == TrialState.RUNNING]:
+        for orphan in [trial for trial in trials if trial.state == TrialState.RUNNING]:
             facts, reason = orphan.user_attrs, KILLED
             # Killed while it was begun, one that was queued has not all of its values yet.
             values = facts.get("queued", orphan.params)
@@ -140,8 +151,13 @@ class Ledger:
                     reason = f"the sweep ended with it {times} times: it may be why"
                 else:
                     # Queued before it is closed: killed in between, it is an orphan still.
-                    begun = {"folder": folder_of(orphan), "curve": facts.get("curve", {})}
-                    self._queue(values, again_of=orphan.number, cut=(times, reached), **begun)
+                    self._queue(
+                        values,
+                        again_of=orphan.number,
+                        cut=(times, reached),
+                        folder=folder_of(orphan),
+                        curve=facts.get("curve", {}),
+                    )
             again += reason == KILLED
             optuna.Trial(self.study, orphan._trial_id).set_user_attr("reason", reason)
             self.study.tell(orphan.number, state=TrialState.FAIL)
@@ -171,7 +187,7 @@ class Ledger:
         not on how often the sweep was killed.
         """
         trials = self.study.get_trials(deepcopy=False)
-        drawn = sum(not is_orphan(one) and one.state != TrialState.WAITING for one in trials)
+        drawn = sum(not is_orphan(t) and t.state != TrialState.WAITING for t in trials)
         state = np.random.SeedSequence([self.seed, drawn]).generate_state(1)[0]
         with quiet():
             self.study.sampler = TPESampler(
@@ -207,21 +223,21 @@ class Ledger:
         """Close a trial.
 
         Args:
-            number: of the trial.
-            facts: of the training, the objectives among them; plain values.
+            number: number of the trial.
+            facts: facts of the training, the objectives among them; plain values.
             stopped: whether it was stopped early.
         """
-        found = [float(facts.get(one.name, math.nan)) for one in self.objectives]
-        for one, value in zip(self.objectives, found, strict=True):
+        values = [float(facts.get(objective.name, math.nan)) for objective in self.objectives]
+        for objective, value in zip(self.objectives, values, strict=True):
             if math.isnan(value):
-                self.fail(number, f"{one.name} is not a number", facts)
+                self.fail(number, f"{objective.name} is not a number", facts)
                 return
         trial = self._running.pop(number)
         self._note(trial, {**facts, **({"stopped": facts.get("epochs")} if stopped else {})})
         if not stopped:
-            self.study.tell(trial, found)
+            self.study.tell(trial, values)
             return
-        trial.set_user_attr("values", found)
+        trial.set_user_attr("values", values)
         self.study.tell(trial, state=TrialState.PRUNED)
 
     def fail(self, number: int, reason: str, facts: Mapping[str, Any] | None = None) -> None:
@@ -240,17 +256,11 @@ class Ledger:
     @property
     def trials(self) -> list[FrozenTrial]:
         """All but those that were queued again."""
-        return [one for one in self.study.get_trials(deepcopy=False) if not is_orphan(one)]
+        return trials_of(self.study)
 
     def counts(self) -> Counts:
         """Trials by what became of them."""
-        states = [one.state for one in self.trials]
-        return Counts(
-            done=states.count(TrialState.COMPLETE),
-            stopped=states.count(TrialState.PRUNED),
-            failed=states.count(TrialState.FAIL),
-            running=states.count(TrialState.RUNNING),
-        )
+        return Counts.of(self.trials)
 
     def ranked(self) -> list[FrozenTrial]:
         """Those that came to their end, the best by the first objective first."""
@@ -265,18 +275,23 @@ class Ledger:
         ended = self.ranked()
         if ended:
             return ended[0]
-        reasons = {str(one.user_attrs.get("reason", "")) for one in self.trials} - {""}
+        reasons = {str(trial.user_attrs.get("reason", "")) for trial in self.trials} - {""}
         raise TuningError(
             f"none of {self.counts().finished} trials came to its end: "
             + (min(reasons) if reasons else "all were stopped early")
         )
 
 
+def trials_of(study: optuna.Study) -> list[FrozenTrial]:
+    """All trials but those that were queued again."""
+    return [trial for trial in study.get_trials(deepcopy=False) if not is_orphan(trial)]
+
+
 def ranked(trials: Sequence[FrozenTrial], first: Objective) -> list[FrozenTrial]:
     """Trials that came to their end, the best by the first objective first."""
-    ended = [one for one in trials if one.state == TrialState.COMPLETE]
+    ended = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     sign = -1 if first.maximised else 1
-    return sorted(ended, key=lambda one: (sign * one.values[0], one.number))
+    return sorted(ended, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
 def open_study(path: Path, name: str) -> optuna.Study:
@@ -326,7 +341,7 @@ def _signed(curve: Curve, sign: int) -> Curve:
 
 
 def _plain(value: Any) -> Any:
-    """For JSON, which has no NaN."""
+    """A value for JSON, which has no NaN."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -336,7 +351,7 @@ def _storage(path: Path) -> JournalStorage:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Optuna's remarks on every trial and on what may change in it."""
+    """Silence Optuna's remarks on every trial and on what may change in it."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

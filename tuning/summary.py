@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from odm.core.errors import OdmError
 from tuning.folder import Sweep, SweepFolder
 from tuning.objectives import Objective
-from tuning.study import Counts, curve_of, is_orphan, open_study, quiet, ranked
+from tuning.study import Counts, open_study, quiet, ranked, trials_of
 
 WORDS = {
     TrialState.COMPLETE: "done",
@@ -30,17 +30,17 @@ FEWEST = 8
 """Trials that came to their end, below which nothing is said about what matters: of fewer, the best
 quarter is one."""
 HINT = 20
-"""Below which it is no more than a hint."""
+"""Trials below which what is said about what matters is no more than a hint."""
 BEST_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Repeated:
+class RepeatedTrial:
     """A trial that was trained with several seeds.
 
     Attributes:
-        number: of the trial.
-        values: of the first objective, its own first.
+        number: number of the trial.
+        values: values of the first objective, its own first.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Repeated:
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean over the seeds."""
         return statistics.fmean(self.values)
 
     @property
@@ -62,7 +62,7 @@ class SweepSummary:
     """What is in a sweep's study.
 
     Attributes:
-        name: of the sweep.
+        name: name of the sweep.
         sweep: what it is.
         trials: all but those that were queued again.
         best: those that came to their end, the best by the first objective first.
@@ -76,7 +76,7 @@ class SweepSummary:
     sweep: Sweep
     trials: list[FrozenTrial]
     best: list[FrozenTrial]
-    repeated: list[Repeated] = field(default_factory=list)
+    repeated: list[RepeatedTrial] = field(default_factory=list)
     importance: dict[str, float] = field(default_factory=dict)
     front: list[int] = field(default_factory=list)
 
@@ -87,32 +87,27 @@ class SweepSummary:
 
     @property
     def first(self) -> Objective:
-        """The one that decides."""
+        """The objective that decides."""
         return self.objectives[0]
 
     @property
     def counts(self) -> Counts:
         """Trials by what became of them."""
-        states = [one.state for one in self.trials]
-        return Counts(
-            *(states.count(state) for state in (
-                TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING,
-            ))
-        )  # fmt: skip
+        return Counts.of(self.trials)
 
     @property
     def noise(self) -> float:
         """Standard deviation between seeds, pooled over the trials that were repeated; NaN if
         none was."""
-        squares = [(value - one.mean) ** 2 for one in self.repeated for value in one.values]
-        freedom = sum(len(one.values) - 1 for one in self.repeated)
+        squares = [(value - trial.mean) ** 2 for trial in self.repeated for value in trial.values]
+        freedom = sum(len(trial.values) - 1 for trial in self.repeated)
         return math.sqrt(sum(squares) / freedom) if freedom else math.nan
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per trial: the ended ones by their value, then the others."""
-        order = {one.number: place for place, one in enumerate(self.best)}
-        chosen = sorted(self.trials, key=lambda one: (order.get(one.number, 10**9), one.number))
-        return [self._row(one) for one in chosen if one.state != TrialState.WAITING]
+        order = {trial.number: place for place, trial in enumerate(self.best)}
+        trials = sorted(self.trials, key=lambda t: (order.get(t.number, 10**9), t.number))
+        return [self._row(trial) for trial in trials if trial.state != TrialState.WAITING]
 
     def _row(self, trial: FrozenTrial) -> dict[str, Any]:
         facts = trial.user_attrs
@@ -137,9 +132,9 @@ def read_sweep(folder: SweepFolder) -> SweepSummary:
     """
     sweep = folder.read()
     study = open_study(folder.journal, folder.name)
-    trials = [one for one in study.get_trials(deepcopy=False) if not is_orphan(one)]
+    trials = trials_of(study)
     best = ranked(trials, sweep.looked_for[0])
-    found = SweepSummary(
+    return SweepSummary(
         folder.name,
         sweep,
         trials,
@@ -148,7 +143,6 @@ def read_sweep(folder: SweepFolder) -> SweepSummary:
         importance_of(study, sweep.looked_for[0], len(best)),
         _front(sweep.looked_for, best),
     )
-    return found
 
 
 def importance_of(study: optuna.Study, first: Objective, ended: int) -> dict[str, float]:
@@ -161,13 +155,13 @@ def importance_of(study: optuna.Study, first: Objective, ended: int) -> dict[str
     evaluator = PedAnovaImportanceEvaluator(target_quantile=BEST_SHARE)
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = get_param_importances(
+        importances = get_param_importances(
             study,
             evaluator=evaluator,
             target=lambda trial: sign * trial.values[0],
             normalize=False,  # or shares of nothing would be equal
         )
-    shares = {name: float(value) for name, value in found.items() if math.isfinite(value)}
+    shares = {name: float(value) for name, value in importances.items() if math.isfinite(value)}
     total = sum(shares.values())
     if not total:
         return {}
@@ -176,50 +170,33 @@ def importance_of(study: optuna.Study, first: Objective, ended: int) -> dict[str
     }
 
 
-def _repeated(folder: SweepFolder, trials: Sequence[FrozenTrial]) -> list[Repeated]:
+def _repeated(folder: SweepFolder, trials: Sequence[FrozenTrial]) -> list[RepeatedTrial]:
     try:
         study = open_study(folder.journal, folder.seeds_study)
     except OdmError:
         return []
-    others: dict[int, list[float]] = defaultdict(list)
-    for one in study.get_trials(deepcopy=False):
-        if one.state == TrialState.COMPLETE:
-            others[one.params["of"]].append(one.values[0])
-    own = {one.number: one.values[0] for one in trials if one.state == TrialState.COMPLETE}
+    repeats: dict[int, list[float]] = defaultdict(list)
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.COMPLETE:
+            repeats[trial.params["of"]].append(trial.values[0])
+    own = {trial.number: trial.values[0] for trial in trials if trial.state == TrialState.COMPLETE}
     return [
-        Repeated(number, (own[number], *values))
-        for number, values in others.items()
+        RepeatedTrial(number, (own[number], *values))
+        for number, values in repeats.items()
         if number in own
     ]
 
 
 def _front(objectives: Sequence[Objective], best: Sequence[FrozenTrial]) -> list[int]:
     """Numbers of the trials that no other one beats or equals in all and beats in one."""
-    signs = [1 if one.maximised else -1 for one in objectives]
-    points = [[s * v for s, v in zip(signs, one.values, strict=True)] for one in best]
+    signs = [1 if objective.maximised else -1 for objective in objectives]
+    points = [[s * v for s, v in zip(signs, trial.values, strict=True)] for trial in best]
     front = []
-    for one, mine in zip(best, points, strict=True):
+    for trial, mine in zip(best, points, strict=True):
         beaten = any(
             theirs != mine and all(t >= m for t, m in zip(theirs, mine, strict=True))
             for theirs in points
         )
         if not beaten:
-            front.append(one.number)
+            front.append(trial.number)
     return front if len(objectives) > 1 else front[:1]
-
-
-def best_so_far(found: SweepSummary) -> list[tuple[int, float]]:
-    """(trial, best value up to it), by number, of the trials that came to their end."""
-    sign = 1 if found.first.maximised else -1
-    out: list[tuple[int, float]] = []
-    for one in sorted(found.best, key=lambda one: one.number):
-        value = one.values[0]
-        if out and sign * out[-1][1] > sign * value:
-            value = out[-1][1]
-        out.append((one.number, value))
-    return out
-
-
-def curves(found: SweepSummary) -> dict[int, list[tuple[int, float]]]:
-    """First objective by epoch, of every trial that has a curve."""
-    return {one.number: sorted(curve_of(one).items()) for one in found.trials if curve_of(one)}

@@ -33,7 +33,7 @@ LOCK_PATIENCE_S = 60.0
 """Seconds that a worker of a killed sweep, which Ray has not yet ended, has to leave its trial."""
 
 Sources = Mapping[int | None, Mapping[str, Any]]
-"""By size of image: what `train_planned` takes beside its plan."""
+"""What `train_planned` takes beside its plan, by size of image."""
 Tell = Callable[[int, float], bool]
 """Hears the first objective after an epoch; whether the trial is to end."""
 

@@ -92,7 +92,7 @@ class BoxTask(TrainingTask):
 
     @classmethod
     def thresholds(cls, dataset: Any) -> Mapping[str, Any]:
-        """Those that boxes are picked with."""
+        """Thresholds that boxes are picked with."""
         return BoxSettings().to_dict()
 
     def begin_epoch(self, epoch: int) -> None:

@@ -64,17 +64,17 @@ class Checkpoints:
         self.last = join(folder, LAST)
         self.best = join(folder, BEST)
 
-    def save_last(self, position: Position, tensors: Mapping[str, Tensor]) -> str:
-        """Write what going on needs; the place it is at."""
-        head = {"format": FORMAT, "facts": self.facts, "position": asdict(position)}
-        write_bytes(self.last, encode(tensors, head))
-        return self.last
+    def save_last(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
+        """Write what going on needs."""
+        self._save(self.last, position, tensors)
 
-    def save_best(self, position: Position, tensors: Mapping[str, Tensor]) -> str:
-        """Write the weights that validated best; the place they are at."""
+    def save_best(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
+        """Write the weights that validated best."""
+        self._save(self.best, position, tensors)
+
+    def _save(self, path: str, position: Position, tensors: Mapping[str, Tensor]) -> None:
         head = {"format": FORMAT, "facts": self.facts, "position": asdict(position)}
-        write_bytes(self.best, encode(tensors, head))
-        return self.best
+        write_bytes(path, encode(tensors, head))
 
     def load_last(self) -> tuple[Position, dict[str, Tensor]] | None:
         """The last checkpoint; None where there is none.
@@ -101,10 +101,10 @@ class Checkpoints:
                 f"{path}: is a checkpoint of format {head.get('format')}, not {FORMAT}"
             )
         for name, value in self.facts.items():
-            found = head.get("facts", {}).get(name)
-            if found != value:
+            theirs = head.get("facts", {}).get(name)
+            if theirs != value:
                 raise TrainingError(
-                    f"{path}: is a checkpoint of another {name} ({found}, not {value})"
+                    f"{path}: is a checkpoint of another {name} ({theirs}, not {value})"
                 )
         try:
             position = Position(**head["position"])

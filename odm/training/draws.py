@@ -17,7 +17,7 @@ class Draw:
 
     Attributes:
         index: its place in the source.
-        seed: of the crop and the augmentation, 0 to 2^63 - 1.
+        seed: seed of the crop and the augmentation, 0 to 2^63 - 1.
     """
 
     index: int
@@ -36,9 +36,9 @@ def draw_epoch(
 
     Args:
         keys: names of the samples, all different.
-        positive: which of them have something to find.
-        seed: of the training.
-        epoch: from 0.
+        positive: whether each of them has something to find.
+        seed: seed of the training.
+        epoch: number of the epoch, from 0.
         positive_share: share of positive draws; None takes every sample once. With a share an
             epoch is as long; of a kind with too few samples some are drawn several times, each
             time with another seed, and of one with too many some are left to other epochs. A kind
@@ -51,9 +51,9 @@ def draw_epoch(
         number = round(len(keys) * positive_share)
         if all(positive) or not any(positive):
             number = len(keys) if any(positive) else 0
-        for wanted, kind in ((number, True), (len(keys) - number, False)):
+        for draws_of_kind, kind in ((number, True), (len(keys) - number, False)):
             members = [index for index, is_positive in enumerate(positive) if is_positive == kind]
-            counted += _take(members, wanted, keys, f"{seed}/{epoch}/take")
+            counted += _take(members, draws_of_kind, keys, f"{seed}/{epoch}/take")
     draws = [
         (_hash(f"{seed}/{epoch}/order/{keys[index]}/{turn}"), index, turn)
         for index, turn in counted
@@ -64,9 +64,9 @@ def draw_epoch(
     ]
 
 
-def _take(members: list[int], wanted: int, keys: Sequence[str], name: str) -> list[tuple[int, int]]:
-    """``wanted`` of the members, each equally often up to one; with the number of its turn."""
-    rounds, rest = divmod(wanted, max(1, len(members)))
+def _take(members: list[int], number: int, keys: Sequence[str], name: str) -> list[tuple[int, int]]:
+    """So many of the members, each equally often up to one; with the number of its turn."""
+    rounds, rest = divmod(number, max(1, len(members)))
     taken = [(index, turn) for turn in range(rounds) for index in members]
     chosen = sorted(members, key=lambda index: _hash(f"{name}/{keys[index]}"))[:rest]
     return taken + [(index, rounds) for index in chosen]

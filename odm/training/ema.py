@@ -17,7 +17,7 @@ class MovingAverage:
     temperature, are the model's own.
 
     Args:
-        model: whose weights are averaged; the average begins as they are.
+        model: the model whose weights are averaged; the average begins as they are.
         decay: share of the average that is kept at each step. While there are few steps it is
             less, (1 + n) / (10 + n), so that the random beginning is soon forgotten.
     """

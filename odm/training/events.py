@@ -87,7 +87,7 @@ class TensorBoard:
     """Writes reports for TensorBoard.
 
     Args:
-        folder: of its files.
+        folder: folder of its files.
 
     Raises:
         ImportError: it is not installed.

@@ -1,4 +1,4 @@
-"""From a source of samples to batches: the order of `draws`, made ready by threads."""
+"""Feeds: batches of samples in the order of `draws`, made ready by threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrainingFeed(Protocol):
     steps_per_epoch: int
 
     def steps(self, epoch: int, first: int, ranks: Ranks) -> Iterator[list[Any]]:
-        """From step ``first`` of an epoch: this rank's batches of each step, one per part."""
+        """This rank's batches of each step of an epoch from step ``first``, one per part."""
         ...
 
 
@@ -48,9 +48,9 @@ class ThreadFeed:
         prepare, collate: the task's.
         batch_size: samples a step, over all ranks and parts. What is left of an epoch is left out.
         parts: a step's batches, computed one after the other.
-        seed: of the training.
+        seed: seed of the training.
         positive_share: see `draw_epoch`.
-        threads: that prepare samples; 0 does it in the calling thread.
+        threads: threads that prepare samples; 0 does it in the calling thread.
         prefetch: steps prepared ahead.
 
     Raises:

@@ -15,11 +15,11 @@ class Launch:
     Attributes:
         workers: how many; least and most for as many as there is room for; None for one per GPU,
             or one where there is none.
-        cpus: of every worker, its threads; None for what there is, shared out.
+        cpus: CPUs of every worker, as many as it has threads; None for what there is, shared out.
         gpu: whether every worker has a GPU; None if there are any and ``runtime.device`` allows.
-        address: of a cluster; None for that of the environment, else one on this machine.
+        address: address of a cluster; None for that of the environment, else one on this machine.
         max_failures: times that lost workers are replaced.
-        wait_s: for room in a cluster that is busy, in seconds.
+        wait_s: seconds to wait for room in a cluster that is busy.
     """
 
     workers: int | tuple[int, int] | None = None

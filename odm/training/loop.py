@@ -52,14 +52,14 @@ class ProgressReport:
             was written; a runner may copy it. ``score``: never told by the loop; a runner that
             scores a checkpoint tells its own listener so.
         step: optimiser steps done.
-        epoch: epochs done; of ``steps`` those before the current one.
+        epoch: epochs done; with ``steps`` those before the current one.
         steps_per_epoch: optimiser steps in an epoch.
-        samples: of ``steps``: how many were trained on, over all ranks.
+        samples: samples that the ``steps`` were trained on, over all ranks.
         values: means over the steps, or metrics of the epoch (``train/…``, ``validation/…``).
         best: whether the epoch validated best so far.
         best_epoch: epoch, from 1, that validated best; 0 before there is one.
         checkpoint: its file, whole; on every rank, written by the main one.
-        at_end: of ``checkpoint``: whether it closes an epoch, whose ``values`` come with it.
+        at_end: whether a ``checkpoint`` closes an epoch, whose ``values`` come with it.
     """
 
     kind: Literal["begin", "steps", "epoch", "checkpoint", "score"]
@@ -79,7 +79,7 @@ class Answer(IntFlag):
 
     NOTHING = 0
     STOP = 1
-    """After the next checkpoint."""
+    """End after the next checkpoint."""
     KEEP = 2
     """Write a checkpoint now, in the middle of an epoch: this machine may soon be gone."""
 
@@ -94,7 +94,7 @@ class TrainingResult:
 
     Attributes:
         step, epoch: done.
-        best_epoch: from 1.
+        best_epoch: the epoch, from 1, that validated best.
         best: metrics of the best epoch.
         reason: ``epochs``: all done. ``patience``: nothing better for long. ``asked``: by a
             listener.
@@ -124,7 +124,7 @@ class Loop:
     Args:
         task: the model, its loss and its validation.
         training, validation: the samples.
-        settings: of the training.
+        settings: settings of the training.
         checkpoints: where to write them, and to go on from the last one.
         ranks: who trains together; every one has the same settings and model.
         listener: hears reports, on every rank.
@@ -309,9 +309,9 @@ class Loop:
                     at_end=at_end,
                 )
             )
-            wish = Answer(int(answer or 0))
-            self.asked = self.asked or bool(wish & Answer.STOP)
-            self.hurry = self.hurry or bool(wish & Answer.KEEP)
+            request = Answer(int(answer or 0))
+            self.asked = self.asked or bool(request & Answer.STOP)
+            self.hurry = self.hurry or bool(request & Answer.KEEP)
         if kind == "checkpoint":
             self.asked = self.ranks.any(self.asked)
         return self.asked
@@ -331,18 +331,18 @@ class Loop:
         self.ranks.barrier()
 
     def _restore(self) -> None:
-        found = self.checkpoints.load_last()
+        checkpoint = self.checkpoints.load_last()
         # A shared file system may still show one rank an older file than another.
-        steps = self.ranks.gather(NO_STEP if found is None else found[0].step)
+        steps = self.ranks.gather(NO_STEP if checkpoint is None else checkpoint[0].step)
         if len(set(steps)) > 1:
             seen = ", ".join("none" if step == NO_STEP else f"step {step}" for step in steps)
             raise TrainingError(
                 f"{self.checkpoints.last}: the ranks read different checkpoints ({seen}): start "
                 "again when all of them see the same file"
             )
-        if found is None:
+        if checkpoint is None:
             return
-        position, tensors = found
+        position, tensors = checkpoint
         stepper = self.stepper
         load_weights(stepper.model, below("model", tensors), self.checkpoints.last)
         load_optimiser(stepper.optimiser, stepper.model, below("optimiser", tensors))

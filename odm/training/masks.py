@@ -133,7 +133,7 @@ class MaskTask(TrainingTask):
 
     @classmethod
     def thresholds(cls, dataset: Any) -> Mapping[str, Any]:
-        """Those of regions; layers of ionograms are taken from the masks as they are."""
+        """Thresholds of regions; layers of ionograms are taken from the masks as they are."""
         kind = dataset.kind
         return kind.load("mask thresholds")().to_dict() if kind.has("mask thresholds") else {}
 

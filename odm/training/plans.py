@@ -169,7 +169,7 @@ def _settings_of_init(
 
     Args:
         task: what is trained.
-        settings: as given. Where they say nothing about the model, it is that of ``init``.
+        settings: the given settings. Where they say nothing about the model, ``init``'s is meant.
         init: folder of the model; None for a new one.
         images: settings of the data set's images.
 

@@ -73,7 +73,7 @@ class Ranks:
         """The value of every rank, in their order."""
         values = torch.zeros(self.world_size, dtype=torch.int64, device=self.device)
         values[self.rank] = value
-        return [int(one) for one in self.sum(values).tolist()]
+        return [int(number) for number in self.sum(values).tolist()]
 
     def barrier(self) -> None:
         """Wait for all ranks."""

@@ -90,8 +90,8 @@ def name_run(
     Args:
         out: folder of runs.
         settings: resolved.
-        dataset_digest: of the data set.
-        init_digest: of the model that is fine-tuned.
+        dataset_digest: digest of the data set.
+        init_digest: digest of the model that is fine-tuned.
     """
     parts = json.dumps([settings.digest, dataset_digest, init_digest])
     digest = hashlib.sha256(parts.encode()).hexdigest()

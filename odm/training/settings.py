@@ -43,7 +43,7 @@ class MaskDataSettings(BatchSettings):
 
     Attributes:
         augmentation: policy of `odm.images.augmentation`.
-        strength: of the policy; 1 as published.
+        strength: strength of the policy; 1 as published.
         crop: height and width of a random part of each image; None trains on whole images.
             Validation always sees whole images.
         crop_on_nucleus: probability that the crop of a half-orbit with nuclei shows one of them.
@@ -66,7 +66,7 @@ class LossSettings(Settings):
     """CE − log(Dice): see `odm.training.losses.MaskLoss`.
 
     Attributes:
-        class_weights: of the cross entropy, background first; None for equal ones.
+        class_weights: factors of the cross entropy, background first; None for equal ones.
         dice: factor of −log(Dice).
     """
 
@@ -80,8 +80,8 @@ class OptimiserSettings(Settings):
     Attributes:
         name: ``adam``, ``adamw``, or ``sgd`` with Nesterov momentum.
         learning_rate: the highest of the schedule.
-        betas: of Adam; the first is the momentum of SGD.
-        weight_decay: of kernels and matrices only, not of biases and scales.
+        betas: decay rates of Adam's means; the first is the momentum of SGD.
+        weight_decay: decay of kernels and matrices only, not of biases and scales.
         clip_norm: longest gradient, over all parameters; None for any.
         accumulate: parts of a batch that are computed one after the other, to save memory. The
             Dice of a part is that of its own pixels, so this is near to, but not the same as, one
@@ -120,8 +120,8 @@ class ScheduleSettings(Settings):
         restart_multiplier: T_mult, each cycle is this much longer than the one before.
         minimum: learning rate at the end of a cycle.
         warmup_epochs: the rate grows from 0 over the first ones.
-        temperature_start: of ODConv, falling to 1; None for 30, or 1 when fine-tuning.
-        temperature_epochs: over which it falls.
+        temperature_start: temperature of ODConv, falling to 1; None for 30, or 1 when fine-tuning.
+        temperature_epochs: epochs over which it falls.
         phases: one after the other; none is one phase in which all learns.
         freeze_norm: keep batch normalisation as it is, statistics and weights.
         validation_epochs: epochs from one validation to the next; the last epoch has one too.
@@ -176,7 +176,7 @@ class ComputeSettings(Settings):
     """How it is computed; what changes the numbers.
 
     Attributes:
-        precision: of the network; loss, weights and optimiser are always float32.
+        precision: number format of the network; loss, weights and optimiser are always float32.
         compile: use `torch.compile`.
         channels_last: memory layout; faster convolutions on most machines.
         ema: decay a step of a moving average of the weights, which is then what is validated and
@@ -194,7 +194,7 @@ class RuntimeSettings(Settings):
 
     Attributes:
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ...
-        loader_threads: that read and vary samples; 0 does it between the steps.
+        loader_threads: threads that read and vary samples; 0 does it between the steps.
         prefetch: steps that are prepared ahead.
         cache_gb: images kept in memory, in 1e9 bytes, by every process.
         checkpoint_steps: a checkpoint after so many steps of an epoch, besides its end.
@@ -332,7 +332,7 @@ def read_settings(
         path: the file; None for the defaults.
         overrides: such as ``optimiser.learning_rate=3e-4`` or ``data.crop=[256, 256]``; the value
             is YAML.
-        kind: whose settings.
+        kind: class of the settings.
 
     Raises:
         InputError: a setting that cannot be; the message names it, and for an unknown one the

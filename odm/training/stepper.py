@@ -23,9 +23,9 @@ class Stepper:
     """The model, its optimiser and its moving average, and how they take a step.
 
     Args:
-        task: with the model.
-        settings: of the training.
-        schedule: of learning rate and temperature.
+        task: the task, with its model.
+        settings: settings of the training.
+        schedule: learning rate and temperature of every step.
         ranks: who trains together.
     """
 

@@ -143,7 +143,7 @@ class TrainingTask(ABC):
         Args:
             net: the model as the loop has wrapped it, in training mode.
             batch: this rank's part, on its device.
-            ranks: over which sums are to be taken.
+            ranks: the ranks over which sums are to be taken.
 
         Returns:
             ``loss``, whose gradients, averaged over the ranks, are what the optimiser is to take;

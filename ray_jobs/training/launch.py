@@ -115,8 +115,8 @@ def run_workers(
         plan: what is trained; its folder is locked and written to by the caller.
         work: ``work(plan, ranks, listener, **sources)`` on every worker, such as
             `odm.training.plans.train_planned`.
-        sources: of samples, which the workers fetch.
-        placement, launch: where.
+        sources: the plan's samples, which the workers fetch.
+        placement, launch: where it is trained.
         hear: hears what the main rank tells, in place of the console, soon after; true asks the
             workers to end after their next checkpoint.
 

@@ -26,15 +26,15 @@ class Relay:
     """The files of one launch.
 
     Attributes:
-        folder: for this launch only, so that a worker of another one, whose driver was killed and
-            which Ray has not yet ended, tells this one nothing.
+        folder: a folder for this launch only. A worker of another launch, whose driver was killed
+            and which Ray has not yet ended, then tells this one nothing.
     """
 
     folder: Path
 
     @classmethod
     def of(cls, run: Path) -> Relay:
-        """That of a new launch, in the folder of a run."""
+        """The relay of a new launch, in the folder of a run."""
         return cls(run.resolve() / "ray" / uuid.uuid4().hex)
 
     @property
@@ -112,12 +112,12 @@ class Relay:
 
     def failures(self) -> list[OdmError]:
         """Why ranks cannot go on."""
-        found: list[OdmError] = []
+        errors: list[OdmError] = []
         for path in sorted(self.folder.glob("failed-*.json")):
             content = json.loads(path.read_text())
             kind = InputError if content["input"] else TrainingError
-            found.append(kind(content["sentence"]))
-        return found
+            errors.append(kind(content["sentence"]))
+        return errors
 
 
 class Follower:
@@ -128,7 +128,7 @@ class Follower:
         self._at = 0
 
     def new(self) -> Iterator[ProgressReport]:
-        """Those since the last time."""
+        """Reports since the last time."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self._at)

@@ -54,7 +54,7 @@ class HeldSource:
     """A source (see `odm.training.samples.Source`) of samples in the object store.
 
     Attributes:
-        keys, positive: as of any source.
+        keys, positive: names, and whether anything is to be found, as in any source.
         blocks: references to tables of samples.
         places: block and row of every sample.
         items, read: what the samples were made of, and what reads one.
@@ -102,10 +102,10 @@ def hold(
     Args:
         items: what ``load`` takes, one per sample.
         load: reads one.
-        keys, positive: of the source.
-        sample_bytes: of one, about.
-        cpus: of the cluster.
-        wait_s: for the next block, before a cluster is taken for too busy.
+        keys, positive: names of the samples, and whether each has something to find.
+        sample_bytes: size of one, about.
+        cpus: CPUs of the cluster.
+        wait_s: seconds to wait for the next block, before a cluster is taken for too busy.
         advance: called with the number of samples that have come.
 
     Raises:
