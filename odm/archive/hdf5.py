@@ -274,7 +274,11 @@ def text_attribute(owner: h5py.Dataset | h5py.File, *names: str) -> str:
     for name in names:
         found = attribute(owner, name)
         if found is not None:
-            first = found[0]
-            text = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
-            return text.strip().strip("\x00")
+            return as_text(found[0]).strip("\x00")
     return ""
+
+
+def as_text(value: object) -> str:
+    """Return bytes or another value as text, without blanks around it."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text.strip()

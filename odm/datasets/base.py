@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import BeforeValidator
 
@@ -35,6 +35,9 @@ class DatasetConfig(Settings):
     kind: str | None = None
     archive: str
     annotations: str
+    if TYPE_CHECKING:
+        # Each kind has its own; as a field here it would come first in the file.
+        split: Any
 
 
 def known_keys_of(settings: type) -> BeforeValidator:
@@ -115,7 +118,7 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
     def __init__(self, config: Config, base: str | Path = ".") -> None:
         self.config = config
         self.archive = _absolute(config.archive, base)
-        self.listing = self._list(self.archive)
+        self.listing: ArchiveListing[Any] = self.kind.load("archive")(self.archive)
         self.annotations = self._load_labels(_absolute(config.annotations, base))
 
     @classmethod
@@ -187,9 +190,8 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
             raise InputError(f"part {part!r} of a data set: give {', '.join(PARTS)}")
         samples = [sample for sample in self.all_samples if sample.part == part]
         if not samples:
-            raise InputError(
-                f"the data set has no labelled {self.kind.input} for {part}{self._remedy()}"
-            )
+            remedy = self.config.split.remedy
+            raise InputError(f"the data set has no labelled {self.kind.input} for {part}{remedy}")
         return samples
 
     @cached_property
@@ -232,10 +234,6 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
         """SHA-256 that names the data set by its settings and content, not by where it lies."""
 
     @abstractmethod
-    def _list(self, archive: str) -> ArchiveListing[Any]:
-        """List the archive."""
-
-    @abstractmethod
     def _load_labels(self, place: str) -> AnyLabels:
         """Load the labels."""
 
@@ -250,10 +248,6 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
     @abstractmethod
     def _part_warnings(self) -> list[str]:
         """Say which parts are empty although the split asks for them."""
-
-    @abstractmethod
-    def _remedy(self) -> str:
-        """Say what may fill an empty part; follows a sentence."""
 
     def _described_settings(self) -> dict[str, Any]:
         """Settings that `describe` repeats."""

@@ -12,14 +12,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.archive.ionogram.base import LAYERS
 from odm.archive.ionogram.key import IonogramKey
-from odm.archive.ionogram.listing import IonogramFile, IonogramListing, list_ionograms
+from odm.archive.ionogram.listing import IonogramFile
 from odm.archive.ionogram.reader import open_ionogram
 from odm.core.errors import ArchiveError
 from odm.core.kinds import IONOGRAMS
 from odm.datasets.base import Dataset, DatasetConfig, Sample, known_keys_of
 from odm.datasets.labels.layers import (
-    LAYERS,
     DrawnOn,
     LabelledIonogram,
     LayerLabels,
@@ -103,9 +103,6 @@ class IonogramDataset(Dataset[IonogramDatasetConfig, IonogramSample, LayerLabels
                 digest.update(f" {name} {mask_digest(mask)}".encode())
         return digest.hexdigest()
 
-    def _list(self, archive: str) -> IonogramListing:
-        return list_ionograms(archive)
-
     def _load_labels(self, place: str) -> LayerLabels:
         return load_layer_labels(place, self.config.classes)
 
@@ -124,10 +121,9 @@ class IonogramDataset(Dataset[IonogramDatasetConfig, IonogramSample, LayerLabels
 
     def _part_warnings(self) -> list[str]:
         empty = self.config.split.asked_parts - {sample.part for sample in self.all_samples}
-        return [f"nothing is for {part}{self._remedy()}" for part in PARTS if part in empty]
-
-    def _remedy(self) -> str:
-        return self.config.split.remedy
+        return [
+            f"nothing is for {part}{self.config.split.remedy}" for part in PARTS if part in empty
+        ]
 
 
 def load_ionogram_sample(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.archive.orbit.key import OrbitKey
-from odm.archive.orbit.listing import OrbitFile, OrbitListing, list_orbits
+from odm.archive.orbit.listing import OrbitFile
 from odm.archive.orbit.reader import read_orbit
 from odm.core.errors import InputError
 from odm.core.kinds import ORBITS
@@ -118,9 +118,6 @@ class OrbitDataset(Dataset[OrbitDatasetConfig, OrbitSample, RegionLabels]):
         digest.update(annotations_digest(masks, self.annotations.classes).encode())
         return digest.hexdigest()
 
-    def _list(self, archive: str) -> OrbitListing:
-        return list_orbits(archive)
-
     def _load_labels(self, place: str) -> RegionLabels:
         return load_region_labels(place)
 
@@ -159,9 +156,6 @@ class OrbitDataset(Dataset[OrbitDatasetConfig, OrbitSample, RegionLabels]):
             elif not counts["with_nuclei"]:
                 sentences.append(f"{part} has no nucleus: nothing is drawn in its half-orbits")
         return sentences
-
-    def _remedy(self) -> str:
-        return "; odm dataset show tells what each part holds"
 
     @property
     def settings_text(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -48,6 +48,9 @@ class OrbitSplit(Settings):
         hemisphere: the geographic hemisphere for training.
         part: what ``whole`` makes of everything.
     """
+
+    remedy: ClassVar[str] = "; odm dataset show tells what each part holds"
+    """What may fill an empty part; follows a sentence."""
 
     by: Literal["cycles", "season", "hemisphere", "whole"] = "cycles"
     train: int = Field(default=6, ge=0, le=1000)

@@ -16,8 +16,6 @@ from odm.core.errors import AnnotationError, InputError
 from odm.core.files import read_bytes
 
 TRUTH = "truth.parquet"
-CLASSES = ("Es", "F")
-"""A class's index is its place here."""
 NEEDED = ("ionogram_id", "layer", "frequency_min", "frequency_max", "range_min", "range_max")
 """Columns of a `KnownLayer`; it can do without the others."""
 SEEN_DB = 6.0

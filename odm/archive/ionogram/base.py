@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONVENTIONS = ("backscatter", "vertical", "oblique")
+LAYERS = ("Es", "F")
+"""Layers that are told apart; a class's index is its place here."""
 MAXIMUM_VALUES = 100_000_000
 """Largest number of values in one ionogram; a large one has a million."""
 

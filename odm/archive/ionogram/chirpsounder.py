@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from odm.archive.hdf5 import dataset, text_attribute, values
+from odm.archive.hdf5 import as_text, dataset, text_attribute, values
 from odm.archive.ionogram.base import MAXIMUM_VALUES, Ionogram
 from odm.core.errors import ArchiveError
 
@@ -31,14 +31,14 @@ def read_chirpsounder(path: object, file: h5py.File) -> Ionogram:
     Raises:
         ArchiveError: a dataset is missing or damaged.
     """
-    found = {}
+    arrays = {}
     for name in ("SNR", "freqs", "ranges"):
-        wanted = dataset(path, file, name)
-        if wanted is None or (wanted.size or 0) > MAXIMUM_VALUES:
+        stored = dataset(path, file, name)
+        if stored is None or (stored.size or 0) > MAXIMUM_VALUES:
             raise ArchiveError(path, f"wrong shape: {name}")
-        found[name] = values(path, wanted).astype(np.float64)
+        arrays[name] = values(path, stored).astype(np.float64)
     start = _scalar(file, "t0")
-    ranges_km = found["ranges"].ravel() / 1e3
+    ranges_km = arrays["ranges"].ravel() / 1e3
     applied = _scalar(file, "range_offset_applied")
     if not applied and np.isfinite(start):
         ranges_km = ranges_km + LIGHT_KM_S * (start % 1.0)
@@ -48,10 +48,10 @@ def read_chirpsounder(path: object, file: h5py.File) -> Ionogram:
     names = [_text(file, name) for name in ("txname", "station_name", "ch")]
     with np.errstate(invalid="ignore", divide="ignore"):
         # Below 0 the power was under the median: as good as the noise, but no value in dB.
-        snr = 10 * np.log10(np.maximum(found["SNR"], -0.999) + 1)
+        snr = 10 * np.log10(np.maximum(arrays["SNR"], -0.999) + 1)
     return Ionogram(
         snr=snr,
-        frequency=found["freqs"],
+        frequency=arrays["freqs"],
         group_range=ranges_km,
         range_convention="oblique",
         time=time,
@@ -70,13 +70,13 @@ def _raw(file: h5py.File, name: str) -> Any:
 
 
 def _scalar(file: h5py.File, name: str) -> float:
-    """A number from a dataset or attribute; NaN (0 for a flag) where it is missing."""
+    """Return a number from a dataset or attribute; NaN (0 for a flag) where it is missing."""
     raw = _raw(file, name)
     if raw is None:
         raw = text_attribute(file, name) or (0.0 if name == "range_offset_applied" else np.nan)
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    if text.strip().lower() in ("true", "false"):
-        return float(text.strip().lower() == "true")
+    text = as_text(raw)
+    if text.lower() in ("true", "false"):
+        return float(text.lower() == "true")
     try:
         return float(text)
     except ValueError:
@@ -85,6 +85,4 @@ def _scalar(file: h5py.File, name: str) -> float:
 
 def _text(file: h5py.File, name: str) -> str:
     raw = _raw(file, name)
-    if raw is None:
-        return text_attribute(file, name)
-    return (raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)).strip()
+    return text_attribute(file, name) if raw is None else as_text(raw)

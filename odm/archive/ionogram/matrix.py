@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from odm.archive.hdf5 import dataset, text_attribute, values
+from odm.archive.hdf5 import as_text, dataset, text_attribute, values
 from odm.archive.ionogram.base import MAXIMUM_VALUES, Ionogram
 from odm.core.errors import ArchiveError, InputError
 from odm.core.faults import fault, first_line
@@ -111,12 +111,12 @@ def read_h5(path: object, file: h5py.File) -> Ionogram:
     """Read an HDF5 file with the datasets ``snr``, ``frequency`` and ``group_range``."""
     found: dict[str, NDArray[Any]] = {}
     for name in ("snr", *AXES):
-        wanted = dataset(path, file, name)
-        if wanted is None:
+        stored = dataset(path, file, name)
+        if stored is None:
             raise ArchiveError(path, f"missing dataset {name}: no ionogram of a known format")
-        if wanted.size and wanted.size > MAXIMUM_VALUES:
-            raise ArchiveError(path, f"wrong shape: {name} is {wanted.shape}")
-        found[name] = values(path, wanted)
+        if stored.size and stored.size > MAXIMUM_VALUES:
+            raise ArchiveError(path, f"wrong shape: {name} is {stored.shape}")
+        found[name] = values(path, stored)
     for name in ("time", "link", "range_convention"):
         text = text_attribute(file, name)
         if not text and isinstance(file.get(name), h5py.Dataset):
@@ -124,7 +124,7 @@ def read_h5(path: object, file: h5py.File) -> Ionogram:
                 raw = file[name][()]
             except (OSError, RuntimeError) as error:
                 raise fault(path, error, f"{name} cannot be read: damaged HDF5 file") from None
-            text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+            text = as_text(raw)
         if text:
             found[name] = np.asarray(text)
     return _ionogram(path, found, "matrix (.h5)")
@@ -148,8 +148,7 @@ def _ionogram(path: object, found: dict[str, NDArray[Any]], file_format: str) ->
 def _text(value: NDArray[Any] | None) -> str:
     if value is None or value.size != 1:
         return ""
-    item = value.ravel()[0]
-    return (item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)).strip()
+    return as_text(value.ravel()[0])
 
 
 def _time(path: object, value: NDArray[Any] | None) -> np.datetime64:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from odm.archive.ionogram.base import LAYERS
 from odm.catalog.activity import EDGES, Index, utc
 from odm.catalog.bins import bin_names, binned
 from odm.catalog.bootstrap import wilson
@@ -20,8 +21,6 @@ from odm.catalog.campaign import Campaign
 if TYPE_CHECKING:
     import pandas as pd
 
-LAYERS = ("Es", "F")
-"""What detectors of the package look for; a data set may name others."""
 EDGE_VALUES = ("minimum_group_range", "edge_frequency_max")
 """Of a leading edge: smallest group path (km) and highest frequency (Hz)."""
 _OF_BOX = {"minimum_group_range": "range_min", "edge_frequency_max": "frequency_max"}

@@ -22,27 +22,24 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.archive.ionogram.base import LAYERS
 from odm.core.errors import AnnotationError, InputError
 from odm.core.text import unknown_name
 from odm.datasets.labels.coco import Shares, is_coco, read_coco
 from odm.datasets.labels.drawing import AnnotatedObject, Picture
 from odm.datasets.labels.formats import read_voc, read_yolo
+from odm.images.box_augmentation import KEEP, SIDE
 from odm.images.ionogram import IonogramImageSettings, cell_borders
 from odm.images.layer_truth import read_truth
 
 if TYPE_CHECKING:
     import xarray as xr
 
-LAYERS = ("Es", "F")
 SIMULATED = "simulation"
 SIMULATION = "simulation.json"
 TRUTH = "truth.parquet"
 _YOLO_SIDE = 2000
 """YOLO files know no pixels; theirs are counted in so many a side."""
-KEEP = 0.2
-"""Share of a box that a window has to show."""
-SIDE = 2.0
-"""Least side of a box in an image, pixels."""
 
 DrawnOn = Literal["ionogram", "window"]
 Physical = tuple[str, float, float, float, float]
