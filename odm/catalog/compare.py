@@ -14,14 +14,14 @@ from odm.catalog.outcomes import OutcomeKind, row_digest
 Row = Mapping[str, Any]
 ABSENT = "absent"
 OVERLAP = 0.25
-"""Of the boxes of two findings, intersection over union from which they are one."""
+"""Smallest intersection over union of the boxes of two findings that are one."""
 
 _COMPARED = ("name", "source", "reason", "findings")
 
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A finding that only one campaign has. ``side``: ``a`` or ``b``."""
+    """A finding that only one campaign has: the one of ``side``, ``a`` or ``b``."""
 
     side: str
     identity: str
@@ -34,7 +34,7 @@ class Comparison:
     """What two campaigns share.
 
     Attributes:
-        kind: of their inputs.
+        kind: kind of their inputs.
         statuses: (status in a, status in b) → inputs; `ABSENT` where one has no outcome.
         matched: findings that both have.
         only_a, only_b: findings that one of them has, the largest first.
@@ -60,7 +60,7 @@ class Comparison:
         return self.matched / total if total else 1.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a script."""
+        """Return plain values, for a script."""
         return {
             "equal": self.equal,
             "inputs": [
@@ -73,15 +73,20 @@ class Comparison:
                 "only_b": len(self.only_b),
                 "agreement": round(self.agreement, 4),
             },
-            "only_a": [self._facts(one) for one in self.only_a],
-            "only_b": [self._facts(one) for one in self.only_b],
+            "only_a": [self._facts(unmatched) for unmatched in self.only_a],
+            "only_b": [self._facts(unmatched) for unmatched in self.only_b],
             "differing": self.differing,
         }
 
-    def _facts(self, one: Unmatched) -> dict[str, Any]:
-        values = {name: one.finding[name] for name in self.kind.shown}
+    def largest_first(self, findings: list[Unmatched]) -> list[Unmatched]:
+        """Sort findings, the largest first."""
+        largest, name = self.kind.largest, self.kind.shown[0]
+        return sorted(findings, key=lambda found: (-found.finding[largest], found.finding[name]))
+
+    def _facts(self, unmatched: Unmatched) -> dict[str, Any]:
+        values = {name: unmatched.finding[name] for name in self.kind.shown}
         plain = {n: v.isoformat() if hasattr(v, "isoformat") else v for n, v in values.items()}
-        return {**plain, "source": one.source}
+        return {**plain, "source": unmatched.source}
 
 
 def compare(a: Campaign, b: Campaign) -> Comparison:
@@ -93,42 +98,38 @@ def compare(a: Campaign, b: Campaign) -> Comparison:
     """
     kind = kind_of(a.card.kind)
     rows_a, rows_b = _rows(a), _rows(b)
-    result = Comparison(kind)
+    comparison = Comparison(kind)
+    only: tuple[list[Unmatched], list[Unmatched]] = ([], [])
     for identity in sorted(rows_a.keys() | rows_b.keys()):
-        one, other = rows_a.get(identity), rows_b.get(identity)
-        status = (one["status"] if one else ABSENT, other["status"] if other else ABSENT)
-        result.statuses[status] += 1
-        if one is None or other is None or _content(one) != _content(other):
-            result.differing.append(identity)
-        found_a = one["findings"] if one else []
-        found_b = other["findings"] if other else []
-        pairs = match(kind, found_a, found_b)
-        result.matched += len(pairs)
-        taken_a, taken_b = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
-        source = str((one or other or {})["source"])
-        for side, found, taken, out in (
-            ("a", found_a, taken_a, result.only_a),
-            ("b", found_b, taken_b, result.only_b),
-        ):
-            out += [
-                Unmatched(side, identity, source, finding)
-                for number, finding in enumerate(found)
-                if number not in taken
-            ]
-    for out in (result.only_a, result.only_b):
-        out.sort(key=lambda one: (-one.finding[kind.largest], one.finding[kind.shown[0]]))
-    return result
+        rows = (rows_a.get(identity), rows_b.get(identity))
+        status_a, status_b = (row["status"] if row else ABSENT for row in rows)
+        comparison.statuses[status_a, status_b] += 1
+        if rows[0] is None or rows[1] is None or _content(rows[0]) != _content(rows[1]):
+            comparison.differing.append(identity)
+        findings = [row["findings"] if row else [] for row in rows]
+        pairs = match(kind, *findings)
+        comparison.matched += len(pairs)
+        source = str((rows[0] or rows[1] or {})["source"])
+        for side in (0, 1):
+            matched = {pair[side] for pair in pairs}
+            only[side].extend(
+                Unmatched("ab"[side], identity, source, finding)
+                for number, finding in enumerate(findings[side])
+                if number not in matched
+            )
+    comparison.only_a, comparison.only_b = map(comparison.largest_first, only)
+    return comparison
 
 
 def match(
     kind: OutcomeKind, a: Sequence[Row], b: Sequence[Row], overlap: float = OVERLAP
 ) -> list[tuple[int, int]]:
-    """Pairs of findings of one input that are one, best overlap first."""
+    """Return the pairs of findings of one input that are one, the best overlap first."""
     scored = sorted(
-        (-box_overlap(kind, one, other), i, j)
-        for i, one in enumerate(a)
-        for j, other in enumerate(b)
-        if all(one[name] == other[name] for name in kind.same)
+        (-box_overlap(kind, first, second), i, j)
+        for i, first in enumerate(a)
+        for j, second in enumerate(b)
+        if all(first[name] == second[name] for name in kind.same)
     )
     pairs: list[tuple[int, int]] = []
     for negative, i, j in scored:
@@ -138,11 +139,11 @@ def match(
     return pairs
 
 
-def box_overlap(kind: OutcomeKind, one: Row, other: Row) -> float:
-    """Intersection over union of the boxes of two findings."""
+def box_overlap(kind: OutcomeKind, a: Row, b: Row) -> float:
+    """Compute the intersection over union of the boxes of two findings."""
     inside, areas = 1.0, [1.0, 1.0]
     for low, high, step in kind.box:
-        first, second = ((_number(row[low]), _number(row[high]) + step) for row in (one, other))
+        first, second = ((_number(row[low]), _number(row[high]) + step) for row in (a, b))
         inside *= max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
         areas[0] *= first[1] - first[0]
         areas[1] *= second[1] - second[0]
@@ -161,6 +162,7 @@ def _rows(campaign: Campaign) -> dict[str, Row]:
 def _content(row: Row) -> str:
     kept = {name: row[name] for name in ("status", *_COMPARED)}
     kept["findings"] = [
-        {name: value for name, value in one.items() if name != "model"} for one in row["findings"]
+        {name: value for name, value in finding.items() if name != "model"}
+        for finding in row["findings"]
     ]
     return row_digest(kept)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odm.commands.findings import Wanted, describe, draw
-from odm.commands.options import AsJson
+from odm.commands.findings import Picture, draw
+from odm.commands.options import AsJson, print_json
 from odm.core.text import table
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ def status(
 
     Example: odm status campaign --json
     """
-    import json
-
     import pyarrow.compute as pc
 
     from odm.catalog.campaign import load_campaign
@@ -37,43 +35,42 @@ def status(
     from odm.catalog.selection import status_counts
     from odm.core.errors import OdmError
 
-    one = load_campaign(campaign)
-    kind = kind_of(one.card.kind)
-    outcomes = one.outcomes(["source", "reason"])
+    opened = load_campaign(campaign)
+    card, kind = opened.card, kind_of(opened.card.kind)
+    outcomes = opened.outcomes(["source", "reason"])
     note = ""
     try:
-        listed = [found.identity for found in list_inputs(kind.name, one.card.archive).inputs]
+        listed = [input.identity for input in list_inputs(kind.name, card.archive).inputs]
     except OdmError as error:
         listed, note = None, f"the archive cannot be listed: {error}"
     counts = status_counts(outcomes, listed)
-    bad: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     if outcomes.num_rows:
         quarantined = outcomes.filter(pc.equal(outcomes["status"], QUARANTINED))
-        bad = {row["source"]: row["reason"] for row in quarantined.to_pylist()}
+        reasons = {row["source"]: row["reason"] for row in quarantined.to_pylist()}
     if json_:
         facts = {
             **counts,
-            "archive": one.card.archive,
-            "model": dict(one.card.model),
-            "settings": dict(one.card.settings),
-            "reasons": bad,
-            **({"note": note} if note else {}),
+            "archive": card.archive,
+            "model": dict(card.model),
+            "settings": dict(card.settings),
+            "reasons": reasons,
         }
-        print(json.dumps(facts, indent=2))
+        print_json(facts | ({"note": note} if note else {}))
         return
     pending = "unknown" if counts["pending"] is None else counts["pending"]
     print(
-        f"{campaign}: {kind.inputs} of {one.card.archive} by {one.card.model['architecture']} "
-        f"{one.card.model['digest'][:12]}"
+        f"{campaign}: {kind.inputs} of {card.archive} by {card.model['architecture']} "
+        f"{card.model['digest'][:12]}"
     )
     print(
         f"{counts['detected']} detected, {counts['clear']} clear, {counts['quarantined']} "
         f"quarantined, {pending} pending"
     )
-    for source, reason in list(bad.items())[:REASONS_SHOWN]:
+    for source, reason in list(reasons.items())[:REASONS_SHOWN]:
         print(f"  quarantined: {source}: {reason}")
-    if len(bad) > REASONS_SHOWN:
-        print(f"  and {len(bad) - REASONS_SHOWN} more: odm status {campaign} --json")
+    if len(reasons) > REASONS_SHOWN:
+        print(f"  and {len(reasons) - REASONS_SHOWN} more: odm status {campaign} --json")
     if note:
         typer.echo(f"note: {note}", err=True)
 
@@ -86,10 +83,10 @@ def compact(campaign: Annotated[str, typer.Argument(help="Folder of a campaign."
     from odm.catalog.campaign import load_campaign
     from odm.catalog.parts import compact as compact_parts
 
-    one = load_campaign(campaign)
-    with one.lock():
-        before, after = compact_parts(one.parts)
-        one.log("compact", before=before, after=after)
+    opened = load_campaign(campaign)
+    with opened.lock():
+        before, after = compact_parts(opened.parts)
+        opened.log("compact", before=before, after=after)
     print(f"{campaign}: {before} part files became {after}")
 
 
@@ -109,30 +106,31 @@ def diff(
 
     Example: odm diff campaign-old campaign-new --pictures disagreements
     """
-    import json
-
     from odm.catalog.campaign import load_campaign
     from odm.catalog.compare import compare
     from odm.core.errors import InputError
 
-    one, other = load_campaign(a), load_campaign(b)
-    if one.card.kind != other.card.kind:
-        raise InputError(f"{a} is of {one.card.kind} and {b} of {other.card.kind}")
-    comparison = compare(one, other)
+    first, second = load_campaign(a), load_campaign(b)
+    if first.card.kind != second.card.kind:
+        raise InputError(f"{a} is of {first.card.kind} and {b} of {second.card.kind}")
+    comparison = compare(first, second)
     drawn: list[str] = []
     if pictures is not None:
-        drawn = _draw({"a": one, "b": other}, comparison, pictures, number)
+        drawn = _draw({"a": first, "b": second}, comparison, pictures, number)
+    differences = first.card.differences(second.card)
     if json_:
-        facts = {"a": a, "b": b, "settings": one.card.differences(other.card)}
-        print(json.dumps({**facts, **comparison.to_dict(), "pictures": drawn}, indent=2))
+        facts = {"a": a, "b": b, "settings": differences}
+        print_json({**facts, **comparison.to_dict(), "pictures": drawn})
         return
-    _print(one, other, comparison, number)
+    _print(differences, comparison, number)
     for path in drawn:
         print(f"picture: {path}")
 
 
-def _print(one: Campaign, other: Campaign, comparison: Comparison, number: int) -> None:
-    for difference in one.card.differences(other.card):
+def _print(differences: list[str], comparison: Comparison, number: int) -> None:
+    from odm.core.kinds import KINDS
+
+    for difference in differences:
         print(f"{difference.replace(' there and ', ' in a and ').replace(' here', ' in b')}")
     if comparison.equal:
         print(f"no difference ({sum(comparison.statuses.values())} inputs)")
@@ -145,28 +143,24 @@ def _print(one: Campaign, other: Campaign, comparison: Comparison, number: int) 
     )
     shown = comparison.differing[:number]
     print(f"{len(comparison.differing)} inputs differ, such as {', '.join(shown)}")
-    for name, found in (("a", comparison.only_a), ("b", comparison.only_b)):
-        for unmatched in found[:number]:
-            print(f"  only in {name}: {describe(comparison.kind, unmatched.finding)}")
+    describe = KINDS.find(comparison.kind.name).load("describe")
+    for unmatched in (*comparison.only_a[:number], *comparison.only_b[:number]):
+        print(f"  only in {unmatched.side}: {describe(unmatched.finding)}")
 
 
 def _draw(
     campaigns: dict[str, Campaign], comparison: Comparison, folder: str, number: int
 ) -> list[str]:
-    """Pictures of the largest findings that only one campaign has."""
-    kind = comparison.kind
-    largest = sorted(
-        [*comparison.only_a, *comparison.only_b],
-        key=lambda one: (-one.finding[kind.largest], one.finding[kind.shown[0]]),
-    )
-    wanted = [
-        Wanted(
-            campaign=campaigns[one.side],
-            source=one.source,
-            findings=[one.finding],
-            label=f"only in {one.side}: {campaigns[one.side].folder.name}",
-            name=f"only_in_{one.side}_{one.finding[kind.shown[0]]}",
+    """Draw the largest findings that only one campaign has."""
+    largest = comparison.largest_first([*comparison.only_a, *comparison.only_b])
+    pictures = [
+        Picture(
+            campaign=campaigns[unmatched.side],
+            source=unmatched.source,
+            findings=[unmatched.finding],
+            label=f"only in {unmatched.side}: {campaigns[unmatched.side].folder.name}",
+            name=f"only_in_{unmatched.side}_{unmatched.finding[comparison.kind.shown[0]]}",
         )
-        for one in largest[:number]
+        for unmatched in largest[:number]
     ]
-    return draw(kind, wanted, folder)
+    return draw(pictures, folder)

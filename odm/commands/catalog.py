@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odm.commands.findings import Wanted, draw
+from odm.commands.findings import Picture, draw
 from odm.commands.options import AsJson
 from odm.core.text import table
 
@@ -76,20 +76,21 @@ def _text(value: Any) -> str:
 
 
 def _draw(kind: OutcomeKind, campaigns: list[Campaign], folder: str, number: int) -> list[str]:
-    """Pictures of the findings of the highest confidence, the largest first among equals."""
+    """Draw the findings of the highest confidence, the largest first among equals."""
     from odm.catalog.catalog import united
 
-    found = [
+    findings = [
         (row["campaign"], row["source"], finding)
         for row in united(campaigns, kind, ["source", "findings"]).to_pylist()
         for finding in row["findings"]
     ]
-    found.sort(key=lambda one: (-one[2]["confidence"], -one[2][kind.largest], one[1]))
-    wanted: dict[tuple[int, str], Wanted] = {}
-    for campaign, source, finding in found:
+    findings.sort(key=lambda found: (-found[2]["confidence"], -found[2][kind.largest], found[1]))
+    pictures: dict[tuple[int, str], Picture] = {}
+    for campaign, source, finding in findings:
         name = str(finding[kind.shown[0]])
-        if (campaign, name) in wanted:  # another layer of the same ionogram
-            wanted[campaign, name].findings.append(finding)
-        elif len(wanted) < number:
-            wanted[campaign, name] = Wanted(campaigns[campaign], source, [finding], "found", name)
-    return draw(kind, list(wanted.values()), folder)
+        if (campaign, name) in pictures:  # another layer of the same ionogram
+            pictures[campaign, name].findings.append(finding)
+        elif len(pictures) < number:
+            picture = Picture(campaigns[campaign], source, [finding], "found", name)
+            pictures[campaign, name] = picture
+    return draw(list(pictures.values()), folder)

@@ -5,7 +5,26 @@ are. Where that code needs something of one kind (how its archive is listed, wha
 hold, how it is drawn), it asks the entry of that kind here for the part by its role. Parts are
 import paths, ``module:attribute``, and are loaded when first asked for: so no room imports one
 above it, and listing an archive never imports torch. Another kind is one entry, and one module in
-each room that its roles name.
+each room that its roles name; `tests/test_kinds.py` holds it to this table.
+
+=================  ============  =================================================================
+role of a kind     room          part
+=================  ============  =================================================================
+outcome            catalog       `odm.catalog.outcomes.OutcomeKind`: the schema of its outcomes
+list               catalog       archive → `odm.catalog.selection.Listing`
+describe           catalog       row of a finding → one line of text
+picture            findings      draws findings on their input: path of the PNG, archive, source,
+                                 rows, label
+options            reprocess     `odm.core.settings.Options`: how findings are found
+prepare            reprocess     model and options → `odm.reprocess.order.Preparation`, with the
+                                 stages that read, make an image, and finish
+samples            training      what a training reads
+dataset            datasets      data sets of the kind
+inspect            commands      what `odm inspect` says of a file
+report             report        what `odm report` writes of a campaign
+annotations        report        writes what a reviewer drew
+mask thresholds    findings      how a map of probability becomes findings; only half-orbits
+=================  ============  =================================================================
 """
 
 from __future__ import annotations
@@ -32,7 +51,7 @@ class Entry:
     parts: Mapping[str, str] = field(default_factory=dict)
 
     def load(self, role: str) -> Any:
-        """The part of a role.
+        """Load the part of a role.
 
         Raises:
             InputError: there is none of that role.
@@ -79,7 +98,7 @@ class Registry(Generic[AnyEntry]):
         return name in self._entries
 
     def find(self, name: str) -> AnyEntry:
-        """The entry of a name.
+        """Return the entry of a name.
 
         Raises:
             InputError: this version knows none of that name.
@@ -91,7 +110,7 @@ class Registry(Generic[AnyEntry]):
 
     @contextmanager
     def added(self, entry: AnyEntry) -> Iterator[AnyEntry]:
-        """Know one more entry within the context."""
+        """Add an entry for the duration of the context."""
         before = dict(self._entries)
         self._entries[entry.name] = entry
         try:
@@ -115,6 +134,8 @@ ORBITS = Kind(
         "mask thresholds": "odm.findings.regions:RegionSettings",
         "report": "odm.report.orbit.report:OrbitReport",
         "annotations": "odm.report.orbit.annotations:MaskWriter",
+        "describe": "odm.catalog.orbit.regions:describe_region",
+        "picture": "odm.findings.region_picture:draw_regions",
         "options": "odm.reprocess.request:RegionOptions",
         "prepare": "odm.reprocess.models.orbit:prepare_regions",
     },
@@ -133,6 +154,8 @@ IONOGRAMS = Kind(
         "inspect": "odm.commands.inspect_ionogram:inspect_ionogram",
         "report": "odm.report.ionogram.report:IonogramReport",
         "annotations": "odm.report.ionogram.annotations:BoxWriter",
+        "describe": "odm.catalog.ionogram.layers:describe_layer",
+        "picture": "odm.findings.layer_picture:draw_layers",
         "options": "odm.reprocess.request:LayerOptions",
         "prepare": "odm.reprocess.models.ionogram:prepare_layers",
     },

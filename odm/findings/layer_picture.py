@@ -20,7 +20,7 @@ def draw_layers(
     """Draw an ionogram with layers in boxes, and their leading edges where they have some.
 
     Args:
-        path: of the PNG.
+        path: path of the PNG.
         archive: folder or URI of the ionograms.
         source: the file, as seen from there.
         layers: rows of a catalog.
@@ -34,7 +34,7 @@ def draw_layers(
 
 
 def found_layer(row: Mapping[str, Any]) -> KnownLayer:
-    """A row of a catalog, to be drawn; its edge is left open across gaps."""
+    """Make a row of a catalog ready to be drawn; its edge is left open across gaps."""
     edge = edge_of_row(row)
     frequency, ranges = edge.frequency, edge.group_range
     if frequency.size > 1:

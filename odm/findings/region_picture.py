@@ -1,8 +1,8 @@
-"""A region of a catalog, outlined on the spectrogram that it was found in."""
+"""Regions of a catalog, outlined on the spectrogram that they were found in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from odm.archive.orbit.reader import read_orbit
@@ -11,21 +11,24 @@ from odm.findings.outlines import outline_mask
 from odm.images.pictures.orbit import draw_orbit
 
 
-def draw_region(
-    path: str, archive: str, source: str, region: Mapping[str, Any], label: str
+def draw_regions(
+    path: str, archive: str, source: str, regions: Sequence[Mapping[str, Any]], label: str
 ) -> None:
-    """Draw a half-orbit with one region outlined.
+    """Draw a half-orbit with regions outlined.
 
     Args:
-        path: of the PNG.
+        path: path of the PNG.
         archive: folder or URI of the half-orbits.
         source: the file, as seen from there.
-        region: a row of a catalog.
-        label: what the outline is.
+        regions: rows of a catalog.
+        label: what the outlines are.
 
     Raises:
         OdmError: the half-orbit cannot be read any more.
     """
     orbit = read_orbit(join(archive, source), "z")
-    mask = outline_mask(region["outline"], orbit.times, orbit.frequency)
-    draw_orbit(path, orbit, outlines=[] if mask is None else [mask], outline_name=label)
+    masks = [outline_mask(region["outline"], orbit.times, orbit.frequency) for region in regions]
+    outlines = [mask for mask in masks if mask is not None]
+    confidences = ", ".join(f"{region['confidence']:.2f}" for region in regions)
+    name = f"{label}, confidence {confidences}"
+    draw_orbit(path, orbit, outlines=outlines, outline_name=name)

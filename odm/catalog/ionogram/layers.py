@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 
 from odm.catalog.fields import field
@@ -29,7 +32,7 @@ EDGE_FIELDS = (
     field("edge_ground_range", _LIST, "where the ray of the edge comes down", "km"),
     field("edge_ground_range_sigma", _LIST, "its standard deviation", "km"),
 )  # fmt: skip
-"""Of the leading edge of a layer, and of the layer that it tells of."""
+"""Columns of the leading edge of a layer, and of the layer that is computed from it."""
 
 LAYER_SCHEMA = pa.schema(
     [
@@ -49,3 +52,12 @@ LAYER_SCHEMA = pa.schema(
         field("model", pa.string(), "digest of the model"),
     ]
 )
+
+
+def describe_layer(row: Mapping[str, Any]) -> str:
+    """Describe a layer in one line."""
+    return (
+        f"{row['ionogram_id']}: {row['layer']}, {row['frequency_min'] / 1e6:.2f} to "
+        f"{row['frequency_max'] / 1e6:.2f} MHz, {row['range_min']:.0f} to "
+        f"{row['range_max']:.0f} km, confidence {row['confidence']:.2f}"
+    )

@@ -108,3 +108,12 @@ def read_regions(path: object) -> gpd.GeoDataFrame:
     import geopandas as gpd
 
     return gpd.read_parquet(io.BytesIO(read_bytes(path)))
+
+
+def describe_region(row: Mapping[str, Any]) -> str:
+    """Describe a region in one line."""
+    return (
+        f"{row['region_id']} at {row['time_peak']:%Y-%m-%d %H:%M:%S}, "
+        f"{row['frequency_peak'] / 1e3:.2f} kHz, {row['area_pixels']} pixels, "
+        f"confidence {row['confidence']:.2f}"
+    )
