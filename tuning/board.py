@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from optuna.trial import FrozenTrial
 
-from odm.core.progress import StatusLine
+from odm.core.progress import StatusLine, say
 from odm.core.text import duration
 from tuning.study import Ledger
 
@@ -46,7 +45,7 @@ class Board(StatusLine):
     def failed(self, number: int, reason: str) -> None:
         """Say that a trial gave nothing, and why."""
         (trial,) = (trial for trial in self.ledger.trials if trial.number == number)
-        print(f"{called(trial)} failed: {reason}", file=sys.stderr, flush=True)
+        say(f"{called(trial)} failed: {reason}")
 
 
 def called(trial: FrozenTrial) -> str:

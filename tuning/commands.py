@@ -10,6 +10,7 @@ import typer
 from odm.commands.options import AsJson
 from odm.commands.runners import Address
 from odm.commands.train import DATA, Data
+from odm.core.progress import say
 
 if TYPE_CHECKING:
     from tuning.folder import SweepFolder
@@ -142,8 +143,8 @@ def _search(task: str, example: str) -> None:
             options,
         )
         folder = SweepFolder.of(sweep, out, name)
-        _say(f"sweep {folder.path}: {trials} trials; odm tune report shows what was found so far")
-        run_sweep(folder, sweep, dataset, trials, where, repeats=repeats, say=_say)
+        say(f"sweep {folder.path}: {trials} trials; odm tune report shows what was found so far")
+        run_sweep(folder, sweep, dataset, trials, where, repeats=repeats, say=say)
         _report(folder, None, json_)
 
     command.__doc__ = (
@@ -202,11 +203,11 @@ def thresholds(
         seed=seed,
         engine=engine,
         meter=lambda what, total: progress(what, total, "inputs"),
-        say=_say,
+        say=say,
     )
     if save and found.gains:
         card = save_thresholds(folder, found, place.name, place.read().digest_of_data)
-        _say(f"saved: {folder} has digest {card.digest}")
+        say(f"saved: {folder} has digest {card.digest}")
     if json_:
         content = {"sweep": str(place.path), "own": found.own, "best": found.best}
         print(json.dumps({**content, "thresholds": found.thresholds}, indent=2))
@@ -268,7 +269,7 @@ def retrain(
         raise InputError("workers, CPUs and address are Ray's: not --local")
     launch = None if local else Launch(workers, cpus, None, address)
     rows = retrain_best(
-        _folder(sweep), seeds, epochs=epochs, data=data, out=out, launch=launch, say=_say
+        _folder(sweep), seeds, epochs=epochs, data=data, out=out, launch=launch, say=say
     )
     if json_:
         print(json.dumps(rows, indent=2))
@@ -289,7 +290,7 @@ def _report(folder: SweepFolder, out: Path | None, json_: bool) -> None:
     from tuning.report import plain_summary, text, write_report
 
     summary, files = write_report(folder, out)
-    _say(f"written to {files[0].parent}: {', '.join(path.name for path in files)}")
+    say(f"written to {files[0].parent}: {', '.join(path.name for path in files)}")
     print(json.dumps(plain_summary(summary), indent=2) if json_ else text(summary))
 
 
@@ -297,7 +298,3 @@ def _folder(path: Path) -> SweepFolder:
     from tuning.folder import SweepFolder
 
     return SweepFolder(path.expanduser().resolve())
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

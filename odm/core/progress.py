@@ -39,6 +39,11 @@ _shown: list[Advance] = []
 """What is shown now, the innermost last."""
 
 
+def say(text: str) -> None:
+    """Print a line for people to standard error, where it is seen at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def unheard(number: int = 1, note: str = "") -> None:
     """Show nothing: an `Advance` for loops that nobody watches."""
 
@@ -135,7 +140,7 @@ class StatusLine:
 
     def _print(self) -> None:
         if self._display is None:
-            print(self._text(), file=sys.stderr, flush=True)
+            say(self._text())
         else:
             self._display.update(self._display.task_ids[0], description=self._text())
 
@@ -182,7 +187,7 @@ class _Lines:
         self._print(f"{self.done} of {self.total} {self.unit}, {speed(rate)}{tail}{note}")
 
     def _print(self, text: str) -> None:
-        print(f"{self.what}: {text}", file=sys.stderr, flush=True)
+        say(f"{self.what}: {text}")
 
     def close(self) -> None:
         self.show(time.monotonic())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from odm.core.progress import say
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def stop_signals(
             raise KeyboardInterrupt
         received.append(number)
         if sentence:
-            print(sentence, file=sys.stderr, flush=True)
+            say(sentence)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from odm.core.files import make_folder, read_bytes, write_bytes
-from odm.core.progress import Advance, progress, unheard
+from odm.core.progress import Advance, progress, say, unheard
 from odm.core.text import duration
 from odm.training.loop import Answer, Listener, ProgressReport
 from odm.training.run import Run
@@ -154,7 +153,7 @@ class Console:
         self._epoch_began = time.monotonic()
         left = self.epochs * report.steps_per_epoch - report.step
         if report.step:
-            self._say(f"going on from step {report.step}, in epoch {report.epoch + 1}")
+            say(f"going on from step {report.step}, in epoch {report.epoch + 1}")
         if left > 0:
             self._advance = self._stack.enter_context(progress("training", left, "steps"))
 
@@ -169,11 +168,7 @@ class Console:
             parts.append(f"validation {values.get('validation/loss', math.nan):.3f}")
             parts.append(f"{self.score} {score:.3f} ({best})")
         said = ", ".join([*parts, duration(seconds)])
-        self._say(f"epoch {report.epoch} of {self.epochs}: {said}")
-
-    @staticmethod
-    def _say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        say(f"epoch {report.epoch} of {self.epochs}: {said}")
 
 
 def listeners(*parts: Listener | None) -> Listener:

@@ -20,6 +20,7 @@ from typing import Any
 
 from odm.core.errors import OdmError
 from odm.core.files import exists, local_path, write_bytes
+from odm.core.progress import say
 from ray_jobs.cluster.connection import ROOT
 from ray_jobs.cluster.room import Cluster, ClusterError, room
 from ray_jobs.internals import autoscaler_limits
@@ -201,7 +202,7 @@ def await_room(
     number: int,
     each: Mapping[str, float],
     what: str,
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+    say: Callable[[str], object] = say,
     limit_s: float = GROW_S,
 ) -> None:
     """See that workers fit, or have an autoscaler bring machines until they do.

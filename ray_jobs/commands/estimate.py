@@ -106,7 +106,7 @@ def _measure(
 
 
 def _show(found: Estimate, rates: Rates) -> None:
-    from odm.core.text import duration
+    from odm.core.text import duration, table
 
     where = f"a GPU ({rates.gpu})" if rates.gpu else "a core"
     print(
@@ -114,8 +114,11 @@ def _show(found: Estimate, rates: Rates) -> None:
         f"MB, {1e3 * rates.model_s:.1f} ms of {where} for the model, {1e3 * rates.finish_s:.1f} ms "
         "of a core to finish"
     )
-    for name, limit in sorted(found.limits.items(), key=lambda item: item[1]):
-        print(f"  {name:<8} {limit:10.1f}/s{'   <- holds it up' * (name == found.bottleneck)}")
+    rows = [
+        (name, f"{limit:.1f}/s", "<- holds it up" * (name == found.bottleneck))
+        for name, limit in sorted(found.limits.items(), key=lambda item: item[1])
+    ]
+    print(table([], rows))
     cost = "" if found.cost is None else f", {found.cost:.2f} at this price"
     print(
         f"{found.inputs} inputs: {duration(3600 * found.hours)} at {found.rate:.1f}/s, "

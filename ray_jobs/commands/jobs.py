@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from odm.commands.options import AsJson
 from odm.core.errors import InputError
+from odm.core.progress import say
 from odm.core.text import duration, table
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ def submit(
     submission = make_submission(command, folder=folder, installed=installed, environment=env or [])
     if submission.package is not None and submission.package.left_out:
         left_out = ", ".join(submission.package.left_out)
-        _say(f"not sent, since they may be secrets or lead out of this folder: {left_out}")
+        say(f"not sent, since they may be secrets or lead out of this folder: {left_out}")
     jobs = JobClient(address)
     name = start(submission, jobs)
     if detach:
         print(name)
         return
-    _say(f"job {name}: {submission.shown}")
+    say(f"job {name}: {submission.shown}")
     raise typer.Exit(_followed(jobs, name))
 
 
@@ -209,18 +209,18 @@ def _followed(jobs: JobClient, name: str) -> int:
     try:
         job = jobs.follow(name, lambda line: print(line, flush=True))
     except KeyboardInterrupt:
-        _say(f"job {name} goes on: odm jobs logs {name} --follow, or odm jobs stop {name}")
+        say(f"job {name} goes on: odm jobs logs {name} --follow, or odm jobs stop {name}")
         return 130
     if job.status == "FAILED" and job.exit_code is None:
         lines = [line for line in job.message.splitlines() if line.strip()]
-        _say(f"job {name} failed: {lines[0] if lines else 'Ray does not say why'}")
+        say(f"job {name} failed: {lines[0] if lines else 'Ray does not say why'}")
     elif job.exit_code == 127:
-        _say(
+        say(
             "the cluster's head found no odm command: install it there, or start Ray with the "
             "environment that has it on its PATH"
         )
     elif job.status != "SUCCEEDED":
-        _say(f"job {name} {job.status.lower()}, exit code {job.code}")
+        say(f"job {name} {job.status.lower()}, exit code {job.code}")
     return job.code
 
 
@@ -229,7 +229,3 @@ def _times(job: SubmittedJob) -> str:
         return "not begun"
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.started))
     return f"since {began}, {duration((job.ended or time.time()) - job.started)}"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
