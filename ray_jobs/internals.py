@@ -105,8 +105,8 @@ def own_node(address: str) -> str | None:
     node_id = private("ray._raylet", "NodeID")
     for key, node in _ask_head(address, "get_all_node_info").items():
         if node.node_manager_address == here and node.state == ALIVE:
-            found = key if isinstance(key, node_id) else node_id(node.node_id)
-            return str(found.hex())
+            identity = key if isinstance(key, node_id) else node_id(node.node_id)
+            return str(identity.hex())
     return None
 
 

@@ -1,4 +1,4 @@
-"""From a detector's output to a few boxes: scores, threshold, and one box for each thing."""
+"""Boxes from a detector's output: scores, threshold, and one box for each thing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVELS = 1000
 PIXEL_STEPS = 16
 """Edges are rounded to 1/16 of a pixel: the rounding of engines and batches shows up in no row."""
 LEAST_SIDE = 1.0
-"""Of a box, in pixels of the image."""
+"""Smallest side of a box, in pixels of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Boxes(NamedTuple):
     classes: NDArray[np.int64]
 
     def above(self, threshold: float) -> Boxes:
-        """Those with a score of at least ``threshold``."""
+        """Return the boxes with a score of at least ``threshold``."""
         kept = self.scores >= threshold
         return Boxes(self.edges[kept], self.scores[kept], self.classes[kept])
 
@@ -82,7 +82,7 @@ def pick_boxes(
     *,
     exact: bool = False,
 ) -> list[Boxes]:
-    """The boxes of each image: the best of those that overlap.
+    """Return the boxes of each image: the best of those that overlap.
 
     Args:
         output: (B, places, 5 + classes) of a `Detector`.
@@ -103,7 +103,7 @@ def pick_boxes(
     scores = tempered(scores, settings.temperature)
     height, width = size
     limits = output.new_tensor([width, height, width, height], dtype=torch.float32)
-    found = []
+    boxes = []
     for places, score, kind in zip(output.float(), scores, classes, strict=True):
         # Half a level lower: rounding may bring it up.
         kept = score >= settings.threshold - 0.5 / LEVELS
@@ -121,8 +121,8 @@ def pick_boxes(
         # Rounded, as the rows show it.
         high = rounded >= settings.threshold
         kinds = kind[best].cpu().numpy()
-        found.append(Boxes(sides.cpu().numpy()[high], given[high], kinds[high]))
-    return found
+        boxes.append(Boxes(sides.cpu().numpy()[high], given[high], kinds[high]))
+    return boxes
 
 
 def to_levels(scores: NDArray[Any], temperature: float) -> NDArray[np.float64]:

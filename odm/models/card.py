@@ -77,8 +77,8 @@ def check_expected(folder: object, card: ModelCard, expect: Mapping[str, Any]) -
     if unknown:
         raise InputError(f"A model card has no {_and(unknown)}.")
     differing: list[str] = []
-    for key, wanted in expect.items():
-        _differences(key, _plain(getattr(card, key)), _plain(wanted), differing)
+    for key, expected in expect.items():
+        _differences(key, _plain(getattr(card, key)), _plain(expected), differing)
     if differing:
         raise InputError(f"{folder} does not fit: {'; '.join(differing)}.")
 
@@ -106,15 +106,15 @@ def read_json(folder: object, name: str, what: str) -> dict[str, Any]:
     return content
 
 
-def _differences(path: str, have: Any, wanted: Any, out: list[str]) -> None:
-    if isinstance(wanted, dict) and isinstance(have, dict):
-        for key, value in wanted.items():
+def _differences(path: str, have: Any, expected: Any, out: list[str]) -> None:
+    if isinstance(expected, dict) and isinstance(have, dict):
+        for key, value in expected.items():
             if key in have:
                 _differences(f"{path}.{key}", have[key], value, out)
             else:
                 out.append(f"it has no {path}.{key}")
-    elif have != wanted:
-        out.append(f"{path} is {json.dumps(have)}, not {json.dumps(wanted)}")
+    elif have != expected:
+        out.append(f"{path} is {json.dumps(have)}, not {json.dumps(expected)}")
 
 
 def to_card(content: Mapping[str, Any]) -> ModelCard:
@@ -125,7 +125,7 @@ def to_card(content: Mapping[str, Any]) -> ModelCard:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON would give it back: tuples become lists, so that what is saved equals what is read"""
+    """Return what JSON would give back: tuples become lists, so that saved equals read."""
     return json.loads(to_json(value))
 
 
@@ -143,21 +143,21 @@ def to_json(value: Any, indent: int | None = None) -> bytes:
 
 
 def simple(value: Any) -> Any:
-    """As Python's own types: the numbers and arrays of numpy and torch are no JSON."""
+    """Return Python's own types: the numbers and arrays of numpy and torch are no JSON."""
     if isinstance(value, Mapping):
-        return {key: simple(one) for key, one in value.items()}
+        return {key: simple(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [simple(one) for one in value]
+        return [simple(item) for item in value]
     return value.tolist() if hasattr(value, "tolist") else value
 
 
 def kept(value: Any) -> Any:
-    """As `simple`, and what is undefined or infinite is None: what JSON has no number for."""
+    """Return `simple` values, None for a number that is undefined or infinite, as JSON has none."""
     value = simple(value)
     if isinstance(value, dict):
-        return {key: kept(one) for key, one in value.items()}
+        return {key: kept(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [kept(one) for one in value]
+        return [kept(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

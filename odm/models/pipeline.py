@@ -95,17 +95,17 @@ def member_of_kind(folder: object, kind: str) -> str:
     content = _read_pipeline(folder)
     cards = read_cards(folder)
     places = {role: _shortest(_member(folder, role, content)) for role in cards}
-    found = [place for role, place in places.items() if cards[role].architecture["kind"] == kind]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InputError(f"{folder} holds {len(found)} {kind}s: give {' or '.join(found)}")
+    matching = [place for role, place in places.items() if cards[role].architecture["kind"] == kind]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise InputError(f"{folder} holds {len(matching)} {kind}s: give {' or '.join(matching)}")
     held = [f"{places[role]} (a {card.architecture['kind']})" for role, card in cards.items()]
     raise InputError(f"{folder} holds no {kind}: only {' and '.join(held)}")
 
 
 def _shortest(folder: str) -> str:
-    """Without the way back that the package's own pipelines take."""
+    """Return a folder's name without the ``..`` of the package's own pipelines."""
     return folder if local_path(folder) is None else os.path.normpath(folder)
 
 

@@ -53,7 +53,7 @@ class Facts:
 
 
 def look(paths: Sequence[str] = ()) -> Facts:
-    """Facts of the machine that this runs on."""
+    """Return facts of the machine that this runs on."""
     from odm import __version__
 
     python = ".".join(map(str, sys.version_info[:2]))
@@ -219,9 +219,9 @@ def await_room(
         ClusterError: they do not fit, and nothing can be done about it, or not in time.
     """
     most = {} if cluster.started else autoscaler_limits()
-    wanted = {name: amount * number for name, amount in each.items()}
+    total = {name: amount * number for name, amount in each.items()}
     if room(cluster.machines, each) >= number or any(
-        amount > most.get(name, 0.0) for name, amount in wanted.items()
+        amount > most.get(name, 0.0) for name, amount in total.items()
     ):
         cluster.check(number, each, what)
         return

@@ -60,21 +60,21 @@ class Cluster:
             ClusterError: the cluster, or every node of it, has too little.
         """
         there, machines = self.resources, self.machines
-        for name, wanted in each.items():
-            if wanted * number > there.get(name, 0.0):
+        for name, amount in each.items():
+            if amount * number > there.get(name, 0.0):
                 raise ClusterError(
-                    f"{_counted(number, what)} of {_amount(wanted, name)} each, the cluster has "
+                    f"{_counted(number, what)} of {_amount(amount, name)} each, the cluster has "
                     f"{_amount(there.get(name, 0.0), name)}"
                 )
             largest = max((machine.get(name, 0.0) for machine in machines), default=0.0)
-            if wanted > largest:
+            if amount > largest:
                 raise ClusterError(
-                    f"{what} of {_amount(wanted, name)} each, the largest machine of the cluster "
+                    f"{what} of {_amount(amount, name)} each, the largest machine of the cluster "
                     f"has {_amount(largest, name)}"
                 )
         fitting = room(machines, each)
         if number > fitting:
-            amounts = " and ".join(_amount(wanted, name) for name, wanted in each.items())
+            amounts = " and ".join(_amount(amount, name) for name, amount in each.items())
             raise ClusterError(
                 f"{_counted(number, what)} of {amounts} each, the machines of the cluster have "
                 f"room for {fitting}"
@@ -89,7 +89,7 @@ def room(machines: Sequence[Mapping[str, float]], each: Mapping[str, float]) -> 
         each: resources of a worker.
     """
     return sum(
-        min(int(machine.get(name, 0.0) // wanted) for name, wanted in each.items())
+        min(int(machine.get(name, 0.0) // amount) for name, amount in each.items())
         for machine in machines
     )
 

@@ -25,16 +25,24 @@ def estimate(
     ),
     inputs: Annotated[
         int | None,
-        typer.Option(help="Of the archive, such as 11000 half-orbits a year.", show_default=False),
+        typer.Option(
+            help="Number of inputs, such as 11000 half-orbits a year.", show_default=False
+        ),
     ] = None,
     cpus: Annotated[
-        int | None, typer.Option(help="Of the cluster, without its head.", show_default=False)
+        int | None, typer.Option(help="CPUs of the cluster, without its head.", show_default=False)
     ] = None,
-    gpus: Annotated[int | None, typer.Option(help="Of the cluster.", show_default=False)] = None,
-    nodes: Annotated[int | None, typer.Option(help="Of the cluster.", show_default=False)] = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="GPUs of the cluster.", show_default=False)
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(help="Nodes of the cluster.", show_default=False)
+    ] = None,
     price: Annotated[
         float | None,
-        typer.Option(help="Of the whole cluster, an hour, as you pay it.", show_default=False),
+        typer.Option(
+            help="Price of the whole cluster, an hour, as you pay it.", show_default=False
+        ),
     ] = None,
     calibrate: Annotated[
         str | None,
@@ -48,9 +56,9 @@ def estimate(
     model: Annotated[
         str | None, typer.Option(help="Model folder [default: the one of the package].")
     ] = None,
-    engine: Annotated[str, typer.Option(help="As of odm reprocess.")] = "auto",
-    device: Annotated[str, typer.Option(help="As of odm reprocess.")] = "auto",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
+    engine: Annotated[str, typer.Option(help="Engine, as that of odm reprocess.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device, as that of odm reprocess.")] = "auto",
+    address: Annotated[str | None, typer.Option(help="host:port of a Ray cluster.")] = None,
     json_: AsJson = False,
 ) -> None:
     """Hours and node-hours of an archive on a cluster, and what holds it up.

@@ -11,7 +11,7 @@ from odm.core.errors import InputError
 from odm.models.engines import example_input
 from odm.models.export import export_onnx
 from odm.models.networks.base import SegmentationModel, foreground
-from odm.models.networks.odconv import ODConv2d, odconv_layers, set_temperature
+from odm.models.networks.odconv import ODConv2d, odconv_layers, set_execution, set_temperature
 from odm.models.networks.odconv_paths import make_geometry
 from odm.models.networks.odm_unet import OdmUnet
 from odm.models.networks.segmenters import create_model
@@ -161,7 +161,7 @@ def test_execution_modes_agree() -> None:
     answers = {}
     settle(model, (64, 64))
     for execution in ("auto", "fixed", "export", "group", "experts", "shift"):
-        model.set_execution(execution)
+        set_execution(model, execution)
         with torch.inference_mode():
             answers[execution] = model(x)
     reference = answers.pop("group")
@@ -173,7 +173,7 @@ def test_execution_modes_agree() -> None:
 def test_temperature_is_in_the_state_dict() -> None:
     model = create_model("odm_unet_small")
     assert isinstance(model, OdmUnet)
-    model.set_temperature(30.0)
+    set_temperature(model, 30.0)
     other = create_model("odm_unet_small")
     other.load_state_dict(model.state_dict())
     assert {float(layer.attention.temperature) for layer in odconv_layers(other)} == {30.0}

@@ -169,22 +169,22 @@ def find_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device)
+        place = torch.device(device)
     except RuntimeError:
         raise InputError(f"device {device!r}: give auto, cpu, cuda or cuda:N") from None
-    if found.type == "cuda":
+    if place.type == "cuda":
         count = torch.cuda.device_count()
-        if (found.index or 0) >= count:
+        if (place.index or 0) >= count:
             raise InputError(f"device {device!r}: there are {count} GPUs here")
-    elif found.type != "cpu":
+    elif place.type != "cpu":
         try:
-            torch.zeros(1, device=found).item()  # each kind has another way to say that it is not
+            torch.zeros(1, device=place).item()  # each kind has another way to say that it is not
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
             raise InputError(
                 f"device {device!r} cannot be used here ({reason}): give auto, cpu, cuda or cuda:N"
             ) from None
-    return found
+    return place
 
 
 def to_input(images: Tensor, model: ImageModel) -> Tensor:

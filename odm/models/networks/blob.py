@@ -100,8 +100,8 @@ def detect_blobs(
         Invalid pixels are 0.
     """
     settings = settings or BlobSettings()
-    found = regions_of(blob_response(image, settings), settings)
-    return np.where(_invalid(image), np.float32(0), found)
+    regions = regions_of(blob_response(image, settings), settings)
+    return np.where(_invalid(image), np.float32(0), regions)
 
 
 def regions_of(response: Floats, settings: BlobSettings) -> Floats:

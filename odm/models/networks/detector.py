@@ -30,7 +30,7 @@ LOSSES = ("box", "objectness", "class", "l1")
 
 
 @dataclass(frozen=True)
-class Size:
+class NetworkSize:
     """Factors on the depth and width of the network; whether its convolutions are depthwise."""
 
     depth: float
@@ -38,10 +38,10 @@ class Size:
     depthwise: bool = False
 
 
-SIZES: dict[str, Size] = {
-    "yolox_nano": Size(0.33, 0.25, depthwise=True),
-    "yolox_tiny": Size(0.33, 0.375),
-    "yolox_s": Size(0.33, 0.50),
+SIZES: dict[str, NetworkSize] = {
+    "yolox_nano": NetworkSize(0.33, 0.25, depthwise=True),
+    "yolox_tiny": NetworkSize(0.33, 0.375),
+    "yolox_s": NetworkSize(0.33, 0.50),
 }
 
 
@@ -143,12 +143,12 @@ class Detector(ImageModel):
 
 
 def scores_of(output: Tensor) -> Tensor:
-    """Score (B, places, classes) of a detector's output: anything, times this class if so."""
+    """Return the scores (B, places, classes) of a detector's output: anything, times this class."""
     return output[..., 4:5].float() * output[..., 5:].float()
 
 
 def available_detectors() -> tuple[str, ...]:
-    """Names that `create_detector` knows."""
+    """Return the names that `create_detector` knows."""
     return tuple(SIZES)
 
 
@@ -167,13 +167,13 @@ def create_detector(name: str, **options: Any) -> Detector:
 
 
 def resolve_options(name: str, **options: Any) -> DetectorOptions:
-    """The options of a detector, checked without building it; see `create_detector`."""
+    """Return the checked options of a detector; see `create_detector`."""
     if name not in SIZES:
         raise InputError(f"Detector: {unknown_name('architecture', name, SIZES)}")
     return parse_options(DetectorOptions, name, options)
 
 
-def _build(size: Size, options: DetectorOptions) -> tuple[nn.Module, Any]:
+def _build(size: NetworkSize, options: DetectorOptions) -> tuple[nn.Module, Any]:
     parts = _parts()
     settings = {"width": size.width, "depthwise": size.depthwise}
     backbone = parts.YOLOPAFPN(size.depth, **settings)
@@ -193,7 +193,7 @@ def _parts(name: str = "") -> Any:
     from importlib import import_module
 
     with warnings.catch_warnings():
-        # Of what it imports and we do not use.
+        # About what it imports and is not used here.
         warnings.simplefilter("ignore")
         try:
             return import_module(f"yolox.models.{name}" if name else "yolox.models")

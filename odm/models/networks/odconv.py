@@ -233,11 +233,8 @@ class ODConv2d(nn.Module):
         if path == "experts":
             return paths.run_experts(x, self.bank, attentions, self.geometry)
         weight = paths.mix_kernels(self.bank, attentions, self.geometry)
-        if path == "bmm":
-            return paths.run_bmm(x, weight, self.geometry)
-        if path == "shift":
-            return paths.run_shift(x, weight, self.geometry)
-        return paths.run_group(x, weight, self.geometry)
+        run = {"bmm": paths.run_bmm, "shift": paths.run_shift, "group": paths.run_group}
+        return run[path](x, weight, self.geometry)
 
     def extra_repr(self) -> str:
         """The layer's shape, for `print(model)`."""

@@ -38,12 +38,12 @@ class Geometry(NamedTuple):
 
     @property
     def is_pointwise(self) -> bool:
-        """True for a 1x1 convolution without padding."""
+        """Whether it is a 1x1 convolution without padding."""
         return self.kernel == (1, 1) and self.padding == (0, 0)
 
     @property
     def is_depthwise(self) -> bool:
-        """True where every channel is filtered alone."""
+        """Whether every channel is filtered alone."""
         return self.groups == self.in_channels == self.out_channels
 
     @property
@@ -95,7 +95,7 @@ def make_geometry(
 
 
 def supported_paths(geometry: Geometry) -> tuple[str, ...]:
-    """The paths that can compute a layer of this geometry."""
+    """Return the paths that can compute a layer of this geometry."""
     return PATHS if geometry.is_pointwise else ("group", "shift")
 
 

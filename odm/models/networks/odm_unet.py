@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from odm.core.errors import InputError
 from odm.models.networks.base import SegmentationModel
 from odm.models.networks.decoder import prune_unused, unet_decoder
-from odm.models.networks.odconv import ODConv2d, odconv_layers, set_execution, set_temperature
+from odm.models.networks.odconv import ODConv2d, odconv_layers
 from odm.models.networks.options import EncoderOptions
 from odm.models.networks.pretrained import create_encoder
 from odm.models.networks.sdi import SDI
@@ -54,7 +54,7 @@ class OdmUnetOptions(EncoderOptions):
     sdi_product: Literal["float32", "bfloat16"] = "float32"
     """dtype of SDI's product."""
     decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
-    """Of the decoder's blocks, deepest first."""
+    """Channels of the decoder's blocks, deepest first."""
     scse: bool = True
     """SCSE in the decoder."""
 
@@ -162,14 +162,6 @@ class OdmUnet(SegmentationModel):
             for level, feature in zip(self.levels, infused, strict=True):
                 features[level] = feature
         return self.head(self.decoder(features))
-
-    def set_execution(self, execution: str) -> None:
-        """Choose how the dynamic convolutions are computed: see `odconv.set_execution`."""
-        set_execution(self, execution)
-
-    def set_temperature(self, temperature: float) -> None:
-        """Set the temperature of the dynamic convolutions: see `odconv.set_temperature`."""
-        set_temperature(self, temperature)
 
 
 def make_dynamic(encoder: nn.Module, options: OdmUnetOptions) -> None:

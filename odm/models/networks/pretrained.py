@@ -99,28 +99,28 @@ def hub_error(name: str, error: Exception) -> InputError:
         name: of the encoder.
         error: as the hub's client or timm raised it, which each have kinds of their own.
     """
-    kinds = {kind.__name__ for one in _chain(error) for kind in type(one).__mro__}
-    status = next((code for one in _chain(error) for code in [_status(one)] if code), 0)
-    other = "set pretrained to a local weights file or to 'none'"
+    kinds = {kind.__name__ for cause in _chain(error) for kind in type(cause).__mro__}
+    status = next((code for cause in _chain(error) for code in [_status(cause)] if code), 0)
+    instead = "set pretrained to a local weights file or to 'none'"
     # "Not in the cache" is a kind of "no such file", but means that the hub did not answer.
     absent = kinds & ABSENT and not kinds & REFUSED and "LocalEntryNotFoundError" not in kinds
     if absent or status == 404 or any(words in str(error) for words in NO_WEIGHTS):
         return InputError(
-            f"The hub has no pretrained weights of {name!r}: choose another encoder, or {other}."
+            f"The hub has no pretrained weights of {name!r}: choose another encoder, or {instead}."
         )
     if kinds & REFUSED or status in (401, 403):
         return InputError(
             f"The hub does not permit fetching the pretrained weights of {name!r}: log in there "
-            f"(HF_TOKEN), or {other}."
+            f"(HF_TOKEN), or {instead}."
         )
     if kinds & UNREACHED:
         return InputError(
             f"The pretrained weights of {name!r} could not be fetched: the hub cannot be reached "
-            f"({type(error).__name__}). Go online, or {other}."
+            f"({type(error).__name__}). Go online, or {instead}."
         )
     return InputError(
         f"The pretrained weights of {name!r} could not be fetched from the hub "
-        f"({_first(error)}): {other}."
+        f"({_first(error)}): {instead}."
     )
 
 
@@ -151,17 +151,17 @@ def load_encoder(encoder: nn.Module, name: str, path: Path) -> None:
     own = encoder.state_dict()
     taken: dict[str, Tensor] = {}
     for key, tensor in own.items():
-        found = _find(given, key)
-        if found is None:
+        weight = _find(given, key)
+        if weight is None:
             continue
-        if found.shape != tensor.shape and found.ndim == 4 and found.shape[1] == 3:
-            found = timm.models.adapt_input_conv(tensor.shape[1], found)
-        if found.shape != tensor.shape:
+        if weight.shape != tensor.shape and weight.ndim == 4 and weight.shape[1] == 3:
+            weight = timm.models.adapt_input_conv(tensor.shape[1], weight)
+        if weight.shape != tensor.shape:
             raise InputError(
                 f"{path} holds weights of another encoder than {name!r}: {key} has shape "
-                f"{tuple(found.shape)}, not {tuple(tensor.shape)}."
+                f"{tuple(weight.shape)}, not {tuple(tensor.shape)}."
             )
-        taken[key] = found
+        taken[key] = weight
     # A counter that older files lack, and that nothing here uses.
     lacking = sorted(key for key in set(own) - set(taken) if "num_batches_tracked" not in key)
     if lacking:

@@ -155,7 +155,7 @@ def resize(feature: Tensor, size: tuple[int, int]) -> Tensor:
 
     Args:
         feature: (B, C, H, W).
-        size: (height, width) wanted.
+        size: (height, width) of the result.
 
     Returns:
         (B, C, height, width).

@@ -32,7 +32,7 @@ class UnetOptions(RivalOptions):
     """Options of `unet` and `unetplusplus`, whose decoders can have attention."""
 
     decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
-    """Of the decoder's blocks, deepest first."""
+    """Channels of the decoder's blocks, deepest first."""
     scse: bool = False
     """SCSE in the decoder."""
 
@@ -107,7 +107,7 @@ class SmpSegmenter(SegmentationModel):
 
 
 def available_segmenters(*, learned: bool | None = None) -> tuple[str, ...]:
-    """Names that `create_segmenter` knows.
+    """Return the names that `create_segmenter` knows.
 
     Args:
         learned: True for models with weights, False for methods without learning, None for all.
@@ -138,7 +138,7 @@ def create_segmenter(name: str, **options: Any) -> Segmenter:
 
 
 def create_model(name: str, **options: Any) -> SegmentationModel:
-    """As `create_segmenter`, for the learned ones only, whose type this gives."""
+    """Build a learned method; see `create_segmenter`."""
     resolved = resolve_options(name, **options)
     if isinstance(resolved, OdmUnetOptions):
         return OdmUnet(resolved, name)
@@ -146,7 +146,7 @@ def create_model(name: str, **options: Any) -> SegmentationModel:
 
 
 def resolve_options(name: str, **options: Any) -> OdmUnetOptions | RivalOptions:
-    """The options of a learned one, checked without building it; see `create_segmenter`."""
+    """Return the checked options of a learned method; see `create_segmenter`."""
     if name in ODM_UNETS:
         return parse_options(ODM_UNETS[name], name, options)
     if name in RIVALS:

@@ -196,22 +196,24 @@ def _add(layers: list[LayerTruth], layer: LayerTruth) -> None:
     layers.append(layer)
 
 
-def _merge(*layers: LayerTruth) -> LayerTruth:
+def _merge(layer: LayerTruth, second: LayerTruth) -> LayerTruth:
     """Merge two layers; the edge is the first that can be seen, else the first."""
+    layers = (layer, second)
     shown = np.stack(
-        [np.where(layer.edge_snr >= EDGE_SEEN_DB, layer.edge, np.inf) for layer in layers]
+        [np.where(part.edge_snr >= EDGE_SEEN_DB, part.edge, np.inf) for part in layers]
     )
-    first = np.stack([np.nan_to_num(layer.edge, nan=np.inf) for layer in layers])
+    first = np.stack([np.nan_to_num(part.edge, nan=np.inf) for part in layers])
     later = np.where(np.isfinite(shown).any(axis=0), shown[1] < shown[0], first[1] < first[0])
-    one, two = layers
+    edges = {
+        name: np.where(later, getattr(second, name), getattr(layer, name))
+        for name in ("edge", "o_edge", "edge_snr")
+    }
     return LayerTruth(
-        layer=one.layer,
-        what=f"{one.what} and {two.what}",
-        mask=one.mask | two.mask,
-        edge=np.where(later, two.edge, one.edge),
-        o_edge=np.where(later, two.o_edge, one.o_edge),
-        edge_snr=np.where(later, two.edge_snr, one.edge_snr),
-        peak_snr=max(one.peak_snr, two.peak_snr),
+        layer=layer.layer,
+        what=f"{layer.what} and {second.what}",
+        mask=layer.mask | second.mask,
+        peak_snr=max(layer.peak_snr, second.peak_snr),
+        **edges,
     )
 
 

@@ -196,25 +196,22 @@ def _draw(rng: np.random.Generator, kind: str, ray_model: str, hard: float) -> S
         wave_height_km=perhaps(0.7, 0.0, 8.0, 0.0),
         level_db=f_level if kind in ("mixed", "f") else faint,
     )
-    es = EsLayer(
-        critical_mhz=between(3, 9) if kind == "mixed" else between(5, 12),
-        blanketing=between(0.35, 0.9),
-        height_km=between(98, 122),
-        thickness_km=between(2, 6),
-        near_km=0.0,
-        far_km=between(180, 900),
-        level_db=es_level if has_es and (local or not remote) else ABSENT_DB,
-    )
-    near = between(380, 800)
-    remote_es = EsLayer(
-        critical_mhz=between(5, 12),
-        blanketing=between(0.35, 0.9),
-        height_km=between(98, 122),
-        thickness_km=between(2, 6),
-        near_km=near,
-        far_km=near + between(100, 400),
-        level_db=remote_level if has_es and remote else ABSENT_DB,
-    )
+
+    def patch(near_km: float, length_km: tuple[int, int], level_db: float, weak: bool) -> EsLayer:
+        return EsLayer(
+            critical_mhz=between(3, 9) if weak else between(5, 12),
+            blanketing=between(0.35, 0.9),
+            height_km=between(98, 122),
+            thickness_km=between(2, 6),
+            near_km=near_km,
+            far_km=near_km + between(*length_km),
+            level_db=level_db,
+        )
+
+    shown = es_level if has_es and (local or not remote) else ABSENT_DB
+    es = patch(0.0, (180, 900), shown, kind == "mixed")
+    shown = remote_level if has_es and remote else ABSENT_DB
+    remote_es = patch(between(380, 800), (100, 400), shown, weak=False)
     conditions = Conditions(
         e_mhz=perhaps(0.6, 1.2, 3.6, between(0.4, 1.0)) if kind == "mixed" else between(0.4, 1.0),
         e_db=between(6, 20),

@@ -168,8 +168,8 @@ def _lobed(field: _Field, radius: float, aspect: float) -> FloatArray:
 def _double(field: _Field, radius: float, aspect: float) -> FloatArray:
     apart = field.offset * radius * 0.62
     first = field.fade(field.distance(radius * 0.72, aspect, 0.18, -apart))
-    other = field.fade(field.distance(radius * 0.72, aspect, 0.18, apart))
-    return field.finish(np.maximum(first, field.second * other))
+    second = field.fade(field.distance(radius * 0.72, aspect, 0.18, apart))
+    return field.finish(np.maximum(first, field.second * second))
 
 
 def _ring(field: _Field, radius: float, aspect: float) -> FloatArray:
