@@ -26,13 +26,13 @@ _KP_HOLDS = np.timedelta64(3, "h")
 
 @dataclass(frozen=True)
 class Index:
-    """An index over time.
+    """An index of geomagnetic activity over time.
 
     Attributes:
         name: ``kp`` or ``dst``.
         times: (N,) datetime64[ns], UTC, increasing: where a value begins to hold.
         values: (N,).
-        holds: how long a value is taken to hold: the usual step of the file.
+        holds: duration for which a value is taken to hold: the usual step of the file.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Index:
     holds: np.timedelta64
 
     def at(self, times: NDArray[np.datetime64]) -> NDArray[np.float64]:
-        """The nearest past value, NaN where there is none or it is too old."""
+        """Return the latest value before each time, NaN where there is none or it is too old."""
         before = np.searchsorted(self.times, times, side="right") - 1
         known = (before >= 0) & (times - self.times[np.maximum(before, 0)] < self.holds)
         return np.where(known, self.values[np.maximum(before, 0)], np.nan)
@@ -93,8 +93,8 @@ def _csv(lines: list[str], name: str) -> tuple[NDArray[np.datetime64], NDArray[n
     import csv
 
     rows = list(csv.DictReader(lines))
-    header = [str(one).strip().lower() for one in (rows[0] if rows else {})]
-    column = next((one for one in (name, "value") if one in header), None)
+    header = [str(title).strip().lower() for title in (rows[0] if rows else {})]
+    column = next((title for title in (name, "value") if title in header), None)
     if "time" not in header or column is None:
         raise ValueError(f"the header needs time and {name}, it has {', '.join(header) or 'none'}")
     plain = [{str(key).strip().lower(): value for key, value in row.items()} for row in rows]
@@ -124,5 +124,5 @@ def _gfz(lines: list[str]) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]
 
 
 def utc(times: pd.Series) -> NDArray[np.datetime64]:
-    """A column of times as datetime64[ns] without a zone."""
+    """Return a column of times as datetime64[ns] without a zone."""
     return times.dt.tz_localize(None).to_numpy("datetime64[ns]")

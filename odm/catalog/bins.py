@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def binned(values: ArrayLike, edges: ArrayLike) -> NDArray[np.intp]:
-    """Bin of each value, [low, high) and the last one closed; -1 outside and where unknown."""
+    """Return the bin of each value, [low, high) and the last closed; -1 outside and for NaN."""
     numbers, limits = np.asarray(values, dtype=float), np.asarray(edges, dtype=float)
     codes = np.searchsorted(limits, numbers, side="right") - 1
     codes = np.where(numbers == limits[-1], limits.size - 2, codes)
@@ -18,6 +18,6 @@ def binned(values: ArrayLike, edges: ArrayLike) -> NDArray[np.intp]:
 
 
 def bin_names(edges: ArrayLike, unit: str = "") -> list[str]:
-    """``-70 to -65``, one for each bin."""
+    """Return the name of each bin, such as ``-70 to -65``."""
     pairs = itertools.pairwise(np.asarray(edges, dtype=float))
     return [f"{low:g} to {high:g}{' ' + unit if unit else ''}" for low, high in pairs]

@@ -14,7 +14,10 @@ Interval = tuple[float, float]
 
 
 def block_weights(blocks: int, resamples: int, seed: int = 0) -> NDArray[np.int64]:
-    """(resamples, blocks): how often each block is drawn when as many are drawn with replacement.
+    """Draw as many blocks as there are with replacement; return how often each is drawn.
+
+    Returns:
+        (resamples, blocks).
 
     Source: Efron & Tibshirani 1993, "An introduction to the bootstrap"; blocks since half-orbits of
     one 5-day cycle are not independent.
@@ -24,7 +27,7 @@ def block_weights(blocks: int, resamples: int, seed: int = 0) -> NDArray[np.int6
 
 
 def interval(values: NDArray[Any], share: float = 0.95) -> Interval | None:
-    """The central ``share`` of resampled values; None where more than one in ten is undefined."""
+    """Return the central ``share`` of resampled values; None if more than a tenth is undefined."""
     values = np.asarray(values, dtype=np.float64)
     known = values[np.isfinite(values)]
     if not known.size or known.size < 0.9 * values.size:
@@ -35,7 +38,7 @@ def interval(values: NDArray[Any], share: float = 0.95) -> Interval | None:
 
 
 def wilson(hits: float, total: float, z: float = 1.96) -> Interval | None:
-    """Wilson's interval of a share, 95 %; None where there is nothing to share.
+    """Return Wilson's interval of a share, 95 %; None where there is nothing to share.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """

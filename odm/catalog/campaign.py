@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -39,9 +39,9 @@ class CampaignCard:
     """What `campaign.json` says: all that decides what the outcomes are.
 
     Attributes:
-        kind: of inputs: ``orbits``.
+        kind: name of the kind of input, such as ``orbits``.
         archive: absolute path or URI.
-        model: ``digest`` and ``architecture``.
+        model: ``digest`` and ``architecture`` of the model.
         settings: what else decides an outcome.
         result_version: `RESULT_VERSION` of the package that made it.
     """
@@ -53,19 +53,17 @@ class CampaignCard:
     result_version: int = RESULT_VERSION
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as in the file."""
+        """Return plain values, as in the file."""
         return {"format": FORMAT, **json.loads(json.dumps(asdict(self)))}
 
-    def differences(self, other: CampaignCard) -> list[str]:
-        """Settings in which another card differs, in words."""
-        found: list[str] = []
-        _differences("", self.to_dict(), other.to_dict(), found)
-        return found
+    def differences(self, asked: CampaignCard) -> list[str]:
+        """Name the settings in which the card that is asked for differs from this one."""
+        return list(_differences("", self.to_dict(), asked.to_dict()))
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign's folder and its card."""
+    """The folder of a campaign, and its card."""
 
     folder: Path
     card: CampaignCard
@@ -76,7 +74,7 @@ class Campaign:
         return str(self.folder / OUTCOMES)
 
     def outcomes(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The one valid row of each input; see `read_outcomes`.
+        """Read the valid row of each input; see `read_outcomes`.
 
         Raises:
             InputError: they are of another version of the results, with other columns.
@@ -96,7 +94,7 @@ class Campaign:
         return table
 
     def check_card(self) -> None:
-        """Whether the folder still is this campaign's; to be asked under its lock.
+        """Check that the folder still is this campaign's; to be asked under its lock.
 
         Raises:
             OdmError: another command has given it other settings.
@@ -111,7 +109,7 @@ class Campaign:
             write_part(self.parts, outcomes)
 
     def lock(self, *, take_over: bool = False) -> CampaignLock:
-        """The lock that a driver holds while it works."""
+        """Return the lock that a driver holds while it works."""
         return CampaignLock(self.folder / LOCK, take_over=take_over)
 
     def log(self, event: str, **facts: Any) -> None:
@@ -123,7 +121,7 @@ class Campaign:
 
 
 def absolute_archive(archive: object) -> str:
-    """An archive's name that means the same from any working folder."""
+    """Return a name of the archive that means the same from any working folder."""
     text = str(archive)
     return text if is_uri(text) else str(Path(text).expanduser().resolve())
 
@@ -135,8 +133,8 @@ def open_campaign(folder: object, card: CampaignCard) -> Campaign:
     wrong setting of a first call can be corrected.
 
     Args:
-        folder: local.
-        card: of the campaign that is wanted.
+        folder: local folder.
+        card: card of the campaign that is asked for.
 
     Raises:
         InputError: the folder holds another campaign, which differs in what the sentence says, or
@@ -156,10 +154,10 @@ def open_campaign(folder: object, card: CampaignCard) -> Campaign:
         make_folder(local)
         try:
             strange = [
-                one
-                for one in local.iterdir()
+                path
+                for path in local.iterdir()
                 # A kill while the card is written leaves its temporary file, which is hidden.
-                if one.name not in (OUTCOMES, LOCK, LOG) and not one.name.startswith(".")
+                if path.name not in (OUTCOMES, LOCK, LOG) and not path.name.startswith(".")
             ]
         except OSError as error:
             raise InputError(f"{folder}: cannot be read ({first_line(error)})") from None
@@ -214,19 +212,18 @@ def load_campaign(folder: object) -> Campaign:
 
 
 def check_one_model(campaigns: Sequence[Campaign]) -> None:
-    """Whether the outcomes of campaigns may stand in one table.
+    """Check that the outcomes of campaigns may stand in one table.
 
     Raises:
         InputError: two differ in more than their archive.
     """
     first = campaigns[0]
-    for other in campaigns[1:]:
-        differing = [
-            one for one in first.card.differences(other.card) if not one.startswith("archive ")
-        ]
+    for campaign in campaigns[1:]:
+        differences = first.card.differences(campaign.card)
+        differing = [text for text in differences if not text.startswith("archive ")]
         if differing:
             raise InputError(
-                f"{first.folder} and {other.folder} are not of one model: {'; '.join(differing)}"
+                f"{first.folder} and {campaign.folder} are not of one model: {'; '.join(differing)}"
             )
 
 
@@ -247,20 +244,20 @@ def _as_now(table: pa.Table, columns: Sequence[str] | None, kind: str) -> bool:
     from odm.catalog.kinds import kind_of
 
     schema = kind_of(kind).schema
-    wanted = schema.names if columns is None else [*UNION_COLUMNS, *columns]
+    names = schema.names if columns is None else [*UNION_COLUMNS, *columns]
     return all(
         name in table.column_names and table.schema.field(name).type == schema.field(name).type
-        for name in wanted
+        for name in names
     )
 
 
-def _differences(path: str, have: Any, wanted: Any, out: list[str]) -> None:
-    if isinstance(have, dict) or isinstance(wanted, dict):
-        have, wanted = (one if isinstance(one, dict) else {} for one in (have, wanted))
-        for key in sorted(set(have) | set(wanted)):
-            _differences(f"{path}.{key}".lstrip("."), have.get(key), wanted.get(key), out)
-    elif have != wanted:
-        out.append(f"{path} is {_short(have)} there and {_short(wanted)} here")
+def _differences(path: str, there: Any, here: Any) -> Iterator[str]:
+    if isinstance(there, dict) or isinstance(here, dict):
+        there, here = (group if isinstance(group, dict) else {} for group in (there, here))
+        for key in sorted(set(there) | set(here)):
+            yield from _differences(f"{path}.{key}".lstrip("."), there.get(key), here.get(key))
+    elif there != here:
+        yield f"{path} is {_short(there)} there and {_short(here)} here"
 
 
 def _short(value: Any) -> str:

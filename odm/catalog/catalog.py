@@ -22,7 +22,7 @@ FORMATS = (".parquet", ".csv")
 
 
 def build_catalog(campaigns: Sequence[Campaign], kind: OutcomeKind) -> pa.Table:
-    """The findings of campaigns in order of time, with units in the field metadata.
+    """Collect the findings of campaigns in order of time, with units in the field metadata.
 
     An input that several campaigns hold counts once; see `united`.
 
@@ -43,20 +43,20 @@ def build_catalog(campaigns: Sequence[Campaign], kind: OutcomeKind) -> pa.Table:
     arrays = [flat.field(number) for number in range(flat.type.num_fields)]
     table = pa.Table.from_arrays(arrays, schema=schema)
     first = schema.names[0]
-    times = [one.name for one in schema if pa.types.is_timestamp(one.type)]
+    times = [column.name for column in schema if pa.types.is_timestamp(column.type)]
     order = [(name, "ascending") for name in (*times[:1], first)]
     return table.take(pc.sort_indices(table, sort_keys=order))
 
 
 def united(campaigns: Sequence[Campaign], kind: OutcomeKind, columns: Sequence[str]) -> pa.Table:
-    """The outcomes of campaigns, one of each input by the rule of `union`.
+    """Unite the outcomes of campaigns, one of each input by the rule of `union`.
 
     Where an identity is no more than a path, it is one input in one archive only.
 
     Args:
-        campaigns: of one kind.
-        kind: theirs.
-        columns: to be read.
+        campaigns: campaigns of one kind.
+        kind: kind of their inputs.
+        columns: columns to read.
 
     Returns:
         ``columns``, those of the union, and ``campaign``: the number of the one that a row is from.
@@ -108,7 +108,7 @@ def write_catalog(path: object, table: pa.Table) -> None:
 
 
 def check_format(path: object) -> None:
-    """Whether a catalog can be written under this name.
+    """Check that a catalog can be written under this name.
 
     Raises:
         InputError: it has another extension.
@@ -119,17 +119,17 @@ def check_format(path: object) -> None:
 
 
 def to_csv(table: pa.Table) -> str:
-    """A catalog as text; see `write_catalog`."""
+    """Return a catalog as text; see `write_catalog`."""
     import csv
 
     buffer = io.StringIO()
     metadata = table.schema.metadata or {}
     if b"statement" in metadata:
         buffer.write(f"# {metadata[b'statement'].decode()}\n")
-    for one in table.schema:
-        facts = one.metadata or {}
+    for column in table.schema:
+        facts = column.metadata or {}
         units = facts.get(b"units", b"none").decode()
-        buffer.write(f"# {one.name} [{units}]: {facts.get(b'description', b'').decode()}\n")
+        buffer.write(f"# {column.name} [{units}]: {facts.get(b'description', b'').decode()}\n")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(table.column_names)
     columns = [[_cell(value) for value in table[name].to_pylist()] for name in table.column_names]

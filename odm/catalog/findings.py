@@ -21,10 +21,10 @@ class CampaignTables:
     """A campaign in two tables.
 
     Attributes:
-        kind: of the inputs.
+        kind: kind of the inputs.
         findings: a row per finding: columns of `OutcomeKind.finding`.
         inputs: a row per outcome: ``identity``, ``source``, ``status`` and more.
-        owner: (findings,) the row in ``inputs`` that each finding is from.
+        owner: (findings,) row in ``inputs`` that each finding is from.
     """
 
     kind: OutcomeKind
@@ -34,18 +34,18 @@ class CampaignTables:
 
     @property
     def identities(self) -> NDArray[Any]:
-        """(findings,) identity of the input that each is from."""
+        """Identity of the input that each finding is from, (findings,)."""
         names = self.inputs["identity"].to_numpy(dtype=object)
         return np.asarray(names[self.owner], dtype=object)
 
     @property
     def number(self) -> NDArray[np.intp]:
-        """(inputs,) findings in each."""
+        """Number of findings in each input, (inputs,)."""
         return np.bincount(self.owner, minlength=len(self.inputs)).astype(np.intp)
 
     @property
     def ids(self) -> list[str]:
-        """What each finding is called; see `finding_ids`."""
+        """Name of each finding; see `finding_ids`."""
         # Findings of one input follow each other, in the order of its outcome.
         place = np.arange(len(self.owner)) - np.searchsorted(self.owner, self.owner)
         own = self.findings["region_id"] if "region_id" in self.findings else [None] * len(place)
@@ -54,7 +54,7 @@ class CampaignTables:
 
 
 def flattened(column: pa.ChunkedArray) -> tuple[Any, NDArray[np.intp]]:
-    """The items of a column of lists, and the row that each is from."""
+    """Return the items of a column of lists, and the row that each is from."""
     import pyarrow.compute as pc
 
     whole = column.combine_chunks()
@@ -64,16 +64,17 @@ def flattened(column: pa.ChunkedArray) -> tuple[Any, NDArray[np.intp]]:
 
 
 def frame(items: Any, names: Sequence[str]) -> pd.DataFrame:
-    """Some columns of items that are structs."""
+    """Return some columns of items that are structs."""
     return pa.table({name: items.field(name) for name in names}).to_pandas()
 
 
 def finding_ids(identity: str, findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the findings of one input are called, in the order of its outcome.
+    """Name the findings of an input, in the order of its outcome.
 
-    That of the catalog where it has one, as regions do; else the input's identity and a number.
+    A name is that of the catalog where it has one, as regions do; else the input's identity and a
+    number.
     """
-    return [_id(one.get("region_id"), identity, n) for n, one in enumerate(findings)]
+    return [_id(row.get("region_id"), identity, n) for n, row in enumerate(findings)]
 
 
 def _id(own: Any, identity: str, place: int) -> str:

@@ -10,7 +10,7 @@ __all__ = ["kind_of", "list_inputs"]
 
 
 def kind_of(name: str) -> OutcomeKind:
-    """The kind of a campaign's inputs, by the name in its card.
+    """Return what outcomes of a kind look like, by the name in a campaign's card.
 
     Raises:
         InputError: this version knows none of that name.
@@ -20,7 +20,7 @@ def kind_of(name: str) -> OutcomeKind:
 
 
 def list_inputs(name: str, archive: str) -> Listing:
-    """What an archive holds of a kind.
+    """List what an archive holds of a kind.
 
     Raises:
         InputError: no such kind, no such folder, or nothing of this kind in it.

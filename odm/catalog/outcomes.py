@@ -20,7 +20,7 @@ DETECTED, CLEAR, QUARANTINED = "detected", "clear", "quarantined"
 STATUSES = (DETECTED, CLEAR, QUARANTINED)
 
 UNION_COLUMNS = ("identity", "generation", "status", "digest")
-"""What decides between two rows of one input."""
+"""Columns that decide between two rows of one input."""
 
 _BEFORE = (
     field("identity", pa.string(), "what two versions of one input share"),
@@ -45,18 +45,18 @@ class OutcomeKind:
     """What the outcomes of one kind of input look like.
 
     Attributes:
-        name: ``orbits``.
-        inputs: what an input is called, in the plural.
-        findings: what a finding is called, in the plural.
+        name: name of the kind, such as ``orbits``.
+        inputs: what inputs are called.
+        findings: what findings are called.
         key: columns that the key gives.
-        finding: columns of one finding.
+        finding: columns of a finding.
         box: columns between which a finding lies: lowest, highest, and what is added to their
-            difference, so that a finding of one value has an extent.
-        same: columns in which two findings have to agree to be one.
+            difference, so that a finding of a single value has an extent.
+        same: columns in which two findings have to agree to be the same finding.
         largest: column by which findings are put in order, the largest first.
-        shown: columns for a look at findings; the first is what a finding is called by.
+        shown: columns for a look at findings; the first holds a finding's name.
         facts: columns that only the open file gives.
-        track: columns of one point of the decimated track; None where there is none.
+        track: columns of a point of the decimated track; None where there is none.
         named_by: column of the key that is null where the identity is no more than a path, which
             means something in its own archive only.
     """
@@ -76,7 +76,7 @@ class OutcomeKind:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Of a table of outcomes."""
+        """Columns of a table of outcomes."""
         nested = [field("findings", pa.list_(pa.struct(list(self.finding))), self.findings)]
         if self.track is not None:
             points = pa.list_(pa.struct(list(self.track)))
@@ -96,7 +96,7 @@ class Input:
         size: bytes.
         modified_ns: ns since 1970 (UTC).
         key: columns of `OutcomeKind.key`.
-        generation: of the outcome to be made.
+        generation: generation of the outcome to be made.
     """
 
     identity: str
@@ -111,7 +111,7 @@ class Input:
 
 def outcome_table(
     kind: OutcomeKind,
-    one: Input,
+    input: Input,
     *,
     reason: str | None = None,
     findings: Sequence[Mapping[str, Any]] = (),
@@ -119,11 +119,11 @@ def outcome_table(
     shares: Mapping[str, float] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> pa.Table:
-    """The outcome of one input as a table of one row.
+    """Make the outcome of an input as a table of one row.
 
     Args:
-        kind: of input.
-        one: the input.
+        kind: kind of input.
+        input: the input.
         reason: why it is quarantined; None if it is not.
         findings: rows of `OutcomeKind.finding`; none means clear.
         track: rows of `OutcomeKind.track`.
@@ -132,13 +132,13 @@ def outcome_table(
     """
     status = QUARANTINED if reason is not None else DETECTED if findings else CLEAR
     row = {
-        "identity": one.identity,
-        "name": one.name,
-        "source": one.source,
-        **one.key,
-        "size": one.size,
-        "modified_ns": one.modified_ns,
-        "generation": one.generation,
+        "identity": input.identity,
+        "name": input.name,
+        "source": input.source,
+        **input.key,
+        "size": input.size,
+        "modified_ns": input.modified_ns,
+        "generation": input.generation,
         "status": status,
         "reason": reason or "",
         **(shares or {}),
@@ -154,14 +154,14 @@ def outcome_table(
 
 
 def row_digest(row: Mapping[str, Any]) -> str:
-    """SHA-256 of all columns but the digest itself, 32 hexadecimal digits."""
+    """Return the SHA-256 of all columns but the digest, its first 32 hexadecimal digits."""
     content = {name: value for name, value in row.items() if name != "digest"}
     text = json.dumps(content, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _plain(value: Any) -> Any:
-    """Bytes, and times with their nanoseconds, as JSON can hold them."""
+    """Turn bytes, and times with their nanoseconds, into what JSON can hold."""
     if isinstance(value, bytes):
         return value.hex()
     nanoseconds = getattr(value, "value", None)  # of a pandas Timestamp
@@ -169,7 +169,7 @@ def _plain(value: Any) -> Any:
 
 
 def union(table: pa.Table) -> pa.Table:
-    """One row of each identity: the highest generation, then success, then the smallest digest.
+    """Keep a row of each identity: the highest generation, success, then the smallest digest.
 
     Args:
         table: has `UNION_COLUMNS`; others travel along.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -34,7 +35,7 @@ def write_part(folder: object, outcomes: Sequence[pa.Table]) -> str:
     """Commit outcomes as one part file.
 
     Args:
-        folder: of the parts.
+        folder: folder of the parts.
         outcomes: tables of one kind; at least one row.
 
     Returns:
@@ -50,7 +51,7 @@ def write_part(folder: object, outcomes: Sequence[pa.Table]) -> str:
 
 
 def list_parts(folder: object) -> list[str]:
-    """Paths of all parts, by name."""
+    """Return the paths of all parts, by name."""
     files, unreadable = list_files(folder)
     if unreadable:
         raise OdmError(unreadable[0])
@@ -61,11 +62,11 @@ def list_parts(folder: object) -> list[str]:
 
 
 def read_outcomes(folder: object, columns: Sequence[str] | None = None) -> pa.Table:
-    """The one valid row of each input.
+    """Read the valid row of each input.
 
     Args:
-        folder: of the parts.
-        columns: only these are read and returned, besides `UNION_COLUMNS`; all if None.
+        folder: folder of the parts.
+        columns: columns to read and return, besides `UNION_COLUMNS`; None for all.
 
     Returns:
         Sorted by identity; without any column where there is no part.
@@ -73,12 +74,9 @@ def read_outcomes(folder: object, columns: Sequence[str] | None = None) -> pa.Ta
     Raises:
         OdmError: a part is damaged.
     """
-    wanted = None if columns is None else list(dict.fromkeys([*UNION_COLUMNS, *columns]))
-    return _union_of(list_parts(folder), wanted)
-
-
-def _union_of(paths: Sequence[str], columns: Sequence[str] | None) -> pa.Table:
-    tables = [_read(path, columns) for path in paths]
+    if columns is not None:
+        columns = list(dict.fromkeys([*UNION_COLUMNS, *columns]))
+    tables = [_read(path, columns) for path in list_parts(folder)]
     return union(pa.concat_tables(tables)) if tables else pa.table({})
 
 
@@ -113,7 +111,7 @@ def compact(folder: object) -> tuple[int, int]:
 
 
 def _take(paths: Sequence[str], chosen: pa.Table) -> list[pa.Table]:
-    """The chosen rows, one part in memory at a time."""
+    """Read the chosen rows, one part in memory at a time."""
     rows: dict[int, list[int]] = {}
     for part, row in zip(chosen["part"].to_pylist(), chosen["row"].to_pylist(), strict=True):
         rows.setdefault(part, []).append(row)
@@ -121,27 +119,26 @@ def _take(paths: Sequence[str], chosen: pa.Table) -> list[pa.Table]:
 
 
 def _read(path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    filesystem, inside = resolve(path)
-    try:
-        with translated(path), filesystem.open_input_file(inside) as file:
-            return pq.ParquetFile(file).read(columns=None if columns is None else list(columns))
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise _damaged(path, error) from None
+    with _opened(path) as file:
+        return file.read(columns=None if columns is None else list(columns))
 
 
 def _rows(path: str) -> int:
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[pq.ParquetFile]:
     filesystem, inside = resolve(path)
     try:
         with translated(path), filesystem.open_input_file(inside) as file:
-            return int(pq.ParquetFile(file).metadata.num_rows)
-    except pa.ArrowInvalid as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: str, error: Exception) -> OdmError:
-    return OdmError(
-        f"{path}: a damaged part ({first_line(error)}); without this file its inputs are done again"
-    )
+            yield pq.ParquetFile(file)
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise OdmError(
+            f"{path}: a damaged part ({first_line(error)}); without this file its inputs are done "
+            "again"
+        ) from None
 
 
 def _remove(path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import model_validator
 
+from odm.archive.listing import ArchiveListing
 from odm.catalog.outcomes import QUARANTINED, STATUSES, UNION_COLUMNS, Input
 from odm.core.errors import InputError
 from odm.core.files import without_options
@@ -24,16 +25,48 @@ class Listing:
     """What an archive holds.
 
     Attributes:
-        inputs: one per identity, in order of time.
-        times: naive UTC of each, for ``since`` and ``until``; None where a name gives none.
-        notes: sentences on what was passed over.
-        report: the whole in words.
+        inputs: inputs in order of time, no two with one identity.
+        times: naive UTC of each input, for `Selection`; None where a name gives none.
+        notes: sentences on files that were passed over.
     """
 
     inputs: tuple[Input, ...]
     times: tuple[datetime | None, ...]
     notes: tuple[str, ...] = ()
-    report: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        listing: ArchiveListing[Any],
+        columns: Callable[[Any], dict[str, Any]],
+        times: Iterable[datetime | None],
+        passed_over: str,
+    ) -> Listing:
+        """Make inputs of the files of an archive.
+
+        Args:
+            listing: what the archive holds.
+            columns: key of a file → its columns of `OutcomeKind.key`.
+            times: naive UTC of each file.
+            passed_over: sentence on a file that lost against another of the same identity, with
+                ``{loser}`` and ``{winner}``.
+        """
+        inputs = tuple(
+            Input(
+                identity=file.key.identity,
+                name=file.key.name,
+                path=file.path,
+                source=relative_to(listing.archive, file.path),
+                size=file.size,
+                modified_ns=file.modified_ns,
+                key=columns(file.key),
+            )
+            for file in listing.entries
+        )
+        notes = [
+            passed_over.format(loser=loser, winner=winner) for loser, winner in listing.superseded
+        ]
+        return cls(inputs, tuple(times), (*notes, *listing.unreadable))
 
 
 class Selection(Options):
@@ -71,7 +104,7 @@ class Selection(Options):
 
 @dataclass(frozen=True)
 class WorkList:
-    """What there is to do.
+    """Inputs that are left to do, and what is done already.
 
     Attributes:
         selected: identities between ``since`` and ``until``, done or not.
@@ -95,7 +128,7 @@ def select(listing: Listing, ledger: pa.Table, selection: Selection) -> WorkList
 
     Args:
         listing: of the archive.
-        ledger: `LEDGER_COLUMNS` of what is done, one row for each identity.
+        ledger: `LEDGER_COLUMNS` of what is done, a row for each identity.
         selection: which inputs of it.
 
     Raises:
@@ -138,7 +171,12 @@ def select(listing: Listing, ledger: pa.Table, selection: Selection) -> WorkList
 
 
 def status_counts(ledger: pa.Table, listed: Iterable[str] | None) -> dict[str, int | None]:
-    """Inputs by status, and how many of the archive are ``pending`` (None if it is not there)."""
+    """Count inputs by status, and those of the archive that are ``pending``.
+
+    Args:
+        ledger: identities and statuses of what is done.
+        listed: identities in the archive; None if it is not there, so that pending is unknown.
+    """
     counts: dict[str, int | None] = dict.fromkeys(STATUSES, 0)
     done = set()
     if ledger.num_rows:
@@ -150,7 +188,7 @@ def status_counts(ledger: pa.Table, listed: Iterable[str] | None) -> dict[str, i
 
 
 def relative_to(archive: str, path: str) -> str:
-    """A file's place below the archive, with forward slashes."""
+    """Return a file's place below the archive, with forward slashes."""
     root, inside = without_options(archive).rstrip("/"), without_options(path)
     return inside[len(root) :].lstrip("/") if inside.startswith(root + "/") else inside
 

@@ -137,7 +137,7 @@ def test_selection_keeps_and_counts_what_is_done() -> None:
     plain = select(listing, ledger, Selection())
     assert [one.key["orbit_number"] for one in plain.todo] == [3, 4]
     assert plain.counts == {"detected": 1, "clear": 1, "quarantined": 1}
-    assert (plain.changed, plain.absent, len(plain.chosen)) == (1, 1, 5)
+    assert (plain.changed, plain.absent, len(plain.selected)) == (1, 1, 5)
     again = select(listing, ledger, Selection(retry_quarantined=True, refresh=True))
     assert [(one.key["orbit_number"], one.generation) for one in again.todo] == [
         (1, 1), (2, 1), (3, 0), (4, 0)
@@ -146,7 +146,7 @@ def test_selection_keeps_and_counts_what_is_done() -> None:
     assert len(one.todo) == 1
     assert sum(one.counts.values()) + len(one.todo) + 2 == 5
     between = select(listing, ledger, Selection(since=times[1], until=times[3]))
-    assert len(between.chosen) == 2
+    assert len(between.selected) == 2
     counts = status_counts(ledger, [one.identity for one in inputs])
     assert counts == {"detected": 1, "clear": 2, "quarantined": 1, "pending": 2}
     assert status_counts(pa.table({}), None)["pending"] is None

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from odm.archive.ionogram.key import IonogramKey
-from odm.archive.ionogram.listing import IonogramFile, list_ionograms
+from odm.archive.ionogram.listing import list_ionograms
 from odm.catalog.fields import field
 from odm.catalog.ionogram.layers import LAYER_SCHEMA, TIME
-from odm.catalog.outcomes import Input, OutcomeKind
-from odm.catalog.selection import Listing, relative_to
+from odm.catalog.outcomes import OutcomeKind
+from odm.catalog.selection import Listing
 
 IONOGRAMS = OutcomeKind(
     name="ionograms",
@@ -49,37 +49,18 @@ IONOGRAMS = OutcomeKind(
 
 
 def list_ionogram_inputs(archive: str) -> Listing:
-    """The ionograms of an archive as inputs, in order of time.
+    """List the ionograms of an archive as inputs, in order of time.
 
     Raises:
         InputError: there is no such folder, or no ionogram in it.
         TransientError: the store does not answer.
     """
     listing = list_ionograms(archive)
-    notes = [
-        f"{loser.path}: passed over, {winner.path} has the same link and time"
-        for loser, winner in listing.superseded
-    ]
-    return Listing(
-        inputs=tuple(_input(archive, entry) for entry in listing.entries),
-        times=tuple(entry.key.time for entry in listing.entries),
-        notes=(*notes, *listing.unreadable),
-        report=listing.report(),
-    )
-
-
-def _input(archive: str, entry: IonogramFile) -> Input:
-    return Input(
-        identity=entry.key.identity,
-        name=entry.key.name,
-        path=entry.path,
-        source=relative_to(archive, entry.path),
-        size=entry.size,
-        modified_ns=entry.modified_ns,
-        key=key_columns(entry.key),
-    )
+    times = (file.key.time for file in listing.entries)
+    passed_over = "{loser.path}: passed over, {winner.path} has the same link and time"
+    return Listing.of(listing, key_columns, times, passed_over)
 
 
 def key_columns(key: IonogramKey) -> dict[str, Any]:
-    """The columns of `IONOGRAMS` that a key gives."""
+    """Return the columns of `IONOGRAMS` that a key gives."""
     return {"key_link": key.link, "key_time": key.time}

@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EDGE_VALUES = ("minimum_group_range", "edge_frequency_max")
-"""Of a leading edge: smallest group path (km) and highest frequency (Hz)."""
+"""Columns of a leading edge: smallest group path (km) and highest frequency (Hz)."""
 _OF_BOX = {"minimum_group_range": "range_min", "edge_frequency_max": "frequency_max"}
-"""What of a box stands in for each of `EDGE_VALUES`."""
+"""Column of a box that stands in for each of `EDGE_VALUES`."""
 
 
 def layer_names(*campaigns: Campaign | None) -> tuple[str, ...]:
-    """The layers that campaigns look for."""
-    found = [one.card.settings.get("classes") or LAYERS for one in campaigns if one is not None]
-    return tuple(dict.fromkeys(name for names in found for name in names))
+    """Name the layers that campaigns look for."""
+    classes = [
+        campaign.card.settings.get("classes") or LAYERS
+        for campaign in campaigns
+        if campaign is not None
+    ]
+    return tuple(dict.fromkeys(name for names in classes for name in names))
 
 
 def layer_statistics(
@@ -39,14 +43,14 @@ def layer_statistics(
     indices: Sequence[Index] = (),
     names: Sequence[str] = LAYERS,
 ) -> dict[str, Any]:
-    """Occurrence of each layer by hour, day and activity, and how its edge moves.
+    """Count each layer by hour, day and activity, and describe how its edge moves.
 
     Args:
         layers: a row per layer: ``ionogram_id``, ``layer``, ``time`` (UTC), and the columns of
             edges where there are some.
         searched: a row per ionogram that was searched: ``ionogram_id`` and ``time``.
-        indices: of geomagnetic activity.
-        names: of the layers.
+        indices: indices of geomagnetic activity.
+        names: names of the layers.
 
     Returns:
         ``ionograms``, how many of them are ``without_time``, the ``first`` and ``last`` time, and
@@ -66,7 +70,7 @@ def layer_statistics(
     }
     hours = times.astype("datetime64[h]").astype(np.int64) % 24
     days = times.astype("datetime64[D]").astype(str)
-    activity = {one.name: binned(one.at(times), EDGES[one.name]) for one in indices}
+    activity = {index.name: binned(index.at(times), EDGES[index.name]) for index in indices}
     for name, codes in activity.items():
         facts[f"without_{name}"] = int((codes < 0).sum())
     for layer in names:
@@ -89,7 +93,7 @@ def layer_statistics(
 
 
 def _edges(layers: pd.DataFrame) -> dict[str, Any]:
-    """Quartiles of the edge's least group range and highest frequency, all and by hour (UTC).
+    """Compute quartiles of least group range and highest frequency of edges, all and by UTC hour.
 
     Only layers with an edge count: a box is not one. ``layers`` says how many have none.
     """
@@ -111,10 +115,10 @@ def _edges(layers: pd.DataFrame) -> dict[str, Any]:
 
 
 def edges_or_boxes(layers: pd.DataFrame) -> pd.DataFrame:
-    """Layers with a value for each of `EDGE_VALUES`, that of the box where no edge was found.
+    """Give layers a value for each of `EDGE_VALUES`, that of the box where no edge was found.
 
     Args:
-        layers: with the catalog's columns; those of edges may be missing.
+        layers: layers with the catalog's columns; those of edges may be missing.
 
     Returns:
         The same rows, and ``has_edge``.

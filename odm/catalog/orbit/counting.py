@@ -19,13 +19,13 @@ RATE_PER_S = 100 * 3600.0
 """Rates are regions in 100 hours of valid data."""
 
 
-class Counter:
-    """Counts regions of a campaign.
+class RegionCounter:
+    """Counts regions of a campaign by bins, with intervals.
 
     Args:
         flown: the campaign.
-        resamples: of whole 5-day cycles, for intervals; 0 for none.
-        seed: of the resampling.
+        resamples: number of resamples of whole 5-day cycles, for intervals; 0 for none.
+        seed: seed of the resampling.
     """
 
     def __init__(self, flown: Flown, resamples: int = 1000, seed: int = 0) -> None:
@@ -37,11 +37,11 @@ class Counter:
         self._of_minute = flown.block_of(flown.track["orbit"])
 
     def by(self, labels: pd.Series, categories: Sequence[Hashable]) -> list[dict[str, Any]]:
-        """How many regions bear each label, and their share of those that bear one of them.
+        """Count the regions that bear each label, and their share of those that bear any of them.
 
         Args:
-            labels: one per region.
-            categories: in the order wanted; other labels are left out.
+            labels: label of each region.
+            categories: labels to count, in this order; others are left out.
         """
         codes = _codes(labels, categories)
         counts = self._region_counts(codes, len(categories))
@@ -49,9 +49,9 @@ class Counter:
         resampled = self._resampled(counts)
         rows = []
         for number, name in enumerate(categories):
-            found = counts[:, number].sum()
-            row: dict[str, Any] = {"value": name, "regions": int(found)}
-            row["share"] = None if not total else float(found / total)
+            regions = counts[:, number].sum()
+            row: dict[str, Any] = {"value": name, "regions": int(regions)}
+            row["share"] = None if not total else float(regions / total)
             if resampled is not None:
                 row["regions_interval"] = interval(resampled[:, number])
                 row["share_interval"] = interval(_ratio(resampled[:, number], resampled.sum(1)))
@@ -59,7 +59,7 @@ class Counter:
         return rows
 
     def share(self, holds: ArrayLike, known: ArrayLike) -> dict[str, Any]:
-        """The share of regions for which something holds, of those where that is known."""
+        """Compute the share of regions for which something holds, of those where that is known."""
         known = np.asarray(known, dtype=bool)
         codes = np.where(known, np.where(np.asarray(holds, dtype=bool), 1, 0), -1)
         counts = self._region_counts(codes, 2)
@@ -77,12 +77,12 @@ class Counter:
     def rates(
         self, of_regions: ArrayLike, of_minutes: ArrayLike, names: Sequence[Any]
     ) -> list[dict[str, Any]]:
-        """Regions, valid hours and regions in 100 valid hours, per bin.
+        """Compute regions, valid hours and regions in 100 valid hours of each bin.
 
         Args:
             of_regions: bin of each region, -1 for none.
             of_minutes: bin of each row of the track, -1 for none.
-            names: of the bins.
+            names: names of the bins.
         """
         counts = self._region_counts(np.asarray(of_regions), len(names))
         seconds = _matrix(
@@ -94,12 +94,12 @@ class Counter:
         again, flown_again = self._resampled(counts), self._resampled(seconds)
         rows = []
         for number, name in enumerate(names):
-            found, flew = counts[:, number].sum(), seconds[:, number].sum()
+            regions, flew = counts[:, number].sum(), seconds[:, number].sum()
             row: dict[str, Any] = {
                 "value": name,
-                "regions": int(found),
+                "regions": int(regions),
                 "valid_hours": float(flew / 3600),
-                "rate": float(found / flew * RATE_PER_S) if flew else None,
+                "rate": float(regions / flew * RATE_PER_S) if flew else None,
             }
             if again is not None and flown_again is not None and flew:
                 resampled = _ratio(again[:, number], flown_again[:, number])
@@ -108,7 +108,7 @@ class Counter:
         return rows
 
     def total(self, of_blocks: Floats) -> Any:
-        """Interval of a number that is summed over blocks, (blocks,)."""
+        """Return the interval of a number that is summed over blocks, (blocks,)."""
         resampled = self._resampled(of_blocks[:, None])
         return None if resampled is None else interval(resampled[:, 0])
 
@@ -116,7 +116,7 @@ class Counter:
         return _matrix(self._of_region, codes, (self.flown.blocks.size, bins))
 
     def _resampled(self, of_blocks: Floats) -> Floats | None:
-        """(blocks, bins) → (resamples, bins)."""
+        """Resample blocks: (blocks, bins) → (resamples, bins)."""
         return None if self.weights is None else np.asarray(self.weights @ of_blocks, dtype=float)
 
 

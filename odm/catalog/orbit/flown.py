@@ -24,7 +24,7 @@ ROW_S = 2.048
 _ORBIT_COLUMNS = ("identity", "name", "source", "orbit_number", "direction", "start", "status",
                   "reason")  # fmt: skip
 COLUMNS = (*_ORBIT_COLUMNS, "findings", "track")
-"""What is read of a campaign's outcomes."""
+"""Columns that are read of a campaign's outcomes."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Flown:
         orbits: a row per outcome, those in quarantine included.
         track: a row per minute flown: the columns of the track, ``orbit`` and ``seconds``, the
             valid seconds in that minute. A half-orbit in quarantine has none.
-        outlines: of the regions, as they are in the outcomes.
+        outlines: outlines of the regions, as they are in the outcomes.
     """
 
     regions: pd.DataFrame
@@ -53,24 +53,24 @@ class Flown:
 
     @property
     def tables(self) -> CampaignTables:
-        """Regions and half-orbits alone."""
+        """Regions and half-orbits alone, as for any kind."""
         from odm.catalog.orbit.inputs import ORBITS
 
         owner = self.regions["orbit"].to_numpy(dtype=np.intp)
         return CampaignTables(ORBITS, self.regions, self.orbits, owner)
 
     def block_of(self, orbit: Any) -> NDArray[np.intp]:
-        """Index in `blocks` for rows of ``orbits``."""
+        """Return the index in `blocks` of rows of ``orbits``."""
         cycles = self.orbits["cycle"].to_numpy(dtype=np.int64)[np.asarray(orbit, dtype=np.intp)]
         return np.searchsorted(self.blocks, cycles)
 
 
 def flown_of(outcomes: pa.Table) -> Flown:
-    """Outcomes of half-orbits as tables.
+    """Put outcomes of half-orbits into tables.
 
     Args:
-        outcomes: with `COLUMNS`, one row per identity; or without any column, where nothing is
-            done yet.
+        outcomes: table with `COLUMNS`, a row for each identity; or without any column, where
+            nothing is done yet.
     """
     import pandas as pd
 
@@ -81,25 +81,25 @@ def flown_of(outcomes: pa.Table) -> Flown:
     orbits = outcomes.select(_ORBIT_COLUMNS).to_pandas()
     orbits["orbit_number"] = orbits["orbit_number"].fillna(-1).astype(np.int64)
     orbits["cycle"] = orbits["orbit_number"] // ORBITS_PER_CYCLE
-    found, owner = flattened(outcomes["findings"])
-    kept = [one.name for one in ORBITS.finding if one.name not in ("geometry", "outline")]
-    regions = frame(found, kept)
+    findings, owner = flattened(outcomes["findings"])
+    kept = [name for name in ORBITS.finding.names if name not in ("geometry", "outline")]
+    regions = frame(findings, kept)
     regions["orbit"] = owner
     regions["place"] = np.arange(len(regions))
     points, owner = flattened(outcomes["track"])
     assert ORBITS.track is not None
-    track = frame(points, [one.name for one in ORBITS.track])
+    track = frame(points, ORBITS.track.names)
     track["orbit"] = owner
     track["seconds"] = (track["rows"] * track["valid_share"]).fillna(0.0) * ROW_S
     orbits["regions"] = np.bincount(regions["orbit"], minlength=len(orbits))
     orbits["seconds"] = np.bincount(track["orbit"], track["seconds"], minlength=len(orbits))
     _complete(regions)
     assert isinstance(orbits, pd.DataFrame)
-    return Flown(regions, orbits, track, found.field("outline"))
+    return Flown(regions, orbits, track, findings.field("outline"))
 
 
 def _complete(regions: pd.DataFrame) -> None:
-    """What follows from time and place, where a row lacks it."""
+    """Fill in what follows from time and place, where a row lacks it."""
     times = regions["time_peak"].dt.tz_localize(None).to_numpy("datetime64[ns]")
     latitude = regions["latitude"].to_numpy(float)
     values = {

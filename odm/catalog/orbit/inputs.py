@@ -9,12 +9,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from odm.archive.orbit.key import OrbitKey
-from odm.archive.orbit.listing import OrbitFile, list_orbits
+from odm.archive.orbit.listing import list_orbits
 from odm.archive.orbit.reader import Orbit
 from odm.catalog.fields import field
 from odm.catalog.orbit.regions import REGION_SCHEMA
-from odm.catalog.outcomes import Input, OutcomeKind
-from odm.catalog.selection import Listing, relative_to
+from odm.catalog.outcomes import OutcomeKind
+from odm.catalog.selection import Listing
 from odm.physics.coordinates import aacgm, bridged, dip_angle, unwrapped, wrapped
 
 TRACK_STEP_S = 60
@@ -64,56 +64,29 @@ ORBITS = OutcomeKind(
 
 
 def list_orbit_inputs(archive: str) -> Listing:
-    """The half-orbits of an archive as inputs, in order of time.
+    """List the half-orbits of an archive as inputs, in order of time.
 
     Raises:
         InputError: there is no such folder, or no half-orbit in it.
         TransientError: the store does not answer.
     """
     listing = list_orbits(archive)
-    notes = [
-        f"{loser.path}: superseded by {winner.key.name}, which has the same identity"
-        for loser, winner in listing.superseded
-    ]
-    return Listing(
-        inputs=tuple(_input(archive, entry) for entry in listing.entries),
-        times=tuple(entry.key.start for entry in listing.entries),
-        notes=(*notes, *listing.unreadable),
-        report=listing.report(),
-    )
-
-
-def _input(archive: str, entry: OrbitFile) -> Input:
-    return Input(
-        identity=entry.key.identity,
-        name=entry.key.name,
-        path=entry.path,
-        source=relative_to(archive, entry.path),
-        size=entry.size,
-        modified_ns=entry.modified_ns,
-        key=key_columns(entry.key),
-    )
+    times = (file.key.start for file in listing.entries)
+    passed_over = "{loser.path}: superseded by {winner.key.name}, which has the same identity"
+    return Listing.of(listing, key_columns, times, passed_over)
 
 
 def key_columns(key: OrbitKey) -> dict[str, Any]:
-    """The columns of `ORBITS` that a key gives."""
-    return {
-        "satellite": key.satellite,
-        "payload": key.payload,
-        "level": key.level,
-        "orbit_number": key.orbit_number,
-        "direction": key.direction.value,
-        "start": key.start,
-        "end": key.end,
-        "suffix": key.suffix,
-    }
+    """Return the columns of `ORBITS` that a key gives."""
+    names = [column.name for column in ORBITS.key]
+    return {name: getattr(key, name) for name in names} | {"direction": key.direction.value}
 
 
 def decimated_track(orbit: Orbit, valid_share: NDArray[np.floating[Any]]) -> list[dict[str, Any]]:
-    """One point of the track for each minute that has a row.
+    """Return a point of the track for each minute that has a row.
 
     Args:
-        orbit: with its coordinates; spectra are not used.
+        orbit: half-orbit with its coordinates; its spectra are not used.
         valid_share: (N,) share of valid values in each row of the file.
     """
     seconds = orbit.seconds

@@ -28,19 +28,19 @@ _NEIGHBOURS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
 
 
 def repeat_matches(flown: Flown) -> dict[str, Any]:
-    """Regions with another on the next pass over the same ground, 76 orbits later.
+    """Count regions with another on the next pass over the same ground, 76 orbits later.
 
     Returns:
         ``opportunities``: regions whose place was flown again and searched; ``matched``: those
         with a region within `LATITUDE_DEG` and `FREQUENCY_HZ` there; ``share`` with Wilson's
         interval; ``neighbours``: the share when the pass is 71 to 81 orbits later instead.
     """
-    shifts = [ORBITS_PER_CYCLE + one for one in (0, *_NEIGHBOURS)]
+    shifts = [ORBITS_PER_CYCLE + neighbour for neighbour in (0, *_NEIGHBOURS)]
     latitude = flown.track["latitude"].to_numpy(float)
     covered = _covered(flown, latitude)
 
-    def near(one: pd.DataFrame) -> NDArray[np.bool_]:
-        return np.asarray((one["latitude"] - one["latitude_b"]).abs() <= LATITUDE_DEG)
+    def near(pairs: pd.DataFrame) -> NDArray[np.bool_]:
+        return np.asarray((pairs["latitude"] - pairs["latitude_b"]).abs() <= LATITUDE_DEG)
 
     facts = _matched(flown, shifts, flown.regions["latitude"], covered, near)
     return {
@@ -52,7 +52,7 @@ def repeat_matches(flown: Flown) -> dict[str, Any]:
 
 
 def conjugate_matches(flown: Flown) -> dict[str, Any]:
-    """Regions with another at the opposite AACGM latitude on the same half-orbit.
+    """Count regions with another at the opposite AACGM latitude on the same half-orbit.
 
     Returns:
         As `repeat_matches`; within `CONJUGATE_DEG`, `MLT_H` and `FREQUENCY_HZ`, and beside it the
@@ -62,9 +62,9 @@ def conjugate_matches(flown: Flown) -> dict[str, Any]:
     latitude = flown.track["aacgm_latitude"].to_numpy(float)
     covered = _covered(flown, -latitude)
 
-    def near(one: pd.DataFrame) -> NDArray[np.bool_]:
-        apart = (one["aacgm_latitude"] + one["aacgm_latitude_b"]).abs() <= CONJUGATE_DEG
-        hours = (one["mlt"] - one["mlt_b"] + 12) % 24 - 12
+    def near(pairs: pd.DataFrame) -> NDArray[np.bool_]:
+        apart = (pairs["aacgm_latitude"] + pairs["aacgm_latitude_b"]).abs() <= CONJUGATE_DEG
+        hours = (pairs["mlt"] - pairs["mlt_b"] + 12) % 24 - 12
         return np.asarray(apart & (hours.abs() <= MLT_H))
 
     facts = _matched(flown, (0, *_NEIGHBOURS), flown.regions["aacgm_latitude"], covered, near)
@@ -79,7 +79,7 @@ def conjugate_matches(flown: Flown) -> dict[str, Any]:
 def _matched(
     flown: Flown, shifts: Sequence[int], latitude: Any, covered: Any, near: Any
 ) -> dict[str, Any]:
-    """Opportunities and matches of the first shift, and the share of the others together."""
+    """Count opportunities and matches of the first shift, and the share of the others together."""
     number, direction = _pass(flown, flown.regions["orbit"])
     names = ["latitude", "aacgm_latitude", "mlt", "frequency_peak"]
     regions = flown.regions[names].assign(region=np.arange(len(flown.regions)), direction=direction)
@@ -89,8 +89,8 @@ def _matched(
     results = []
     for shift in shifts:
         there = known & np.isin(_code(number + shift, direction, bands), covered)
-        wanted = regions.assign(pass_number=number + shift)[there]
-        pairs = wanted.merge(own, on=["pass_number", "direction"], suffixes=("", "_b"))
+        shifted = regions.assign(pass_number=number + shift)[there]
+        pairs = shifted.merge(own, on=["pass_number", "direction"], suffixes=("", "_b"))
         alike = (pairs["frequency_peak"] - pairs["frequency_peak_b"]).abs() <= FREQUENCY_HZ
         alike &= pairs["region"] != pairs["region_b"]  # near the equator it would be its own match
         results.append((int(there.sum()), int(pairs.loc[near(pairs) & alike, "region"].nunique())))
@@ -110,14 +110,14 @@ def _matched(
 
 
 def _pass(flown: Flown, orbit: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Orbit number and direction (0, 1) of the half-orbits of rows."""
+    """Return orbit number and direction (0, 1) of the half-orbits of rows."""
     chosen = flown.orbits.iloc[np.asarray(orbit, dtype=np.intp)]
     ascending = np.asarray(chosen["direction"] == "ascending", dtype=np.int64)
     return chosen["orbit_number"].to_numpy(dtype=np.int64), ascending
 
 
 def _covered(flown: Flown, latitude: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Codes of half-orbit and band of latitude with valid data."""
+    """Return codes of half-orbit and band of latitude with valid data."""
     number, direction = _pass(flown, flown.track["orbit"])
     chosen = np.isfinite(latitude) & (flown.track["seconds"].to_numpy(float) > 0)
     return np.unique(_code(number[chosen], direction[chosen], _band(latitude[chosen])))

@@ -74,12 +74,12 @@ def region_table(
     more_fields: Sequence[pa.Field] = (),
     about: Mapping[str, str] | None = None,
 ) -> pa.Table:
-    """Rows as a table with the catalog's columns.
+    """Put rows into a table with the catalog's columns.
 
     Args:
         rows: as `odm.findings.measure.measure_regions` makes them.
         more_fields: columns that follow the catalog's own.
-        about: text for the file's metadata, such as what the numbers may not be used for.
+        about: texts for the file's metadata, such as what the numbers may not be used for.
     """
     schema = pa.schema([*REGION_SCHEMA, *more_fields])
     metadata = catalog_metadata(about)
@@ -87,7 +87,7 @@ def region_table(
 
 
 def catalog_metadata(about: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What makes a Parquet file GeoParquet, and what else is said about it."""
+    """Return the metadata that make a Parquet file GeoParquet, with what else is said about it."""
     return {"geo": json.dumps(_GEO), **(about or {})}
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from odm.catalog.activity import EDGES, Index, utc
 from odm.catalog.bins import bin_names, binned
-from odm.catalog.orbit.counting import RATE_PER_S, Counter
+from odm.catalog.orbit.counting import RATE_PER_S, RegionCounter
 from odm.catalog.orbit.flown import Flown
 from odm.catalog.orbit.matches import conjugate_matches, repeat_matches
 from odm.catalog.outcomes import CLEAR, DETECTED, QUARANTINED
@@ -37,14 +37,14 @@ UNKNOWN = "unknown"
 def orbit_statistics(
     flown: Flown, indices: Sequence[Index] = (), resamples: int = 1000
 ) -> dict[str, Any]:
-    """All statistics of a campaign of half-orbits, as plain values.
+    """Compute all statistics of a campaign of half-orbits, as plain values.
 
     Args:
         flown: the campaign.
-        indices: of geomagnetic activity.
-        resamples: for intervals; 0 for none.
+        indices: indices of geomagnetic activity.
+        resamples: number of resamples for intervals; 0 for none.
     """
-    counter = Counter(flown, resamples)
+    counter = RegionCounter(flown, resamples)
     return {
         "inputs": _inputs(flown),
         "regions": _regions(flown, counter),
@@ -68,7 +68,7 @@ def orbit_statistics(
 
 
 def exposure(flown: Flown) -> pd.DataFrame:
-    """Valid seconds flown, and regions, per cell of geographic latitude × MLT × month.
+    """Compute valid seconds and regions in cells of geographic latitude, MLT and month.
 
     Returns:
         A row per cell that was flown or has a region: ``latitude`` and ``mlt`` (lower edges;
@@ -81,10 +81,10 @@ def exposure(flown: Flown) -> pd.DataFrame:
     minutes = _cells(flown.track, utc(flown.track["time"]))
     flew = flown.track["seconds"].groupby([minutes[name] for name in names], dropna=False).sum()
     peaks = _cells(flown.regions, utc(flown.regions["time_peak"]))
-    found = peaks.groupby(names, dropna=False).size()
+    regions = peaks.groupby(names, dropna=False).size()
     cells = pd.merge(
         flew.rename("valid_seconds").reset_index(),
-        found.rename("regions").reset_index(),
+        regions.rename("regions").reset_index(),
         on=names,
         how="outer",
     )
@@ -125,26 +125,27 @@ def _inputs(flown: Flown) -> dict[str, Any]:
     return facts
 
 
-def _regions(flown: Flown, counter: Counter) -> dict[str, Any]:
+def _regions(flown: Flown, counter: RegionCounter) -> dict[str, Any]:
     searched = flown.orbits[flown.orbits["status"] != QUARANTINED]
     blocks = flown.block_of(np.flatnonzero(flown.orbits["status"] != QUARANTINED))
     size = flown.blocks.size
     in_orbit = searched["regions"].to_numpy(int)
-    found = np.bincount(blocks, in_orbit, minlength=size).astype(float)
+    regions = np.bincount(blocks, in_orbit, minlength=size).astype(float)
     bearing = np.bincount(blocks, in_orbit > 0, minlength=size).astype(float)
     number, orbits = np.unique(in_orbit, return_counts=True)
     return {
-        "total": int(found.sum()),
-        "interval": counter.total(found),
+        "total": int(regions.sum()),
+        "interval": counter.total(regions),
         "half_orbits_with_a_region": int(bearing.sum()),
         "half_orbits_interval": counter.total(bearing),
         "half_orbits_by_number_of_regions": {
-            str(one): int(many) for one, many in zip(number, orbits, strict=True)
+            str(regions_each): int(count)
+            for regions_each, count in zip(number, orbits, strict=True)
         },
     }
 
 
-def _counts(regions: pd.DataFrame, counter: Counter) -> dict[str, Any]:
+def _counts(regions: pd.DataFrame, counter: RegionCounter) -> dict[str, Any]:
     hours = bin_names(HOUR_EDGES)
     of_hour = _named(binned(regions["local_time"], HOUR_EDGES), hours)
     both = regions["month_season"].astype(str) + " " + regions["hemisphere"].astype(str)
@@ -160,7 +161,7 @@ def _counts(regions: pd.DataFrame, counter: Counter) -> dict[str, Any]:
     }
 
 
-def _frequency(regions: pd.DataFrame, counter: Counter) -> dict[str, Any]:
+def _frequency(regions: pd.DataFrame, counter: RegionCounter) -> dict[str, Any]:
     facts = _distribution(regions["frequency_peak"], FREQUENCY_EDGES, counter)
     peak = regions["frequency_peak"].to_numpy(float)
     known = np.isfinite(peak)
@@ -176,10 +177,10 @@ def _frequency(regions: pd.DataFrame, counter: Counter) -> dict[str, Any]:
 def _distribution(
     values: pd.Series,
     edges: NDArray[np.float64],
-    counter: Counter,
+    counter: RegionCounter,
     shares: dict[str, tuple[float, float]] | None = None,
 ) -> dict[str, Any]:
-    """A histogram, quartiles and shares by size without sign; only values that are known count."""
+    """Compute a histogram, quartiles and shares by absolute value, of known values only."""
     numbers = values.to_numpy(float)
     known = np.isfinite(numbers)
     codes = binned(numbers, edges)
@@ -197,7 +198,7 @@ def _distribution(
     }
 
 
-def _rates(flown: Flown, counter: Counter) -> dict[str, Any]:
+def _rates(flown: Flown, counter: RegionCounter) -> dict[str, Any]:
     regions, track = flown.regions, flown.track
     months = utc(track["time"]).astype("datetime64[M]").astype(str)
     names = sorted(set(months) | set(regions["month"]))
@@ -216,13 +217,15 @@ def _rates(flown: Flown, counter: Counter) -> dict[str, Any]:
         "dip_angle": by("dip_angle", LATITUDE_EDGES),
         "mlt": by("mlt", HOUR_EDGES),
         "month": counter.rates(
-            [place[one] for one in regions["month"]], [place[one] for one in months], names
+            [place[month] for month in regions["month"]],
+            [place[month] for month in months],
+            names,
         ),
     }
 
 
-def _by_activity(counter: Counter, index: Index) -> dict[str, Any]:
-    """Regions, valid hours and rate by an index."""
+def _by_activity(counter: RegionCounter, index: Index) -> dict[str, Any]:
+    """Compute regions, valid hours and rate by an index."""
     edges = EDGES[index.name]
     regions = index.at(utc(counter.flown.regions["time_peak"]))
     minutes = index.at(utc(counter.flown.track["time"]))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from odm.catalog.activity import utc
 from odm.catalog.findings import CampaignTables
-from odm.catalog.orbit.counting import Counter
+from odm.catalog.orbit.counting import RegionCounter
 from odm.catalog.orbit.flown import COLUMNS, Flown, flown_of
 from odm.catalog.orbit.statistics import (
     DIRECTIONS,
@@ -103,7 +103,7 @@ class OrbitReport(CampaignReport[OrbitTables]):
     def comparison_facts(self, compared: ComparedCampaign[OrbitTables]) -> dict[str, Any]:
         """Return the share of a's regions that b has, with its interval."""
         of_a = compared.sides.of_a
-        counter = Counter(self.tables.flown, self.options.resamples)
+        counter = RegionCounter(self.tables.flown, self.options.resamples)
         return {"share_of_a_in_b": counter.share(of_a == BOTH, of_a != UNSEARCHED)}
 
     def comparison_figure(self, findings: Sequence[pd.DataFrame]) -> Figure:
