@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from odm.core.errors import InputError
-from odm.models.networks.base import find_device
 from odm.training.launch import Launch
 from odm.training.plans import TrainingPlan, plan_training, train_here
 from tuning.folder import SweepFolder
 from tuning.report import best_settings
+from tuning.scores import best_value
 from tuning.study import TuningError
 from tuning.summary import read_sweep
 from tuning.sweep import data_of
-from tuning.trial import TrialContext
 
 RETRAINED = "retrained"
 
@@ -50,25 +49,24 @@ def retrain_best(
         InputError: thresholds were searched.
         TuningError: no trial has come to its end.
     """
-    found = read_sweep(folder)
-    if found.sweep.task == "thresholds":
+    summary = read_sweep(folder)
+    if summary.sweep.task == "thresholds":
         raise InputError(f"{folder.path}: searched thresholds; there is nothing to train")
-    if not found.best:
+    if not summary.best:
         raise TuningError(f"{folder.path}: no trial has come to its end yet")
-    settings = best_settings(found, epochs or found.sweep.full_epochs)
-    context = TrialContext(found.sweep.task, settings, {}, found.objectives, folder.path)
-    dataset = data or data_of(folder, found.sweep, found.best[0].params)
+    settings = best_settings(summary, epochs or summary.sweep.full_epochs)
+    dataset = data or data_of(folder, summary.sweep, summary.best[0].params)
     place = out or folder.path / RETRAINED
     rows = []
     for number in range(seeds):
         seeded = settings.model_copy(update={"seed": settings.seed + number})
-        plan = plan_training(context.task, seeded, dataset, place)
+        plan = plan_training(summary.sweep.task, seeded, dataset, place)
         say(f"seed {seeded.seed}: {plan.run.folder}")
         result, _ = _train(plan, launch)
         rows.append(
             {
                 "seed": seeded.seed,
-                found.first.name: _value(context, plan),
+                summary.first.name: best_value(plan, summary.first.name, plan.source("validation")),
                 "epochs": result.epoch,
                 "best_epoch": result.best_epoch,
                 "model": str(plan.run.model),
@@ -83,8 +81,3 @@ def _train(plan: TrainingPlan, launch: Launch | None) -> Any:
     from ray_jobs.training.train import train_on_ray
 
     return train_on_ray(plan, launch)
-
-
-def _value(context: TrialContext, plan: TrainingPlan) -> float:
-    device = find_device(plan.settings.runtime.device)
-    return context.work.value(plan, plan.source("validation"), device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from odm.findings.regions import RegionSettings, regions_from_mask
 from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, OrbitImageSettings, SpectrogramGeometry
+from odm.models.networks.base import find_device
 from odm.scoring.orbit.thresholds import ThresholdFit
 from odm.training.checkpoints import below, load_weights
 from odm.training.loop import Listener, ProgressReport, TrainingResult
@@ -36,20 +36,17 @@ class ScoredTraining:
 
     Attributes:
         objective: name of the objective.
-        train: what trains, as `odm.training.plans.train_planned` does.
     """
 
     objective: str
-    train: Callable[..., TrainingResult] = train_planned
 
     def __call__(
         self, plan: TrainingPlan, ranks: Ranks, listener: Listener | None = None, **sources: Source
     ) -> TrainingResult:
         """Train; the main rank, which alone has a listener, scores."""
         if listener is None:
-            return self.train(plan, ranks, None, **sources)
+            return train_planned(plan, ranks, None, **sources)
         last: float | None = None
-
         validates = plan.settings.schedule.validates
 
         def hear(report: ProgressReport) -> bool:
@@ -60,30 +57,34 @@ class ScoredTraining:
             goes_on = report.kind == "begin" and report.best_epoch and validates(report.epoch)
             if ended or goes_on:
                 if report.best or last is None:
-                    last = self.value(plan, sources["validation"], ranks.device)
+                    last = best_value(plan, self.objective, sources["validation"], ranks.device)
                 told = replace(report, kind="score", values={self.objective: last})
                 asked = bool(listener(told)) or asked
             return asked
 
-        return self.train(plan, ranks, hear, **sources)
+        return train_planned(plan, ranks, hear, **sources)
 
-    def value(
-        self,
-        plan: TrainingPlan,
-        validation: Source,
-        device: torch.device,
-        objective: str | None = None,
-    ) -> float:
-        """The objective, or another one, of the best weights so far."""
-        objective = objective or self.objective
-        position, tensors = plan.run.checkpoints.load_best()
-        if objective != REGION_F1:
-            return position.best[objective]
-        # Building draws weights; what the training draws next is not to depend on that.
-        with torch.random.fork_rng(devices=[]):
-            model = plan.new_model()
-        load_weights(model, below("model", tensors), plan.run.checkpoints.best)
-        return region_f1(model, validation, plan.settings.data.validation_batch_size, device)
+
+def best_value(
+    plan: TrainingPlan, objective: str, validation: Source, device: torch.device | None = None
+) -> float:
+    """An objective of the weights of a training that were best so far.
+
+    Args:
+        plan: the training.
+        objective: its name.
+        validation: the samples to score on.
+        device: where the model computes; None for that of the settings.
+    """
+    position, tensors = plan.run.checkpoints.load_best()
+    if objective != REGION_F1:
+        return position.best[objective]
+    # Building draws weights; what the training draws next is not to depend on that.
+    with torch.random.fork_rng(devices=[]):
+        model = plan.new_model()
+    load_weights(model, below("model", tensors), plan.run.checkpoints.best)
+    device = device or find_device(plan.settings.runtime.device)
+    return region_f1(model, validation, plan.settings.data.validation_batch_size, device)
 
 
 def region_f1(model: SegmentationModel, source: Source, batch: int, device: torch.device) -> float:

@@ -20,7 +20,7 @@ from odm.training.loop import ProgressReport, TrainingResult
 from odm.training.plans import TrainingPlan, plan_training
 from odm.training.settings import TrainingSettings
 from tuning.objectives import Objective
-from tuning.scores import ScoredTraining, cost
+from tuning.scores import ScoredTraining, best_value, cost
 from tuning.spaces import IMAGE_SIZE, settings_of
 from tuning.study import TrialRequest
 
@@ -155,7 +155,7 @@ def run_trial(
         for objective in context.objectives:
             name = objective.name
             if objective.learnt and name not in values:
-                values[name] = context.work.value(plan, held["validation"], _device(plan), name)
+                values[name] = best_value(plan, name, held["validation"])
         if not last:  # it had ended before this process began
             tell(result.epoch, values[context.objectives[0].name])
     image = plan.dataset.settings
@@ -184,12 +184,6 @@ def _lock(plan: TrainingPlan, stack: ExitStack) -> None:
             time.sleep(1.0)
 
 
-def _device(plan: TrainingPlan) -> Any:
-    from odm.models.networks.base import find_device
-
-    return find_device(plan.settings.runtime.device)
-
-
 def _here(
     context: TrialContext,
     plan: TrainingPlan,
@@ -199,6 +193,7 @@ def _here(
     """Train in this process."""
     import torch
 
+    from odm.models.networks.base import find_device
     from odm.training.events import listeners, recorded
     from odm.training.ranks import Ranks
 
@@ -206,7 +201,7 @@ def _here(
     torch.set_num_threads(context.threads)
     try:
         with recorded(plan.run, plan.settings) as record:
-            ranks = Ranks(device=_device(plan))
+            ranks = Ranks(device=find_device(plan.settings.runtime.device))
             return context.work(plan, ranks, listeners(record, hear), **held)
     finally:
         torch.set_num_threads(before)

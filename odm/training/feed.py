@@ -40,32 +40,43 @@ class ValidationFeed(Protocol):
 
 
 @dataclass
-class ThreadFeed:
-    """Feeds training from a source.
+class _Feed:
+    """What both feeds are given.
 
     Args:
         source: the samples.
         prepare, collate: the task's.
-        batch_size: samples a step, over all ranks and parts. What is left of an epoch is left out.
-        parts: a step's batches, computed one after the other.
-        seed: seed of the training.
-        positive_share: see `draw_epoch`.
+        batch_size: samples of a batch.
         threads: threads that prepare samples; 0 does it in the calling thread.
-        prefetch: steps prepared ahead.
-
-    Raises:
-        InputError: there are fewer samples than a batch takes.
+        prefetch: steps, or batches, prepared ahead.
     """
 
     source: Source
     prepare: Prepare
     collate: Collate
     batch_size: int
+    threads: int = 0
+    prefetch: int = 2
+
+
+@dataclass
+class ThreadFeed(_Feed):
+    """Feeds training from a source. ``batch_size`` is that of a step, over all ranks and parts.
+
+    What is left of an epoch beside whole steps is left out.
+
+    Args:
+        parts: a step's batches, computed one after the other.
+        seed: seed of the training.
+        positive_share: see `draw_epoch`.
+
+    Raises:
+        InputError: there are fewer samples than a batch takes.
+    """
+
     parts: int = 1
     seed: int = 0
     positive_share: float | None = None
-    threads: int = 0
-    prefetch: int = 2
 
     def __post_init__(self) -> None:
         number = len(self.source.keys)
@@ -102,23 +113,11 @@ class ThreadFeed:
             yield [next(batches) for _ in range(self.parts)]
 
 
-@dataclass
-class WholeFeed:
+class WholeFeed(_Feed):
     """Feeds validation: every sample of a source once, as it is, in the source's order.
 
-    Args:
-        source: the samples.
-        prepare, collate: the task's.
-        batch_size: samples a batch on one rank.
-        threads, prefetch: as for `ThreadFeed`.
+    ``batch_size`` is that of a batch on one rank.
     """
-
-    source: Source
-    prepare: Prepare
-    collate: Collate
-    batch_size: int
-    threads: int = 0
-    prefetch: int = 2
 
     def batches(self, ranks: Ranks) -> Iterator[Any]:
         """See `ValidationFeed`."""
@@ -131,7 +130,7 @@ class WholeFeed:
 
 
 def _made_ready(
-    feed: ThreadFeed | WholeFeed, plan: Sequence[Sequence[tuple[int, int | None]]], ahead: int
+    feed: _Feed, plan: Sequence[Sequence[tuple[int, int | None]]], ahead: int
 ) -> Iterator[Any]:
     """The batches of a plan in its order, samples prepared by threads."""
 
