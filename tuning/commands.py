@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odm.commands.options import AsJson
+from odm.commands.options import AsJson, takes_groups
 from odm.commands.runners import Address
 from odm.commands.train import DATA, Data
 from odm.core.progress import say
@@ -93,32 +94,59 @@ def _own(space: Path, task: str) -> Path:
     return there if space == SPACES[task] and not space.exists() and there.exists() else space
 
 
-def _search(task: str, example: str) -> None:
+@dataclass(frozen=True)
+class SweepOptions:
+    """Where a sweep is kept, and how its result is shown."""
+
+    name: Name = None
+    out: Out = SWEEPS
+    json_: AsJson = False
+
+
+@dataclass(frozen=True)
+class SearchGroup:
+    """What is looked for, and how the space is searched."""
+
+    objective: Objectives = None
+    scheduler: Scheduler = "asha"
+    grace: Grace = 1
+    reduction: Reduction = 3
+    seed: Seed = 0
+    repeats: Repeats = 2
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """Which workers train."""
+
+    local: Local = False
+    workers: Workers = 1
+    cpus: Cpus = None
+    address: Address = None
+
+
+@dataclass(frozen=True)
+class PlacementOptions(WorkerOptions):
+    """Where trials run."""
+
+    gpus: Gpus = None
+    concurrent: Concurrent = None
+    wait: Wait = 600.0
+
+
+def _add_search(task: str, example: str) -> None:
     """Add the command that searches the settings of a task's trainings."""
 
-    @app.command(task)
     def command(
         overrides: Overrides = None,
         data: Data = DATA,
         space: SpaceFile = SPACES[task],
         trials: Trials = 20,
-        name: Name = None,
-        out: Out = SWEEPS,
         config: Config = None,
-        objective: Objectives = None,
-        scheduler: Scheduler = "asha",
-        grace: Grace = 1,
-        reduction: Reduction = 3,
-        seed: Seed = 0,
-        repeats: Repeats = 2,
-        local: Local = False,
-        workers: Workers = 1,
-        cpus: Cpus = None,
-        gpus: Gpus = None,
-        concurrent: Concurrent = None,
-        address: Address = None,
-        wait: Wait = 600.0,
-        json_: AsJson = False,
+        *,
+        kept: SweepOptions,
+        search: SearchGroup,
+        place: PlacementOptions,
     ) -> None:
         from odm.core.kinds import TASKS
         from odm.training.settings import read_settings
@@ -129,11 +157,19 @@ def _search(task: str, example: str) -> None:
         from tuning.sweep import SearchOptions, plan_sweep, run_sweep
 
         kind = TASKS.find(task).load("settings")
-        where = SweepPlacement(local, workers, cpus, gpus, concurrent, address, wait)
+        placement = SweepPlacement(
+            place.local,
+            place.workers,
+            place.cpus,
+            place.gpus,
+            place.concurrent,
+            place.address,
+            place.wait,
+        )
         options = SearchOptions(
-            tuple(objective or ()),
-            Rule(scheduler, grace, reduction),
-            seed,
+            tuple(search.objective or ()),
+            Rule(search.scheduler, search.grace, search.reduction),
+            search.seed,
             read_settings(config, (), kind).schedule.epochs,
         )
         sweep, dataset = plan_sweep(
@@ -142,22 +178,23 @@ def _search(task: str, example: str) -> None:
             data,
             options,
         )
-        folder = SweepFolder.of(sweep, out, name)
+        folder = SweepFolder.of(sweep, kept.out, kept.name)
         say(f"sweep {folder.path}: {trials} trials; odm tune report shows what was found so far")
-        run_sweep(folder, sweep, dataset, trials, where, repeats=repeats, say=say)
-        _report(folder, None, json_)
+        run_sweep(folder, sweep, dataset, trials, placement, repeats=search.repeats, say=say)
+        _report(folder, None, kept.json_)
 
     command.__doc__ = (
         f"Search the hyperparameters of a {task}; the same command again goes on.\n\n"
         f"Example: odm tune {task} {example}"
     )
+    app.command(task)(takes_groups(command))
 
 
-_search(
+_add_search(
     "segmenter",
     "--data dataset.yaml --config configs/odm_unet_small.yaml --trials 30 schedule.epochs=8",
 )
-_search(
+_add_search(
     "detector",
     "--data ionograms.yaml --config configs/yolox_nano.yaml --trials 30 schedule.epochs=8 "
     "loss.l1_epochs=2",
@@ -165,19 +202,19 @@ _search(
 
 
 @app.command()
+@takes_groups
 def thresholds(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped model by its name.")],
     data: Data = DATA,
     space: SpaceFile = SPACES["thresholds"],
     trials: Trials = 100,
-    name: Name = None,
-    out: Out = SWEEPS,
     seed: Seed = 0,
     engine: Annotated[str, typer.Option(help="auto, eager, compile, onnx or openvino.")] = "auto",
     save: Annotated[
         bool, typer.Option("--save", help="Write the best into the model folder, if they gain.")
     ] = False,
-    json_: AsJson = False,
+    *,
+    kept: SweepOptions,
 ) -> None:
     """Search the thresholds of a trained model on its predictions, without training.
 
@@ -199,7 +236,7 @@ def thresholds(
         data,
         read_space(_own(space, "thresholds"), "thresholds"),
         trials,
-        lambda sweep: SweepFolder.of(sweep, out, name),
+        lambda sweep: SweepFolder.of(sweep, kept.out, kept.name),
         seed=seed,
         engine=engine,
         meter=lambda what, total: progress(what, total, "inputs"),
@@ -208,7 +245,7 @@ def thresholds(
     if save and found.gains:
         card = save_thresholds(folder, found, place.name, place.read().digest_of_data)
         say(f"saved: {folder} has digest {card.digest}")
-    if json_:
+    if kept.json_:
         content = {"sweep": str(place.path), "own": found.own, "best": found.best}
         print(json.dumps({**content, "thresholds": found.thresholds}, indent=2))
         return
@@ -235,6 +272,7 @@ def report(
 
 
 @app.command()
+@takes_groups
 def retrain(
     sweep: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
     seeds: Annotated[int, typer.Option(help="Trainings, each with its own seed.", min=1)] = 3,
@@ -248,11 +286,9 @@ def retrain(
     out: Annotated[
         Path | None, typer.Option(help="Folder of runs [default: SWEEP/retrained].")
     ] = None,
-    local: Local = False,
-    workers: Workers = 1,
-    cpus: Cpus = None,
-    address: Address = None,
     json_: AsJson = False,
+    *,
+    place: WorkerOptions,
 ) -> None:
     """Train the best settings of a sweep at full length, with several seeds; goes on when killed.
 
@@ -265,9 +301,9 @@ def retrain(
     from odm.training.launch import Launch
     from tuning.retrain import retrain_best
 
-    if local and (workers, cpus, address) != (1, None, None):
+    if place.local and place != WorkerOptions(local=True):
         raise InputError("workers, CPUs and address are Ray's: not --local")
-    launch = None if local else Launch(workers, cpus, None, address)
+    launch = None if place.local else Launch(place.workers, place.cpus, None, place.address)
     rows = retrain_best(
         _folder(sweep), seeds, epochs=epochs, data=data, out=out, launch=launch, say=say
     )
