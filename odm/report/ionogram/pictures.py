@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from odm.archive.ionogram.reader import open_ionogram
 from odm.images.ionogram import cell_borders
 from odm.report.shared.pictures import Box, Crop, Pictures, jpeg, thousandths
-from odm.report.shared.queue import ReviewQueue
-from odm.report.shared.rows import PageRows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,20 +24,12 @@ _MISSING = (150, 150, 150)
 _AXES = {"x": {"scale": 1e-6, "label": "MHz"}, "y": {"label": "km"}}
 
 
-def draw_ionograms(
-    pictures: Pictures, rows: PageRows, queue: ReviewQueue, most: int | None
-) -> None:
-    """Draw the ionograms of the queue, then those of the surest layers.
-
-    Args:
-        pictures: what is drawn is added to these.
-        rows: layers of the page.
-        queue: ionograms to review.
-        most: largest number of layers whose ionograms are drawn beside these; None for all.
-    """
+def draw_ionograms(pictures: Pictures) -> None:
+    """Draw the ionograms of the queue, then those of the surest layers."""
+    rows = pictures.rows
     confidence = rows.findings["confidence"].to_numpy(float)
-    surest = rows.owner[np.argsort(-confidence, kind="stable")[:most]]
-    numbers = list(dict.fromkeys([*queue.inputs, *surest.tolist()]))
+    surest = rows.owner[np.argsort(-confidence, kind="stable")[: pictures.limit]]
+    numbers = list(dict.fromkeys([*pictures.queue.inputs, *surest.tolist()]))
     rank = {number: place for place, number in enumerate(numbers)}
     layers = rows.findings.to_dict("records")
     for number, ionogram in pictures.opened(numbers, open_ionogram):

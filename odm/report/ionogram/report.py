@@ -25,13 +25,11 @@ from odm.report.shared.comparison import CountedColumn
 from odm.report.shared.kind import CampaignReport, ComparedCampaign, Files
 from odm.report.shared.pictures import Pictures
 from odm.report.shared.provenance import inputs_csv
-from odm.report.shared.queue import ReviewQueue
-from odm.report.shared.rows import PageRows, category, rounded, unix_seconds
+from odm.report.shared.rows import category, rounded, unix_seconds
 from odm.report.shared.texts import interval_ends, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 _MAX_LINKS = 12
 _COUNTED = (
@@ -48,6 +46,7 @@ class IonogramReport(CampaignReport[CampaignTables]):
     columns = ("identity", "source", "status", "reason", "time", "findings")
     paper = "10.1051/wujns/2025301069"
     page_columns = PAGE_COLUMNS
+    comparison_figure = staticmethod(draw_sides)
 
     def read_tables(self, outcomes: pa.Table) -> CampaignTables:
         """Return ionograms, and layers with ``has_edge`` and ``hour`` (UTC).
@@ -121,10 +120,6 @@ class IonogramReport(CampaignReport[CampaignTables]):
             facts[f"{name}_b_less_a"] = quartiles
         return facts
 
-    def comparison_figure(self, findings: Sequence[pd.DataFrame]) -> Figure:
-        """Draw the nearest border of the layers over time."""
-        return draw_sides(findings)
-
     def page_numbers(self, findings: pd.DataFrame) -> Mapping[str, list[Any]]:
         """Return the time in seconds and the hour of the day."""
         seconds = unix_seconds(utc(findings["time"]))
@@ -151,9 +146,9 @@ class IonogramReport(CampaignReport[CampaignTables]):
         )
         return [f"{number} {text}" for number, text in facts if number]
 
-    def draw_pictures(self, pictures: Pictures, rows: PageRows, queue: ReviewQueue) -> None:
+    def draw_pictures(self, pictures: Pictures) -> None:
         """Draw the ionograms of the queue, then those of the surest layers."""
-        draw_ionograms(pictures, rows, queue, self.options.pictures)
+        draw_ionograms(pictures)
 
 
 def link_category(column: pd.Series) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from odm.images.pictures.figure import new_figure
 from odm.report.orbit.worldmap import NORTHERNMOST, draw_world, miller
 from odm.report.shared import figures as styles
 from odm.report.shared.figures import legend_below, plot, point_size, scatter_sides, set_dates
-from odm.report.shared.kind import Files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,24 +33,6 @@ _SEASON_STYLES = {
 _HEMISPHERE_STYLES = {"north": (styles.BLUE, "-", "o"), "south": (styles.VERMILION, "--", "s")}
 _MONTHS = ("Mar-May", "Jun-Aug", "Sep-Nov", "Dec-Feb")
 _CELL_LATITUDE, _CELL_LONGITUDE = 5.0, 10.0
-
-
-def draw_figures(flown: Flown, sheet: Sheet) -> Files:
-    """Return every figure of a campaign, by name.
-
-    Args:
-        flown: the campaign.
-        sheet: its `odm.catalog.orbit.statistics.orbit_statistics`.
-    """
-    return {
-        "frequency": frequency_curve(sheet),
-        "map": season_map(flown),
-        "seasons": season_lines(sheet),
-        "dip_histogram": dip_histogram(sheet),
-        "dip_map": dip_map(flown),
-        "rate_map": rate_map(flown),
-        "timeline": timeline(flown),
-    }
 
 
 def frequency_curve(sheet: Sheet) -> Figure:

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from odm.archive.orbit.reader import Orbit, read_orbit, valid_amplitude
 from odm.physics.coordinates import bridged
 from odm.report.shared.pictures import Box, Crop, Pictures, jpeg, thousandths
-from odm.report.shared.queue import ReviewQueue
-from odm.report.shared.rows import PageRows
 
 Outline = Sequence[Mapping[str, Any]]
 """Points of ``time`` (UTC, a pandas Timestamp) and ``frequency`` (Hz)."""
@@ -27,29 +25,20 @@ _MISSING = (214, 214, 214)
 _MAX_POINTS = 40
 
 
-def draw_orbits(
-    pictures: Pictures,
-    rows: PageRows,
-    outlines: pa.Array,
-    queue: ReviewQueue,
-    most: int | None,
-) -> None:
+def draw_orbits(pictures: Pictures, outlines: pa.Array) -> None:
     """Draw regions and the whole half-orbits of the queue, each half-orbit read once.
 
     Args:
         pictures: what is drawn is added to these.
-        rows: regions of the page.
-        outlines: (regions,) lists of points.
-        queue: half-orbits to review: their regions come first, then the surest ones.
-        most: largest number of regions to draw; None for all.
+        outlines: (regions,) lists of points, for the regions of the page.
     """
-    queued = set(queue.inputs)
+    rows, queued = pictures.rows, set(pictures.queue.inputs)
     confidence = rows.findings["confidence"].to_numpy(float)
     order = sorted(
         range(len(rows.ids)), key=lambda row: (rows.owner[row] not in queued, -confidence[row])
-    )[:most]
+    )[: pictures.limit]
     rank = {row: number for number, row in enumerate(order)}
-    drawn: dict[int, list[int]] = {number: [] for number in queue.inputs}
+    drawn: dict[int, list[int]] = {number: [] for number in pictures.queue.inputs}
     for row in order:
         drawn.setdefault(int(rows.owner[row]), []).append(row)
     borders = rows.findings[["time_start", "time_end", "frequency_min", "frequency_max"]]

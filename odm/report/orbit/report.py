@@ -21,20 +21,18 @@ from odm.catalog.orbit.statistics import (
     exposure,
     orbit_statistics,
 )
+from odm.report.orbit import figures
 from odm.report.orbit.columns import PAGE_COLUMNS
-from odm.report.orbit.figures import draw_figures, sides_map
 from odm.report.orbit.pictures import draw_orbits
 from odm.report.shared.comparison import BOTH, UNSEARCHED, CountedColumn
 from odm.report.shared.kind import CampaignReport, ComparedCampaign, Files
 from odm.report.shared.pictures import Pictures
 from odm.report.shared.provenance import inputs_csv
-from odm.report.shared.queue import ReviewQueue
-from odm.report.shared.rows import PageRows, category, rounded, unix_seconds
+from odm.report.shared.rows import category, rounded, unix_seconds
 from odm.report.shared.texts import interval_ends, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 _COUNTED = (
     CountedColumn("month_season", "month_season", SEASONS),
@@ -62,6 +60,7 @@ class OrbitReport(CampaignReport[OrbitTables]):
     columns = COLUMNS
     paper = "10.3389/fspas.2024.1431273"
     page_columns = PAGE_COLUMNS
+    comparison_figure = staticmethod(figures.sides_map)
 
     def read_tables(self, outcomes: pa.Table) -> OrbitTables:
         """Return regions, half-orbits and tracks."""
@@ -84,7 +83,16 @@ class OrbitReport(CampaignReport[OrbitTables]):
 
     def figures(self) -> Files:
         """Return the figures of the nucleus paper, a map of rates and a timeline."""
-        return draw_figures(self.tables.flown, self.sheet)
+        flown, sheet = self.tables.flown, self.sheet
+        return {
+            "frequency": figures.frequency_curve(sheet),
+            "map": figures.season_map(flown),
+            "seasons": figures.season_lines(sheet),
+            "dip_histogram": figures.dip_histogram(sheet),
+            "dip_map": figures.dip_map(flown),
+            "rate_map": figures.rate_map(flown),
+            "timeline": figures.timeline(flown),
+        }
 
     def files(self) -> Files:
         """Return figures, counts, rates, exposure and inputs."""
@@ -105,10 +113,6 @@ class OrbitReport(CampaignReport[OrbitTables]):
         of_a = compared.sides.of_a
         counter = RegionCounter(self.tables.flown, self.options.resamples)
         return {"share_of_a_in_b": counter.share(of_a == BOTH, of_a != UNSEARCHED)}
-
-    def comparison_figure(self, findings: Sequence[pd.DataFrame]) -> Figure:
-        """Draw where the regions lie."""
-        return sides_map(findings)
 
     def page_numbers(self, findings: pd.DataFrame) -> Mapping[str, list[Any]]:
         """Return the time of the peak in seconds and the decadic logarithm of its PSD."""
@@ -135,13 +139,13 @@ class OrbitReport(CampaignReport[OrbitTables]):
             return []
         return ["The catalog has no magnetic coordinates: what rests on them is empty."]
 
-    def draw_pictures(self, pictures: Pictures, rows: PageRows, queue: ReviewQueue) -> None:
+    def draw_pictures(self, pictures: Pictures) -> None:
         """Draw regions, those of the queue and the surest first, and the half-orbits in it."""
         outlines = self.tables.flown.outlines
         if self.compared is not None:
             only_b = self.compared.tables.flown.outlines.take(self.compared.sides.only_b)
             outlines = pa.concat_arrays([outlines, only_b])
-        draw_orbits(pictures, rows, outlines, queue, self.options.pictures)
+        draw_orbits(pictures, outlines)
 
 
 def _counts_csv(sheet: Mapping[str, Any]) -> str:

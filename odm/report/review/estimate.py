@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odm.catalog.bootstrap import interval
 
@@ -57,55 +58,48 @@ def estimate(
         a stratum of which nothing was reviewed says nothing, so neither does the whole.
     """
     rng = np.random.default_rng(seed)
-    right, wrong = np.zeros(_DRAWS), np.zeros(_DRAWS)
-    missed = np.zeros(_DRAWS)
-    middle = {"right": 0.0, "wrong": 0.0, "missed": 0.0}
+    # The first value is the estimate, the others are draws.
+    right, wrong, missed = np.zeros((3, 1 + _DRAWS))
     no_precision, no_recall = [], []
     for name, stratum in strata.items():
         judged = stratum.right + stratum.wrong
         left = max(stratum.findings - judged, 0)
         if left and not judged:
             no_precision.append(name)
-        more = rng.binomial(left, rng.beta(stratum.right + 0.5, stratum.wrong + 0.5, _DRAWS))
-        right += stratum.right + more
-        wrong += stratum.wrong + left - more
         share = stratum.right / judged if judged else 0.0
-        middle["right"] += stratum.right + left * share
-        middle["wrong"] += stratum.wrong + left * (1 - share)
-        unseen = max(stratum.inputs - stratum.complete, 0)
+        drawn = rng.binomial(left, rng.beta(stratum.right + 0.5, stratum.wrong + 0.5, _DRAWS))
+        right += stratum.right + np.append(left * share, drawn)
+        wrong += stratum.wrong + np.append(left * (1 - share), left - drawn)
+        unseen, lacking = max(stratum.inputs - stratum.complete, 0), len(stratum.missed)
         if unseen and not stratum.complete:
             no_recall.append(name)
         each = float(np.mean(stratum.missed)) if stratum.missed else 1.0
-        lacking = len(stratum.missed)
+        share = lacking / stratum.complete if stratum.complete else 0.0
         odds = rng.beta(lacking + 0.5, max(stratum.complete - lacking, 0) + 0.5, _DRAWS)
-        missed += sum(stratum.missed) + each * rng.binomial(unseen, odds)
-        seen = lacking / stratum.complete if stratum.complete else 0.0
-        middle["missed"] += sum(stratum.missed) + unseen * seen * each
+        drawn = rng.binomial(unseen, odds)
+        missed += sum(stratum.missed) + np.append(unseen * share * each, each * drawn)
     no_recall = sorted({*no_recall, *no_precision})
     return {
-        "precision": _answer(middle["right"], middle["wrong"], right, wrong, words, no_precision),
-        "recall": _answer(
-            middle["right"], middle["missed"], right, missed, (words[1], words[1]), no_recall
-        ),
+        "precision": _share(right, wrong, words, no_precision),
+        "recall": _share(right, missed, (words[1], words[1]), no_recall),
     }
 
 
-def _answer(
-    hits: float,
-    others: float,
-    drawn_hits: Any,
-    drawn_others: Any,
+def _share(
+    hits: NDArray[np.float64],
+    misses: NDArray[np.float64],
     words: tuple[str, str],
     lacking: list[str],
 ) -> dict[str, Any]:
+    """Return the share of hits, with the interval that its draws span."""
     if lacking:
         why = f"no {words[0]} was reviewed among the {' and the '.join(lacking)} {words[1]}s"
         return {"value": None, "interval": None, "why": why}
-    if hits + others == 0:
+    if hits[0] + misses[0] == 0:
         return {"value": None, "interval": None, "why": "nothing was found, and nothing missed"}
     with np.errstate(invalid="ignore"):
-        drawn = drawn_hits / (drawn_hits + drawn_others)
-    value, ends = hits / (hits + others), interval(drawn)
+        shares = hits / (hits + misses)
+    value, ends = float(shares[0]), interval(shares[1:])
     if ends is not None:  # where the share is 0 or 1, so is one end
         ends = min(ends[0], value), max(ends[1], value)
     return {"value": value, "interval": ends, "why": ""}

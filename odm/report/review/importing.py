@@ -112,14 +112,15 @@ def _shown_inputs(
     for outcome in outcomes.to_pylist():
         identity, findings = outcome["identity"], outcome["findings"]
         own = list(zip(finding_ids(identity, findings), findings, strict=True))
-        other = beside.get(identity)
+        outcome_b = beside.get(identity)
         others: list[NamedFinding] = []
-        if other is not None and QUARANTINED not in (outcome["status"], other["status"]):
-            shared = {place for _, place in match(kind, findings, other["findings"])}
-            names = finding_ids(identity, other["findings"])
+        if outcome_b is not None and QUARANTINED not in (outcome["status"], outcome_b["status"]):
+            findings_b = outcome_b["findings"]
+            shared = {place for _, place in match(kind, findings, findings_b)}
+            named = zip(finding_ids(identity, findings_b), findings_b, strict=True)
             others = [
                 (OTHER + name, finding)
-                for place, (name, finding) in enumerate(zip(names, other["findings"], strict=True))
+                for place, (name, finding) in enumerate(named)
                 if place not in shared
             ]
         inputs[identity] = _ShownInput(outcome, own, others)

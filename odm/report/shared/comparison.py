@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odm.catalog.bins import bin_names, binned
-from odm.catalog.campaign import Campaign
 from odm.catalog.compare import ABSENT, match
 from odm.catalog.findings import CampaignTables
 from odm.catalog.outcomes import QUARANTINED
@@ -28,7 +27,8 @@ OUTSIDE = "unknown or outside"
 class Sides:
     """Which findings are in which of two campaigns, a and b.
 
-    What one found where the other had nothing to look at is no disagreement: it stands apart.
+    A finding of one on an input that the other did not search is no disagreement: it is counted
+    apart.
 
     Attributes:
         of_a: (findings of a,) `BOTH`, `ONLY_A` or `UNSEARCHED`.
@@ -127,60 +127,6 @@ class CountedColumn:
         return rows if any(numbers[-1]) else rows[:-1]
 
 
-def by_side(a: CampaignTables, b: CampaignTables, sides: Sides) -> tuple[pd.DataFrame, ...]:
-    """Return the findings of both (as a has them), of only a, and of only b."""
-    return (
-        a.findings[sides.of_a == BOTH],
-        a.findings[sides.of_a == ONLY_A],
-        b.findings.iloc[sides.only_b],
-    )
-
-
-def comparison_sheet(
-    campaigns: tuple[Campaign, Campaign],
-    findings: str,
-    tables: Sequence[pd.DataFrame],
-    sides: Sides,
-    columns: Sequence[CountedColumn],
-    facts: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return what changed from a to b, and where.
-
-    Args:
-        campaigns: a and b.
-        findings: name of findings in the plural.
-        tables: the findings; see `by_side`.
-        sides: which of them are in which campaign.
-        columns: columns by which findings are counted.
-        facts: facts about the findings, beside their numbers.
-    """
-    a, b = campaigns
-    both, only_a, only_b = (len(table) for table in tables)
-    total = both + only_a + only_b
-    return {
-        "a": _name(a),
-        "b": _name(b),
-        "settings": [
-            difference.replace(" there and ", " in A and ").replace(" here", " in B")
-            for difference in a.card.differences(b.card)
-        ],
-        "inputs": [
-            {"a": status_a, "b": status_b, "inputs": number}
-            for (status_a, status_b), number in sorted(sides.statuses.items())
-        ],
-        findings: {
-            "both": both,
-            "only_a": only_a,
-            "only_b": only_b,
-            "agreement": both / total if total else 1.0,
-            "not_searched_by_b": int((sides.of_a == UNSEARCHED).sum()),
-            "not_searched_by_a": sides.unsearched_b,
-            **facts,
-        },
-        "where": {column.name: column.counts(tables) for column in columns},
-    }
-
-
 def _boxes(tables: CampaignTables) -> dict[str, list[tuple[int, dict[str, Any]]]]:
     """Return the number and the box of each finding, by identity of its input."""
     kind = tables.kind
@@ -190,7 +136,3 @@ def _boxes(tables: CampaignTables) -> dict[str, list[tuple[int, dict[str, Any]]]
     for number, (identity, row) in enumerate(zip(tables.identities, rows, strict=True)):
         boxes.setdefault(identity, []).append((number, {str(key): row[key] for key in row}))
     return boxes
-
-
-def _name(campaign: Campaign) -> dict[str, Any]:
-    return {"campaign": campaign.folder.resolve().name, "model": dict(campaign.card.model)}

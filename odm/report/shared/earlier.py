@@ -20,8 +20,14 @@ _PICTURE = re.compile(rf'"src":"({FOLDER}/\d{{6,}}\.jpg)"')
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """Names that a report wrote, relative to its folder, and when it was finished."""
+class EarlierReport:
+    """A report that lies in a folder.
+
+    Attributes:
+        folder: its folder.
+        names: names of the files that it wrote, relative to the folder.
+        finished_ns: when it was finished, in ns since 1970.
+    """
 
     folder: Path
     names: frozenset[str]
@@ -45,8 +51,8 @@ class Earlier:
         return [f"files of an earlier report that were removed: {removed}"] if removed else []
 
 
-def earlier_report(folder: str) -> Earlier:
-    """What is in a folder of an earlier report; nothing if it holds none that can be read."""
+def earlier_report(folder: str) -> EarlierReport:
+    """Return the earlier report in a folder; one without files if none can be read."""
     place = Path(folder)
     try:
         content = json.loads((place / PROVENANCE).read_bytes())
@@ -54,10 +60,11 @@ def earlier_report(folder: str) -> Earlier:
         finished_ns = (place / PROVENANCE).stat().st_mtime_ns
         page = (place / PAGE).read_text("utf-8") if PAGE in listed else ""
     except (OSError, ValueError, KeyError, TypeError):
-        return Earlier(place, frozenset(), 0)
-    return Earlier(place, frozenset([*listed, *pictures_in(page)]), finished_ns)
+        return EarlierReport(place, frozenset(), 0)
+    return EarlierReport(place, frozenset([*listed, *pictures_in(page)]), finished_ns)
 
 
 def pictures_in(page: str) -> list[str]:
-    """Names of the pictures that lie beside a page. Quotes in other texts of it are escaped."""
+    """Return the names of the pictures that lie beside a page."""
+    # Quotes in other texts of a page are escaped.
     return _PICTURE.findall(page)

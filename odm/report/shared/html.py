@@ -23,12 +23,12 @@ STYLES = ("uPlot.min.css", "page.css")
 
 
 def build_page(title: str, data: Mapping[str, Any], pictures: Mapping[str, Any]) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Args:
-        title: of the window.
-        data: what `page/data.js` reads.
-        pictures: kept apart, since they are parsed only when one is looked at.
+        title: title of the window.
+        data: what `page/data.js` reads at once.
+        pictures: what it reads when a picture is looked at, kept apart to be parsed only then.
     """
     scripts = [_asset(name) for name in SCRIPTS]
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
@@ -59,7 +59,7 @@ def build_page(title: str, data: Mapping[str, Any], pictures: Mapping[str, Any])
 
 
 def embedded(value: Any) -> str:
-    """JSON that cannot end the element it stands in."""
+    """Return JSON that cannot end the element it stands in."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII, so no odd line ends
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

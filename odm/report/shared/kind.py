@@ -13,12 +13,18 @@ from odm.catalog.campaign import Campaign
 from odm.catalog.findings import CampaignTables
 from odm.catalog.outcomes import QUARANTINED
 from odm.core.errors import OdmError
-from odm.report.shared.comparison import CountedColumn, Sides, by_side, comparison_sheet, sides_of
+from odm.report.shared.comparison import (
+    BOTH,
+    ONLY_A,
+    UNSEARCHED,
+    CountedColumn,
+    Sides,
+    sides_of,
+)
 from odm.report.shared.options import ReportOptions
 from odm.report.shared.pictures import Pictures
 from odm.report.shared.provenance import FINGERPRINT_COLUMNS, fingerprint
-from odm.report.shared.queue import ReviewQueue
-from odm.report.shared.rows import PageColumns, PageRows
+from odm.report.shared.rows import PageColumns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +43,14 @@ class ComparedCampaign(Generic[Tables]):
         campaign: the campaign, b.
         tables: its findings and inputs.
         sides: which findings are in which of the two.
+        findings: findings of both campaigns (as a has them), of only a and of only b.
         fingerprint: fingerprint of its outcomes.
     """
 
     campaign: Campaign
     tables: Tables
     sides: Sides
+    findings: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
     fingerprint: str
 
 
@@ -82,22 +90,14 @@ class CampaignReport(ABC, Generic[Tables]):
         if against is not None:
             outcomes = self._read(against)
             tables = self.read_tables(outcomes)
-            sides = sides_of(self.tables, tables)
-            self.compared = ComparedCampaign(against, tables, sides, fingerprint(outcomes))
+            sides, own = sides_of(self.tables, tables), self.tables.findings
+            only_b = tables.findings.iloc[sides.only_b]
+            findings = own[sides.of_a == BOTH], own[sides.of_a == ONLY_A], only_b
+            digest = fingerprint(outcomes)
+            self.compared = ComparedCampaign(against, tables, sides, findings, digest)
         self.sheet = self.statistics()
         if self.compared is not None:
-            self.sheet["comparison"] = comparison_sheet(
-                (campaign, self.compared.campaign),
-                self.tables.kind.findings,
-                self.findings_by_side(self.compared),
-                self.compared.sides,
-                self.counted_columns(),
-                self.comparison_facts(self.compared),
-            )
-
-    def findings_by_side(self, compared: ComparedCampaign[Tables]) -> tuple[pd.DataFrame, ...]:
-        """Return the findings of both campaigns, of only a and of only b."""
-        return by_side(self.tables, compared.tables, compared.sides)
+            self.sheet["comparison"] = self._comparison_sheet(self.compared)
 
     def all_figures(self) -> Files:
         """Return the figures by name, that of the comparison last; none if none are asked for."""
@@ -105,7 +105,7 @@ class CampaignReport(ABC, Generic[Tables]):
             return {}
         figures = self.figures()
         if self.compared is not None:
-            figures["comparison"] = self.comparison_figure(self.findings_by_side(self.compared))
+            figures["comparison"] = self.comparison_figure(self.compared.findings)
         return figures
 
     def _read(self, campaign: Campaign) -> pa.Table:
@@ -113,6 +113,38 @@ class CampaignReport(ABC, Generic[Tables]):
             return campaign.outcomes([*self.columns, *FINGERPRINT_COLUMNS])
         except KeyError as error:
             raise OdmError(f"{campaign.folder}: its outcomes lack {error}") from None
+
+    def _comparison_sheet(self, compared: ComparedCampaign[Tables]) -> dict[str, Any]:
+        """Return what changed from a to b, and where."""
+        a, b, sides = self.campaign, compared.campaign, compared.sides
+        both, only_a, only_b = (len(table) for table in compared.findings)
+        total = both + only_a + only_b
+        return {
+            **{
+                name: {"campaign": c.folder.resolve().name, "model": dict(c.card.model)}
+                for name, c in (("a", a), ("b", b))
+            },
+            "settings": [
+                difference.replace(" there and ", " in A and ").replace(" here", " in B")
+                for difference in a.card.differences(b.card)
+            ],
+            "inputs": [
+                {"a": status_a, "b": status_b, "inputs": number}
+                for (status_a, status_b), number in sorted(sides.statuses.items())
+            ],
+            self.tables.kind.findings: {
+                "both": both,
+                "only_a": only_a,
+                "only_b": only_b,
+                "agreement": both / total if total else 1.0,
+                "not_searched_by_b": int((sides.of_a == UNSEARCHED).sum()),
+                "not_searched_by_a": sides.unsearched_b,
+                **self.comparison_facts(compared),
+            },
+            "where": {
+                column.name: column.counts(compared.findings) for column in self.counted_columns()
+            },
+        }
 
     @abstractmethod
     def read_tables(self, outcomes: pa.Table) -> Tables:
@@ -146,8 +178,9 @@ class CampaignReport(ABC, Generic[Tables]):
     def comparison_facts(self, compared: ComparedCampaign[Tables]) -> dict[str, Any]:
         """Return facts about the findings of two campaigns, beside their numbers."""
 
+    @staticmethod
     @abstractmethod
-    def comparison_figure(self, findings: Sequence[pd.DataFrame]) -> Figure:
+    def comparison_figure(findings: Sequence[pd.DataFrame]) -> Figure:
         """Draw the findings of both campaigns, of only a and of only b."""
 
     @abstractmethod
@@ -163,7 +196,7 @@ class CampaignReport(ABC, Generic[Tables]):
         """Return sentences on what the findings lack."""
 
     @abstractmethod
-    def draw_pictures(self, pictures: Pictures, rows: PageRows, queue: ReviewQueue) -> None:
+    def draw_pictures(self, pictures: Pictures) -> None:
         """Draw the inputs of the queue and the surest findings."""
 
     def drawable(self) -> Sequence[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from odm.catalog.outcomes import QUARANTINED
 from odm.core.files import exists
 from odm.core.kinds import KINDS
 from odm.report.shared.comparison import ONLY_B, SIDES
+from odm.report.shared.html import build_page
 from odm.report.shared.kind import CampaignReport
 from odm.report.shared.pictures import Pictures
 from odm.report.shared.provenance import fingerprint
@@ -20,25 +20,8 @@ from odm.report.shared.texts import STATEMENT
 _MAX_PROBLEMS = 3
 
 
-@dataclass(frozen=True)
-class Page:
-    """A page; see `odm.report.shared.html.build_page`.
-
-    Attributes:
-        title: title of the window.
-        data: what the program reads at once.
-        pictures: what it reads when a picture is looked at.
-        notes: sentences that a reader should know.
-    """
-
-    title: str
-    data: dict[str, Any]
-    pictures: dict[str, Any]
-    notes: list[str]
-
-
-def report_page(report: CampaignReport[Any], folder: str, caption: str) -> Page:
-    """Collect what the page of a report shows, and draw its pictures.
+def report_page(report: CampaignReport[Any], folder: str, caption: str) -> tuple[str, list[str]]:
+    """Return the page of a report as HTML, and its notes; draw its pictures.
 
     Args:
         report: what is said of a campaign.
@@ -52,14 +35,14 @@ def report_page(report: CampaignReport[Any], folder: str, caption: str) -> Page:
     queue = review_queue(report.tables, disagreeing, options.queue_size, options.seed)
     archive = options.archive or campaign.card.archive
     kind = KINDS.find(campaign.card.kind)
-    pictures = Pictures(folder, archive, rows.sources, kind.inputs)
+    pictures = Pictures(folder, archive, rows, queue, options.pictures, kind.inputs)
     why_none = ""
     if options.pictures == 0:
         why_none = "Pictures were not asked for when this report was made."
     elif not exists(archive):
         why_none = f"There are no pictures: the archive {archive} was not there when this was made."
     else:
-        report.draw_pictures(pictures, rows, queue)
+        report.draw_pictures(pictures)
     notes = _notes(report, why_none, pictures.problems)
     see_notes = ": see the notes above." if pictures.problems else "."
     name = campaign.folder.resolve().name
@@ -86,7 +69,7 @@ def report_page(report: CampaignReport[Any], folder: str, caption: str) -> Page:
         "strata": dict(queue.population),
     }
     drawn = {"regions": pictures.of_findings, "orbits": pictures.of_inputs}
-    return Page(f"{name}: report", data, drawn, notes)
+    return build_page(f"{name}: report", data, drawn), notes
 
 
 def _columns(report: CampaignReport[Any], rows: PageRows) -> dict[str, Any]:

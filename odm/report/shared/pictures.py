@@ -6,7 +6,7 @@ The page draws axes and outlines over them, so that they stay sharp and can be t
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from odm.core.errors import OdmError
 from odm.core.files import join, write_bytes
 from odm.core.progress import progress
+from odm.report.shared.queue import ReviewQueue
+from odm.report.shared.rows import PageRows
 
 Opened = TypeVar("Opened")
 Box = tuple[float, float, float, float]
@@ -60,8 +62,10 @@ class Pictures:
     Attributes:
         folder: folder of the page.
         archive: folder or URI of the archive.
-        sources: file of each input, relative to the archive.
-        inputs: name of the inputs in the plural.
+        rows: findings of the page, and the inputs that they are from.
+        queue: inputs to review, which are drawn first.
+        limit: largest number of findings to draw, the surest ones; None for all.
+        word: name of the inputs in the plural.
         of_findings: facts of the picture of a finding, by row of the page.
         of_inputs: facts of the picture of a whole input, by number of the input.
         problems: sentences on inputs that could not be drawn.
@@ -69,8 +73,10 @@ class Pictures:
 
     folder: str
     archive: str
-    sources: Sequence[str]
-    inputs: str
+    rows: PageRows
+    queue: ReviewQueue
+    limit: int | None
+    word: str
     of_findings: dict[int, dict[str, Any]] = field(default_factory=dict)
     of_inputs: dict[int, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -87,10 +93,10 @@ class Pictures:
         Yields:
             The number of an input, and what was opened.
         """
-        with progress("drawing", len(numbers), self.inputs) as advance:
+        with progress("drawing", len(numbers), self.word) as advance:
             for number in numbers:
                 try:
-                    content = open_input(join(self.archive, self.sources[number]))
+                    content = open_input(join(self.archive, self.rows.sources[number]))
                 except OdmError as error:
                     self.problems.append(str(error))
                     continue

@@ -57,6 +57,8 @@ def provenance(
     dates = [{"date": now.isoformat(timespec="seconds"), "dateType": "Created"}]
     if covered:
         dates.append({"date": "/".join(covered), "dateType": "Collected"})
+    related = {"relatedIdentifier": paper, "relatedIdentifierType": "DOI"}
+    software = {"odm": odm.__version__, "python": platform.python_version()}
     return {
         "schemaVersion": SCHEMA,
         "types": {"resourceTypeGeneral": "Dataset", "resourceType": f"catalog of {card.kind}"},
@@ -67,13 +69,7 @@ def provenance(
         "version": digest[:12],
         "dates": dates,
         "descriptions": [{"description": STATEMENT, "descriptionType": "Methods"}],
-        "relatedIdentifiers": [
-            {
-                "relatedIdentifier": paper,
-                "relatedIdentifierType": "DOI",
-                "relationType": "References",
-            }
-        ],
+        "relatedIdentifiers": [related | {"relationType": "References"}],
         "formats": sorted({name.rpartition(".")[2] for name in files}),
         "odm": {
             "inputs": {
@@ -86,11 +82,7 @@ def provenance(
             "settings": dict(card.settings),
             "result_version": card.result_version,
             "joined": dict(joined),
-            "software": {
-                "odm": odm.__version__,
-                "python": platform.python_version(),
-                **{name: _version(name) for name in _PACKAGES},
-            },
+            "software": software | {name: _version(name) for name in _PACKAGES},
             "files": list(files),
         },
     }

@@ -10,7 +10,6 @@ from odm.core.files import as_local, join, make_folder, write_bytes
 from odm.core.kinds import KINDS
 from odm.report.shared.earlier import PAGE, PROVENANCE, earlier_report, pictures_in
 from odm.report.shared.figures import write_captioned
-from odm.report.shared.html import build_page
 from odm.report.shared.kind import CampaignReport
 from odm.report.shared.options import ReportOptions, WrittenReport
 from odm.report.shared.page import report_page
@@ -45,16 +44,15 @@ def write_report(
     report = report_class(campaign, against, options or ReportOptions())
     inputs = f"{report.searched} {report.tables.kind.inputs}"
     line = caption(campaign, inputs, against, report.options.remark)
-    page = report_page(report, folder, line)
-    about = {"campaign": campaign.card.to_dict(), "statement": STATEMENT, "notes": page.notes}
+    page, notes = report_page(report, folder, line)
+    about = {"campaign": campaign.card.to_dict(), "statement": STATEMENT, "notes": notes}
     files: list[str] = []
 
     def write(name: str, text: str) -> None:
         write_bytes(join(folder, name), text.encode())
         files.append(name)
 
-    html = build_page(page.title, page.data, page.pictures)
-    write(PAGE, html)
+    write(PAGE, page)
     for name, content in report.files().items():
         if isinstance(content, str):
             write(name, content)
@@ -67,8 +65,8 @@ def write_report(
     listed = [*files, PROVENANCE]
     origin = provenance(campaign, report.outcomes, report.days(), report.paper, listed, joined)
     write(PROVENANCE, to_json(origin))
-    removed = earlier.remove_all_but([*files, *pictures_in(html)])
-    return WrittenReport(files, [*page.notes, *removed], report.sheet, report.summary())
+    removed = earlier.remove_all_but([*files, *pictures_in(page)])
+    return WrittenReport(files, [*notes, *removed], report.sheet, report.summary())
 
 
 def _report_class(campaign: Campaign, against: Campaign | None) -> type[CampaignReport[Any]]:

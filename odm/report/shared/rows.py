@@ -59,12 +59,12 @@ def page_rows(tables: CampaignTables, compared: tuple[CampaignTables, Sides] | N
     identities, sources = (tables.inputs[name].tolist() for name in ("identity", "source"))
     if compared is None:
         return PageRows(tables.findings, tables.owner, tables.ids, identities, sources)
-    other, sides = compared
+    beside, sides = compared
     place = {identity: number for number, identity in enumerate(identities)}
-    owner = [place[identity] for identity in other.identities[sides.only_b]]
-    ids = other.ids
+    owner = [place[identity] for identity in beside.identities[sides.only_b]]
+    ids, only_b = beside.ids, beside.findings.iloc[sides.only_b]
     return PageRows(
-        findings=pd.concat([tables.findings, other.findings.iloc[sides.only_b]], ignore_index=True),
+        findings=pd.concat([tables.findings, only_b], ignore_index=True),
         owner=np.concatenate([tables.owner, np.array(owner, dtype=np.intp)]),
         ids=[*tables.ids, *(ids[row] for row in sides.only_b)],
         identities=identities,
