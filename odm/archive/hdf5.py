@@ -181,33 +181,33 @@ def megabytes(size: int) -> str:
 def dataset(path: object, file: h5py.File, name: str) -> h5py.Dataset | None:
     """Return the dataset ``name`` of the root, or None where it is missing."""
     try:
-        found = file.get(name)
+        stored = file.get(name)
     except _HDF5_ERRORS as error:
         raise fault(path, error, f"{name} cannot be opened: damaged HDF5 file") from None
-    if found is None:
+    if stored is None:
         return None
-    if not isinstance(found, h5py.Dataset):
+    if not isinstance(stored, h5py.Dataset):
         raise ArchiveError(path, f"{name} is a group, not a dataset")
-    return found
+    return stored
 
 
-def values(path: object, found: h5py.Dataset) -> NDArray[np.generic]:
+def values(path: object, stored: h5py.Dataset) -> NDArray[np.generic]:
     """Return all values in native byte order, marked fill values as NaN, NumPy type as stored.
 
     Raises:
         ArchiveError: the data cannot be read or are not numbers.
         MemoryError: there is no room for what is no more than `MOST_BYTES`.
     """
-    name = str(found.name).lstrip("/")
-    if found.shape is None:
+    name = str(stored.name).lstrip("/")
+    if stored.shape is None:
         raise ArchiveError(path, f"{name} is empty")
     try:
-        data = np.asarray(found[...])
+        data = np.asarray(stored[...])
     except MemoryError:
-        if found.nbytes <= MOST_BYTES:
+        if stored.nbytes <= MOST_BYTES:
             raise
         raise ArchiveError(
-            path, f"{name} cannot be read: it asks for {found.nbytes} bytes"
+            path, f"{name} cannot be read: it asks for {stored.nbytes} bytes"
         ) from None
     except _HDF5_ERRORS as error:
         reason = f"{name} cannot be read: damaged data, or stored in a form that is not known here"
@@ -220,7 +220,7 @@ def values(path: object, found: h5py.Dataset) -> NDArray[np.generic]:
         data = data.astype(data.dtype.newbyteorder("="))
     if data.dtype.kind == "f":
         for name_of_fill in ("_FillValue", "missing_value"):
-            fill = attribute(found, name_of_fill)
+            fill = attribute(stored, name_of_fill)
             if fill is not None and fill.dtype.kind in "iuf":
                 data[data == fill[0].astype(data.dtype)] = np.nan
     return data
@@ -243,16 +243,16 @@ def vector(
     Raises:
         ArchiveError: it has another number of values than ``owner`` has rows.
     """
-    found = dataset(path, file, name)
-    if found is None:
+    stored = dataset(path, file, name)
+    if stored is None:
         return None
-    check_size(path, found, name, rows, f"{owner} has {rows} rows")
-    return values(path, found).ravel()
+    check_size(path, stored, name, rows, f"{owner} has {rows} rows")
+    return values(path, stored).ravel()
 
 
-def check_size(path: object, found: h5py.Dataset, name: str, expected: int, why: str) -> None:
+def check_size(path: object, stored: h5py.Dataset, name: str, expected: int, why: str) -> None:
     """Refuse another number of values before they are read: a damaged shape may ask for TB."""
-    size = int(found.size or 0)
+    size = int(stored.size or 0)
     if size != expected:
         raise ArchiveError(path, f"wrong shape: {name} has {size} values, {why}")
 
@@ -272,9 +272,9 @@ def attribute(owner: h5py.Dataset | h5py.File, name: str) -> NDArray[Any] | None
 def text_attribute(owner: h5py.Dataset | h5py.File, *names: str) -> str:
     """Return the first of some attributes that is there, a scalar or an array of one, as text."""
     for name in names:
-        found = attribute(owner, name)
-        if found is not None:
-            return as_text(found[0]).strip("\x00")
+        stored = attribute(owner, name)
+        if stored is not None:
+            return as_text(stored[0]).strip("\x00")
     return ""
 
 

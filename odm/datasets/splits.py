@@ -119,8 +119,8 @@ class OrbitSplit(Settings):
         The cycle began as many orbits ago as the number says; a season is longer than a cycle, so
         the borders tell all. Half-orbits of a cycle agree on its begin within an hour.
         """
-        begin = key.start - _ORBIT * (key.orbit_number % ORBITS_PER_CYCLE)
-        borders = [begin + CYCLE * step for step in range(-around, around + 2)]
+        start = key.start - _ORBIT * (key.orbit_number % ORBITS_PER_CYCLE)
+        borders = [start + CYCLE * step for step in range(-around, around + 2)]
         return [str(season) for season in month_season(np.array(borders, dtype="datetime64[s]"))]
 
 

@@ -135,8 +135,8 @@ def fitted(sample: Labelled, size: tuple[int, ...]) -> Labelled:
     if image.shape == size:
         return sample
     shrinks = size[0] * size[1] < image.size
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    scaled = cv2.resize(image, (size[1], size[0]), interpolation=how)
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    scaled = cv2.resize(image, (size[1], size[0]), interpolation=method)
     y, x = (new / old for new, old in zip(size, image.shape, strict=True))
     return np.asarray(scaled, np.uint8), boxes * np.array([1, x, y, x, y], np.float32)
 

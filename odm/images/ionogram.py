@@ -164,9 +164,9 @@ def mask_from_canvas(
     columns, lines = np.rint(x).astype(int), np.rint(y).astype(int)
     inside_x = (columns >= 0) & (columns < settings.width)
     inside_y = (lines >= 0) & (lines < settings.height)
-    found = np.zeros((columns.size, lines.size), dtype=mask.dtype)
-    found[np.ix_(inside_x, inside_y)] = mask[np.ix_(lines[inside_y], columns[inside_x])].T
-    return found
+    native = np.zeros((columns.size, lines.size), dtype=mask.dtype)
+    native[np.ix_(inside_x, inside_y)] = mask[np.ix_(lines[inside_y], columns[inside_x])].T
+    return native
 
 
 def _to_canvas(

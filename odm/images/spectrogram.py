@@ -77,12 +77,14 @@ def resize(image: Image, height: int, width: int) -> Image:
     if image.shape == (height, width):
         return image
     smaller = height <= image.shape[0] and width <= image.shape[1]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     valid = image > 0
     if valid.all():
-        return np.maximum(cv2.resize(image, (width, height), interpolation=how), 1, dtype=np.uint8)
-    weight = cv2.resize(valid.astype(np.float32), (width, height), interpolation=how)
-    total = cv2.resize(image.astype(np.float32), (width, height), interpolation=how)
+        return np.maximum(
+            cv2.resize(image, (width, height), interpolation=method), 1, dtype=np.uint8
+        )
+    weight = cv2.resize(valid.astype(np.float32), (width, height), interpolation=method)
+    total = cv2.resize(image.astype(np.float32), (width, height), interpolation=method)
     enough = weight >= 0.5
     scaled = np.zeros((height, width), dtype=np.uint8)
     scaled[enough] = np.clip(total[enough] / weight[enough] + 0.5, 1, 255).astype(np.uint8)

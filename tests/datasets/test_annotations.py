@@ -135,7 +135,7 @@ def test_yolo_classes_are_found_by_name(export: Path) -> None:
     files = {f"{STEM}.txt": yolo((10, 20, 30, 50), index=2), "classes.txt": "dog\ncat\nnucleus\n"}
     np.testing.assert_array_equal(imported(export, files).images[STEM].mask(), BOX)
     error = refused_again(export, {f"{STEM}.txt": yolo((10, 20, 30, 50), index=1)})
-    assert (error.subject, error.reason[:17]) == ("object 1 (cat)", "unknown class cat")
+    assert (error.subject, error.reason[:19]) == ("object 1 (cat)", "unknown class 'cat'")
     error = refused_again(export, {f"{STEM}.txt": yolo((10, 20, 30, 50), index=3)})
     assert error.reason.startswith("unknown class 3")
 

@@ -63,9 +63,9 @@ def read_chirpsounder(path: object, file: h5py.File) -> Ionogram:
 
 def _raw(file: h5py.File, name: str) -> Any:
     with contextlib.suppress(OSError, RuntimeError, KeyError, TypeError):
-        found = file.get(name)
-        if isinstance(found, h5py.Dataset) and found.size == 1:
-            return np.asarray(found[()]).ravel()[0]
+        stored = file.get(name)
+        if isinstance(stored, h5py.Dataset) and stored.size == 1:
+            return np.asarray(stored[()]).ravel()[0]
     return None
 
 

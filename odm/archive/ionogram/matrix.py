@@ -38,7 +38,7 @@ _UNREADABLE = (
 
 def read_npz(path: object, data: bytes) -> Ionogram:
     """Read a ``.npz``; nothing in it is unpickled."""
-    found: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             for name in ("snr", *AXES):
@@ -47,10 +47,10 @@ def read_npz(path: object, data: bytes) -> Ionogram:
             _check_size(path, archive.zip)
             for name in ("snr", *AXES, "time", "link", "range_convention"):
                 if name in archive:
-                    found[name] = archive[name]
+                    arrays[name] = archive[name]
     except _UNREADABLE as error:
         raise _damaged(path, error) from None
-    return _ionogram(path, found, "matrix (.npz)")
+    return _ionogram(path, arrays, "matrix (.npz)")
 
 
 def _check_size(path: object, archive: zipfile.ZipFile | None) -> None:
@@ -82,13 +82,13 @@ def read_npy(path: object, data: bytes) -> Ionogram:
         raise ArchiveError(path, f"has no axes: {where} is not there") from None
     try:
         facts = json.loads(text)
-        found = {name: np.asarray(_listed(path, facts, name, snr)) for name in AXES}
+        arrays = {name: np.asarray(_listed(path, facts, name, snr)) for name in AXES}
     except (ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ArchiveError(path, f"{where} cannot be understood ({first_line(error)})") from None
     for name in ("time", "link", "range_convention"):
         if name in facts:
-            found[name] = np.asarray(facts[name])
-    return _ionogram(path, found | {"snr": snr}, "matrix (.npy)")
+            arrays[name] = np.asarray(facts[name])
+    return _ionogram(path, arrays | {"snr": snr}, "matrix (.npy)")
 
 
 def sidecar(path: object) -> str:
@@ -109,14 +109,14 @@ def _listed(path: object, facts: dict[str, Any], name: str, snr: NDArray[Any]) -
 
 def read_h5(path: object, file: h5py.File) -> Ionogram:
     """Read an HDF5 file with the datasets ``snr``, ``frequency`` and ``group_range``."""
-    found: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for name in ("snr", *AXES):
         stored = dataset(path, file, name)
         if stored is None:
             raise ArchiveError(path, f"missing dataset {name}: no ionogram of a known format")
         if stored.size and stored.size > MAXIMUM_VALUES:
             raise ArchiveError(path, f"wrong shape: {name} is {stored.shape}")
-        found[name] = values(path, stored)
+        arrays[name] = values(path, stored)
     for name in ("time", "link", "range_convention"):
         text = text_attribute(file, name)
         if not text and isinstance(file.get(name), h5py.Dataset):
@@ -126,20 +126,20 @@ def read_h5(path: object, file: h5py.File) -> Ionogram:
                 raise fault(path, error, f"{name} cannot be read: damaged HDF5 file") from None
             text = as_text(raw)
         if text:
-            found[name] = np.asarray(text)
-    return _ionogram(path, found, "matrix (.h5)")
+            arrays[name] = np.asarray(text)
+    return _ionogram(path, arrays, "matrix (.h5)")
 
 
-def _ionogram(path: object, found: dict[str, NDArray[Any]], file_format: str) -> Ionogram:
-    if found["snr"].size > MAXIMUM_VALUES:
-        raise ArchiveError(path, f"wrong shape: snr is {found['snr'].shape}")
+def _ionogram(path: object, arrays: dict[str, NDArray[Any]], file_format: str) -> Ionogram:
+    if arrays["snr"].size > MAXIMUM_VALUES:
+        raise ArchiveError(path, f"wrong shape: snr is {arrays['snr'].shape}")
     return Ionogram(
-        snr=found["snr"],
-        frequency=found["frequency"],
-        group_range=found["group_range"],
-        range_convention=_text(found.get("range_convention")) or "backscatter",
-        time=_time(path, found.get("time")),
-        link=_text(found.get("link")),
+        snr=arrays["snr"],
+        frequency=arrays["frequency"],
+        group_range=arrays["group_range"],
+        range_convention=_text(arrays.get("range_convention")) or "backscatter",
+        time=_time(path, arrays.get("time")),
+        link=_text(arrays.get("link")),
         file_format=file_format,
         more={},
     )

@@ -57,14 +57,14 @@ def open_ionogram(path: object) -> xr.Dataset:
     if not data:
         raise ArchiveError(path, "empty file (0 bytes)")
     try:
-        found = _read(path, data)
+        ionogram = _read(path, data)
     except OdmError:
         raise
     except Exception as error:
         # The bytes are all here, so it is no fault of a store; the libraries that read these
         # formats raise nearly anything on damaged ones.
         raise ArchiveError(path, f"damaged file ({first_line(error)})") from None
-    return _dataset(path, check_ionogram(path, found))
+    return _dataset(path, check_ionogram(path, ionogram))
 
 
 def is_ionogram(path: object) -> bool:
@@ -113,31 +113,31 @@ def _read(path: object, data: bytes) -> Ionogram:
     )
 
 
-def check_ionogram(path: object, found: Ionogram) -> Ionogram:
+def check_ionogram(path: object, ionogram: Ionogram) -> Ionogram:
     """The ionogram with rising axes in float64 and its SNR in float32.
 
     Raises:
         ArchiveError: wrong axes, or no value.
     """
-    snr = np.asarray(found.snr)
-    frequency = _axis(path, "frequency", found.frequency)
-    group_range = _axis(path, "group_range", found.group_range)
+    snr = np.asarray(ionogram.snr)
+    frequency = _axis(path, "frequency", ionogram.frequency)
+    group_range = _axis(path, "group_range", ionogram.group_range)
     if snr.dtype.kind not in "iuf":
         raise ArchiveError(path, f"snr holds {snr.dtype} values, not numbers")
-    wanted = (frequency.size, group_range.size)
-    if snr.shape != wanted:
-        turned = ": it looks turned over" if snr.shape == wanted[::-1] else ""
+    expected = (frequency.size, group_range.size)
+    if snr.shape != expected:
+        turned = ": it looks turned over" if snr.shape == expected[::-1] else ""
         raise ArchiveError(
             path,
-            f"wrong shape: snr is {snr.shape}, its axes are {wanted[0]} frequencies by "
-            f"{wanted[1]} ranges{turned}",
+            f"wrong shape: snr is {snr.shape}, its axes are {expected[0]} frequencies by "
+            f"{expected[1]} ranges{turned}",
         )
-    if wanted[0] < LEAST_FREQUENCIES or wanted[1] < LEAST_RANGES:
-        raise ArchiveError(path, f"wrong shape: {wanted[0]} frequencies by {wanted[1]} ranges")
-    if found.range_convention not in CONVENTIONS:
+    if expected[0] < LEAST_FREQUENCIES or expected[1] < LEAST_RANGES:
+        raise ArchiveError(path, f"wrong shape: {expected[0]} frequencies by {expected[1]} ranges")
+    if ionogram.range_convention not in CONVENTIONS:
         raise ArchiveError(
             path,
-            f"range_convention {found.range_convention!r} is none of {', '.join(CONVENTIONS)}",
+            f"range_convention {ionogram.range_convention!r} is none of {', '.join(CONVENTIONS)}",
         )
     _check_units(path, frequency, group_range)
     with np.errstate(over="ignore"):
@@ -151,7 +151,7 @@ def check_ionogram(path: object, found: Ionogram) -> Ionogram:
     if group_range[0] > group_range[-1]:
         group_range, snr = group_range[::-1], snr[:, ::-1]
     return replace(
-        found, snr=np.ascontiguousarray(snr), frequency=frequency, group_range=group_range
+        ionogram, snr=np.ascontiguousarray(snr), frequency=frequency, group_range=group_range
     )
 
 
@@ -184,36 +184,40 @@ def _check_units(
         )
 
 
-def _dataset(path: object, found: Ionogram) -> xr.Dataset:
+def _dataset(path: object, ionogram: Ionogram) -> xr.Dataset:
     import xarray as xr
 
     key = IonogramKey.of_name(path)
-    time = found.time
+    time = ionogram.time
     if np.isnat(time) and key.time is not None:
         time = np.datetime64(key.time, "ns")
     return xr.Dataset(
         {
             "snr": (
                 ("frequency", "group_range"),
-                found.snr,
+                ionogram.snr,
                 {"units": "dB", "long_name": "signal-to-noise ratio"},
             )
         },
         coords={
-            "frequency": ("frequency", found.frequency, {"units": "Hz", "long_name": "frequency"}),
+            "frequency": (
+                "frequency",
+                ionogram.frequency,
+                {"units": "Hz", "long_name": "frequency"},
+            ),
             "group_range": (
                 "group_range",
-                found.group_range,
-                {"units": "km", "long_name": f"group range ({found.range_convention})"},
+                ionogram.group_range,
+                {"units": "km", "long_name": f"group range ({ionogram.range_convention})"},
             ),
         },
         attrs={
-            "range_convention": found.range_convention,
-            "link": found.link or key.link,
+            "range_convention": ionogram.range_convention,
+            "link": ionogram.link or key.link,
             "time": "" if np.isnat(time) else str(time.astype("datetime64[ms]")),
             "key": key.identity,
-            "format": found.file_format,
+            "format": ionogram.file_format,
             "source": str(path),
-            **found.more,
+            **ionogram.more,
         },
     )

@@ -29,7 +29,7 @@ def read_vipir(path: object, data: bytes) -> Ionogram:
     """
     try:
         file = _opened(data)
-        variables = {name: _values(found) for name, found in file.variables.items()}
+        variables = {name: _values(variable) for name, variable in file.variables.items()}
         attributes = {name: _text(value) for name, value in file._attributes.items()}
     except Exception as error:  # scipy raises nearly anything on damaged bytes
         raise ArchiveError(
@@ -71,8 +71,8 @@ def _opened(data: bytes) -> netcdf_file:
     return Tolerant(io.BytesIO(data), "r", mmap=False)
 
 
-def _values(found: Any) -> NDArray[Any]:
-    data = np.asarray(found.data)
+def _values(variable: Any) -> NDArray[Any]:
+    data = np.asarray(variable.data)
     return data.astype(data.dtype.newbyteorder("=")) if data.dtype.kind in "iuf" else data
 
 

@@ -191,16 +191,16 @@ def read_spectrum(path: object, component: str = "z") -> Floats:
 
 
 def _spectrum(path: object, file: h5py.File, name: str) -> Floats:
-    found = dataset(path, file, name)
-    if found is None:
+    stored = dataset(path, file, name)
+    if stored is None:
         raise ArchiveError(path, f"missing dataset {name}")
-    if found.ndim != 2 or min(found.shape) < 2:
-        few = found.ndim == 2 and found.shape[0] < 2
+    if stored.ndim != 2 or min(stored.shape) < 2:
+        few = stored.ndim == 2 and stored.shape[0] < 2
         why = "too few rows" if few else "not rows of time by frequency"
-        raise ArchiveError(path, f"wrong shape: {name} is {found.shape}, {why}")
-    if found.size > MAXIMUM_VALUES:
-        raise ArchiveError(path, f"wrong shape: {name} is {found.shape}, more than any half-orbit")
-    data = values(path, found)
+        raise ArchiveError(path, f"wrong shape: {name} is {stored.shape}, {why}")
+    if stored.size > MAXIMUM_VALUES:
+        raise ArchiveError(path, f"wrong shape: {name} is {stored.shape}, more than any half-orbit")
+    data = values(path, stored)
     # Half precision cannot even hold the limit below.
     keep = data.dtype.kind == "f" and data.dtype.itemsize >= 4
     amplitude: Floats = data.astype(data.dtype if keep else "f8", copy=False)
@@ -211,12 +211,12 @@ def _spectrum(path: object, file: h5py.File, name: str) -> Floats:
 
 
 def _frequency(path: object, file: h5py.File, columns: int, owner: str) -> NDArray[np.float64]:
-    found = dataset(path, file, "FREQ")
-    if found is None:
+    stored = dataset(path, file, "FREQ")
+    if stored is None:
         raise ArchiveError(path, "missing dataset FREQ")
-    check_size(path, found, "FREQ", columns, f"{owner} has {columns} columns")
-    frequency = values(path, found).ravel().astype(np.float64)
-    if text_attribute(found, *_UNITS_NAMES).lower() == "khz":
+    check_size(path, stored, "FREQ", columns, f"{owner} has {columns} columns")
+    frequency = values(path, stored).ravel().astype(np.float64)
+    if text_attribute(stored, *_UNITS_NAMES).lower() == "khz":
         frequency *= 1000
     finite = bool(np.isfinite(frequency).all())
     if not finite or not (np.diff(frequency) > 0).all() or frequency[0] < 0:

@@ -38,28 +38,30 @@ def read_coco(path: Path) -> dict[str, tuple[Shares, ...]]:
         raise AnnotationError(path, "", "not a readable JSON file") from None
     if not is_coco(path):
         raise AnnotationError(path, "", "not a COCO file: it needs images, annotations, categories")
-    names = {one.get("id"): str(one.get("name", "")).strip() for one in _rows(content, path)[2]}
+    names = {row.get("id"): str(row.get("name", "")).strip() for row in _rows(content, path)[2]}
     images, boxes = _images(path, _rows(content, path)[0])
-    for number, one in enumerate(_rows(content, path)[1], start=1):
+    for number, row in enumerate(_rows(content, path)[1], start=1):
         subject = f"annotation {number}"
-        if one.get("iscrowd"):
+        if row.get("iscrowd"):
             continue
-        if one.get("image_id") not in images:
-            raise AnnotationError(path, subject, f"is of no image ({one.get('image_id')!r})")
-        if one.get("category_id") not in names:
-            raise AnnotationError(path, subject, f"is of no category ({one.get('category_id')!r})")
-        stem, width, height = images[one["image_id"]]
-        x, y, w, h = _bbox(path, subject, one.get("bbox"))
+        if row.get("image_id") not in images:
+            raise AnnotationError(path, subject, f"is of no image ({row.get('image_id')!r})")
+        if row.get("category_id") not in names:
+            raise AnnotationError(path, subject, f"is of no category ({row.get('category_id')!r})")
+        stem, width, height = images[row["image_id"]]
+        x, y, w, h = _bbox(path, subject, row.get("bbox"))
         edges = (x / width, y / height, (x + w) / width, (y + h) / height)
-        boxes[stem].append((names[one["category_id"]], *edges))
-    return {stem: tuple(found) for stem, found in boxes.items()}
+        boxes[stem].append((names[row["category_id"]], *edges))
+    return {stem: tuple(image_boxes) for stem, image_boxes in boxes.items()}
 
 
 def _rows(content: Mapping[str, Any], path: Path) -> list[list[dict[str, Any]]]:
-    found = [content[name] for name in ("images", "annotations", "categories")]
-    if not all(isinstance(rows, list) and all(isinstance(r, dict) for r in rows) for rows in found):
+    tables = [content[name] for name in ("images", "annotations", "categories")]
+    if not all(
+        isinstance(rows, list) and all(isinstance(r, dict) for r in rows) for rows in tables
+    ):
         raise AnnotationError(path, "", "images, annotations and categories have to be lists")
-    return found
+    return tables
 
 
 def _images(
@@ -67,17 +69,17 @@ def _images(
 ) -> tuple[dict[Any, tuple[str, float, float]], dict[str, list[Shares]]]:
     images: dict[Any, tuple[str, float, float]] = {}
     boxes: dict[str, list[Shares]] = {}
-    for number, one in enumerate(rows, start=1):
+    for number, row in enumerate(rows, start=1):
         subject = f"image {number}"
-        stem = PureWindowsPath(str(one.get("file_name", ""))).stem
+        stem = PureWindowsPath(str(row.get("file_name", ""))).stem
         if not stem:
             raise AnnotationError(path, subject, "has no file_name")
         if stem in boxes:
             raise AnnotationError(path, subject, f"{stem} is there twice")
-        width, height = (_number(path, subject, one, name) for name in ("width", "height"))
+        width, height = (_number(path, subject, row, name) for name in ("width", "height"))
         if min(width, height) <= 0:
             raise AnnotationError(path, subject, f"has no area ({width:g} by {height:g})")
-        images[one.get("id")] = (stem, width, height)
+        images[row.get("id")] = (stem, width, height)
         boxes[stem] = []
     return images, boxes
 
@@ -94,8 +96,8 @@ def _bbox(path: Path, subject: str, value: object) -> tuple[float, float, float,
     return x, y, width, height
 
 
-def _number(path: Path, subject: str, one: Mapping[str, Any], name: str) -> float:
+def _number(path: Path, subject: str, row: Mapping[str, Any], name: str) -> float:
     try:
-        return float(one[name])
+        return float(row[name])
     except (KeyError, TypeError, ValueError):
         raise AnnotationError(path, subject, f"has no {name} in pixels") from None

@@ -196,8 +196,8 @@ def load_mask(path: str | Path) -> Mask:
         values: NDArray[Any] = colour[..., 0] | colour[..., 1] << 8 | colour[..., 2] << 16
     else:
         values = pixels
-    found = np.unique(values)
-    foreground = found[found != 0]
+    levels = np.unique(values)
+    foreground = levels[levels != 0]
     if foreground.size > 1:
         reason = f"has {foreground.size} values beside 0; a mask has one, such as 255"
         raise AnnotationError(path, "", reason)

@@ -79,8 +79,8 @@ def select_orbits(
         for name in names:
             if name not in by_name:
                 raise InputError(f"{name}: no such half-orbit in the archive")
-        wanted = {by_name[name].key.stem for name in names}
-        entries = [entry for entry in entries if entry.key.stem in wanted]
+        stems = {by_name[name].key.stem for name in names}
+        entries = [entry for entry in entries if entry.key.stem in stems]
     chosen = [
         entry
         for entry in entries
@@ -198,17 +198,17 @@ def objects_as_voc(stem: str, shape: tuple[int, int], objects: Iterable[Annotate
     for name, value in zip(("width", "height", "depth"), (*shape[::-1], 1), strict=True):
         SubElement(size, name).text = str(value)
     SubElement(root, "segmented").text = "0"
-    for one in objects:
+    for drawn in objects:
         item = SubElement(root, "object")
         for name, text in (
-            ("name", one.label),
+            ("name", drawn.label),
             ("pose", "Unspecified"),
             ("truncated", "0"),
             ("difficult", "0"),
         ):
             SubElement(item, name).text = text
         edges = SubElement(item, "bndbox")
-        for name, edge in zip(("xmin", "ymin", "xmax", "ymax"), one.box, strict=True):
+        for name, edge in zip(("xmin", "ymin", "xmax", "ymax"), drawn.box, strict=True):
             SubElement(edges, name).text = str(edge)
     indent(root)
     return bytes(tostring(root, encoding="utf-8"))

@@ -219,9 +219,9 @@ def _points(path: Path, subject: str, shape: dict[str, Any]) -> list[Point]:
     return out
 
 
-def _expect_points(path: Path, subject: str, kind: str, points: list[Point], wanted: int) -> None:
-    if len(points) != wanted:
-        reason = f"is a {kind} of {count(len(points), 'point')}; it needs {wanted}"
+def _expect_points(path: Path, subject: str, kind: str, points: list[Point], expected: int) -> None:
+    if len(points) != expected:
+        reason = f"is a {kind} of {count(len(points), 'point')}; it needs {expected}"
         raise AnnotationError(path, subject, reason)
 
 

@@ -69,21 +69,21 @@ def import_annotations(
         raise InputError(f"{out}: holds the annotations themselves; choose another folder")
     pictures = LabelFolder.load(export)
     files, source = _annotation_files(Path(annotations), pictures, source)
-    found = _read_all(files, pictures, source, exact_edges)
-    missing = [stem for stem in pictures.images if stem not in found]
+    drawn = _read_all(files, pictures, source, exact_edges)
+    missing = [stem for stem in pictures.images if stem not in drawn]
     if unlabelled == "empty":
         for stem in missing:
             picture = pictures.images[stem]
-            found[stem] = DrawnImage(picture.key, b"", (picture.height, picture.width), (), "")
+            drawn[stem] = DrawnImage(picture.key, b"", (picture.height, picture.width), (), "")
     with new_folder(out, MANIFEST, {MASKS}, overwrite) as folder:
-        digest = write_annotations(folder, source, pictures.classes, found, pictures.settings)
+        digest = write_annotations(folder, source, pictures.classes, drawn, pictures.settings)
     return ImportReport(
         out=str(out),
         source=source,
-        labelled=len(found),
-        with_objects=sum(bool(read.objects) for read in found.values()),
+        labelled=len(drawn),
+        with_objects=sum(bool(read.objects) for read in drawn.values()),
         unlabelled=0 if unlabelled == "empty" else len(missing),
-        objects=sum(len(read.objects) for read in found.values()),
+        objects=sum(len(read.objects) for read in drawn.values()),
         digest=digest,
     )
 
@@ -96,7 +96,7 @@ def _annotation_files(
         raise InputError(f"format {source!r}: give auto, {', '.join(FORMATS)}")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    found = {
+    files = {
         name: sorted(
             path
             for path in folder.iterdir()
@@ -108,8 +108,8 @@ def _annotation_files(
     }
     if source == "auto":
         # People may save beside the pictures, which are then no masks.
-        present = [name for name in FORMATS if found[name] and name != "mask"]
-        if not present and found["mask"] and not pictures.holds(folder):
+        present = [name for name in FORMATS if files[name] and name != "mask"]
+        if not present and files["mask"] and not pictures.holds(folder):
             present = ["mask"]
         if not present:
             raise InputError(f"{folder}: no annotation file ({', '.join(FORMATS)}) in this folder")
@@ -120,10 +120,10 @@ def _annotation_files(
         source = present[0]
     elif source == "mask" and pictures.holds(folder):
         raise InputError(f"{folder}: these are the exported pictures, not masks")
-    if not found[source]:
+    if not files[source]:
         raise InputError(f"{folder}: no {source} file (*{FORMATS[source][0]}) in this folder")
-    by_stem = {path.stem: path for path in found[source]}
-    for path in found[source]:
+    by_stem = {path.stem: path for path in files[source]}
+    for path in files[source]:
         if by_stem[path.stem] != path:
             raise AnnotationError(
                 path, "", f"{by_stem[path.stem].name} is there for the same picture"
@@ -153,7 +153,7 @@ def _read_all(
     files: Mapping[str, Path], pictures: LabelFolder, source: str, exact_edges: bool
 ) -> dict[str, DrawnImage]:
     reader = FORMATS[source][1]
-    found: dict[str, DrawnImage] = {}
+    drawn: dict[str, DrawnImage] = {}
     problems: list[AnnotationError] = []
     for stem, path in files.items():
         image = pictures.images.get(stem)
@@ -161,7 +161,7 @@ def _read_all(
             if image is None:
                 raise AnnotationError(path, "", f"the export has no picture {stem}.png")
             picture = Picture(stem, image.height, image.width, pictures.classes, exact_edges)
-            found[stem] = DrawnImage.of(image.key, reader(path, picture))
+            drawn[stem] = DrawnImage.of(image.key, reader(path, picture))
         except AnnotationError as error:
             problems.append(error)
         except OSError as error:
@@ -172,7 +172,7 @@ def _read_all(
         first, more = problems[0], len(problems) - 1
         rest = f"; {count(more, 'more file')} cannot be used either" if more else ""
         raise AnnotationError(first.path, first.subject, first.reason + rest)
-    return found
+    return drawn
 
 
 def write_annotations(
@@ -194,8 +194,10 @@ def write_annotations(
     Returns:
         The digest of the annotations.
     """
-    digest = annotations_digest({stem: one.digest for stem, one in drawn.items()}, classes)
-    rows = [_write_image(folder, one) for one in sorted(drawn.values(), key=lambda o: o.key.start)]
+    digest = annotations_digest({stem: image.digest for stem, image in drawn.items()}, classes)
+    rows = [
+        _write_image(folder, image) for image in sorted(drawn.values(), key=lambda o: o.key.start)
+    ]
     manifest = {
         "kind": "odm annotations",
         "version": 1,

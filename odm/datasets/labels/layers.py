@@ -157,20 +157,20 @@ def physical_boxes(
     those of the window, where boxes were drawn on one."""
     frequency = np.asarray(ionogram["frequency"].values, np.float64)
     group_range = np.asarray(ionogram["group_range"].values, np.float64)
-    found: list[Physical] = []
+    boxes: list[Physical] = []
     for name, low, high, near, far in labelled.centres:
-        found.append((name, *_outer(frequency, low, high), *_outer(group_range, near, far)))
+        boxes.append((name, *_outer(frequency, low, high), *_outer(group_range, near, far)))
     for name, left, top, right, bottom in labelled.shares:
         if drawn_on == "window" and settings is not None:
             pixels = np.array([left, top, right, bottom]) * np.tile(
                 [settings.width, settings.height], 2
             )
-            found.append((name, *settings.box_to_physical(*pixels)))
+            boxes.append((name, *settings.box_to_physical(*pixels)))
             continue
         low, high = _at_shares(frequency, [left, right])
         near, far = _at_shares(group_range, [1 - bottom, 1 - top])
-        found.append((name, low, high, near, far))
-    return found
+        boxes.append((name, low, high, near, far))
+    return boxes
 
 
 def _outer(axis: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
@@ -209,11 +209,11 @@ def _simulated(folder: Path, classes: tuple[str, ...]) -> dict[str, LabelledIono
         masks.setdefault(stem, []).append((row["layer"], str(folder / row["mask"])))
     return {
         stem: LabelledIonogram(
-            centres=tuple(found),
+            centres=tuple(centres),
             ray_model=models.get(stem, ""),
             masks=tuple(masks.get(stem, ())),
         )
-        for stem, found in boxes.items()
+        for stem, centres in boxes.items()
     }
 
 
@@ -265,13 +265,13 @@ def _shares(objects: Sequence[AnnotatedObject], size: list[int]) -> tuple[Shares
     height, width = size
     return tuple(
         (
-            one.label,
-            one.box[0] / width,
-            one.box[1] / height,
-            one.box[2] / width,
-            one.box[3] / height,
+            drawn.label,
+            drawn.box[0] / width,
+            drawn.box[1] / height,
+            drawn.box[2] / width,
+            drawn.box[3] / height,
         )
-        for one in objects
+        for drawn in objects
     )
 
 

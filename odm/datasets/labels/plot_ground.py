@@ -53,16 +53,18 @@ def find_ground(
         return _named(ground)
     flat = pixels.reshape(-1, 3)
     off = distance.reshape(-1) > OFF_SCALE
-    found = _most_frequent(flat[off])
-    if found.is_neutral and found.alike >= max(LEAST_SHARE * len(flat), 0.5 * off.sum()):
-        return found.colour
-    found = _most_frequent(flat)
-    is_weakest = np.linalg.norm(found.colour - weakest) <= OFF_SCALE
-    large = found.same >= DOUBTFUL_SHARE * len(flat) or found.alike >= DOUBTFUL_ALIKE * len(flat)
-    if found.is_neutral and large and not is_weakest:
-        name = to_hex(found.colour)
+    frequent = _most_frequent(flat[off])
+    if frequent.is_neutral and frequent.alike >= max(LEAST_SHARE * len(flat), 0.5 * off.sum()):
+        return frequent.colour
+    frequent = _most_frequent(flat)
+    is_weakest = np.linalg.norm(frequent.colour - weakest) <= OFF_SCALE
+    large = frequent.same >= DOUBTFUL_SHARE * len(flat) or frequent.alike >= DOUBTFUL_ALIKE * len(
+        flat
+    )
+    if frequent.is_neutral and large and not is_weakest:
+        name = to_hex(frequent.colour)
         raise InputError(
-            f"{100 * found.alike / len(flat):.0f} % of the data area is {name}, which is also a "
+            f"{100 * frequent.alike / len(flat):.0f} % of the data area is {name}, which is also a "
             f"colour of the scale: give --ground {name} if nothing was measured there, or "
             "--ground none if it is echo"
         )

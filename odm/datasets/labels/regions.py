@@ -59,15 +59,15 @@ class LabelledOrbit:
         Raises:
             AnnotationError: no size is known, or the mask is of another one.
         """
-        wanted = shape or self.shape
+        expected = shape or self.shape
         if self.mask_path is None:
-            if wanted is None:
+            if expected is None:
                 raise AnnotationError(self.key, "", "its size is unknown, so no mask can be made")
-            return np.zeros(wanted, np.uint8)
+            return np.zeros(expected, np.uint8)
         mask = load_mask(self.mask_path)
-        if wanted is not None and mask.shape != wanted:
+        if expected is not None and mask.shape != expected:
             reason = f"has {mask.shape[1]} by {mask.shape[0]} pixels, the half-orbit has "
-            raise AnnotationError(self.mask_path, "mask", f"{reason}{wanted[1]} by {wanted[0]}")
+            raise AnnotationError(self.mask_path, "mask", f"{reason}{expected[1]} by {expected[0]}")
         return mask
 
 

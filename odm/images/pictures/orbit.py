@@ -138,9 +138,9 @@ def _whole_minutes(orbit: Orbit) -> NDArray[np.intp]:
     midnight = first.astype("datetime64[D]")
     since = (first - midnight) / np.timedelta64(1, "m")
     turns = np.arange(np.ceil(since / spacing), (since + minutes) // spacing + 1)
-    wanted = midnight + (turns * spacing * 60).astype("timedelta64[s]")
-    later = np.clip(np.searchsorted(orbit.times, wanted), 1, orbit.times.size - 1)
-    nearer = np.abs(orbit.times[later - 1] - wanted) < np.abs(orbit.times[later] - wanted)
+    ticks = midnight + (turns * spacing * 60).astype("timedelta64[s]")
+    later = np.clip(np.searchsorted(orbit.times, ticks), 1, orbit.times.size - 1)
+    nearer = np.abs(orbit.times[later - 1] - ticks) < np.abs(orbit.times[later] - ticks)
     return np.unique(later - nearer)
 
 
