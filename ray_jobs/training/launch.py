@@ -34,8 +34,11 @@ from ray_jobs.training.relay import Follower, Relay
 # mypy sees these names as they were before version 2 of Ray Train.
 V2: Any = ray.train
 START_S = 60.0
+"""Seconds that Ray Train has to start a group of workers."""
 LOOK_S = 0.3
+"""Seconds between two looks at what the workers tell."""
 GATHER_S = 5.0
+"""Seconds that a failing rank waits for the others to fail with their own reasons."""
 _ENVIRONMENT = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_S),
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "2",
@@ -155,10 +158,10 @@ def run_workers(
     )
     unset = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
     hearing = _console(plan) if hear is None else nullcontext(hear)
-    with environment(unset), stop_signals(STOPPING) as asked, hearing as listener:
-        result = _followed(trainer, relay, launch, asked, listener)
+    with environment(unset), stop_signals(STOPPING) as stops, hearing as listener:
+        result = _followed(trainer, relay, launch, stops, listener)
     relay.remove()
-    if asked():
+    if stops():
         check_stopped(result)
     return result
 
@@ -170,7 +173,7 @@ def _followed(
     trainer: TorchTrainer,
     relay: Relay,
     launch: Launch,
-    asked: Callable[[], bool],
+    stops: Callable[[], bool],
     hear: Callable[[ProgressReport], bool | None],
 ) -> TrainingResult:
     """Wait for a trainer; it runs in a thread so that Ctrl-C ends the wait as it does elsewhere."""
@@ -193,7 +196,7 @@ def _followed(
                 relay.ask_to_stop()
         if not running:
             return _result(outcome[0], relay, launch)
-        if asked() and not relay.stop_is_asked:
+        if stops() and not relay.stop_is_asked:
             relay.ask_to_stop()
         if time.monotonic() > deadline and not relay.arrived:
             raise ClusterError(
