@@ -48,13 +48,13 @@ def inspect_ionogram(
         facts[f"{name}_from"] = source
     if edge is not None:
         from odm.findings.edges import CONVENTION
-        from odm.findings.layer_picture import found_layer
+        from odm.findings.pictures import layer_of_row
 
         rows, reason = _found(ionogram, edge, model)
         facts["found"] = [_describe_found(row) for row in rows] or reason or "no layer"
         if (convention := ionogram.attrs["range_convention"]) != CONVENTION:
             facts["edges"] = f"none: they need {CONVENTION} ranges, and these are {convention}"
-        layers = [*layers, *(found_layer(row) for row in rows)]
+        layers = [*layers, *(layer_of_row(row) for row in rows)]
 
     def draw(path: str) -> None:
         from odm.images.pictures.ionogram import draw_ionogram
@@ -142,8 +142,7 @@ def _describe_found(row: dict[str, Any]) -> dict[str, Any]:
 
 def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dict[str, Any]], str]:
     """Return layers as a campaign finds them, with their edges; or why it would look for none."""
-    from odm.findings.edges import edge_rows, edges_found
-    from odm.findings.layer_rows import facts_of
+    from odm.findings.layer_rows import edge_rows, facts_of, find_edges
     from odm.images.ionogram import ionogram_image
     from odm.reprocess.models.ionogram import prepare_layers
     from odm.reprocess.request import LayerOptions, ModelOptions
@@ -157,7 +156,7 @@ def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dic
     if not image.any():
         return [], nothing_to_see(facts_of(ionogram), stages.image)
     (seen,) = prepared.inference.load()(image[None])
-    edges = edges_found(ionogram, seen.layers, stages.edges, seen.segments, stages.image)
+    edges = find_edges(ionogram, seen.layers, stages.edges, seen.segments, stages.image)
     names = ("layer", "confidence", "frequency_min", "frequency_max", "range_min", "range_max")
     rows = [
         {name: getattr(layer, name) for name in names} | columns

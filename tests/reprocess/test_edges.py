@@ -14,7 +14,7 @@ from odm.catalog.campaign import load_campaign
 from odm.catalog.ionogram.layers import EDGE_FIELDS
 from odm.core.errors import InputError
 from odm.findings.edges import EdgeSettings
-from odm.findings.edges.rows import edge_columns, edge_rows, edges_found
+from odm.findings.layer_rows import edge_columns, edge_rows, find_edges
 from odm.findings.layers import Layer
 from odm.images.layer_truth import read_layers
 from odm.models.card import read_model_card
@@ -64,7 +64,7 @@ F_LAYER = layer_of("F", echo(curve()))
 
 
 def test_a_row_has_every_column_and_what_it_says_is_near_the_truth() -> None:
-    (edge,) = edges_found(ionogram(), [F_LAYER], EdgeSettings())
+    (edge,) = find_edges(ionogram(), [F_LAYER], EdgeSettings())
     (row,) = edge_rows([edge])
     assert set(row) == {one.name for one in EDGE_FIELDS} or row["inversion_reason"]
     truth = np.interp(row["edge_frequency"], FREQUENCY, curve())
@@ -85,12 +85,12 @@ def test_where_there_can_be_no_edge_there_is_none_and_the_row_says_why() -> None
         (ionogram(), Layer("E", 1.0, 8e6, 9e6, 600, 800), "other layer"),
         (ionogram(), Layer("Es", 1.0, 8e6, 9e6, 9000, 9100), "outside window"),
     ):
-        (row,) = edge_rows(edges_found(data, [layer], EdgeSettings()))
+        (row,) = edge_rows(find_edges(data, [layer], EdgeSettings()))
         assert row["edge_flags"] == [flag]
         assert row["edge_frequency"] == row["edge_group_range"] == []
         assert row["edge_frequency_max"] is None
         assert row["inversion_reason"] == "there is no edge"
-    assert edges_found(ionogram(), [], EdgeSettings()) == []
+    assert find_edges(ionogram(), [], EdgeSettings()) == []
 
 
 def test_settings_that_cannot_be_meant() -> None:

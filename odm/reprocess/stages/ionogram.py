@@ -13,8 +13,8 @@ from odm.catalog.ionogram.inputs import IONOGRAMS
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
 from odm.core.errors import ArchiveError
 from odm.core.threads import one_thread
-from odm.findings.edges import EdgeSettings, edge_rows, edges_found
-from odm.findings.layer_rows import IonogramFacts, facts_of, layer_rows
+from odm.findings.edges import EdgeSettings
+from odm.findings.layer_rows import edge_rows, facts_of, find_edges, layer_rows
 from odm.findings.layers import SeenLayers
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
 from odm.reprocess.stages.base import Draft, Stages, pixel_shares
@@ -69,7 +69,7 @@ class IonogramStages(Stages):
             # The file once more: an ionogram is larger than its image, and would travel twice.
             ionogram = open_ionogram(input.path)
             with one_thread():
-                edges = edges_found(ionogram, layers, self.edges, seen.segments, self.image)
+                edges = find_edges(ionogram, layers, self.edges, seen.segments, self.image)
                 columns = edge_rows(edges, with_inversion=self.invert)
             rows = [row | edge for row, edge in zip(rows, columns, strict=True)]
         return outcome_table(

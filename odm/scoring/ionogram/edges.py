@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from odm.findings.edges import LayerEdge, edge_of_row
+from odm.findings.edges import LayerEdge
+from odm.findings.layer_rows import edge_of_row
 from odm.images.layer_truth import KnownLayer
 from odm.scoring.ionogram.boxes import box_overlaps
 from odm.scoring.ionogram.edge_errors import EdgeErrors, edge_errors, summary
@@ -48,7 +49,7 @@ class EdgeScores:
             if known.edge_frequency.size < 2:
                 continue
             row = rows[pairs[number]] if number in pairs else None
-            found = _none(known.layer) if row is None else edge_of_row(row)
+            found = LayerEdge.without_points(known.layer) if row is None else edge_of_row(row)
             one = edge_errors(
                 found, known.edge_frequency, known.edge_group_range, known.edge_snr, gate_km,
                 layer=known.layer,
@@ -94,8 +95,3 @@ def matched(rows: Sequence[Row], truth: Sequence[KnownLayer]) -> dict[int, int]:
         overlaps[best, :] = 0
         overlaps[:, its] = 0
     return pairs
-
-
-def _none(layer: str) -> LayerEdge:
-    nothing = np.empty(0)
-    return LayerEdge(layer, nothing, nothing, nothing, nothing)
