@@ -18,7 +18,7 @@ from odm.core.threads import one_thread
 from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.inversion import invert
 from odm.findings.layers import Layer
-from odm.physics.raytrace import ground_of_least
+from odm.physics.raytrace import Rays
 from odm.scoring.ionogram.edge_errors import EdgeErrors, summary
 from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, layer_rays
 
@@ -57,6 +57,26 @@ def by_overlap(
         | summary([errors for iou, errors in found if low <= iou < high])
         for low, high in itertools.pairwise(borders)
     ]
+
+
+def ground_of_least(rays: Rays) -> NDArray[np.float64]:
+    """Return the ground range (F,) in km of the ray of least group path.
+
+    The rays (F, E) are in order of elevation. Around its least the path hardly depends on the
+    elevation, and the ground range does: the least is taken between the grid's rays.
+    """
+    path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
+    best = np.clip(path.argmin(axis=1), 1, path.shape[1] - 2)
+    rows = np.arange(path.shape[0])
+    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = before + after - 2 * here
+        usable = np.isfinite(bend) & (bend > 0)
+        step = np.where(usable, np.clip(0.5 * (before - after) / bend, -1, 1), 0.0)
+    towards = np.where(step < 0, best - 1, best + 1)
+    ground = rays.ground_range[rows, best]
+    beside = rays.ground_range[rows, towards]
+    return np.asarray(np.where(usable, ground + np.abs(step) * (beside - ground), ground))
 
 
 def ground_truth(case: Any) -> NDArray[np.float64]:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 from common import report
+from edges_parts import ground_of_least
 
 from odm.core.statement import SIMULATED_DATA
 from odm.findings.edges import LayerEdge
 from odm.findings.inversion import invert
-from odm.physics.raytrace import ground_of_least, minimum_group_path
+from odm.physics.raytrace import minimum_group_path
 from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, layer_rays
 from odm.simulate.ionogram.recipe import IonogramRecipe
 from odm.simulate.ionogram.scene import draw_scene

@@ -1,24 +1,28 @@
-"""From ionogram images to layers: boxes in Hz and km with a class and a confidence."""
+"""Layers of ionogram images: boxes in Hz and km with a class and a confidence, and segments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.core.errors import InputError
+from odm.core.errors import InputError, OdmError
 from odm.images.ionogram import IonogramImageSettings
 
 if TYPE_CHECKING:
     from odm.models.boxes import Boxes, BoxSettings
     from odm.models.card import ModelCard
     from odm.models.networks.detector import Detector
+    from odm.models.predictor import Predictor
 
 DETECTOR = "detector"
 Images = NDArray[np.uint8]
+_WINDOW = ("frequency_min", "frequency_max", "range_min", "range_max", "minimum", "maximum")
+"""Settings in which a detector and a segmenter have to agree."""
 Item = TypeVar("Item")
 
 
@@ -61,7 +65,7 @@ class SeenLayers:
 def to_layers(
     boxes: Boxes, settings: IonogramImageSettings, class_names: tuple[str, ...]
 ) -> list[Layer]:
-    """Boxes in pixels as layers, by falling confidence."""
+    """Return boxes in pixels as layers, by falling confidence."""
     return [
         Layer(class_names[int(kind)], float(score), *settings.box_to_physical(*map(float, edges)))
         for edges, score, kind in zip(*boxes, strict=True)
@@ -99,10 +103,10 @@ class LayerFinder:
 
     @classmethod
     def open(cls, folder: object, **running: Any) -> LayerFinder:
-        """Of a model folder.
+        """Open the detector of a model folder.
 
         Raises:
-            InputError: it is none, or not of a detector.
+            InputError: the folder holds no model, or one that is no detector.
         """
         from odm.models.boxes import BoxSettings
 
@@ -114,12 +118,12 @@ class LayerFinder:
     def __call__(
         self, images: Images, settings: BoxSettings | None = None, *, exact: bool = False
     ) -> list[Boxes]:
-        """The boxes in each of images (B, H, W) uint8, any B.
+        """Return the boxes in each of images (B, H, W) uint8, any B.
 
         Args:
             images: as `odm.images.ionogram.ionogram_image` makes them.
-            settings: other ones than its own.
-            exact: of `odm.models.boxes.pick_boxes`.
+            settings: threshold, temperature and overlap; its own if None.
+            exact: see `odm.models.boxes.pick_boxes`.
 
         Raises:
             InputError: images of another type, or of a size that does not fit the model.
@@ -132,18 +136,13 @@ class LayerFinder:
                 f"images are uint8 (B, H, W), not {images.dtype} of {images.ndim} dimensions"
             )
         size = (images.shape[1], images.shape[2])
-        found: list[Boxes] = []
-        batch = self.predictor.batch
-        for first in range(0, len(images), batch):
-            part = images[first : first + batch]
-            full = np.zeros((batch, *size), np.uint8)
-            full[: len(part)] = part
-            output = self.predictor.output(full)[: len(part)]
-            found += pick_boxes(output, size, settings or self.settings, exact=exact)
-        return found
+        boxes: list[Boxes] = []
+        for output in _outputs(self.predictor, images):
+            boxes += pick_boxes(output, size, settings or self.settings, exact=exact)
+        return boxes
 
     def layers(self, images: Images) -> list[list[Layer]]:
-        """The layers in each of images (B, H, W)."""
+        """Return the layers in each of images (B, H, W)."""
         return [to_layers(boxes, self.image, self.class_names) for boxes in self(images)]
 
     def stream(
@@ -153,24 +152,117 @@ class LayerFinder:
         *,
         exact: bool = False,
     ) -> Iterator[tuple[Item, Boxes]]:
-        """Boxes of an endless supply of (anything, image (H, W)), in full batches, in its order."""
-        items: list[Item] = []
-        images: list[Images] = []
-        for item, image in pairs:
-            items.append(item)
-            images.append(image)
-            if len(images) == self.predictor.batch:
-                yield from zip(items, self(np.stack(images), settings, exact=exact), strict=True)
-                items, images = [], []
-        if images:
+        """Yield the boxes of an endless supply of (anything, image (H, W)), in its order.
+
+        Images go through the model in full batches.
+        """
+        supply = iter(pairs)
+        while batch := list(islice(supply, self.predictor.batch)):
+            items, images = zip(*batch, strict=True)
             yield from zip(items, self(np.stack(images), settings, exact=exact), strict=True)
 
 
-def open_detector(folder: object) -> tuple[Detector, ModelCard]:
-    """A detector and its card.
+class LayerSegmenter:
+    """Runs a segmenter of layers on the images of a detector.
+
+    Args:
+        model: an `odm.models.networks.base.ImageModel` with a class for the background and each
+            layer.
+        image: how an ionogram becomes its image.
+        shown: the images that it gets; another size than its own is changed to it.
+        running: for `odm.models.predictor.Predictor`.
 
     Raises:
-        InputError: the folder is none of a detector.
+        InputError: the images show another window or other limits than it learned from.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        image: IonogramImageSettings,
+        shown: IonogramImageSettings,
+        **running: Any,
+    ) -> None:
+        from odm.models.predictor import Predictor
+
+        check_window(image, shown)
+        self.size = (image.height, image.width)
+        self.predictor = Predictor(model, **running)
+
+    def __call__(self, images: Images) -> Images:
+        """Return the class of each pixel of images (B, H, W), any B: 0 is background.
+
+        Raises:
+            OdmError: the model gives no numbers.
+        """
+        import torch
+
+        segments: list[Images] = []
+        own_size = np.array([_resized(image, self.size) for image in images], np.uint8)
+        for output in _outputs(self.predictor, own_size.reshape(-1, *self.size)):
+            if not bool(torch.isfinite(output).all()):
+                raise OdmError("the segmenter of layers gives values that are not numbers")
+            segments.extend(output.argmax(dim=1).to(torch.uint8).cpu().numpy())
+        shown = [_nearest(classes, images.shape[1:]) for classes in segments]
+        return np.array(shown, np.uint8).reshape(images.shape)
+
+
+def _outputs(predictor: Predictor, images: Images) -> Iterator[Any]:
+    """Yield what a model gives for images (B, H, W), in batches padded to the model's size."""
+    batch = predictor.batch
+    for first in range(0, len(images), batch):
+        part = images[first : first + batch]
+        full = np.zeros((batch, *images.shape[1:]), np.uint8)
+        full[: len(part)] = part
+        yield predictor.output(full)[: len(part)]
+
+
+def check_window(image: IonogramImageSettings, shown: IonogramImageSettings) -> None:
+    """Check that a detector and a segmenter look at the same.
+
+    Args:
+        image: how an ionogram becomes the segmenter's image.
+        shown: how it becomes the detector's.
+
+    Raises:
+        InputError: the two differ.
+    """
+    for name in _WINDOW:
+        detector, segmenter = getattr(shown, name), getattr(image, name)
+        if detector != segmenter:
+            raise InputError(
+                f"the detector's images have {name} {detector:g} and the segmenter's "
+                f"{segmenter:g}: they have to be trained on the same window and limits"
+            )
+
+
+def _resized(image: Images, size: tuple[int, int]) -> Images:
+    """Return an image in another size: means over valid pixels; 0 where most is missing."""
+    import cv2
+
+    if image.shape == size:
+        return image
+    target, way = (size[1], size[0]), cv2.INTER_AREA
+    weight = cv2.resize((image > 0).astype(np.float32), target, interpolation=way)
+    total = cv2.resize(image.astype(np.float32), target, interpolation=way)
+    grey = np.clip(total / np.maximum(weight, 1e-6) + 0.5, 1, 255)
+    return np.where(weight >= 0.5, grey, 0).astype(np.uint8)
+
+
+def _nearest(classes: Images, size: tuple[int, ...]) -> Images:
+    import cv2
+
+    if classes.shape == size:
+        return classes
+    resized = cv2.resize(classes, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(resized, np.uint8)
+
+
+def open_detector(folder: object) -> tuple[Detector, ModelCard]:
+    """Return the detector of a model folder, and its card.
+
+    Raises:
+        InputError: the folder holds another kind of model.
     """
     from odm.models.card import read_model_card
     from odm.models.folder import load_model

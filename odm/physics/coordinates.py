@@ -34,7 +34,7 @@ def _modelled(times: NDArray[np.datetime64]) -> NDArray[np.bool_]:
 
 
 def _by_day(times: NDArray[np.datetime64], known: NDArray[np.bool_]) -> Iterator[tuple[Any, Any]]:
-    """Days with the points that fall on them: the main field moves by < 0.001 degrees a day."""
+    """Yield days with the points on them: the main field moves by < 0.001 degrees a day."""
     days = times.astype("datetime64[D]")
     for day in np.unique(days[known]):
         yield day.astype(datetime), known & (days == day)
@@ -43,9 +43,9 @@ def _by_day(times: NDArray[np.datetime64], known: NDArray[np.bool_]) -> Iterator
 def dip_angle(
     times: ArrayLike, latitude: ArrayLike, longitude: ArrayLike, altitude_km: ArrayLike
 ) -> Floats:
-    """Inclination of the geomagnetic field, degrees, positive where the field points down (north).
+    """Return the inclination of the geomagnetic field in degrees.
 
-    The model is IGRF-14, evaluated once a day.
+    It is positive where the field points down (north). The model is IGRF-14, evaluated once a day.
     """
     from odm.physics.main_field import main_field
 
@@ -61,9 +61,9 @@ def dip_angle(
 def aacgm(
     times: ArrayLike, latitude: ArrayLike, longitude: ArrayLike, altitude_km: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """AACGM-v2 latitude in degrees and magnetic local time in hours [0, 24).
+    """Return AACGM-v2 latitude in degrees and magnetic local time in hours [0, 24).
 
-    NaN near the magnetic equator, where AACGM is not defined.
+    Both are NaN near the magnetic equator, where AACGM is not defined.
     """
     import aacgmv2
 
@@ -88,7 +88,7 @@ def aacgm(
 
 
 def local_time(times: ArrayLike, longitude: ArrayLike) -> Floats:
-    """Mean solar local time in hours [0, 24)."""
+    """Return mean solar local time in hours [0, 24)."""
     (time, lon), shape = _points(times, longitude)
     since_midnight = time.astype("datetime64[ns]") - time.astype("datetime64[D]")
     hours = since_midnight / np.timedelta64(1, "h")
@@ -96,20 +96,20 @@ def local_time(times: ArrayLike, longitude: ArrayLike) -> Floats:
 
 
 def month_season(times: ArrayLike) -> NDArray[np.str_]:
-    """Season by month as the paper counts it, in both hemispheres: spring is March to May."""
+    """Return the season by month as the paper counts it: March to May is spring anywhere."""
     months = np.asarray(times).astype("datetime64[M]").astype(np.int64) % 12  # 0 January
     return np.array(_SEASONS)[((months + 1) // 3) % 4]
 
 
 def local_season(times: ArrayLike, latitude: ArrayLike) -> NDArray[np.str_]:
-    """Season at the place: in the south, the opposite of `month_season`."""
+    """Return the season at the place: in the south, the opposite of `month_season`."""
     months = np.asarray(times).astype("datetime64[M]").astype(np.int64) % 12
     south = np.asarray(latitude) < 0
     return np.array(_SEASONS)[((months + 1) // 3 + 2 * south) % 4]
 
 
 def unwrapped(longitude: Floats) -> Floats:
-    """Longitude along a track without jumps at the date line, NaN kept."""
+    """Return longitude along a track without jumps at the date line, NaN kept."""
     continuous = longitude.copy()
     known = np.isfinite(continuous)
     continuous[known] = np.unwrap(continuous[known], period=360)
@@ -117,7 +117,7 @@ def unwrapped(longitude: Floats) -> Floats:
 
 
 def bridged(track: Floats, along: Floats) -> Floats:
-    """A quantity along a track with NaN interpolated linearly; the outermost slope goes on.
+    """Return a quantity along a track, NaN interpolated linearly; the outermost slope goes on.
 
     Args:
         track: (N,) with NaN.
@@ -138,5 +138,5 @@ def bridged(track: Floats, along: Floats) -> Floats:
 
 
 def wrapped(longitude: Floats) -> Floats:
-    """Longitude in [-180, 180)."""
+    """Return longitude in [-180, 180)."""
     return np.mod(longitude + 180, 360) - 180

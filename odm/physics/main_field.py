@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 RADIUS_KM = 6371.2
-"""Of the sphere that the coefficients belong to."""
+"""Radius of the sphere that the coefficients belong to."""
 
 
 def main_field(
     longitude: Floats, latitude: Floats, altitude_km: Floats, day: date
 ) -> tuple[Floats, Floats, Floats]:
-    """The field at noon of a day, as `ppigrf.igrf` gives it.
+    """Return the field at noon of a day, as `ppigrf.igrf` gives it.
+
+    Source: Alken et al. 2021 (IGRF-13), and IAGA's coefficients of IGRF-14.
 
     Args:
         longitude, latitude: (N,) geodetic degrees.
@@ -30,9 +32,7 @@ def main_field(
         day: from 1900 to 2029.
 
     Returns:
-        Its components to the east, to the north and up, (N,) nT each.
-
-    Source: Alken et al. 2021 (IGRF-13), and IAGA's coefficients of IGRF-14.
+        The components to the east, to the north and up, (N,) nT each.
     """
     from ppigrf import ppigrf
 
@@ -55,7 +55,7 @@ def main_field(
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[list[tuple[int, int]], Floats, Floats]:
-    """Degrees and orders; seconds since 1970 of the epochs; g and h as (2, epochs, orders)."""
+    """Return degrees and orders, epochs in seconds since 1970, and g and h (2, epochs, orders)."""
     from ppigrf import ppigrf
 
     g, h = ppigrf.read_shc()
@@ -65,7 +65,7 @@ def _table() -> tuple[list[tuple[int, int]], Floats, Floats]:
 
 @lru_cache(maxsize=64)
 def _coefficients(day: date) -> tuple[list[tuple[int, int]], Floats]:
-    """Degrees and orders; g and h of a day (2, orders), linear between the epochs."""
+    """Return degrees and orders, and g and h (2, orders) of a day, linear between the epochs."""
     orders, epochs, table = _table()
     noon = np.datetime64(datetime(day.year, day.month, day.day, 12), "s").astype(np.float64)
     after = int(np.clip(np.searchsorted(epochs, noon), 1, epochs.size - 1))

@@ -21,7 +21,9 @@ Floats = NDArray[np.floating[Any]]
 class Rays(NamedTuple):
     """Rays of one hop, NaN where the ray penetrates the layer.
 
-    ``group_path``: km from ground to ground; ``ground_range``: km along the ground.
+    Attributes:
+        group_path: km from ground to ground.
+        ground_range: km along the ground.
     """
 
     group_path: Floats
@@ -31,8 +33,10 @@ class Rays(NamedTuple):
 class QuasiParabola(NamedTuple):
     """A layer. Values may be arrays that broadcast with frequency and elevation.
 
-    ``critical_frequency``: in the unit of the frequencies it is used with; ``peak_height`` and
-    ``semi_thickness``: km.
+    Attributes:
+        critical_frequency: in the unit of the frequencies it is used with.
+        peak_height: km.
+        semi_thickness: km.
     """
 
     critical_frequency: Any
@@ -41,14 +45,14 @@ class QuasiParabola(NamedTuple):
 
 
 def trace(frequency: Any, elevation: Any, layer: QuasiParabola) -> Rays:
-    """Group path and ground range of rays through a quasi-parabolic layer.
+    """Return group path and ground range of rays through a quasi-parabolic layer.
 
     Args:
         frequency: of the wave, in the unit of ``layer.critical_frequency``.
         elevation: at the ground, radians, above 0 and up to pi/2; broadcasts with ``frequency``.
         layer: the layer; below its base there is free space.
     """
-    ray = _within(frequency, elevation, layer)
+    ray = _ray(frequency, elevation, layer)
     with np.errstate(invalid="ignore", divide="ignore"):
         root_c = np.sqrt(ray.c)
         angle = (
@@ -64,12 +68,20 @@ def trace(frequency: Any, elevation: Any, layer: QuasiParabola) -> Rays:
 
 
 def group_path(frequency: Any, elevation: Any, layer: QuasiParabola) -> Floats:
-    """The group path of `trace` alone, in half the time."""
-    return _group_path(_within(frequency, elevation, layer))
+    """Return the group path of `trace` alone, in half the time."""
+    return _group_path(_ray(frequency, elevation, layer))
 
 
 class _Ray(NamedTuple):
-    """What both integrals have: a, b, c of the radicand; ``inside``: its discriminant."""
+    """What both integrals have in common.
+
+    Attributes:
+        cos_beta, sin_beta: cosine and sine of the elevation at the ground.
+        sin_gamma: sine of the elevation at the layer's base.
+        base: radius of the base, km.
+        a, b, c: coefficients of the radicand, a quadratic in the radius.
+        inside: its discriminant; NaN where the wave is nowhere turned back.
+    """
 
     cos_beta: Any
     sin_beta: Any
@@ -81,18 +93,18 @@ class _Ray(NamedTuple):
     inside: Any
 
 
-def _within(frequency: Any, elevation: Any, layer: QuasiParabola) -> _Ray:
+def _ray(frequency: Any, elevation: Any, layer: QuasiParabola) -> _Ray:
     earth = EARTH_RADIUS_KM
     ratio2 = (np.asarray(frequency) / layer.critical_frequency) ** 2
     peak = earth + np.asarray(layer.peak_height)
     base = peak - layer.semi_thickness
     cos_beta, sin_beta = np.cos(elevation), np.sin(elevation)
-    sin_gamma = np.sqrt(1 - (earth / base * cos_beta) ** 2)  # against the horizontal at the base
+    sin_gamma = np.sqrt(1 - (earth / base * cos_beta) ** 2)
     steep = base**2 / (ratio2 * layer.semi_thickness**2)
     a = 1 - 1 / ratio2 + steep
     b = -2 * peak * steep
     c = peak**2 * steep - (earth * cos_beta) ** 2
-    inside = b**2 - 4 * a * c  # below 0 the wave is nowhere turned back
+    inside = b**2 - 4 * a * c
     inside = np.where(inside > 0, inside, np.nan)
     return _Ray(cos_beta, sin_beta, sin_gamma, base, a, b, c, inside)
 
@@ -108,15 +120,18 @@ def _group_path(ray: _Ray) -> Floats:
 
 
 def elevations(number: int, lowest_deg: float = 0.3, highest_deg: float = 89.5) -> Floats:
-    """Radians, rising, denser towards the horizon, where a degree is hundreds of km of range."""
+    """Return rising elevations (number,) in radians.
+
+    They are denser towards the horizon, where a degree is hundreds of km of range.
+    """
     share = np.linspace(0, 1, number)
     return np.radians(lowest_deg + (highest_deg - lowest_deg) * share**2)
 
 
 def minimum_group_path(group_path: Floats) -> Floats:
-    """Smallest group path (F,) of rays (F, E) in order of elevation, NaN where none returns.
+    """Return the smallest group path (F,) of rays (F, E), NaN where none returns.
 
-    Between the grid's rays the path is taken for a parabola.
+    The rays are in order of elevation; between them the path is taken for a parabola.
     """
     path = np.where(np.isnan(group_path), np.inf, group_path)
     best = np.argmin(path, axis=1)
@@ -132,33 +147,13 @@ def minimum_group_path(group_path: Floats) -> Floats:
     return np.where(np.isfinite(here), lowest, np.nan)
 
 
-def ground_of_least(rays: Rays) -> Floats:
-    """(F,) ground range in km of the ray of least group path, of rays (F, E) in order of elevation.
-
-    Around its least the path hardly depends on the elevation, and the ground range does: the least
-    is taken between the grid's rays.
-    """
-    path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
-    best = np.clip(path.argmin(axis=1), 1, path.shape[1] - 2)
-    rows = np.arange(path.shape[0])
-    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bend = before + after - 2 * here
-        usable = np.isfinite(bend) & (bend > 0)
-        step = np.where(usable, np.clip(0.5 * (before - after) / bend, -1, 1), 0.0)
-    towards = np.where(step < 0, best - 1, best + 1)
-    ground = rays.ground_range[rows, best]
-    beside = rays.ground_range[rows, towards]
-    return np.asarray(np.where(usable, ground + np.abs(step) * (beside - ground), ground))
-
-
 def reflection_distance(elevation: Any, height_km: Any) -> Floats:
-    """Ground distance (km) below the point where a straight ray reaches ``height_km``."""
+    """Return the ground distance in km at which a straight ray reaches ``height_km``."""
     earth = EARTH_RADIUS_KM
     return earth * (np.arccos(earth * np.cos(elevation) / (earth + height_km)) - elevation)
 
 
 def sine_at_height(elevation: Any, height_km: Any) -> Floats:
-    """Sine of a straight ray's angle against the horizontal at ``height_km``."""
+    """Return the sine of a straight ray's angle against the horizontal at ``height_km``."""
     earth = EARTH_RADIUS_KM
     return np.sqrt(1 - (earth * np.cos(elevation) / (earth + height_km)) ** 2)

@@ -13,20 +13,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.physics.raytrace import EARTH_RADIUS_KM, QuasiParabola, Rays
+from odm.physics.raytrace import EARTH_RADIUS_KM, Rays
 
 NODES = 90
 """Shells between the base and the highest peak."""
 
+_E_HEIGHT_KM = 110.0
+"""Height of the E layer's peak."""
 _CHAPMAN_BELOW = 3.2
 """Scale heights below the peak at which the Chapman layer is taken to begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Heights (N,) in km, rising, and the squared plasma frequency (N,) there, MHz².
+    """An ionosphere by height.
 
-    ``valley``: a ray that turns below this height (km) is one of the E layer.
+    Attributes:
+        height: (N,) km, rising.
+        plasma2: (N,) squared plasma frequency, MHz².
+        valley: km; a ray that turns below this height is one of the E layer.
     """
 
     height: NDArray[np.float64]
@@ -34,33 +39,18 @@ class Profile:
     valley: float
 
 
-def quasi_parabola_profile(layer: QuasiParabola, nodes: int = NODES) -> Profile:
-    """The profile of a quasi-parabola, for checking one model against the other."""
-    height = np.linspace(layer.peak_height - layer.semi_thickness, layer.peak_height, nodes)
-    radius = EARTH_RADIUS_KM + height
-    base = radius[0]
-    below = (radius - radius[-1]) * base / (layer.semi_thickness * radius)
-    return Profile(height, layer.critical_frequency**2 * np.maximum(1 - below**2, 0.0), 0.0)
-
-
 def layered_profile(
-    e_mhz: float,
-    f1_mhz: float,
-    f2_mhz: float,
-    f2_height: float,
-    scale_height: float,
-    e_height: float = 110.0,
-    nodes: int = NODES,
+    e_mhz: float, f1_mhz: float, f2_mhz: float, f2_height: float, scale_height: float
 ) -> Profile:
-    """A parabolic E layer with a shallow valley, an F1 ledge and an alpha-Chapman F2 layer.
+    """Return a parabolic E layer with a shallow valley, an F1 ledge and an alpha-Chapman F2 layer.
 
     Args:
         e_mhz, f1_mhz, f2_mhz: critical frequencies, MHz; 0 for an F1 that is not there.
-        f2_height, e_height: peak heights, km.
-        scale_height: of the F2 layer, km.
+        f2_height: peak height of the F2 layer, km.
+        scale_height: scale height of the F2 layer, km.
     """
-    base = e_height - 18.0
-    height = np.linspace(base, f2_height, nodes)
+    e_height = _E_HEIGHT_KM
+    height = np.linspace(e_height - 18.0, f2_height, NODES)
     z = (height - f2_height) / scale_height
     chapman = np.exp(np.clip(0.5 * (1 - z - np.exp(-z)), -60, 0))
     # Cut off smoothly, or the layer would reach down to the ground.
@@ -79,7 +69,7 @@ def layered_profile(
 def trace_profile(
     frequency: Any, elevation: Any, profile: Profile, stretch: Any = 1.0
 ) -> tuple[Rays, NDArray[np.bool_]]:
-    """Group path and ground range of rays, and which of them turn in the E layer.
+    """Return group path and ground range of rays, and which of them turn in the E layer.
 
     Within a shell r²µ² is taken for a straight line in r, so that ∫ dr / √(r²µ² - r₀²cos²β) is
     exact there and the turning point is no special case.

@@ -6,8 +6,8 @@ from odm.findings.edges import LayerEdge
 from odm.findings.inversion import CHANGES, invert, least_path, least_rays
 from odm.physics.raytrace import (
     QuasiParabola,
+    Rays,
     elevations,
-    ground_of_least,
     minimum_group_path,
     trace,
 )
@@ -125,6 +125,26 @@ def test_a_layer_that_changes_with_distance_lies_within_the_errors(
     assert abs(found.peak_height - 300) < 2 * found.sigmas[1]
     off = np.abs(found.ground_range - rays.ground_range[there])
     assert (off < 2 * found.ground_range_sigma).mean() > 0.8
+
+
+def ground_of_least(rays: Rays) -> np.ndarray:
+    """Return the ground range (F,) in km of the ray of least group path.
+
+    The rays (F, E) are in order of elevation. Around its least the path hardly depends on the
+    elevation, and the ground range does: the least is taken between the grid's rays.
+    """
+    path = np.where(np.isnan(rays.group_path), np.inf, rays.group_path)
+    best = np.clip(path.argmin(axis=1), 1, path.shape[1] - 2)
+    rows = np.arange(path.shape[0])
+    before, here, after = (path[rows, best + step] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = before + after - 2 * here
+        usable = np.isfinite(bend) & (bend > 0)
+        step = np.where(usable, np.clip(0.5 * (before - after) / bend, -1, 1), 0.0)
+    towards = np.where(step < 0, best - 1, best + 1)
+    ground = rays.ground_range[rows, best]
+    beside = rays.ground_range[rows, towards]
+    return np.asarray(np.where(usable, ground + np.abs(step) * (beside - ground), ground))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from odm.physics.raytrace import (
     sine_at_height,
     trace,
 )
-from odm.physics.raytrace_profile import layered_profile, quasi_parabola_profile, trace_profile
+from odm.physics.raytrace_profile import NODES, Profile, layered_profile, trace_profile
 
 F2 = QuasiParabola(8.0, 300.0, 100.0)
 ES = QuasiParabola(6.0, 110.0, 5.0)
@@ -67,6 +67,15 @@ def test_far_below_the_critical_frequency_a_layer_is_a_mirror() -> None:
     slant = radius * sine_at_height(beta, 299.0) - EARTH_RADIUS_KM * np.sin(beta)
     np.testing.assert_allclose(rays.ground_range, distance, atol=0.1)
     np.testing.assert_allclose(rays.group_path, 2 * slant, atol=0.1)
+
+
+def quasi_parabola_profile(layer: QuasiParabola) -> Profile:
+    """Return the profile of a quasi-parabola, for checking one ray model against the other."""
+    height = np.linspace(layer.peak_height - layer.semi_thickness, layer.peak_height, NODES)
+    radius = EARTH_RADIUS_KM + height
+    base = radius[0]
+    below = (radius - radius[-1]) * base / (layer.semi_thickness * radius)
+    return Profile(height, layer.critical_frequency**2 * np.maximum(1 - below**2, 0.0), 0.0)
 
 
 @pytest.mark.parametrize("layer", [F2, ES])

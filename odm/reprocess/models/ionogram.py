@@ -17,8 +17,7 @@ from odm.reprocess.request import NO_EDGE, LayerOptions, ModelOptions
 from odm.reprocess.stages.ionogram import IonogramStages
 
 if TYPE_CHECKING:
-    from odm.findings.layer_segments import LayerSegmenter
-    from odm.findings.layers import LayerFinder
+    from odm.findings.layers import LayerFinder, LayerSegmenter
     from odm.models.card import ModelCard
     from odm.models.folder import LoadedModel
 
@@ -51,8 +50,7 @@ class LayerInference(Inference):
 
     def load(self, threads: int = 0) -> LayerModel:
         """See `Inference`."""
-        from odm.findings.layer_segments import LayerSegmenter
-        from odm.findings.layers import LayerFinder
+        from odm.findings.layers import LayerFinder, LayerSegmenter
         from odm.models.boxes import BoxSettings
 
         options = self.predictor_options(threads)
@@ -125,7 +123,7 @@ def prepare_layers(model: ModelOptions, layers: LayerOptions) -> Preparation[Ion
     if edges is not None:
         _check_classes(cards, segments)
     if segments:
-        from odm.findings.layer_segments import check_window
+        from odm.findings.layers import check_window
 
         check_window(window_of(cards["segmenter"]), window)
     boxes = BoxSettings.from_dict(detector.thresholds)

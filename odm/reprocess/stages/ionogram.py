@@ -14,7 +14,7 @@ from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
 from odm.core.errors import ArchiveError
 from odm.core.threads import one_thread
 from odm.findings.edges import EdgeSettings
-from odm.findings.layer_rows import edge_rows, facts_of, find_edges, layer_rows
+from odm.findings.layer_rows import IonogramFacts, edge_rows, facts_of, find_edges, layer_rows
 from odm.findings.layers import SeenLayers
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
 from odm.reprocess.stages.base import Draft, Stages, pixel_shares
