@@ -156,7 +156,8 @@ def _set(
         if not isinstance(content.get(name), dict):
             break
         content = content[name]
-        if not any(one.startswith(".".join(groups[:depth]) + ".") for one in known):
+        prefix = ".".join(groups[:depth]) + "."
+        if not any(setting.startswith(prefix) for setting in known):
             # A setting that is itself a dictionary takes any name.
             content[".".join(groups[depth:])] = value
             return

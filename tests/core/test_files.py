@@ -93,9 +93,9 @@ def test_read_write_and_status_in_the_store(bucket: str) -> None:
     assert not exists(uri)
     write_bytes(uri, b"12345")
     assert read_bytes(uri) == b"12345"
-    found = status(uri)
-    assert found is not None
-    assert (found.size, found.is_folder) == (5, False)
+    file = status(uri)
+    assert file is not None
+    assert (file.size, file.is_folder) == (5, False)
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:

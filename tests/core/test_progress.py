@@ -20,9 +20,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    one = Clock()
-    monkeypatch.setattr(odm.core.progress, "time", one)
-    return one
+    clock = Clock()
+    monkeypatch.setattr(odm.core.progress, "time", clock)
+    return clock
 
 
 def test_a_rate_is_that_since_the_first_outcome(

@@ -6,7 +6,7 @@ from odm.core.threads import one_thread
 
 
 def threads() -> list[int]:
-    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def test_one_thread_within_and_as_before_after() -> None:
