@@ -17,13 +17,15 @@ import cv2
 from common import RESULTS, report
 
 from odm.archive.orbit.listing import list_orbits
+from odm.core.files import write_bytes
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import OrbitImageSettings
+from odm.images.pictures.figure import write_figure
 from odm.images.spectrogram import estimate_limits
 from odm.models.networks.classical import create_classical
 from odm.models.predictor import Predictor
-from odm.scoring.orbit.archive import Example, score_archive
-from odm.scoring.orbit.pictures import write_pictures
+from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
+from odm.scoring.orbit.pictures import region_figures
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
 
@@ -49,22 +51,25 @@ def main() -> None:
         )
         limits = estimate_limits([entry.path for entry in list_orbits(archive).entries])
         for name in ("log", "canny"):
-            examples: list[Example] = []
             method = create_classical(name)
-            sheet = score_archive(
-                Predictor(method),
-                archive,
-                OrbitImageSettings(*limits),
-                regions=RegionSettings(**method.thresholds),
-                about={
-                    "method": name,
-                    "data": f"simulated, {options.half_orbits} half-orbits, seed {options.seed}",
-                },
-                examples=examples,
+            regions = RegionSettings(**method.thresholds)
+            scorer = score_archive(
+                MapSource(Predictor(method), OrbitImageSettings(*limits)),
+                LabelledOrbits.of_archive(archive),
+                regions,
+                examples=True,
             )
-            sheet.about["archive"] = "simulated for this benchmark"  # its folder is gone
-            sheet.write_json(RESULTS / "baseline" / f"{name}.json")
-            write_pictures(RESULTS / "baseline" / name, sheet, examples)
+            about = {
+                "method": name,
+                "data": f"simulated, {options.half_orbits} half-orbits, seed {options.seed}",
+                "archive": "simulated for this benchmark",  # its folder is gone
+                "regions": regions.to_dict(),
+            }
+            sheet = scorer.sheet(about)
+            results = RESULTS / "baseline"
+            write_bytes(results / f"{name}.json", sheet.to_json().encode())
+            for file, figure in region_figures(sheet, scorer.examples).items():
+                write_figure(results / name / file, figure, tight=True)
             print(sheet.to_text())
             scores = sheet.score(overlap=0.25)
             rows.append(

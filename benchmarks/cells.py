@@ -31,7 +31,7 @@ from odm.core.progress import progress
 from odm.datasets.orbit import OrbitDataset
 from odm.images.masks import MaskKind
 from odm.models.networks.segmenters import create_model
-from odm.scoring.orbit.evaluate import Evaluation, evaluate_model
+from odm.scoring.evaluation import Evaluation, EvaluationSettings, evaluate_model
 from odm.training.plans import plan_training, train_here
 from odm.training.settings import SegmenterSettings, read_settings
 
@@ -205,7 +205,8 @@ def _cell(name: str, case: Case | None, seed: int, options: argparse.Namespace) 
         method, trained = _train(case, seed, options)
         facts |= {**counts(name, case.architecture, dict(case.options)), **trained, "model": name}
         facts["images_per_s"] = _speed(case)
-    found = evaluate_model(method, test, validation=scored_on, fit=True, meter=progress)
+    fitting = EvaluationSettings(validation=scored_on, fit_thresholds=True)
+    found = evaluate_model(method, test, fitting, progress)
     return facts | _scores(found)
 
 

@@ -21,8 +21,7 @@ from common import report
 from simulated_ionograms import scored_set, training_set
 
 from odm.core.files import write_bytes
-from odm.scoring.ionogram.evaluate import evaluate_detector
-from odm.scoring.orbit.evaluate import Running
+from odm.scoring.evaluation import EvaluationSettings, Running, evaluate_model
 from odm.training.plans import plan_training, train_here
 from odm.training.settings import DetectorSettings, read_settings
 
@@ -100,11 +99,10 @@ def _measured(options: argparse.Namespace, case: str, seed: int) -> dict[str, An
     train_here(plan)
     seconds = time.monotonic() - began
     cell: dict[str, Any] = {"case": case, "seed": seed, "seconds": seconds}
+    settings_of_scores = EvaluationSettings(calibrate_on="none", running=Running(batch=8))
     for name, ray_model in (("another seed", None), ("second ray model", "layered")):
         scored = scored_set(options.work, options.scored, options.size, ray_model=ray_model)
-        done = evaluate_detector(
-            plan.run.model, scored, calibrate_on="none", running=Running(batch=8)
-        )
+        done = evaluate_model(plan.run.model, scored, settings_of_scores)
         cell[name] = _summary(done.sheet.layers)
         cell[name]["false_on_free"] = done.sheet.layer_free["share"]
     return cell

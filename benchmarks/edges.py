@@ -27,7 +27,7 @@ from odm.core.statement import SIMULATED_DATA
 from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.layers import Layer
 from odm.images.ionogram import IonogramImageSettings, mask_from_canvas, mask_to_canvas
-from odm.scoring.ionogram.edge_errors import EdgeErrors, edge_errors, summary, where
+from odm.scoring.ionogram.edges import EdgeErrors, edge_errors, summary
 from odm.simulate.ionogram.ionogram import SimulatedIonogram, simulate_ionogram
 from odm.simulate.ionogram.recipe import IonogramRecipe
 
@@ -201,13 +201,21 @@ def main() -> None:
     pictures(cases, chief, folder)
 
 
+def within(edge: EdgeErrors, name: str, low: float, high: float) -> EdgeErrors:
+    """Return the part of an edge whose ``snr`` or ``share`` is from low to below high."""
+    values = getattr(edge, name)
+    kept = (values >= low) & (values < high)
+    parts = {part: getattr(edge, part)[kept] for part in ("error", "sigma", "snr", "share")}
+    return replace(edge, **parts)
+
+
 def bands(
     edges: Sequence[EdgeErrors], name: str, borders: Sequence[float], way: str = "path segments"
 ) -> list[dict[str, Any]]:
     """Rows for ranges of SNR or of the share of the highest frequency."""
     return [
         {"edges by": way, name: f"{low:g} to {high:g}", "layer": layer}
-        | summary(where(chosen(edges, layer=layer), name, low, high))
+        | summary([within(edge, name, low, high) for edge in chosen(edges, layer=layer)])
         for low, high in itertools.pairwise(borders)
         for layer in ("F", "Es")
     ]

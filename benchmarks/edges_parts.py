@@ -19,7 +19,7 @@ from odm.findings.edges import EdgeSettings, matrix_edges
 from odm.findings.inversion import invert
 from odm.findings.layers import Layer
 from odm.physics.raytrace import Rays
-from odm.scoring.ionogram.edge_errors import EdgeErrors, summary
+from odm.scoring.ionogram.edges import EdgeErrors, summary
 from odm.simulate.ionogram.backscatter import FREQUENCY_MHZ, layer_rays
 
 BEST = EdgeSettings("path", "segments")

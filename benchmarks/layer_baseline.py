@@ -26,7 +26,8 @@ from simulated_ionograms import scored_set, training_set
 
 from odm.datasets.ionogram import IonogramDataset, load_ionogram_sample
 from odm.images.ionogram import IonogramImageSettings
-from odm.scoring.ionogram.layers import ScoredIonogram, fit_boxes, layer_sheet
+from odm.scoring.ionogram.boxes import ScoredIonogram, fit_boxes
+from odm.scoring.ionogram.summary import layer_sheet
 
 SEARCHED = 150
 """Ionograms of the training part on which the rule's numbers are searched."""

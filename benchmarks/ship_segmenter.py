@@ -22,10 +22,13 @@ from simulated import HELD_OUT, SCORED_SEED, TRAINING_SEED, scored_set, shifted_
 from odm.core.progress import progress
 from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
-from odm.scoring.orbit.evaluate import Evaluation, evaluate_model
-from odm.scoring.orbit.methods import Method, open_method
-from odm.scoring.orbit.pictures import write_pictures
-from odm.scoring.orbit.save import save_evaluation
+from odm.scoring.evaluation import (
+    Evaluation,
+    EvaluationSettings,
+    evaluate_model,
+    save_evaluations,
+)
+from odm.scoring.orbit.methods import SegmentationMethod, open_method
 from odm.training.plans import plan_training, train_here
 from odm.training.settings import read_settings
 
@@ -46,23 +49,24 @@ def main() -> None:
     train(options.work)
     training = training_set(options.work)
     test = scored_set(options.work, "test", options.half_orbits)
-    found = evaluate(open_method(FOLDER), test, validation=training, fit=True)
-    save_evaluation(open_method(FOLDER), found, [DEFAULT])
+    fitting = EvaluationSettings(validation=training, fit_thresholds=True)
+    found = evaluate(open_method(FOLDER), test, fitting)
+    found.save(DEFAULT)
     found.sheet.about.update(folder="odm/models/shipped", archive="simulated, see make model")
-    write_pictures(RESULTS / "shipped_segmenter", found.sheet, found.examples)
-    found.sheet.write_json(RESULTS / "shipped_segmenter" / "sheet.json")
+    found.write(RESULTS / "shipped_segmenter")
+    (RESULTS / "shipped_segmenter" / "sheet.txt").unlink()
     print(found.sheet.to_text())
     rows = [row("odm_unet_small", DEFAULT, found)]
     shifted = {
         name: evaluate(open_method(FOLDER), data)
         for name, data in shifted_sets(options.work, options.half_orbits).items()
     }
-    save_evaluation(open_method(FOLDER), list(shifted.values()), list(shifted))
+    save_evaluations(list(shifted.values()), list(shifted))
     rows += [row("odm_unet_small", name, found) for name, found in shifted.items()]
     for sign in (1, -1):
         found = evaluate(amplified(open_method(FOLDER), sign * DECADE), test)
         rows.append(row("odm_unet_small", f"{DEFAULT}, PSD {sign * DECADE:+g} decades", found))
-    found = evaluate("log", test, validation=training, fit=True)
+    found = evaluate("log", test, fitting)
     rows.append(row("Laplacian of Gaussian", DEFAULT, found))
     report(
         "shipped_segmenter",
@@ -97,13 +101,15 @@ def train(work: Path) -> None:
     )
 
 
-def evaluate(model: Method | str, data: Path, **options: Any) -> Evaluation:
+def evaluate(
+    model: SegmentationMethod | str, data: Path, settings: EvaluationSettings | None = None
+) -> Evaluation:
     """Score it, with a line of progress."""
-    return evaluate_model(model, data, meter=progress, **options)
+    return evaluate_model(model, data, settings, progress)
 
 
-def amplified(method: Method, decades: float) -> Method:
-    """The method as it would see spectra of a higher power."""
+def amplified(method: SegmentationMethod, decades: float) -> SegmentationMethod:
+    """Return the method as it would see spectra of a higher power."""
     image = method.image
     assert image is not None
     shifted = replace(image, minimum=image.minimum - decades, maximum=image.maximum - decades)

@@ -16,9 +16,7 @@ from simulated_ionograms import TRAINING_SEED, scored_set, training_set
 
 from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
-from odm.scoring.ionogram.evaluate import evaluate_detector, save_detector
-from odm.scoring.ionogram.sheet import write_sheet
-from odm.scoring.orbit.evaluate import Running
+from odm.scoring.evaluation import EvaluationSettings, Running, evaluate_model
 from odm.training.plans import plan_training, train_here
 from odm.training.settings import DetectorSettings, read_settings
 
@@ -49,16 +47,14 @@ def main() -> None:
     train_here(plan)
     keep(plan.run.model, options.target)
     running = Running(batch=8)
-    calibrated = evaluate_detector(
-        options.target, data, part="validation", calibrate_on="validation", running=running
-    )
-    save_detector(options.target, calibrated, VALIDATION)
+    calibrating = EvaluationSettings(part="validation", calibrate_on="validation", running=running)
+    evaluate_model(options.target, data, calibrating).save(VALIDATION)
     for name, (ray_model, words) in SCORED.items():
         scored = scored_set(options.work, options.scored, ray_model=ray_model)
-        done = evaluate_detector(options.target, scored, running=running)
-        save_detector(options.target, done, words)
+        done = evaluate_model(options.target, scored, EvaluationSettings(running=running))
+        done.save(words)
         done.sheet.about["folder"] = f"odm/models/shipped/{TARGET.name}"
-        for path in write_sheet(RESULTS / name, done.sheet, done.class_names, done.examples):
+        for path in done.write(RESULTS / name):
             print("written:", path)
         (RESULTS / name / "examples.png").replace(options.work / f"examples-{name}.png")
         print(done.sheet.to_text())

@@ -26,12 +26,12 @@ from odm.datasets.splits import OrbitSplit
 from odm.findings.regions import RegionSettings
 from odm.models import shipped
 from odm.models.predictor import Predictor
-from odm.scoring.orbit.archive import score_archive
+from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
 from odm.scoring.orbit.methods import open_method
 from odm.scoring.orbit.truth import Truth
 from tuning.folder import SweepFolder
 from tuning.spaces import read_space
-from tuning.thresholds import search_thresholds
+from tuning.thresholds import ThresholdSearch, search_thresholds
 
 MODEL = Path(shipped.__file__).parent / "odm_unet_small"
 SPACE = Path(__file__).parent.parent / "configs" / "space_thresholds.yaml"
@@ -50,10 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     data = _search_set(options)
     _, found = search_thresholds(
-        str(options.model),
-        data,
-        read_space(SPACE, "thresholds"),
-        options.trials,
+        ThresholdSearch(str(options.model), data, read_space(SPACE, "thresholds"), options.trials),
         lambda sweep: SweepFolder.of(sweep, options.work, None),
         meter=progress,
         say=lambda text: print(text, file=sys.stderr),
@@ -111,18 +108,11 @@ def _search_set(options: argparse.Namespace) -> Path:
 
 def _scored(method: Any, test: OrbitDataset, regions: RegionSettings) -> Any:
     predict = Predictor(method.segmenter, batch=2, temperature=method.temperature or 1.0)
-    samples = test.samples("test")
-    with progress("scoring", len(samples)) as advance:
-        return score_archive(
-            predict,
-            test.archive,
-            method.image,
-            truth=Truth.load(str(test.annotations.folder)),
-            regions=regions,
-            entries=samples,
-            resamples=0,
-            progress=lambda done, total: advance(1),
-        )
+    truth = Truth.load(str(test.annotations.folder))
+    orbits = LabelledOrbits(test.samples("test"), truth)
+    with progress("scoring", len(orbits.entries)) as advance:
+        source = MapSource(predict, method.image)
+        return score_archive(source, orbits, regions, advance=advance).sheet(resamples=0)
 
 
 def _gain(own: dict[str, Any], searched: dict[str, Any]) -> tuple[float, float, float]:

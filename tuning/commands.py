@@ -226,34 +226,31 @@ def thresholds(
 
     from odm.core.progress import progress
     from odm.models.shipped import model_folder, own_folder
+    from odm.scoring.evaluation import VALIDATION
     from tuning.folder import SweepFolder
     from tuning.spaces import read_space
-    from tuning.thresholds import PART, save_thresholds, search_thresholds
+    from tuning.thresholds import ThresholdSearch, save_thresholds, search_thresholds
 
     folder = own_folder(model) if save else model_folder(model)
-    place, found = search_thresholds(
-        folder,
-        data,
-        read_space(_own(space, "thresholds"), "thresholds"),
-        trials,
+    values = read_space(_own(space, "thresholds"), "thresholds")
+    place, searched = search_thresholds(
+        ThresholdSearch(folder, data, values, trials, seed, engine),
         lambda sweep: SweepFolder.of(sweep, kept.out, kept.name),
-        seed=seed,
-        engine=engine,
-        meter=lambda what, total: progress(what, total, "inputs"),
+        meter=progress,
         say=say,
     )
-    if save and found.gains:
-        card = save_thresholds(folder, found, place.name, place.read().digest_of_data)
+    if save and searched.gains:
+        card = save_thresholds(folder, searched, place.name, place.read().digest_of_data)
         say(f"saved: {folder} has digest {card.digest}")
     if kept.json_:
-        content = {"sweep": str(place.path), "own": found.own, "best": found.best}
-        print(json.dumps({**content, "thresholds": found.thresholds}, indent=2))
+        content = {"sweep": str(place.path), "own": searched.own, "best": searched.best}
+        print(json.dumps({**content, "thresholds": searched.thresholds}, indent=2))
         return
-    for what, scores in (("the model folder's", found.own), ("the best", found.best)):
+    for label, scores in (("the model folder's", searched.own), ("the best", searched.best)):
         shown = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
-        print(f"{what}: {shown}")
-    print(f"(on {PART}, where the best were chosen: they look better than they are)")
-    print(f"{place.path}: {found.thresholds}")
+        print(f"{label}: {shown}")
+    print(f"(on {VALIDATION}, where the best were chosen: they look better than they are)")
+    print(f"{place.path}: {searched.thresholds}")
 
 
 @app.command()

@@ -7,27 +7,34 @@ the other; Ray would spend most of the time on starting them. The study is as of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from odm.core.errors import InputError
+from odm.core.kinds import TASKS
 from odm.datasets.ionogram import IonogramDataset, load_ionogram_sample
 from odm.datasets.orbit import OrbitDataset
-from odm.findings.layers import DETECTOR, LayerFinder
+from odm.findings.layers import LayerFinder
 from odm.findings.outlines import Mask
-from odm.findings.regions import TEMPERATURE, RegionSettings, find_regions
-from odm.images.geometry import SpectrogramGeometry
+from odm.findings.regions import TEMPERATURE, RegionSettings
 from odm.models.card import ModelCard, read_model_card
-from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
-from odm.scoring.orbit.archive import predict_entries
-from odm.scoring.orbit.evaluate import CALIBRATION, Meter
+from odm.scoring.curves import rates
+from odm.scoring.evaluation import CALIBRATION, SCORES, VALIDATION, Meter
+from odm.scoring.matching import OVERLAPS
+from odm.scoring.orbit.archive import (
+    MapSource,
+    PredictedOrbit,
+    measured_regions,
+    predict_orbits,
+    region_hits,
+)
 from odm.scoring.orbit.methods import open_method
-from odm.scoring.orbit.save import SCORES
 from odm.scoring.orbit.truth import Truth
 from tuning.board import Board
 from tuning.folder import Sweep, SweepFolder
@@ -38,40 +45,51 @@ from tuning.study import CUTS, Ledger, TrialRequest
 from tuning.sweep import open_dataset
 from tuning.trial import TrialOutcome
 
-REGION_NAMES = {"probability", "hysteresis", "minimum_area", "seed_pixels"}
-BOX_NAMES = {"score", "nms"}
-PART = "validation"
 BOX_OVERLAP = 0.5
 
 
-class Cached(Protocol):
-    """A model's predictions on one part of a data set, scored at any thresholds."""
-
-    names: set[str]
-    """Parameters that mean something for it."""
-    own: dict[str, Any]
-    """The thresholds of its folder."""
-
-    def thresholds(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What a model folder holds, from the values of parameters."""
-        ...
-
-    def score(self, thresholds: Mapping[str, Any]) -> dict[str, float]:
-        """``f1``, ``precision`` and ``recall`` at thresholds."""
-        ...
-
-
 @dataclass(frozen=True)
-class _Map:
-    """The answer to one half-orbit, and what is true of it."""
+class ThresholdSearch:
+    """A search of the thresholds of a model.
 
-    probability: Any
-    geometry: SpectrogramGeometry
-    valid: Mask
-    true: list[Mask]
+    Attributes:
+        model: its folder.
+        data: a ``dataset.yaml``, whose validation part is used.
+        space: what is searched; parameters of the other kind of model are left out.
+        trials: in all.
+        seed: of the search.
+        engine: of the model; see `odm.models.engines`.
+    """
+
+    model: str
+    data: Path
+    space: Space
+    trials: int
+    seed: int = 0
+    engine: str = "auto"
 
 
-class RegionMaps:
+class CachedPredictions(ABC):
+    """A model's predictions on the validation part of a data set, scored at any thresholds.
+
+    Attributes:
+        NAMES: parameters that mean something for it.
+        own: the thresholds of its folder.
+    """
+
+    NAMES: frozenset[str]
+    own: dict[str, Any]
+
+    @abstractmethod
+    def thresholds(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a model folder holds, from the values of parameters."""
+
+    @abstractmethod
+    def score(self, thresholds: Mapping[str, Any]) -> dict[str, float]:
+        """Return ``f1``, ``precision`` and ``recall`` at thresholds; 0 where undefined."""
+
+
+class RegionMaps(CachedPredictions):
     """Probability maps of a segmenter, at the temperature of its folder.
 
     True regions are those of the folder's own thresholds, whatever is tried: a larger minimum area
@@ -80,19 +98,17 @@ class RegionMaps:
     Args:
         folder: of the model.
         dataset: whose validation part is used.
-        batch: images at once.
         engine: see `odm.models.engines`.
         meter: shows progress.
     """
 
-    names = REGION_NAMES
+    NAMES = frozenset({"probability", "hysteresis", "minimum_area", "seed_pixels"})
+    BATCH = 2
 
     def __init__(
         self,
         folder: str,
         dataset: OrbitDataset,
-        *,
-        batch: int = 2,
         engine: str = "auto",
         meter: Meter | None = None,
     ) -> None:
@@ -101,30 +117,24 @@ class RegionMaps:
         method = open_method(folder)
         assert method.image is not None
         method.check_classes(dataset.annotations.classes)
-        self.temperature = method.temperature
         self.base = method.regions
         self.own = method.regions.to_dict()
-        predict = Predictor(
-            method.segmenter, batch=batch, engine=engine, temperature=self.temperature or 1.0
+        temperature = method.temperature or 1.0
+        predictor = Predictor(
+            method.segmenter, batch=self.BATCH, engine=engine, temperature=temperature
         )
         truth = Truth.load(str(dataset.annotations.folder))
-        samples = dataset.samples(PART)
-        self.maps = [
-            _Map(
-                one.probability,
-                one.geometry,
-                one.valid,
-                [region.mask for region in truth.regions(one.orbit, self.base, one.shown)],
-            )
-            for one in _metered(
-                meter, len(samples), predict_entries(predict, samples, method.image, batch)
-            )
-        ]
-        if not any(one.true for one in self.maps):
-            raise InputError(f"nothing is drawn in {PART}: there is nothing to choose by")
+        samples = dataset.samples(VALIDATION)
+        source = MapSource(predictor, method.image, self.BATCH)
+        self.maps: list[tuple[PredictedOrbit, list[Mask]]] = []
+        for predicted in _metered(meter, len(samples), predict_orbits(source, samples)):
+            true = truth.regions(predicted.orbit, self.base, predicted.shown)
+            self.maps.append((predicted, [region.mask for region in true]))
+        if not any(true for _, true in self.maps):
+            raise _nothing_drawn()
 
     def thresholds(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Cached.thresholds`."""
+        """Return what the model folder holds; see `CachedPredictions.thresholds`."""
         high = values.get("probability", self.base.threshold)
         share = values.get("hysteresis", self.base.low_threshold / self.base.threshold)
         changes = {name: values[name] for name in ("minimum_area", "seed_pixels") if name in values}
@@ -132,47 +142,41 @@ class RegionMaps:
         return replace(self.base, threshold=high, low_threshold=low, **changes).to_dict()
 
     def score(self, thresholds: Mapping[str, Any]) -> dict[str, float]:
-        """See `Cached.score`; regions match at IoU 0.25."""
+        """Return the scores of regions, which match at IoU 0.25."""
         settings = RegionSettings(**thresholds)
         hit = false = nuclei = 0
-        for one in self.maps:
-            valid = one.geometry.mask_to_native(one.valid)
-            found = [
-                region
-                for region in find_regions(one.probability, one.geometry, settings)
-                if valid[region.mask].any()
-            ]
-            iou, _ = overlap_matrix(one.true, [region.mask for region in found])
-            hits = match_regions(iou, [region.confidence for region in found], OVERLAPS[0]).hits
-            nuclei += len(one.true)
+        for predicted, true in self.maps:
+            valid = predicted.native_valid
+            found = measured_regions(predicted.probability, predicted.geometry, valid, settings)
+            confidences = [region.confidence for region in found]
+            hits = region_hits(true, found, confidences, OVERLAPS[0])
+            nuclei += len(true)
             hit += int(hits.sum())
             false += int((~hits).sum())
-        return _shares(hit, false, nuclei)
+        return _rates(hit, false, nuclei - hit)
 
 
-class BoxOutputs:
+class BoxOutputs(CachedPredictions):
     """What a detector gives before boxes are picked.
 
     Args:
         folder: of the model.
         dataset: whose validation part is used.
-        batch: images at once.
         engine: see `odm.models.engines`.
         meter: shows progress.
     """
 
-    names = BOX_NAMES
+    NAMES = frozenset({"score", "nms"})
+    BATCH = 8
 
     def __init__(
         self,
         folder: str,
         dataset: IonogramDataset,
-        *,
-        batch: int = 8,
         engine: str = "auto",
         meter: Meter | None = None,
     ) -> None:
-        finder = LayerFinder.open(folder, batch=batch, engine=engine)
+        finder = LayerFinder.open(folder, batch=self.BATCH, engine=engine)
         if dataset.config.classes != finder.class_names:
             raise InputError(f"{folder} finds {', '.join(finder.class_names)}, which is not what "
                              "the data set has")  # fmt: skip
@@ -181,16 +185,16 @@ class BoxOutputs:
         self.size = (finder.image.height, finder.image.width)
         self.outputs: list[Any] = []
         self.truth: list[Any] = []
-        samples = dataset.samples(PART)
+        samples = dataset.samples(VALIDATION)
         for sample in _metered(meter, len(samples), samples):
             image, truth = load_ionogram_sample(sample, finder.image)
-            full = np.zeros((batch, *self.size), np.uint8)
+            full = np.zeros((self.BATCH, *self.size), np.uint8)
             full[0] = image
             self.outputs.append(finder.predictor.output(full)[:1].cpu().clone())
             self.truth.append(truth)
 
     def thresholds(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Cached.thresholds`."""
+        """Return what the model folder holds; see `CachedPredictions.thresholds`."""
         chosen = {
             "threshold": values.get("score", self.base.threshold),
             "overlap": values.get("nms", self.base.overlap),
@@ -198,7 +202,7 @@ class BoxOutputs:
         return replace(self.base, **chosen).to_dict()
 
     def score(self, thresholds: Mapping[str, Any]) -> dict[str, float]:
-        """See `Cached.score`; boxes match at IoU 0.5, and F1 is the mean over the classes."""
+        """Return the mean scores of the classes, whose boxes match at IoU 0.5."""
         from odm.models.boxes import BoxSettings, pick_boxes
         from odm.scoring.ionogram.boxes import BoxCounts
 
@@ -209,33 +213,37 @@ class BoxOutputs:
             counts.add(truth[:, 1:], truth[:, 0].astype(np.int64), *boxes)
         false, hit = counts.found[:, 0].sum(axis=-1).T
         each = [
-            _shares(*three) for three in zip(hit, false, counts.truths, strict=True) if three[2]
+            _rates(hit[kind], false[kind], truths - hit[kind])
+            for kind, truths in enumerate(counts.truths)
+            if truths
         ]
         if not each:
-            raise InputError(f"nothing is drawn in {PART}: there is nothing to choose by")
-        return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+            raise _nothing_drawn()
+        return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
 
 
-def _shares(hit: float, false: float, truths: float) -> dict[str, float]:
-    return {
-        "f1": float(2 * hit / max(2 * hit + false + truths - hit, 1)),
-        "precision": float(hit / max(hit + false, 1)),
-        "recall": float(hit / max(truths, 1)),
-    }
+def _nothing_drawn() -> InputError:
+    return InputError(f"nothing is drawn in {VALIDATION}: there is nothing to choose by")
 
 
-def _metered(meter: Meter | None, total: int, items: Any) -> Any:
-    if meter is None:
-        yield from items
-        return
-    with meter("predicting", total) as advance:
+def _rates(true: float, false: float, missed: float) -> dict[str, float]:
+    """Return ``f1``, ``precision`` and ``recall``; 0 where there is nothing to share."""
+    shares = rates(true, false, missed)
+    return {name: float(np.nan_to_num(shares[name])) for name in ("f1", "precision", "recall")}
+
+
+def _metered(meter: Meter | None, total: int, items: Iterable[Any]) -> Iterator[Any]:
+    counted: AbstractContextManager[Callable[..., object]] = nullcontext(lambda number=1: None)
+    if meter is not None:
+        counted = meter("predicting", total, "inputs")
+    with counted as advance:
         for item in items:
             advance(1)
             yield item
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchedThresholds:
     """What a search of thresholds ended with.
 
     Attributes:
@@ -257,59 +265,48 @@ class Searched:
 
 
 def search_thresholds(
-    model: str,
-    data: Path,
-    space: Space,
-    trials: int,
+    search: ThresholdSearch,
     folder: Callable[[Sweep], SweepFolder],
     *,
-    seed: int = 0,
-    engine: str = "auto",
     meter: Meter | None = None,
     say: Callable[[str], None] = print,
-) -> tuple[SweepFolder, Searched]:
+) -> tuple[SweepFolder, SearchedThresholds]:
     """Search the thresholds of a model, or go on with it.
 
     Args:
-        model: its folder.
-        data: a ``dataset.yaml``, whose validation part is used.
-        space: what is searched; parameters of the other kind of model are left out.
-        trials: in all.
+        search: the model, the data and the space.
         folder: gives the place of a sweep.
-        seed: of the search.
-        engine: of the model; see `odm.models.engines`.
         meter: shows the progress of predictions.
         say: hears what the user should know.
 
     Returns:
-        The sweep's folder, and what was found.
+        The sweep's folder, and the thresholds.
 
     Raises:
         InputError: no model folder, no such data set, or nothing of the space fits the model.
         TuningError: every trial failed.
     """
-    card = read_model_card(model)
-    boxes = card.architecture["kind"] == DETECTOR
-    chosen = space.only(BOX_NAMES if boxes else REGION_NAMES)
-    dataset = open_dataset("detector" if boxes else "segmenter", data)
+    card = read_model_card(search.model)
+    task = TASKS.find(card.architecture["kind"])
+    predictions: type[Any] = task.load("predictions")
+    chosen = search.space.only(set(predictions.NAMES))
+    dataset = open_dataset(task.name, search.data)
     sweep = Sweep(
         "thresholds",
         chosen,
-        str(data.expanduser().resolve()),
+        str(search.data.expanduser().resolve()),
         dataset.digest,
         objectives=("f1",),
         rule=Rule("none"),
-        seed=seed,
+        seed=search.seed,
         model=card.digest,
         annotations_from=dataset.annotations.source,
     )
     place = folder(sweep)
     with place.driven(sweep):
-        cached: Cached = (BoxOutputs if boxes else RegionMaps)(
-            model, dataset, engine=engine, meter=meter
-        )
+        cached: CachedPredictions = predictions(search.model, dataset, search.engine, meter)
         ledger = Ledger(
-            place.journal, place.name, sweep.looked_for, chosen.distributions, seed=seed
+            place.journal, place.name, sweep.looked_for, chosen.distributions, seed=search.seed
         )
         ledger.adopt_orphans(CUTS)
         began, before = time.monotonic(), ledger.counts().finished
@@ -320,28 +317,28 @@ def search_thresholds(
                 {**cached.score(thresholds), "thresholds": thresholds}, stopped=False
             )
 
-        with closing(Board(ledger, trials, "thresholds")) as board:
-            run_plain(ledger, trials, run, board)
+        with closing(Board(ledger, search.trials, "thresholds")) as board:
+            run_plain(ledger, search.trials, run, board)
         new = max(1, ledger.counts().finished - before)
         best = ledger.best().user_attrs
         own = cached.score(cached.own)
-        found = Searched(
+        searched = SearchedThresholds(
             own,
             {name: best[name] for name in own},
             dict(best["thresholds"]),
             (time.monotonic() - began) / new,
         )
-    if not found.gains:
-        say(f"nothing beats the thresholds of the model folder on {PART}")
-    return place, found
+    if not searched.gains:
+        say(f"nothing beats the thresholds of the model folder on {VALIDATION}")
+    return place, searched
 
 
-def save_thresholds(model: str, found: Searched, sweep: str, digest: str) -> ModelCard:
+def save_thresholds(model: str, searched: SearchedThresholds, sweep: str, digest: str) -> ModelCard:
     """Write the best thresholds into the model's folder; its digest changes, its weights do not.
 
     Args:
         model: its folder.
-        found: of the search.
+        searched: the thresholds.
         sweep: its name.
         digest: of the data set that it was searched on.
     """
@@ -349,10 +346,10 @@ def save_thresholds(model: str, found: Searched, sweep: str, digest: str) -> Mod
 
     loaded = load_model(model)
     card = loaded.card
-    thresholds = dict(found.thresholds)
+    thresholds = dict(searched.thresholds)
     if TEMPERATURE in card.thresholds:
         thresholds[TEMPERATURE] = card.thresholds[TEMPERATURE]
-    facts = {"f1": found.best["f1"], "data": digest, "part": PART, "searched by": sweep}
+    facts = {"f1": searched.best["f1"], "data": digest, "part": VALIDATION, "searched by": sweep}
     # Scores with other thresholds are not scores of this model.
     metrics = {name: value for name, value in card.metrics.items() if name != SCORES}
     metrics[CALIBRATION] = {**card.metrics.get(CALIBRATION, {}), "thresholds": facts}

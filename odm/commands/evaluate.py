@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from odm.commands.options import AsJson
 
-if TYPE_CHECKING:
-    from odm.scoring.ionogram.evaluate import LayerEvaluation
-    from odm.scoring.orbit.cases import Example
-    from odm.scoring.orbit.sheet import ScoreSheet
-
-
-SEGMENTERS_ONLY = ("flip", "overlap", "resamples")
-"""Options that mean nothing for a detector."""
-
 
 def evaluate(
-    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -48,7 +38,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Another dataset.yaml, whose validation part is used for that."),
     ] = None,
-    overlap: Annotated[float, typer.Option(help="IoU of that F1.", min=0.01, max=1)] = 0.25,
+    overlap: Annotated[
+        float | None,
+        typer.Option(help="IoU of that F1 [default: 0.25].", min=0.01, max=1),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the sheet, figures and cases.")
     ] = None,
@@ -63,9 +56,12 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     flip: Annotated[
-        bool, typer.Option("--flip", help="Average with the image reversed in time.")
-    ] = False,
-    resamples: Annotated[int, typer.Option(help="For intervals; 0 for none.", min=0)] = 1000,
+        bool | None, typer.Option("--flip", help="Average with the image reversed in time.")
+    ] = None,
+    resamples: Annotated[
+        int | None,
+        typer.Option(help="Resamples for intervals; 0 for none [default: 1000].", min=0),
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Score a model on one part of a data set, calibrated on its validation part.
@@ -77,92 +73,38 @@ def evaluate(
     Example: odm evaluate runs/odm_unet-0123456789ab/model dataset.yaml --out scores
     """
     from odm.core.errors import InputError
+    from odm.core.files import exists, join
     from odm.core.progress import progress
+    from odm.models.card import CARD
     from odm.models.shipped import model_folder, own_folder
-    from odm.scoring.ionogram.evaluate import evaluate_detector
-    from odm.scoring.orbit.evaluate import Running, evaluate_model
-    from odm.scoring.orbit.methods import open_method
-    from odm.scoring.orbit.save import save_evaluation
+    from odm.scoring.evaluation import EvaluationSettings, Running, evaluate_model
 
     model = own_folder(model) if save else model_folder(model)
-    if _is_detector(model):
-        for name in SEGMENTERS_ONLY:
-            source = context.get_parameter_source(name)
-            if source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP"):
-                raise InputError(f"--{name} is for a segmenter: {model} is a detector")
-        found = evaluate_detector(
-            model,
-            dataset,
-            part=part,
-            calibrate_on=calibrate_on,
-            fit=fit_thresholds,
-            validation=validation,
-            running=Running(batch, engine, device, precision),  # type: ignore[arg-type]
-            meter=lambda what, total: progress(what, total, "ionograms"),
-        )
-        _finish_detector(model, found, out, save, json_)
-        return
-    method = open_method(model)
-    if save and method.card is None:
+    if save and not exists(join(model, CARD)):
         raise InputError(f"--save: {model} has no model folder to save to")
     if save and calibrate_on == "none":
         raise InputError("--save writes the calibration: it cannot go with --calibrate-on none")
-    done = evaluate_model(
-        method,
-        dataset,
+    settings = EvaluationSettings(
         part=part,
-        calibrate_on=calibrate_on,  # type: ignore[arg-type]  # checked there
-        fit=fit_thresholds,
+        calibrate_on=calibrate_on,
+        fit_thresholds=fit_thresholds,
         validation=validation,
+        running=Running(batch, engine, device, precision),  # type: ignore[arg-type]
+        flip=flip,
         overlap=overlap,
-        running=Running(batch, engine, device, precision, flip),  # type: ignore[arg-type]
         resamples=resamples,
-        meter=progress,
     )
-    for note in done.notes:
+    evaluation = evaluate_model(model, dataset, settings, progress)
+    for note in evaluation.notes:
         typer.echo(f"note: {note}", err=True)
+    sheet = evaluation.sheet
     try:
         if save:
-            card = save_evaluation(method, done)
-            done.sheet.about["saved as"] = card.digest
-            typer.echo(f"saved: {model} has digest {card.digest}", err=json_)
+            digest = evaluation.save().digest
+            sheet.about["saved as"] = digest
+            typer.echo(f"saved: {model} has digest {digest}", err=json_)
     finally:  # what cannot be saved has its scores all the same
-        print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
+        print(sheet.to_json() if json_ else sheet.to_text(), end="")
         if out is not None:
-            for path in _write(out, done.sheet, done.examples):
+            for path in evaluation.write(out):
                 typer.echo(f"written: {path}", err=json_)
-
-
-def _is_detector(model: str) -> bool:
-    from odm.core.files import exists, join
-    from odm.models.card import CARD, read_model_card
-
-    return exists(join(model, CARD)) and read_model_card(model).architecture["kind"] == "detector"
-
-
-def _finish_detector(
-    model: str, done: LayerEvaluation, out: Path | None, save: bool, json_: bool
-) -> None:
-    from odm.scoring.ionogram.evaluate import save_detector
-    from odm.scoring.ionogram.sheet import write_sheet
-
-    for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
-    if save:
-        card = save_detector(model, done)
-        done.sheet.about["saved as"] = card.digest
-        typer.echo(f"saved: {model} has digest {card.digest}", err=json_)
-    if out is not None:
-        for path in write_sheet(out, done.sheet, done.class_names, done.examples):
-            typer.echo(f"written: {path}", err=json_)
-    print(done.sheet.to_json() if json_ else done.sheet.to_text(), end="")
-
-
-def _write(folder: Path, sheet: ScoreSheet, examples: list[Example]) -> list[str]:
-    from odm.core.files import join, write_bytes
-    from odm.scoring.orbit.pictures import write_pictures
-
-    written = [join(folder, "sheet.json"), join(folder, "sheet.txt")]
-    sheet.write_json(written[0])
-    write_bytes(written[1], sheet.to_text().encode())
-    return [*written, *write_pictures(folder, sheet, examples)]

@@ -138,6 +138,7 @@ ORBITS = Kind(
         "picture": "odm.findings.pictures:draw_regions",
         "options": "odm.reprocess.request:RegionOptions",
         "prepare": "odm.reprocess.models.orbit:prepare_regions",
+        "score": "odm.scoring.orbit.campaign:score_regions",
     },
 )
 IONOGRAMS = Kind(
@@ -158,6 +159,7 @@ IONOGRAMS = Kind(
         "picture": "odm.findings.pictures:draw_layers",
         "options": "odm.reprocess.request:LayerOptions",
         "prepare": "odm.reprocess.models.ionogram:prepare_layers",
+        "score": "odm.scoring.ionogram.campaign:score_layers",
     },
 )
 KINDS = Registry("kind of input", ORBITS, IONOGRAMS)
@@ -171,6 +173,8 @@ SEGMENTER = Entry(
         "searched inputs": "odm.core.kinds:ORBITS",
         "parameters": "tuning.spaces:SEGMENTER_PARAMETERS",
         "objectives": "tuning.objectives:SEGMENTER_OBJECTIVES",
+        "evaluate": "odm.scoring.orbit.evaluate:evaluate_segmenter",
+        "predictions": "tuning.thresholds:RegionMaps",
     },
 )
 DETECTOR = Entry(
@@ -182,6 +186,8 @@ DETECTOR = Entry(
         "searched inputs": "odm.core.kinds:IONOGRAMS",
         "parameters": "tuning.spaces:DETECTOR_PARAMETERS",
         "objectives": "tuning.objectives:DETECTOR_OBJECTIVES",
+        "evaluate": "odm.scoring.ionogram.evaluate:evaluate_detector",
+        "predictions": "tuning.thresholds:BoxOutputs",
     },
 )
 TASKS = Registry("training task", SEGMENTER, DETECTOR)

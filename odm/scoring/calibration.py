@@ -78,17 +78,6 @@ def fit_level_temperature(counts: NDArray[Any]) -> float:
     return fit_temperature(np.log(p / (1 - p)), counts[0], counts[1])
 
 
-def temperature_table(temperature: float) -> NDArray[np.uint8]:
-    """(256,) new level of each level: ``table[levels]`` is a map at this temperature.
-
-    Rounding to levels again costs up to half a level; a predictor that is given the temperature
-    applies it before it rounds.
-    """
-    p = level_probabilities()
-    scaled = np.log(p / (1 - p)) / temperature
-    return np.rint(LEVELS / (1 + np.exp(-scaled))).astype(np.uint8)
-
-
 @dataclass(frozen=True, slots=True)
 class Reliability:
     """A reliability diagram: predictions in equal bins of probability, (n,) arrays.

@@ -1,4 +1,4 @@
-"""Curves over a threshold of confidence, and recall against how strong a nucleus is."""
+"""Precision and recall: at one threshold, over all thresholds, and against a quantity."""
 
 from __future__ import annotations
 
@@ -13,6 +13,31 @@ FROC_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """False regions per half-orbit at which recall is read off: few, since 96 % of all are clear."""
 
 Floats = NDArray[np.float64]
+
+
+def ratio(part: NDArray[Any] | float, whole: NDArray[Any] | float) -> Floats:
+    """Return ``part / whole``; NaN where the whole is 0."""
+    numerator, denominator = np.broadcast_arrays(
+        np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    )
+    unknown = np.full(denominator.shape, np.nan)
+    return np.divide(numerator, denominator, out=unknown, where=denominator > 0)
+
+
+def rates(
+    true: NDArray[Any] | float, false: NDArray[Any] | float, missed: NDArray[Any] | float
+) -> dict[str, Floats]:
+    """Return ``precision``, ``recall`` and ``f1``, each NaN where it is undefined.
+
+    Args:
+        true, false, missed: numbers of findings that are true and that are not, and of true ones
+            that were not found; arrays of one shape for many results at once.
+    """
+    return {
+        "precision": ratio(true, true + false),
+        "recall": ratio(true, true + missed),
+        "f1": ratio(2 * true, 2 * true + false + missed),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,19 @@ class Curve:
             return float("nan"), float("nan")
         best = int(np.argmax(self.f1))
         return float(self.threshold[best]), float(self.f1[best])
+
+    def points(self, *names: str, most: int | None = None) -> dict[str, list[float]]:
+        """Return properties of the curve as lists, for JSON and pictures.
+
+        Args:
+            names: properties, such as ``recall``.
+            most: number of points to which a longer curve is thinned out.
+        """
+        size = self.true.size
+        chosen = np.arange(size)
+        if most is not None:
+            chosen = np.unique(np.linspace(0, max(size - 1, 0), most).astype(np.intp))[:size]
+        return {name: getattr(self, name)[chosen].tolist() for name in names}
 
 
 def curve(

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.scoring.curves import ratio
+
 Counts = NDArray[np.int64]
 
 PIXEL_METRICS = (
@@ -75,29 +77,24 @@ def pixel_metrics(confusion: NDArray[Any]) -> dict[str, float]:
     known = true + predicted > 0
     drawn, found = true[..., 1:].sum(axis=-1), predicted[..., 1:].sum(axis=-1)
     values = {
-        "mean_iou": _mean(_ratio(hit, true + predicted - hit)),
-        "foreground_iou": _ratio(both, drawn + found - both),
-        "dice": _ratio(2 * both, drawn + found),
-        "pixel_accuracy": _ratio(hit.sum(axis=-1), total),
+        "mean_iou": _mean(ratio(hit, true + predicted - hit)),
+        "foreground_iou": ratio(both, drawn + found - both),
+        "dice": ratio(2 * both, drawn + found),
+        "pixel_accuracy": ratio(hit.sum(axis=-1), total),
         "macro_recall": _mean(_share(hit, true, known)),
         "macro_precision": _mean(_share(hit, predicted, known)),
     }
     return {name: value if value.ndim else float(value) for name, value in values.items()}  # type: ignore[misc]
 
 
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    part, whole = np.broadcast_arrays(np.asarray(part), np.asarray(whole))
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-
-
 def _share(
     part: NDArray[np.float64], whole: NDArray[np.float64], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """As `_ratio`, but 0 of nothing is 0 for a class that is known."""
-    return np.where(known & (whole == 0), 0.0, _ratio(part, whole))
+    """Return `ratio`, but 0 of nothing is 0 for a class that is known."""
+    return np.where(known & (whole == 0), 0.0, ratio(part, whole))
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis without NaN, and without a warning where all are."""
+    """Return the mean over the last axis without NaN, and without a warning where all are NaN."""
     known = np.isfinite(values)
-    return _ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1).astype(np.float64))
+    return ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1).astype(np.float64))

@@ -10,7 +10,7 @@ from odm.models.engines import build_engine, missing_packages
 from odm.models.folder import load_model, read_model_card, save_model
 from odm.models.networks.base import to_input
 from odm.models.networks.detector import LOSSES, Detector, available_detectors, create_detector
-from odm.scoring.ionogram.layers import ScoredIonogram
+from odm.scoring.ionogram.boxes import ScoredIonogram
 
 SIZE = (64, 96)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from odm.archive.orbit.reader import Orbit
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
+from odm.scoring.calibration import LEVELS, level_probabilities
 from odm.scoring.orbit.tally import Finding, ScoredOrbit
 
 LINES, COLUMNS = 40, 60
@@ -80,3 +81,10 @@ def half_orbit(
 ) -> ScoredOrbit:
     """A half-orbit to be scored."""
     return ScoredOrbit(block=block, shape=(LINES, COLUMNS), truth=truth, found=found, **more)
+
+
+def temperature_table(temperature: float) -> NDArray[np.uint8]:
+    """(256,) new level of each level: ``table[levels]`` is a map at this temperature."""
+    p = level_probabilities()
+    scaled = np.log(p / (1 - p)) / temperature
+    return np.rint(LEVELS / (1 + np.exp(-scaled))).astype(np.uint8)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from odm.scoring.ionogram.boxes import STRICT, BoxCounts, box_overlaps, hits
+from odm.scoring.ionogram.boxes import STRICT, BoxCounts
+from odm.scoring.matching import box_overlaps, match_boxes
 
 
 def boxes(*rows: tuple[float, ...]) -> np.ndarray:
@@ -18,8 +19,9 @@ def test_overlaps_by_hand() -> None:
 def test_a_box_of_another_class_is_no_hit() -> None:
     overlaps = np.array([[0.9, 0.8, 0.4]])
     scores, found = np.array([0.5, 0.4, 0.9]), np.array([1, 0, 0])
-    assert hits(overlaps, scores, np.array([0]), found, 0.5).tolist() == [False, True, False]
-    assert hits(overlaps, scores, np.array([0]), found, 0.25).tolist() == [False, False, True]
+    for at, expected in ((0.5, [False, True, False]), (0.25, [False, False, True])):
+        match = match_boxes(overlaps, scores, np.array([0]), found, at)
+        assert match.hits.tolist() == expected
 
 
 def counted() -> BoxCounts:

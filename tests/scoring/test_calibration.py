@@ -8,8 +8,8 @@ from odm.scoring.calibration import (
     level_probabilities,
     level_reliability,
     reliability,
-    temperature_table,
 )
+from tests.scoring.helpers import temperature_table
 
 
 def test_level_counts_by_hand() -> None:

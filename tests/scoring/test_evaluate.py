@@ -21,12 +21,19 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.base import SegmentationModel
 from odm.models.networks.segmenters import create_segmenter
 from odm.models.predictor import Predictor
-from odm.scoring.orbit.archive import score_archive
-from odm.scoring.orbit.evaluate import Evaluation, Running, evaluate_model
-from odm.scoring.orbit.methods import Method, differing_images, open_method
-from odm.scoring.orbit.save import save_evaluation
-from odm.scoring.orbit.thresholds import FEW, fit_thresholds, warn_of_few
-from odm.scoring.orbit.truth import Truth, simulation_seed
+from odm.scoring.evaluation import (
+    FEW,
+    Evaluation,
+    EvaluationSettings,
+    Meter,
+    Running,
+    evaluate_model,
+    few_warning,
+)
+from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
+from odm.scoring.orbit.methods import SegmentationMethod, differing_images, open_method
+from odm.scoring.orbit.thresholds import fit_thresholds
+from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
 
@@ -90,22 +97,36 @@ def folder(dataset: OrbitDataset, tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
+def evaluated(
+    model: object, dataset: object, meter: Meter | None = None, **settings: Any
+) -> Evaluation:
+    """The evaluation on the CPU, without intervals unless they are asked for."""
+    values = EvaluationSettings(**{"running": EAGER, "resamples": 0, **settings})
+    return evaluate_model(model, dataset, values, meter)
+
+
+def scored(source: MapSource, orbits: LabelledOrbits, regions: RegionSettings = LOOSE) -> Any:
+    return score_archive(source, orbits, regions).sheet(resamples=0)
+
+
+def labelled(dataset: OrbitDataset, entries: Any) -> LabelledOrbits:
+    return LabelledOrbits(entries, Truth.load(dataset.archive))
+
+
+def brightness(temperature: float) -> MapSource:
+    predictor = Predictor(Brightness(), engine="eager", device="cpu", temperature=temperature)
+    return MapSource(predictor, IMAGE)
+
+
 @pytest.fixture(scope="module")
 def bright(dataset: OrbitDataset) -> Evaluation:
-    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
-    return evaluate_model(method, dataset, fit=True, running=EAGER, resamples=10)
+    method = SegmentationMethod(Brightness(), "brightness", IMAGE, LOOSE)
+    return evaluated(method, dataset, fit_thresholds=True, resamples=10)
 
 
 def at_one(dataset: OrbitDataset, part: str, temperature: float = 1.0) -> Any:
     """The sheet of `Brightness` on a part, made by hand."""
-    return score_archive(
-        Predictor(Brightness(), engine="eager", device="cpu", temperature=temperature),
-        dataset.archive,
-        IMAGE,
-        regions=LOOSE,
-        entries=dataset.samples(part),
-        resamples=0,
-    )
+    return scored(brightness(temperature), labelled(dataset, dataset.samples(part)))
 
 
 def test_the_temperature_is_from_validation_and_not_from_what_is_scored(
@@ -132,7 +153,7 @@ def test_the_temperature_is_from_validation_and_not_from_what_is_scored(
 def test_what_is_scored_is_the_part(dataset: OrbitDataset, bright: Evaluation) -> None:
     assert bright.sheet.counts["half_orbits"] == len(dataset.samples("test"))
     assert (bright.part, bright.data, bright.seed) == ("test", dataset.digest, 3)
-    assert bright.sheet.about["seed"] == 3 == simulation_seed(dataset)
+    assert bright.sheet.about["seed"] == 3
     assert dataset.digest in bright.sheet.about["data"]
     assert "simulated" in bright.sheet.caveat
     paths = {sample.path for sample in dataset.samples("test")}
@@ -145,25 +166,21 @@ def test_thresholds_of_few_regions_are_warned_of(dataset: OrbitDataset, bright: 
     assert 0 < nuclei < FEW
     (note,) = (note for note in bright.notes if "follow chance" in note)
     assert f"few true regions ({nuclei}; half-orbits: {number})" in note
-    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
-    plain = evaluate_model(method, dataset, running=EAGER, resamples=0)
+    method = SegmentationMethod(Brightness(), "brightness", IMAGE, LOOSE)
+    plain = evaluated(method, dataset)
     assert not any("follow chance" in note for note in plain.notes)
-    assert warn_of_few(FEW, "regions", 9, "half-orbits") == []
+    assert few_warning(FEW, "regions", 9, "half-orbits") == []
 
 
 def test_thresholds_are_the_best_of_validation(dataset: OrbitDataset, bright: Evaluation) -> None:
-    chosen = bright.calibration.regions
+    chosen = bright.calibration.settings
     f1 = bright.calibration.facts["regions"]["f1"]
     assert chosen.minimum_area == LOOSE.minimum_area
     assert bright.sheet.threshold == chosen.threshold
 
     def score(regions: RegionSettings) -> float:
-        temperature = bright.calibration.temperature
-        sheet = score_archive(
-            Predictor(Brightness(), engine="eager", device="cpu", temperature=temperature),
-            dataset.archive, IMAGE, regions=regions, entries=dataset.samples("validation"),
-            resamples=0,
-        )  # fmt: skip
+        source = brightness(bright.calibration.temperature)
+        sheet = scored(source, labelled(dataset, dataset.samples("validation")), regions)
         return float(sheet.score("contour", 0.25)["f1"])
 
     assert score(chosen) == pytest.approx(f1)
@@ -177,19 +194,18 @@ def test_thresholds_of_the_truth_find_all_of_it(dataset: OrbitDataset) -> None:
 
     oracle = Oracle(Path(dataset.archive), IMAGE)
     samples = dataset.all_samples
-    fitted = fit_thresholds(oracle, samples, IMAGE, Truth.load(dataset.archive), batch=3)
+    fitted = fit_thresholds(MapSource(oracle, IMAGE, 3), labelled(dataset, samples))
     assert (fitted.f1, fitted.regions.threshold) == (1, 1)
     assert fitted.nuclei >= 5
     # Nothing is better than nothing found: the settings stay.
-    dark = fit_thresholds(
-        lambda images: np.zeros_like(images), samples[:3], IMAGE, Truth.load(dataset.archive)
-    )
+    nothing = MapSource(np.zeros_like, IMAGE)
+    dark = fit_thresholds(nothing, labelled(dataset, samples[:3]))
     assert (dark.f1, dark.regions) == (0, RegionSettings())
 
 
 def test_calibration_on_the_scored_data_says_so(dataset: OrbitDataset) -> None:
-    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
-    done = evaluate_model(method, dataset, calibrate_on="scored", running=EAGER, resamples=0)
+    method = SegmentationMethod(Brightness(), "brightness", IMAGE, LOOSE)
+    done = evaluated(method, dataset, calibrate_on="scored")
     number = len(dataset.samples("test"))
     told = f"test of data set {dataset.digest[:12]}, {number} of them are scored"
     assert done.sheet.calibration["fitted_on"] == told
@@ -197,13 +213,11 @@ def test_calibration_on_the_scored_data_says_so(dataset: OrbitDataset) -> None:
     swapped = made(
         Path(dataset.archive).parent, "swapped", OrbitSplit(by="whole", part="validation")
     )
-    other = evaluate_model(
-        method, dataset, validation=swapped, calibrate_on="validation", running=EAGER, resamples=0
-    )
+    other = evaluated(method, dataset, validation=swapped, calibrate_on="validation")
     assert other.sheet.calibration["fitted_on"].endswith(f", {number} of them are scored")
     assert any("very half-orbits that are scored" in note for note in other.notes)
     assert any("very half-orbits that are scored" in note for note in done.notes)
-    plain = evaluate_model(method, dataset, calibrate_on="none", running=EAGER, resamples=0)
+    plain = evaluated(method, dataset, calibrate_on="none")
     assert plain.calibration.temperature == 1
     assert plain.sheet.calibration["fitted_on"] == "the scored data"
     assert not plain.sheet.calibration["applied"]
@@ -213,10 +227,10 @@ def test_calibration_on_the_scored_data_says_so(dataset: OrbitDataset) -> None:
 def test_a_validation_set_that_is_named_is_used_where_the_model_has_a_temperature(
     dataset: OrbitDataset,
 ) -> None:
-    method = Method(Brightness(), "brightness", IMAGE, LOOSE, temperature=7.5)
-    kept = evaluate_model(method, dataset, running=EAGER, resamples=0)
+    method = SegmentationMethod(Brightness(), "brightness", IMAGE, LOOSE, temperature=7.5)
+    kept = evaluated(method, dataset)
     assert kept.calibration.temperature == 7.5
-    anew = evaluate_model(method, dataset, validation=dataset, running=EAGER, resamples=0)
+    anew = evaluated(method, dataset, validation=dataset)
     assert anew.calibration.temperature == round(
         at_one(dataset, "validation").calibration["temperature"], 4
     )
@@ -227,8 +241,8 @@ def test_saved_and_used_again(dataset: OrbitDataset, folder: Path) -> None:
     before = load_model(folder)
     method = open_method(folder)
     assert method.temperature is None
-    first = evaluate_model(method, dataset, fit=True, running=EAGER, resamples=0)
-    card = save_evaluation(method, first)
+    first = evaluated(method, dataset, fit_thresholds=True)
+    card = first.save()
     assert card.digest != before.card.digest
     assert card.weights == before.card.weights  # half precision and all
     assert card.thresholds["temperature"] == first.calibration.temperature
@@ -241,7 +255,7 @@ def test_saved_and_used_again(dataset: OrbitDataset, folder: Path) -> None:
 
     told: list[str] = []
 
-    def meter(what: str, total: int) -> Any:
+    def meter(what: str, total: int, unit: str) -> Any:
         from contextlib import nullcontext
 
         told.append(what)
@@ -249,35 +263,33 @@ def test_saved_and_used_again(dataset: OrbitDataset, folder: Path) -> None:
 
     again = open_method(folder)
     assert again.temperature == first.calibration.temperature
-    assert again.regions == first.calibration.regions
-    second = evaluate_model(again, dataset, running=EAGER, resamples=0, meter=meter)
+    assert again.regions == first.calibration.settings
+    second = evaluated(again, dataset, meter=meter)
     assert told == ["scoring"]  # nothing is fitted again
     assert second.calibration.fitted_on == "the model folder"
     assert second.sheet.calibration["fitted_on"] == "the model folder"
     assert second.sheet.to_dict()["regions"] == first.sheet.to_dict()["regions"]
-    assert len(save_evaluation(again, second).metrics["scores"]) == 1
-    other = evaluate_model(again, dataset, part="validation", running=EAGER, resamples=0)
+    assert len(second.save().metrics["scores"]) == 1
+    other = evaluated(again, dataset, part="validation")
     assert "the model folder was calibrated on these half-orbits" in other.notes
     assert not any("was calibrated on" in note for note in second.notes)
-    assert len(save_evaluation(open_method(folder), other).metrics["scores"]) == 2
+    assert len(other.save().metrics["scores"]) == 2
     # With another calibration, earlier scores are no longer this model's.
     plain = open_method(folder)
-    changed = evaluate_model(
-        replace(plain, regions=LOOSE), dataset, running=EAGER, resamples=0, part="train"
-    )
-    (entry,) = save_evaluation(plain, changed).metrics["scores"]
+    changed = evaluated(replace(plain, regions=LOOSE), dataset, part="train")
+    (entry,) = changed.save().metrics["scores"]
     assert entry["part"] == "train"
 
 
 def test_a_method_without_learning_by_name(dataset: OrbitDataset) -> None:
-    done = evaluate_model("log", dataset, fit=True, resamples=0)
+    done = evaluated("log", dataset, fit_thresholds=True)
     assert done.calibration.temperature == 1
     assert done.calibration.thresholds_on.startswith("validation")
     # Its scales are in native pixels.
     assert done.sheet.about["image"]["mode"] == "native"
     assert any("mode native instead of resized" in note for note in done.notes)
     with pytest.raises(InputError, match="no model folder"):
-        save_evaluation(open_method("log"), done)
+        done.save()
 
 
 def test_one_hemisphere(dataset: OrbitDataset) -> None:
@@ -287,18 +299,18 @@ def test_one_hemisphere(dataset: OrbitDataset) -> None:
     (south,) = {sample.hemisphere for sample in north.samples("test")}
     assert south == "south"
     counted = {row["part"]: row["nuclei"] for row in north.parts}
-    everything = lambda images: np.where(images > 0, 255, 0).astype(np.uint8)  # noqa: E731
+
+    def everywhere(images: np.ndarray) -> np.ndarray:
+        return np.where(images > 0, 255, 0).astype(np.uint8)
+
+    everything = MapSource(everywhere, IMAGE)
     for part, count in (("train", counted["train"]), ("test", counted["test"])):
-        sheet = score_archive(
-            everything, north.archive, IMAGE, regions=RegionSettings(minimum_area=1),
-            entries=north.samples(part), resamples=0,
-        )  # fmt: skip
+        regions = RegionSettings(minimum_area=1)
+        sheet = scored(everything, labelled(north, north.samples(part)), regions)
         assert sheet.counts["nuclei"] == count
         shown = sum(sheet.calibration["bins"]["count"])
         whole = sum(
-            score_archive(
-                everything, north.archive, IMAGE, entries=[entry], resamples=0
-            ).calibration["bins"]["count"][0]
+            scored(everything, labelled(north, [entry])).calibration["bins"]["count"][0]
             for entry in north.listing.entries
             if entry.key in {sample.key for sample in north.samples(part)}
         )
@@ -357,20 +369,20 @@ def test_wrong_use(dataset: OrbitDataset, folder: Path, tmp_path: Path) -> None:
     refused(InputError, "no such file", "log", str(tmp_path / "dataset.yaml"))
     empty = made(Path(dataset.archive).parent, "empty", OrbitSplit(by="whole", part="test"))
     with pytest.raises(OdmError, match="no labelled half-orbit for train"):
-        evaluate_model("log", empty, part="train")
+        evaluated("log", empty, part="train")
     with pytest.raises(OdmError, match="no labelled half-orbit for validation"):
-        evaluate_model("log", empty, fit=True)
+        evaluated("log", empty, fit_thresholds=True)
     with pytest.raises(OdmError, match=r"1 class beside the background .* and brightness 2"):
-        evaluate_model(Method(Brightness(classes=3), "brightness", IMAGE), empty)
+        evaluated(SegmentationMethod(Brightness(classes=3), "brightness", IMAGE), empty)
 
 
 def test_without_a_validation_part_the_temperature_stays_one(dataset: OrbitDataset) -> None:
     whole = made(Path(dataset.archive).parent, "whole", OrbitSplit(by="whole", part="test"))
-    method = Method(Brightness(), "brightness", IMAGE, LOOSE)
-    done = evaluate_model(method, whole, running=EAGER, resamples=0)
+    method = SegmentationMethod(Brightness(), "brightness", IMAGE, LOOSE)
+    done = evaluated(method, whole)
     assert done.calibration.temperature == 1
     assert any("no validation part" in note for note in done.notes)
-    fitted = evaluate_model(method, whole, validation=dataset, running=EAGER, resamples=0)
+    fitted = evaluated(method, whole, validation=dataset)
     number = len(dataset.samples("validation"))
     assert fitted.calibration.fitted_on == (
         f"validation of data set {dataset.digest[:12]}, {number} of them are scored"

@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 
 from odm.catalog.bootstrap import wilson
-from odm.scoring.ionogram.layers import (
-    NOTHING,
-    PAPER,
-    ScoredIonogram,
-    confusion,
-    fit_boxes,
-    layer_sheet,
-)
-from odm.scoring.ionogram.sheet import LayerExample, write_sheet
+from odm.scoring.evaluation import Evaluation
+from odm.scoring.ionogram.boxes import ScoredIonogram, fit_boxes
+from odm.scoring.ionogram.pictures import LayerExample, layer_figures
+from odm.scoring.ionogram.summary import NOTHING, PAPER, confusion, layer_sheet
 
 NAMES = ("Es", "F")
 ES, F = (0, 0, 60, 40, 80), (1, 20, 0, 40, 50)
@@ -109,9 +104,9 @@ def test_calibration_and_threshold_from_validation() -> None:
 def test_pictures(tmp_path) -> None:
     one = scored()[0]
     image = np.full((96, 96), 90, np.uint8)
-    example = LayerExample(one.name, image, one.truth, one.edges, one.scores, one.classes)
+    example = LayerExample(image, one)
     sheet = layer_sheet(scored(), NAMES, 0.5)
-    written = write_sheet(tmp_path, sheet, NAMES, [example])
+    written = Evaluation(sheet, [example], layer_figures).write(tmp_path)
     assert [path.rpartition("/")[2] for path in written] == [
         "sheet.json",
         "sheet.txt",

@@ -18,15 +18,18 @@ from odm.findings.regions import RegionSettings, find_regions, region_rows
 from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import estimate_limits, geometry_of
 from odm.models.networks.blob import detect_blobs
+from odm.scoring.evaluation import Evaluation
 from odm.scoring.orbit.archive import (
     CANDIDATES_PER_ORBIT,
+    LabelledOrbits,
+    MapSource,
     Predict,
-    predict_entries,
+    predict_orbits,
     score_archive,
     scored_orbit,
 )
 from odm.scoring.orbit.cases import Example, pick_cases
-from odm.scoring.orbit.pictures import write_pictures
+from odm.scoring.orbit.pictures import region_figures
 from odm.scoring.orbit.tally import ScoredOrbit
 from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
@@ -72,7 +75,9 @@ class Oracle:
 def test_truth_through_regions_and_scoring_is_perfect(
     archive: Path, native: OrbitImageSettings
 ) -> None:
-    sheet = score_archive(Oracle(archive, native), archive, native, resamples=0)
+    source = MapSource(Oracle(archive, native), native)
+    orbits = LabelledOrbits.of_archive(archive)
+    sheet = score_archive(source, orbits).sheet(resamples=0)
     assert sheet.counts["half_orbits"] == HALF_ORBITS
     assert sheet.counts["nuclei"] >= 4
     for overlap in (0.25, 0.5):
@@ -97,7 +102,9 @@ def test_truth_on_a_resized_image_is_off_by_at_most_one_pixel(
     resized = OrbitImageSettings(
         native.minimum, native.maximum, mode="resized", height=512, width=512
     )
-    sheet = score_archive(Oracle(archive, resized), archive, resized, resamples=0)
+    source = MapSource(Oracle(archive, resized), resized)
+    orbits = LabelledOrbits.of_archive(archive)
+    sheet = score_archive(source, orbits).sheet(resamples=0)
     for overlap in (0.25, 0.5):
         assert sheet.score("contour", overlap)["f1"] == 1
     largest = {row["of"]: row["largest"] for row in sheet.errors}
@@ -148,27 +155,24 @@ def test_confusers_lie_where_the_table_says(archive: Path) -> None:
 def test_a_method_without_learning_gets_its_sheet_and_pictures(
     archive: Path, native: OrbitImageSettings, tmp_path: Path
 ) -> None:
-    examples: list[Example] = []
-    seen: list[tuple[int, int]] = []
-    sheet = score_archive(
-        lambda images: np.stack([detect_blobs(image) for image in images]),
-        archive,
-        native,
-        regions=RegionSettings(threshold=0.55, low_threshold=0.5),
-        about={"model": "Laplacian of Gaussian", "seed": 5},
-        resamples=50,
-        examples=examples,
-        progress=lambda done, total: seen.append((done, total)),
+    done: list[int] = []
+    scorer = score_archive(
+        MapSource(lambda images: np.stack([detect_blobs(image) for image in images]), native),
+        LabelledOrbits.of_archive(archive),
+        RegionSettings(threshold=0.55, low_threshold=0.5),
+        examples=True,
+        advance=done.append,
     )
-    assert seen[-1] == (HALF_ORBITS, HALF_ORBITS)
+    sheet = scorer.sheet({"model": "Laplacian of Gaussian", "seed": 5}, resamples=50)
+    assert done == [1] * HALF_ORBITS
     assert sheet.counts["found"] > 0
-    sheet.write_json(tmp_path / "sheet.json")
+    written = Evaluation(sheet, scorer.examples[:2], region_figures).write(tmp_path)
+    names = [Path(path).name for path in written]
+    assert names == ["sheet.json", "sheet.txt", "scores.png", "examples.png"]
     content = json.loads((tmp_path / "sheet.json").read_text())
     assert content["about"]["model"] == "Laplacian of Gaussian"
-    assert "Laplacian" in sheet.to_text()
-    written = write_pictures(tmp_path, sheet, examples[:2])
-    assert [Path(path).name for path in written] == ["scores.png", "examples.png"]
-    for path in written:
+    assert "Laplacian" in (tmp_path / "sheet.txt").read_text()
+    for path in written[2:]:
         assert Path(path).read_bytes()[:4] == b"\x89PNG"
 
 
@@ -190,7 +194,7 @@ def first_scored(
     archive: Path, native: OrbitImageSettings, predict: Predict, settings: RegionSettings
 ) -> ScoredOrbit:
     entries = list_orbits(archive).entries[:1]
-    (one,) = predict_entries(predict, entries, native, 1)
+    (one,) = predict_orbits(MapSource(predict, native, 1), entries)
     return scored_orbit(one, settings, Truth.load(str(archive)))
 
 
@@ -230,16 +234,15 @@ def test_an_area_of_fill_values_alone_is_no_candidate(
         answers[:, 160:190, 200:230] = 230
         return answers
 
-    (one,) = predict_entries(predict, [copied], native, 1)
+    (one,) = predict_orbits(MapSource(predict, native, 1), [copied])
     settings = RegionSettings(minimum_area=100)
     scored = scored_orbit(one, settings, Truth.load(str(archive)))
     assert sorted(round(255 * found.confidence) for found in scored.found) == [120, 230]
     # Nor do its pixels count.
     assert scored.valid is not None
     assert not scored.valid[:, 100:140].any()
-    sheet = score_archive(
-        predict, tmp_path, native, truth=Truth.load(str(archive)), regions=settings, resamples=0
-    )
+    orbits = LabelledOrbits.of_archive(tmp_path, Truth.load(str(archive)))
+    sheet = score_archive(MapSource(predict, native), orbits, settings).sheet(resamples=0)
     counted = sum(sheet.calibration["bins"]["count"])
     assert counted == np.count_nonzero(scored.valid) < scored.valid.size
     with_levels = sheet.pixels[0]["metrics"]["pixel_accuracy"]
@@ -279,14 +282,12 @@ def test_holes_in_the_truth_are_filled_where_those_of_regions_are(
         return np.broadcast_to(answer, images.shape)
 
     for fill in (True, False):
-        sheet = score_archive(
-            truth, archive, native, truth=holed, regions=RegionSettings(fill_holes=fill),
-            entries=[entry], resamples=0,
-        )  # fmt: skip
-        (regions,) = [
+        orbits, regions = LabelledOrbits([entry], holed), RegionSettings(fill_holes=fill)
+        sheet = score_archive(MapSource(truth, native), orbits, regions).sheet(resamples=0)
+        (pixels,) = [
             row for row in sheet.pixels if (row["source"], row["truth"]) == ("regions", "contour")
         ]
-        assert regions["metrics"]["foreground_iou"] == 1
+        assert pixels["metrics"]["foreground_iou"] == 1
         assert sheet.boundary["mean"] == 0
 
 
@@ -330,10 +331,9 @@ def test_bad_input(archive: Path, native: OrbitImageSettings, tmp_path: Path) ->
     with pytest.raises(InputError):
         Truth.load(str(tmp_path))
     strange = Truth.load(str(archive))
-    entries = list_orbits(archive).entries[:1]
     unknown = Truth(type(strange.annotations)(tmp_path, "simulation", {}))
     with pytest.raises(InputError, match="labelled"):
-        score_archive(lambda images: images, archive, native, truth=unknown, entries=entries)
+        LabelledOrbits.of_archive(archive, unknown)
 
 
 def test_a_truth_without_its_columns_is_told(archive: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from odm.images.layer_truth import KnownLayer
-from odm.scoring.ionogram.edges import EdgeScores, matched
+from odm.scoring.ionogram.edges import EdgeScores, pair_layers
 
 FREQUENCY = np.arange(10.0, 14.0, 0.5) * 1e6
 
@@ -66,6 +66,6 @@ def test_a_layer_that_is_missed_counts_with_all_its_frequencies() -> None:
 def test_layers_are_paired_by_class_and_overlap_each_once() -> None:
     rows = [found("F", 1050, []), found("F", 1010, []), found("Es", 1000, [])]
     truth = [known("F", 1000), known("F", 3000)]
-    assert matched(rows, truth) == {0: 1}
-    assert matched(rows, [known("F", 1000), known("F", 1040)]) == {0: 1, 1: 0}
-    assert matched([], truth) == {}
+    assert pair_layers(rows, truth) == {0: 1}
+    assert pair_layers(rows, [known("F", 1000), known("F", 1040)]) == {0: 1, 1: 0}
+    assert pair_layers([], truth) == {}

@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 
 from odm.archive.orbit.listing import list_orbits
-from odm.archive.orbit.reader import read_orbit
 from odm.catalog.orbit.regions import read_regions, write_regions
 from odm.core.errors import InputError
 from odm.findings.measure import measure_regions
@@ -18,12 +17,10 @@ from odm.findings.regions import RegionSettings, find_regions, region_rows
 from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import geometry_of, read_spectrogram
 from odm.models.networks.blob import detect_blobs
-from odm.scoring.orbit.archive import score_archive
-from odm.scoring.orbit.campaign import rows_by_file, score_rows
-from odm.scoring.orbit.cases import Example
-from odm.scoring.orbit.pictures import write_pictures
-from odm.scoring.orbit.sheet import ScoreSheet
-from odm.scoring.orbit.truth import Truth
+from odm.scoring.evaluation import Evaluation
+from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
+from odm.scoring.orbit.campaign import catalog_sheet, score_rows
+from odm.scoring.orbit.pictures import region_figures
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
 from tests.scoring.helpers import geometry, orbit_of, times
@@ -61,20 +58,19 @@ def catalog(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dic
     return read_regions(path).to_dict("records")
 
 
+def by_file(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    names = {str(row["source"]).rpartition("/")[2] for row in rows}
+    return {name: [row for row in rows if row["source"].endswith(name)] for name in sorted(names)}
+
+
 def test_the_sheet_is_that_of_the_maps(
     archive: Path, catalog: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    truth, entries = Truth.load(str(archive)), list_orbits(archive).entries
-    maps: list[Example] = []
-    expected = score_archive(
-        answers, archive, IMAGES, regions=SETTINGS, resamples=20, examples=maps
-    ).to_dict()
-    rows = rows_by_file(catalog)
-    examples: list[Example] = []
-    sheet = score_rows(
-        rows, entries, truth, regions=SETTINGS, resamples=20, examples=examples,
-        about={"campaign": "here"},
-    )  # fmt: skip
+    orbits = LabelledOrbits.of_archive(archive)
+    maps = score_archive(MapSource(answers, IMAGES), orbits, SETTINGS, examples=True)
+    expected = maps.sheet(resamples=20).to_dict()
+    scorer = score_rows(by_file(catalog), orbits, SETTINGS)
+    sheet = catalog_sheet(scorer, {"campaign": "here"}, 20)
     assert sheet.counts["found"] > 3
     scored = sheet.to_dict()
     for part in ("counts", "threshold", "alarms", "contrast", "area", "errors", "boundary"):
@@ -84,24 +80,12 @@ def test_the_sheet_is_that_of_the_maps(
         assert {name: row[name] for name in names} == {name: other[name] for name in names}
     assert scored["campaign"] == expected["campaign"]
     assert (scored["pixels"], set(scored["calibration"])) == ([], {"regions"})
-    assert [(one.dice, one.wrong, one.pairs) for one in examples] == [
-        (one.dice, one.wrong, one.pairs) for one in maps
+    assert [(one.dice, one.wrong, one.pairs) for one in scorer.examples] == [
+        (one.dice, one.wrong, one.pairs) for one in maps.examples
     ]
-    # As text, as pictures, and from JSON again.
-    again = ScoreSheet.from_dict(scored)
-    assert "campaign: here" in again.to_text()
-    assert "Pixels" not in again.to_text()
-    assert len(write_pictures(tmp_path, again, examples)) == 2
-
-
-def test_a_higher_threshold_leaves_rows_out(archive: Path, catalog: list[dict[str, Any]]) -> None:
-    truth, entries = Truth.load(str(archive)), list_orbits(archive).entries
-    rows = rows_by_file(catalog)
-    confidences = sorted(row["confidence"] for row in catalog)
-    sheet = score_rows(
-        rows, entries, truth, regions=SETTINGS, threshold=confidences[-2], resamples=0
-    )
-    assert sheet.counts["found"] == sum(one >= confidences[-2] for one in confidences)
+    assert "campaign: here" in sheet.to_text()
+    assert "Pixels" not in sheet.to_text()
+    assert len(Evaluation(sheet, scorer.examples, region_figures).write(tmp_path)) == 4
 
 
 def test_outlines_give_their_pixels_back() -> None:
@@ -150,15 +134,9 @@ def test_an_outline_of_elsewhere() -> None:
 
 
 def test_catalogs_that_do_not_fit(archive: Path, catalog: list[dict[str, Any]]) -> None:
-    truth, entries = Truth.load(str(archive)), list_orbits(archive).entries
-    rows = rows_by_file(catalog)
+    orbits = LabelledOrbits.of_archive(archive)
+    rows = by_file(catalog)
     name = next(iter(rows))
-    others = [entry for entry in entries if entry.key.name != name]
-    with pytest.raises(InputError, match="rows of 1 half-orbits that were not given"):
-        score_rows(rows, others, truth)
-    swapped = {others[0].key.name: rows[name]}
+    other = next(entry for entry in orbits.entries if entry.key.name != name)
     with pytest.raises(InputError, match="does not lie in"):
-        score_rows(swapped, entries, truth)
-    with pytest.raises(InputError, match="none of the half-orbits"):
-        score_rows({}, [], truth)
-    assert read_orbit(entries[0].path).key is not None
+        score_rows({other.key.name: rows[name]}, orbits, SETTINGS)

@@ -5,19 +5,20 @@ import numpy as np
 import pytest
 
 from odm.scoring.orbit.scorer import Scorer, boundary_distance, confuser_of
-from odm.scoring.orbit.sheet import WIDTH, ScoreSheet
+from odm.scoring.orbit.sheet import RegionSheet
 from odm.scoring.orbit.tally import NOTHING, NUCLEUS, Confuser
+from odm.scoring.sheet import WIDTH
 from tests.scoring.helpers import COLUMNS, LINES, box, finding, half_orbit
 
 
-def sheet_of(*orbits, threshold: float = 0.5, resamples: int = 0) -> ScoreSheet:
+def sheet_of(*orbits, threshold: float = 0.5, resamples: int = 0) -> RegionSheet:
     scorer = Scorer(threshold)
     for orbit in orbits:
         scorer.add(orbit)
     return scorer.sheet(resamples=resamples)
 
 
-def outcome(sheet: ScoreSheet, overlap: float, truth: str = "contour") -> tuple[int, int, int]:
+def outcome(sheet: RegionSheet, overlap: float, truth: str = "contour") -> tuple[int, int, int]:
     score = sheet.score(truth, overlap)
     return score["true"], score["false"], score["missed"]
 
@@ -226,7 +227,7 @@ def test_intervals_come_from_blocks_and_hold_the_value() -> None:
     assert one_block["intervals"]["f1"] is None
 
 
-def test_a_sheet_goes_to_json_and_back_and_to_text() -> None:
+def test_a_sheet_goes_to_json_and_to_text() -> None:
     sheet = sheet_of(
         half_orbit([finding(box(5, 5), contrast_db=5.0)], [finding(box(5, 5), 0.9)]),
         half_orbit([], []),
@@ -235,12 +236,10 @@ def test_a_sheet_goes_to_json_and_back_and_to_text() -> None:
     assert content["contrast"]["0.5"]["half"] is None
     assert content["regions"][0]["f1"] == 1
     assert "unknown" in content["caveat"]
-    again = ScoreSheet.from_dict(content)
     text = sheet.to_text()
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     assert "pixel accuracy" in text
     assert "earthquakes" in text
-    assert again.to_text() == text
 
 
 def test_a_method_that_finds_nothing_still_has_a_sheet() -> None:
@@ -310,7 +309,7 @@ def test_one_region_is_seen_in_every_panel() -> None:
 
 
 def test_settings_are_words() -> None:
-    from odm.scoring.orbit.sheet import in_words
+    from odm.scoring.sheet import in_words
 
     settings = {"regions": {"threshold": 0.6, "fill_holes": True}, "flip": False, "limits": [1, 2]}
     assert in_words(settings) == "regions: (threshold 0.6, fill_holes yes), flip no, limits 1 2"

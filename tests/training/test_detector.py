@@ -22,8 +22,7 @@ from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model, read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
-from odm.scoring.ionogram.evaluate import evaluate_detector, save_detector
-from odm.scoring.orbit.evaluate import Running
+from odm.scoring.evaluation import EvaluationSettings, Running, evaluate_model
 from odm.training.errors import TrainingError
 from odm.training.plans import plan_training
 from odm.training.settings import DetectorSettings, read_settings
@@ -135,29 +134,32 @@ def test_bad_input_is_a_sentence(trained: dict[str, Any], folder: Path, tmp_path
 def test_evaluated_and_saved(trained: dict[str, Any], folder: Path, tmp_path: Path) -> None:
     data = IonogramDataset.load(folder / "dataset.yaml")
     model = trained["model"]
-    running = Running(batch=3, engine="eager", device="cpu")
-    done = evaluate_detector(model, data, running=running)
+    settings = EvaluationSettings(running=Running(batch=3, engine="eager", device="cpu"))
+    done = evaluate_model(model, data, settings)
     assert done.sheet.counts["ionograms"] == len(data.samples("test"))
-    assert done.fitted_on.startswith("validation of") and done.examples
+    calibration = done.calibration
+    assert calibration.fitted_on.startswith("validation of") and done.examples
     layers = sum(len(sample.labelled.layers) for sample in data.samples("validation"))
     few = f"few true layers ({layers}; ionograms: {len(data.samples('validation'))})"
     assert any(few in note for note in done.notes)
     digest = read_model_card(model).digest
-    card = save_detector(model, done)
-    assert card.digest != digest or done.settings.to_dict() == card.thresholds
-    assert card.metrics["calibration"]["threshold"] == done.settings.threshold
+    card = done.save()
+    assert card.digest != digest or calibration.thresholds == card.thresholds
+    assert card.metrics["calibration"]["threshold"] == calibration.settings.threshold
     assert card.metrics["scores"][0]["part"] == "test"
     assert "simulation_seed" in card.metrics["scores"][0]
     # Scores of another threshold leave the card; those of the same one stay.
-    other = replace(done, settings=replace(done.settings, threshold=0.77), part="validation")
     copy = shutil.copytree(model, tmp_path / "copy")
-    entries = save_detector(copy, other, "drawn by hand").metrics["scores"]
+    stricter = replace(calibration, settings=replace(calibration.settings, threshold=0.77))
+    other = replace(done, calibration=stricter, part="validation", folder=str(copy))
+    entries = other.save("drawn by hand").metrics["scores"]
     assert [(one["part"], one["name"]) for one in entries] == [("validation", "drawn by hand")]
-    again = evaluate_detector(model, data, running=running)
-    card = save_detector(copy, replace(other, part="test"))
+    again = evaluate_model(model, data, settings)
+    card = replace(other, part="test").save()
     assert [one["part"] for one in card.metrics["scores"]] == ["validation", "test"]
     assert not any("few true layers" in note for note in again.notes)
-    assert again.fitted_on == "the model folder" and again.settings == done.settings
+    assert again.calibration.fitted_on == "the model folder"
+    assert again.calibration.settings == calibration.settings
     out = tmp_path / "scores"
     words = [
         "evaluate",

@@ -24,9 +24,9 @@ from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.simulate.ionogram.recipe import IonogramSimulation
 from tuning.folder import Sweep, SweepFolder
 from tuning.retrain import retrain_best
-from tuning.spaces import make_space
+from tuning.spaces import Space, make_space
 from tuning.study import TuningError
-from tuning.thresholds import RegionMaps, save_thresholds, search_thresholds
+from tuning.thresholds import RegionMaps, ThresholdSearch, save_thresholds, search_thresholds
 
 PARAMETERS = {
     "probability": {"low": 0.3, "high": 0.9},
@@ -35,6 +35,10 @@ PARAMETERS = {
     "nms": {"low": 0.2, "high": 0.8},
 }
 SPACE = make_space("thresholds", PARAMETERS)
+
+
+def search(model: str, data: Path, space: Space, trials: int) -> ThresholdSearch:
+    return ThresholdSearch(model, data, space, trials, engine="eager")
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
     def place_of(sweep: Sweep) -> SweepFolder:
         return SweepFolder.of(sweep, tmp_path, "x")
 
-    place, found = search_thresholds(model, dataset, SPACE, 8, place_of, engine="eager")
+    place, found = search_thresholds(search(model, dataset, SPACE, 8), place_of)
     with pytest.raises(InputError, match="searched thresholds; there is nothing to train"):
         retrain_best(place, 1)
     assert set(place.read().space.domains) == {"probability", "hysteresis"}
@@ -71,7 +75,7 @@ def test_regions(dataset: Path, model: str, tmp_path: Path) -> None:
     assert card.digest != before.digest
     assert card.thresholds == {**found.thresholds, "temperature": 2.0}
     with pytest.raises(InputError, match="another model: give another --name"):
-        search_thresholds(model, dataset, SPACE, 9, place_of)
+        search_thresholds(search(model, dataset, SPACE, 9), place_of)
 
 
 def test_nothing_is_saved_that_does_not_gain(dataset: Path, model: str, tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ def test_no_thresholds_that_can_be(dataset: Path, model: str, tmp_path: Path) ->
     space = make_space("thresholds", {"probability": {"choices": [0.0]}})
     with pytest.raises(TuningError, match=r"none of 2 trials came to its end: thresholds 0\.0 and"):
         search_thresholds(
-            model, dataset, space, 2, lambda s: SweepFolder.of(s, tmp_path, "x"), engine="eager"
+            search(model, dataset, space, 2), lambda s: SweepFolder.of(s, tmp_path, "x")
         )
 
 
@@ -106,11 +110,9 @@ def test_a_larger_area_does_not_make_nuclei_go_away(dataset: Path, model: str) -
     from odm.datasets.orbit import OrbitDataset
 
     maps = RegionMaps(model, OrbitDataset.load(dataset), engine="eager")
-    true = [len(one.true) for one in maps.maps]
-    assert sum(true)
-    for one in maps.maps:  # as good as the truth itself
-        for number, mask in enumerate(one.true):
-            assert mask.any(), number
+    true = [masks for _, masks in maps.maps]
+    assert sum(map(len, true))
+    assert all(mask.any() for masks in true for mask in masks)  # as good as the truth itself
     scores = maps.score(maps.thresholds({"minimum_area": 10**6}))
     assert scores == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
 
@@ -136,7 +138,7 @@ def test_boxes(tmp_path: Path) -> None:
         thresholds=BoxSettings(threshold=0.9).to_dict(),
     )
     place, found = search_thresholds(
-        folder, data, SPACE, 6, lambda s: SweepFolder.of(s, tmp_path, None), engine="eager"
+        search(folder, data, SPACE, 6), lambda s: SweepFolder.of(s, tmp_path, None)
     )
     assert set(place.read().space.domains) == {"score", "nms"}
     assert found.own == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
@@ -144,5 +146,6 @@ def test_boxes(tmp_path: Path) -> None:
     shutil.rmtree(place.path)
     with pytest.raises(InputError, match="the space holds none of nms, score"):
         search_thresholds(
-            folder, data, SPACE.only({"probability"}), 6, lambda s: SweepFolder.of(s, tmp_path, "y")
+            search(folder, data, SPACE.only({"probability"}), 6),
+            lambda s: SweepFolder.of(s, tmp_path, "y"),
         )

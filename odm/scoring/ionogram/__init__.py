@@ -1,0 +1,1 @@
+"""Scores of layers and leading edges in ionograms."""

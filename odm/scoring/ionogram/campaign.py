@@ -6,130 +6,125 @@ but a campaign has no boxes below its threshold, and average precision counts th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import xarray as xr
 
 from odm.archive.ionogram.key import IonogramKey
 from odm.archive.ionogram.reader import open_ionogram
+from odm.catalog.campaign import Campaign
+from odm.catalog.kinds import list_inputs
 from odm.core.errors import InputError
 from odm.core.files import join
 from odm.core.statement import SIMULATED_DATA
-from odm.datasets.labels.layers import SIMULATED, LayerLabels, boxes_on_image
+from odm.datasets.labels.layers import SIMULATED, LayerLabels, boxes_on_image, load_layer_labels
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
-from odm.images.layer_truth import KnownLayer
-from odm.scoring.ionogram.edge_errors import SEEN_DB
-from odm.scoring.ionogram.edges import EdgeScores
-from odm.scoring.ionogram.evaluate import EXAMPLES
-from odm.scoring.ionogram.layers import ScoredIonogram, layer_sheet
-from odm.scoring.ionogram.sheet import LayerExample, LayerSheet, Line
-from odm.scoring.orbit.evaluate import BY_PEOPLE
+from odm.images.layer_truth import KnownLayer, read_layers
+from odm.scoring.campaigns import about_campaign, finished_inputs, truth_folder
+from odm.scoring.evaluation import Evaluation, Meter
+from odm.scoring.ionogram.boxes import ScoredIonogram
+from odm.scoring.ionogram.edges import SEEN_DB, EdgeScores
+from odm.scoring.ionogram.pictures import LayerExample, Line, layer_figures, spread
+from odm.scoring.ionogram.summary import layer_sheet
+from odm.scoring.sheet import BY_PEOPLE
 
 Row = Mapping[str, Any]
 
 
 def score_layers(
-    rows: Iterable[Row],
-    archive: str,
-    labels: LayerLabels,
-    *,
-    image: IonogramImageSettings,
-    threshold: float,
-    about: dict[str, Any],
-    advance: Callable[[int], object],
-    edges: Mapping[str, Sequence[KnownLayer]] | None = None,
-) -> tuple[LayerSheet, list[LayerExample]]:
-    """Score the outcomes of a campaign.
+    campaign: Campaign, truth: str, resamples: int, meter: Meter | None = None
+) -> Evaluation:
+    """Score a campaign of ionograms; see `odm.scoring.campaigns.score_campaign`.
 
-    Args:
-        rows: ``source`` and ``findings`` of ionograms that are done and not in quarantine.
-        archive: of the campaign.
-        labels: what is true; ionograms that nobody has labelled are not scored.
-        image: the model's.
-        threshold: of the campaign.
-        about: what is scored; gets what is to be known beside.
-        advance: called with the number of ionograms that were just looked at.
-        edges: true layers by ionogram, with their leading edges; None where nobody knows them.
-
-    Returns:
-        The scores, and ionograms to look at, evenly spread in time.
-
-    Raises:
-        InputError: none of the ionograms is labelled.
-        ArchiveError: an ionogram is no longer what it was.
+    Its examples are evenly spread in time. Boxes have no intervals that need resamples.
     """
-    stems = [(IonogramKey.parse(row["source"]).stem, row) for row in rows]
-    chosen = [(stem, row) for stem, row in stems if stem in labels.images]
-    if not chosen:
+    card = campaign.card
+    classes = tuple(card.settings["classes"])
+    labels = load_layer_labels(truth_folder(truth), classes)
+    listed = list_inputs(card.kind, card.archive).inputs
+    files = {entry.identity: entry.source for entry in listed}
+    rows, left_out = finished_inputs(campaign, "source", files)
+    with_edges = card.settings["edges"] != "none" and labels.source == SIMULATED
+    known = read_layers(truth_folder(truth)) if with_edges else None
+    image = IonogramImageSettings.from_dict(dict(card.settings["image"]))
+    labelled = [row for row in rows if _stem(row) in labels.images]
+    if not labelled:
         raise InputError(f"{labels.folder}: labels none of the ionograms that are done")
-    shown = set(np.unique(np.linspace(0, len(chosen) - 1, EXAMPLES).astype(int)).tolist())
-    advance(len(stems) - len(chosen))
-    scored, examples, edge_scores = [], [], EdgeScores()
-    for number, (stem, row) in enumerate(chosen):
-        ionogram = open_ionogram(join(archive, row["source"]))
-        labelled = labels.images[stem]
-        truth = boxes_on_image(labelled, ionogram, image, labels.classes)
-        one = ScoredIonogram(
-            stem, truth, *_boxes(row["findings"], labels.classes, image), labelled.ray_model
-        )
-        scored.append(one)
-        known = edges.get(stem, ()) if edges is not None else ()
-        if edges is not None:
-            ranges = ionogram["group_range"].values
-            edge_scores.add(row["findings"], known, float(np.median(np.diff(ranges))))
-        if number in shown:
-            examples.append(
-                LayerExample(
-                    stem,
-                    ionogram_image(ionogram, image),
-                    one.truth,
-                    one.edges,
-                    one.scores,
-                    one.classes,
-                    tuple(_true_line(layer, image) for layer in known),
-                    tuple(_line(layer, image) for layer in row["findings"]),
-                )
-            )
-        advance(1)
-    about["ionograms done without labels, not scored"] = len(stems) - len(chosen)
-    about["average precision"] = f"of boxes with a score of at least {threshold:g}, which are all"
-    caveat = BY_PEOPLE
+    shown = set(spread(len(labelled)))
+    scored: list[ScoredIonogram] = []
+    examples: list[LayerExample] = []
+    edges = EdgeScores()
+    counted = nullcontext(None) if meter is None else meter("scoring", len(labelled), "ionograms")
+    with counted as advance:
+        for number, row in enumerate(labelled):
+            ionogram = open_ionogram(join(card.archive, row["source"]))
+            scored.append(_scored(row, ionogram, labels, image))
+            layers = () if known is None else known.get(_stem(row), ())
+            if known is not None:
+                step_km = float(np.median(np.diff(ionogram["group_range"].values)))
+                edges.add(row["findings"], layers, step_km)
+            if number in shown:
+                picture = ionogram_image(ionogram, image)
+                true_lines = tuple(_true_line(layer, image) for layer in layers)
+                lines = tuple(_line(layer, image) for layer in row["findings"])
+                examples.append(LayerExample(picture, scored[-1], true_lines, lines))
+            if advance is not None:
+                advance(1)
+    threshold = card.settings["boxes"]["threshold"]
+    about = {
+        **about_campaign(campaign, truth),
+        **left_out,
+        "ionograms done without labels, not scored": len(rows) - len(labelled),
+        "average precision": f"of boxes with a score of at least {threshold:g}, which are all",
+    }
+    sheet = layer_sheet(scored, classes, threshold, about, caveat_of(labels))
+    if known is not None:
+        sheet = replace(sheet, edges=edges.rows(classes))
+    return Evaluation(sheet, examples, layer_figures)
+
+
+def caveat_of(labels: LayerLabels) -> str:
+    """Return what is to be read with scores against labels."""
     if labels.source == SIMULATED:
-        caveat = SIMULATED_DATA[:1].upper() + SIMULATED_DATA[1:]
-    sheet = layer_sheet(scored, labels.classes, threshold, about, caveat)
-    if edges is not None:
-        sheet = replace(sheet, edges=edge_scores.rows(labels.classes))
-    return sheet, examples
+        return SIMULATED_DATA[:1].upper() + SIMULATED_DATA[1:]
+    return BY_PEOPLE
+
+
+def _stem(row: Row) -> str:
+    return IonogramKey.parse(row["source"]).stem
+
+
+def _scored(
+    row: Row, ionogram: xr.Dataset, labels: LayerLabels, image: IonogramImageSettings
+) -> ScoredIonogram:
+    """Return true and found boxes of an ionogram in pixels."""
+    stem, layers = _stem(row), row["findings"]
+    labelled = labels.images[stem]
+    columns = ("frequency_min", "frequency_max", "range_min", "range_max")
+    edges = [image.box_to_pixels(*(layer[name] for name in columns)) for layer in layers]
+    classes = [labels.classes.index(layer["layer"]) for layer in layers]
+    return ScoredIonogram(
+        stem,
+        boxes_on_image(labelled, ionogram, image, labels.classes),
+        np.array(edges, np.float64).reshape(-1, 4),
+        np.array([layer["confidence"] for layer in layers], np.float64),
+        np.array(classes, np.int64),
+        labelled.ray_model,
+    )
 
 
 def _true_line(layer: KnownLayer, image: IonogramImageSettings) -> Line:
-    """Where a true edge can be seen, in pixels; elsewhere NaN."""
+    """Return where a true edge can be seen, in pixels; elsewhere NaN."""
     seen = np.where(layer.edge_snr >= SEEN_DB, layer.edge_group_range, np.nan)
     x, y = image.to_pixel(layer.edge_frequency, seen)
     return x + 0.5, y + 0.5
 
 
-def _line(row: Row, image: IonogramImageSettings) -> Line:
-    frequency, ranges = row.get("edge_frequency") or [], row.get("edge_group_range") or []
+def _line(layer: Row, image: IonogramImageSettings) -> Line:
+    frequency, ranges = layer.get("edge_frequency") or [], layer.get("edge_group_range") or []
     x, y = image.to_pixel(frequency, ranges)
     return x + 0.5, y + 0.5
-
-
-def _boxes(
-    layers: Sequence[Row], classes: Sequence[str], image: IonogramImageSettings
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Edges (N, 4) in pixels, scores (N,) and classes (N,) of rows of a catalog."""
-    edges = [
-        image.box_to_pixels(
-            row["frequency_min"], row["frequency_max"], row["range_min"], row["range_max"]
-        )
-        for row in layers
-    ]
-    return (
-        np.array(edges, np.float64).reshape(-1, 4),
-        np.array([row["confidence"] for row in layers], np.float64),
-        np.array([list(classes).index(row["layer"]) for row in layers], np.int64),
-    )

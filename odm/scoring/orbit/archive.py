@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,22 +24,70 @@ from odm.findings.regions import (
 )
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.images.spectrogram import geometry_of, read_spectrogram
-from odm.scoring.orbit.cases import Example, example_of
+from odm.scoring.matching import mask_overlaps, match_findings
 from odm.scoring.orbit.scorer import Scorer
-from odm.scoring.orbit.sheet import ScoreSheet
 from odm.scoring.orbit.tally import Finding, ScoredOrbit
 from odm.scoring.orbit.truth import Truth
 
 Images = NDArray[np.uint8]
 Predict = Callable[[Images], NDArray[Any]]
-"""Images (B, H, W) uint8 → probability of the foreground (B, H, W), uint8 or float."""
-Progress = Callable[[int, int], None]
+"""Function of images (B, H, W) uint8 that gives the probability of the foreground (B, H, W), uint8
+or float."""
+Entry = OrbitFile | OrbitSample
+Advance = Callable[..., object]
+"""Function that is called with the number of half-orbits just finished."""
 CANDIDATES_PER_ORBIT = 40
-"""At most so many regions of a half-orbit, the surest, extend a curve; the result is never cut."""
+"""Number of regions of a half-orbit, the surest, that extend a curve; the result is never cut."""
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """What gives the maps of probability, and the images that it is to see.
+
+    Attributes:
+        predict: the method, such as a `odm.models.predictor.Predictor`.
+        images: settings of the images that it was trained with.
+        batch: images given to it at once.
+    """
+
+    predict: Predict
+    images: OrbitImageSettings
+    batch: int = 4
+
+
+@dataclass(frozen=True)
+class LabelledOrbits:
+    """Half-orbits with their labels.
+
+    Attributes:
+        entries: files of a listing, or samples of a data set. Of a sample that shows one hemisphere
+            only that one is scored.
+        truth: what is known of them.
+    """
+
+    entries: Sequence[Entry]
+    truth: Truth
+
+    @classmethod
+    def of_archive(cls, archive: object, truth: Truth | None = None) -> LabelledOrbits:
+        """Return all labelled half-orbits of an archive.
+
+        Args:
+            archive: folder or URI of half-orbits.
+            truth: labels; by default those of the archive itself, if it is a simulated one.
+
+        Raises:
+            InputError: none of its half-orbits is labelled.
+        """
+        known = Truth.load(str(archive)) if truth is None else truth
+        entries = [entry for entry in list_orbits(archive).entries if known.knows(entry.key)]
+        if not entries:
+            raise InputError(f"{archive}: no half-orbit of it is labelled")
+        return cls(entries, known)
 
 
 @dataclass(frozen=True, slots=True)
-class Predicted:
+class PredictedOrbit:
     """One half-orbit with the answer to its image.
 
     Attributes:
@@ -56,107 +104,76 @@ class Predicted:
     valid: Mask
     shown: Mask | None = None
 
+    @property
+    def native_valid(self) -> Mask:
+        """(K, N) where there is a measurement."""
+        return self.geometry.mask_to_native(self.valid)
+
 
 def score_archive(
-    predict: Predict,
-    archive: object,
-    images: OrbitImageSettings,
-    *,
-    truth: Truth | None = None,
+    source: MapSource,
+    orbits: LabelledOrbits,
     regions: RegionSettings | None = None,
-    entries: Sequence[OrbitFile | OrbitSample] | None = None,
-    batch: int = 4,
-    about: Mapping[str, Any] | None = None,
-    resamples: int = 1000,
-    temperature: float | None = None,
-    fitted_on: str = "validation",
-    tempered: bool = False,
-    examples: list[Example] | None = None,
-    progress: Progress | None = None,
-) -> ScoreSheet:
-    """Score a method on the labelled half-orbits of an archive.
+    *,
+    examples: bool = False,
+    advance: Advance | None = None,
+) -> Scorer:
+    """Score a method on labelled half-orbits.
 
     Regions are searched down to ``regions.low_threshold``, so that the curves go further than the
     result; what is scored as the result are those of ``regions.threshold`` and more.
 
     Args:
-        predict: the method, such as a `Predictor`.
-        archive: folder or URI of half-orbits.
-        images: as the method was trained with.
-        truth: labels; by default those of the archive itself, if it is a simulated one.
+        source: the method.
+        orbits: what it is scored on.
         regions: how its maps become regions.
-        entries: half-orbits to score, of a listing of the archive or of a data set; by default all
-            that the truth knows. Of a sample that shows one hemisphere only that one is scored.
-        batch: images given to ``predict`` at once.
-        about: shown on the sheet.
-        resamples: for intervals.
-        temperature, fitted_on, tempered: see `Scorer.sheet`.
-        examples: takes every half-orbit where something is true or was found, for
-            `odm.scoring.orbit.cases.pick_cases`.
-        progress: called with (done, all).
+        examples: keep every half-orbit where something is true or was found.
+        advance: called with the number of half-orbits just finished.
 
     Raises:
-        InputError: no labelled half-orbit, or settings that cannot be meant.
+        InputError: settings that cannot be meant.
         ArchiveError: a half-orbit is bad.
     """
-    known = Truth.load(str(archive)) if truth is None else truth
     settings = regions or RegionSettings()
-    listed = list_orbits(archive).entries if entries is None else entries
-    chosen = [entry for entry in listed if known.knows(entry.key)]
-    if not chosen:
-        raise InputError(f"{archive}: no half-orbit of it is labelled")
     scorer = Scorer(settings.threshold)
-    for done, one in enumerate(predict_entries(predict, chosen, images, batch), start=1):
-        scored = scored_orbit(one, settings, known)
-        pairs = scorer.add(scored)
-        if examples is not None:
-            example = example_of(one.orbit.path, scored, settings.threshold, pairs)
-            examples += [] if example is None else [example]
-        if progress is not None:
-            progress(done, len(chosen))
-    facts = {**(about or {}), "archive": str(archive), "regions": settings.to_dict()}
-    return scorer.sheet(
-        facts,
-        resamples=resamples,
-        temperature=temperature,
-        fitted_on=fitted_on,
-        tempered=tempered,
-    )
+    for predicted in predict_orbits(source, orbits.entries, advance):
+        scored = scored_orbit(predicted, settings, orbits.truth)
+        scorer.add(scored, predicted.orbit.path if examples else "")
+    return scorer
 
 
-def predict_entries(
-    predict: Predict,
-    entries: Sequence[OrbitFile | OrbitSample],
-    images: OrbitImageSettings,
-    batch: int,
-) -> Iterator[Predicted]:
+def predict_orbits(
+    source: MapSource, entries: Sequence[Entry], advance: Advance | None = None
+) -> Iterator[PredictedOrbit]:
     """Read half-orbits and run a method over them, in their order.
 
     Args:
-        predict, images, batch: as for `score_archive`.
+        source: the method.
         entries: half-orbits.
+        advance: called with 1 after each, when the next one is asked for.
 
     Raises:
         ArchiveError: a half-orbit is bad.
     """
-    for first in range(0, len(entries), batch):
-        part = entries[first : first + batch]
+    images = source.images
+    for first in range(0, len(entries), source.batch):
+        part = entries[first : first + source.batch]
         read = [read_spectrogram(entry.path, images) for entry in part]
         shown = []
         for entry, (image, orbit) in zip(part, read, strict=True):
             shown.append(_hide(entry, image, geometry_of(orbit, images)))
-        maps = predict(np.stack([image for image, _ in read]))
+        maps = source.predict(np.stack([image for image, _ in read]))
         for (image, orbit), probability, columns in zip(read, maps, shown, strict=True):
             if columns is not None:
                 probability = np.where(image > 0, probability, 0).astype(probability.dtype)
             geometry = geometry_of(orbit, images)
-            yield Predicted(orbit, geometry, probability, image > 0, columns)
+            yield PredictedOrbit(orbit, geometry, probability, image > 0, columns)
+            if advance is not None:
+                advance(1)
 
 
-def _hide(
-    entry: OrbitFile | OrbitSample, image: Images, geometry: SpectrogramGeometry
-) -> Mask | None:
-    """Blank what a sample does not show, in place; its native columns that are shown."""
+def _hide(entry: Entry, image: Images, geometry: SpectrogramGeometry) -> Mask | None:
+    """Blank what a sample does not show, in place; return its native columns that are shown."""
     if not isinstance(entry, OrbitSample) or entry.hemisphere is None:
         return None
     latitude = geometry.to_physical(np.arange(geometry.shape[1]), 0)[1]
@@ -165,18 +182,42 @@ def _hide(
     return shown_columns(geometry.to_physical(places, 0)[1], entry.hemisphere)
 
 
-def scored_orbit(one: Predicted, settings: RegionSettings, truth: Truth) -> ScoredOrbit:
+def measured_regions(
+    probability: NDArray[Any], geometry: SpectrogramGeometry, valid: Mask, settings: RegionSettings
+) -> list[Region]:
+    """Find the regions of a map that hold a measurement: an area of fill values alone is none.
+
+    Args:
+        probability: (H, W) on the canvas of ``geometry``.
+        geometry: of the image.
+        valid: (K, N) where there is a measurement.
+        settings: thresholds and sizes.
+    """
+    regions = find_regions(probability, geometry, settings)
+    return [region for region in regions if valid[region.mask].any()]
+
+
+def region_hits(
+    truth: Sequence[Mask], regions: Sequence[Region], confidences: Sequence[float], overlap: float
+) -> NDArray[np.bool_]:
+    """Return which regions are true, (F,): paired one to one at an IoU of at least ``overlap``."""
+    overlaps, _ = mask_overlaps(truth, [region.mask for region in regions])
+    return match_findings(overlaps, confidences, overlap).hits
+
+
+def scored_orbit(predicted: PredictedOrbit, settings: RegionSettings, truth: Truth) -> ScoredOrbit:
     """Put what was found and what is true of one half-orbit side by side.
 
     Args:
-        one: the half-orbit.
-        settings, truth: as for `score_archive`.
+        predicted: the half-orbit.
+        settings: how its map becomes regions.
+        truth: labels.
     """
-    orbit = one.orbit
+    orbit = predicted.orbit
     assert orbit.key is not None
-    valid = one.geometry.mask_to_native(one.valid)
+    valid = predicted.native_valid
     wide = replace(settings, threshold=settings.low_threshold)
-    candidates = find_regions(one.probability, one.geometry, wide)
+    candidates = find_regions(predicted.probability, predicted.geometry, wide)
     result = [region for region in candidates if reaches(region.seed, settings.threshold)]
     # Of fill values alone there is no region; `region_rows` sees to that for the result.
     weaker = [
@@ -192,20 +233,17 @@ def scored_orbit(one: Predicted, settings: RegionSettings, truth: Truth) -> Scor
         for region, row in zip(kept, rows, strict=True)
     ]
     # What only extends the curves needs no physical values.
+    surest = sorted(weaker, key=lambda region: -region.confidence)
     found += [
         Finding(region.mask, {"confidence": region.confidence, "seed": region.seed})
-        for region in _surest(weaker)[: max(0, CANDIDATES_PER_ORBIT - len(result))]
+        for region in surest[: max(0, CANDIDATES_PER_ORBIT - len(result))]
     ]
     return ScoredOrbit(
         block=orbit.key.cycle,
         shape=(orbit.frequency.size, orbit.times.size),
-        truth=truth.findings(orbit, settings, one.shown),
+        truth=truth.findings(orbit, settings, predicted.shown),
         found=found,
-        probability=native_probability(one.probability, one.geometry),
+        probability=native_probability(predicted.probability, predicted.geometry),
         valid=valid,
-        confusers=truth.confusers_of(orbit, one.shown),
+        confusers=truth.confusers_of(orbit, predicted.shown),
     )
-
-
-def _surest(candidates: list[Region]) -> list[Region]:
-    return sorted(candidates, key=lambda one: -one.confidence)

@@ -1,4 +1,4 @@
-"""Score a catalog: its rows have outlines, but the maps of probability are gone.
+"""Score a catalog of regions: its rows have outlines, but the maps of probability are gone.
 
 The outline of a row is the outer border of its region in the middles of rows and frequencies of
 the file. Drawn and filled on the file's own axes it gives the very pixels back, except that holes
@@ -10,21 +10,23 @@ calibration of the map.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from odm.archive.orbit.listing import OrbitFile
+from odm.archive.orbit.listing import list_orbits
 from odm.archive.orbit.reader import Orbit, read_orbit
+from odm.catalog.campaign import Campaign
 from odm.core.errors import InputError
-from odm.datasets.orbit import OrbitSample
 from odm.findings.outlines import outline_mask, utc
 from odm.findings.regions import RegionSettings
-from odm.scoring.orbit.archive import Progress
-from odm.scoring.orbit.cases import Example, example_of
+from odm.scoring.campaigns import about_campaign, finished_inputs, truth_folder
+from odm.scoring.evaluation import Evaluation, Meter
+from odm.scoring.orbit.archive import Advance, LabelledOrbits
+from odm.scoring.orbit.pictures import region_figures
 from odm.scoring.orbit.scorer import Scorer
-from odm.scoring.orbit.sheet import ScoreSheet
+from odm.scoring.orbit.sheet import RegionSheet
 from odm.scoring.orbit.tally import Finding, ScoredOrbit
 from odm.scoring.orbit.truth import Truth
 
@@ -32,82 +34,76 @@ Row = Mapping[str, Any]
 TIMES = ("time_start", "time_end", "time_peak")
 
 
+def score_regions(
+    campaign: Campaign, truth: str, resamples: int, meter: Meter | None = None
+) -> Evaluation:
+    """Score a campaign of half-orbits; see `odm.scoring.campaigns.score_campaign`."""
+    card = campaign.card
+    known = Truth.load(truth_folder(truth))
+    listed = list_orbits(card.archive).entries
+    files = {entry.key.identity: entry.key.name for entry in listed}
+    rows, left_out = finished_inputs(campaign, "name", files)
+    regions = {row["name"]: row["findings"] for row in rows}
+    entries = [entry for entry in listed if entry.key.name in regions and known.knows(entry.key)]
+    if not entries:
+        raise InputError("none of the half-orbits of the catalog is labelled")
+    settings = RegionSettings(**card.settings["regions"])
+    counted = nullcontext(None) if meter is None else meter("scoring", len(entries), "half-orbits")
+    with counted as advance:
+        scorer = score_rows(regions, LabelledOrbits(entries, known), settings, advance)
+    about = {**about_campaign(campaign, truth), **left_out}
+    return Evaluation(catalog_sheet(scorer, about, resamples), scorer.examples, region_figures)
+
+
 def score_rows(
-    rows: Mapping[str, Sequence[Row]],
-    entries: Sequence[OrbitFile | OrbitSample],
-    truth: Truth,
-    *,
-    regions: RegionSettings | None = None,
-    threshold: float | None = None,
-    about: Mapping[str, Any] | None = None,
-    resamples: int = 1000,
-    examples: list[Example] | None = None,
-    progress: Progress | None = None,
-) -> ScoreSheet:
+    regions: Mapping[str, Sequence[Row]],
+    orbits: LabelledOrbits,
+    settings: RegionSettings,
+    advance: Advance | None = None,
+) -> Scorer:
     """Score the rows of a catalog against what is true.
 
     Args:
-        rows: by file name (see `rows_by_file`), with all columns of `odm.catalog.orbit.regions`.
-        entries: the half-orbits that were searched: of these, one without rows is clear.
-        truth: labels; entries that they do not know are left out.
-        regions: as the catalog was searched with, for what counts as a true region.
-        threshold: of confidence, for a part of the rows; all of them by default.
-        about: shown on the sheet.
-        resamples: for intervals, 0 for none.
-        examples: takes every half-orbit where something is true or was found.
-        progress: called with (done, all).
-
-    Returns:
-        A sheet whose ``pixels`` is empty and whose ``calibration`` is that of regions only.
+        regions: rows by file name, with all columns of `odm.catalog.tables`.
+        orbits: the half-orbits that were searched: of these, one without rows is clear.
+        settings: as the catalog was searched with, for what counts as a true region.
+        advance: called with the number of half-orbits just finished.
 
     Raises:
-        InputError: no labelled half-orbit, rows of half-orbits that are not among the entries, or
-            an outline that does not lie in its half-orbit.
+        InputError: an outline does not lie in its half-orbit.
         ArchiveError: a half-orbit is bad.
     """
-    settings = regions or RegionSettings()
-    chosen = [entry for entry in entries if truth.knows(entry.key)]
-    if not chosen:
-        raise InputError("none of the half-orbits of the catalog is labelled")
-    strange = set(rows) - {entry.key.name for entry in entries}
-    if strange:
-        raise InputError(
-            f"the catalog has rows of {len(strange)} half-orbits that were not given, "
-            f"{min(strange)} among them"
-        )
-    scorer = Scorer(settings.threshold if threshold is None else threshold)
-    seed = {} if threshold is not None else {"seed": 1.0}  # all rows have passed their own search
-    for done, entry in enumerate(chosen, start=1):
+    scorer = Scorer(settings.threshold)
+    for entry in orbits.entries:
         orbit = read_orbit(entry.path)
+        rows = regions.get(entry.key.name, ())
         scored = ScoredOrbit(
             block=entry.key.cycle,
             shape=(orbit.frequency.size, orbit.times.size),
-            truth=truth.findings(orbit, settings),
-            found=[finding_of({**row, **seed}, orbit) for row in rows.get(entry.key.name, ())],
-            confusers=truth.confusers_of(orbit),
+            truth=orbits.truth.findings(orbit, settings),
+            # All rows have passed their own search.
+            found=[finding_of({**row, "seed": 1.0}, orbit) for row in rows],
+            confusers=orbits.truth.confusers_of(orbit),
         )
-        pairs = scorer.add(scored)
-        if examples is not None:
-            example = example_of(entry.path, scored, scorer.threshold, pairs)
-            examples += [] if example is None else [example]
-        if progress is not None:
-            progress(done, len(chosen))
+        scorer.add(scored, entry.path)
+        if advance is not None:
+            advance(1)
+    return scorer
+
+
+def catalog_sheet(
+    scorer: Scorer, about: Mapping[str, Any] | None = None, resamples: int = 1000
+) -> RegionSheet:
+    """Return a sheet without pixels, and with the calibration of regions only.
+
+    Without maps and the places of fill values, what is left would not compare with a model's.
+    """
     sheet = scorer.sheet(about, resamples=resamples)
-    # Without maps and the places of fill values, what is left would not compare with a model's.
-    only_regions = {"regions": sheet.calibration["regions"]}
-    return replace(sheet, pixels=[], calibration=only_regions)
-
-
-def rows_by_file(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows of a catalog by the name of the file they were found in (the end of ``source``)."""
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[str(row["source"]).rpartition("/")[2]].append(row)
-    return dict(found)
+    return replace(sheet, pixels=[], calibration={"regions": sheet.calibration["regions"]})
 
 
 def finding_of(row: Row, orbit: Orbit) -> Finding:
-    """A row of the catalog as something that can be scored.
+    """Return a row of the catalog as something that can be scored.
 
     Args:
         row: with ``outline``, ``confidence`` and the columns that errors are taken of.

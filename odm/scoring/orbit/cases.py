@@ -7,7 +7,7 @@ kept until all are ranked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Patch:
 
     @classmethod
     def of(cls, mask: Mask) -> Patch:
-        """The patch of a mask."""
+        """Return the patch of a mask."""
         rows, columns = bounding_box(mask)
         return cls(rows, columns, mask[rows, columns].copy())
 
@@ -60,7 +60,7 @@ class Example:
 def example_of(
     path: str, scored: ScoredOrbit, threshold: float, pairs: Sequence[tuple[int, int]]
 ) -> Example | None:
-    """The case of a scored half-orbit; None where nothing is true and nothing was found.
+    """Return a scored half-orbit as an example; None where nothing is true and nothing was found.
 
     Args:
         path: its file.
@@ -68,13 +68,13 @@ def example_of(
         threshold: of seeds.
         pairs: as `Scorer.add` gave them.
     """
-    result = [n for n, one in enumerate(scored.found) if reaches(one.seed, threshold)]
+    result = [n for n, region in enumerate(scored.found) if reaches(region.seed, threshold)]
     if not scored.truth and not result:
         return None
     true = np.zeros(scored.shape, dtype=bool)
     found = np.zeros(scored.shape, dtype=bool)
-    for one in scored.truth:
-        true |= one.mask
+    for region in scored.truth:
+        true |= region.mask
     for number in result:
         found |= scored.found[number].mask
     shared = np.count_nonzero(true & found)
@@ -82,27 +82,27 @@ def example_of(
     return Example(
         path=path,
         lines=scored.shape[0],
-        truth=[Patch.of(one.mask) for one in scored.truth],
+        truth=[Patch.of(region.mask) for region in scored.truth],
         found=[Patch.of(scored.found[number].mask) for number in result],
-        pairs=[(true_one, result.index(found_one)) for true_one, found_one in pairs],
+        pairs=[(true_region, result.index(number)) for true_region, number in pairs],
         dice=2 * shared / whole,
         wrong=int(whole - 2 * shared),
     )
 
 
 def pick_cases(examples: Sequence[Example], each: int = 3) -> list[Example]:
-    """Up to ``each`` best, median and worst, in this order, none of them twice.
+    """Pick up to ``each`` best, median and worst, in this order, none of them twice.
 
     They are ranked by Dice, and of equal ones (many have 0) the fewer wrong pixels are the better.
     Where there are few, fewer are picked: what is worst is never shown as the median.
     """
-    from dataclasses import replace
-
-    ranked = sorted(examples, key=lambda one: (-one.dice, one.wrong, one.path))
+    ranked = sorted(examples, key=lambda example: (-example.dice, example.wrong, example.path))
     each = min(each, max(1, len(ranked) // 3))
     last = max(each, len(ranked) - each)
     middle = max(each, (len(ranked) - each) // 2)
     parts = (ranked[:each], ranked[middle : min(middle + each, last)], ranked[last:])
     return [
-        replace(one, kind=kind) for kind, part in zip(CASES, parts, strict=True) for one in part
+        replace(example, kind=kind)
+        for kind, part in zip(CASES, parts, strict=True)
+        for example in part
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from odm.core.errors import InputError, OdmError
 from odm.core.files import exists, join
+from odm.core.kinds import SEGMENTER
 from odm.findings.regions import RegionSettings, read_thresholds
 from odm.images.geometry import OrbitImageSettings
 
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
     from odm.models.card import ModelCard
     from odm.models.networks.base import Segmenter
 
-SEGMENTER = "segmenter"
-
 
 @dataclass(frozen=True)
-class Method:
+class SegmentationMethod:
     """A segmentation method with all that it needs to be used.
 
     Attributes:
@@ -58,7 +57,7 @@ class Method:
             )
 
 
-def open_method(model: object, *, device: str = "cpu") -> Method:
+def open_method(model: object, *, device: str = "cpu") -> SegmentationMethod:
     """Open a model folder, or make a method without learning.
 
     Args:
@@ -78,11 +77,11 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
     name = model_folder(model)
     if exists(join(name, CARD)):
         kind = read_model_card(name).architecture["kind"]
-        if kind != SEGMENTER:
-            raise InputError(f"{name} is a {kind}: only a {SEGMENTER} can be evaluated here")
+        if kind != SEGMENTER.name:
+            raise InputError(f"{name} is a {kind}: only a {SEGMENTER.name} can be evaluated here")
         loaded = load_model(name, device=device)
         regions, temperature = read_thresholds(loaded.card.thresholds)
-        return Method(
+        return SegmentationMethod(
             segmenter=loaded.model,
             name=loaded.card.architecture["name"],
             image=OrbitImageSettings.from_dict(dict(loaded.card.image)),
@@ -93,7 +92,7 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
         )
     if name in available_segmenters(learned=False):
         classical = create_classical(name)
-        return Method(classical, name, regions=read_thresholds(classical.thresholds)[0])
+        return SegmentationMethod(classical, name, regions=read_thresholds(classical.thresholds)[0])
     if name in available_segmenters(learned=True):
         raise InputError(f"{name} is an architecture: give the folder of a trained model")
     others = ", ".join(available_segmenters(learned=False))
@@ -102,15 +101,14 @@ def open_method(model: object, *, device: str = "cpu") -> Method:
     )
 
 
-def differing_images(one: OrbitImageSettings, other: OrbitImageSettings) -> str:
-    """In which settings two images differ, in words; empty where they do not."""
-    ours, theirs = one.to_dict(), other.to_dict()
-    differing: list[str] = [
+def differing_images(own: OrbitImageSettings, others: OrbitImageSettings) -> str:
+    """Return in words in which settings two images differ; nothing where they do not."""
+    ours, theirs = own.to_dict(), others.to_dict()
+    return ", ".join(
         f"{name} {_short(ours[name])} instead of {_short(theirs[name])}"
         for name in ours
         if ours[name] != theirs[name]
-    ]
-    return ", ".join(differing)
+    )
 
 
 def _short(value: Any) -> str:

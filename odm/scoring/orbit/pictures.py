@@ -1,4 +1,4 @@
-"""Pictures of a `ScoreSheet`: curves, reliability, recall over contrast, and examples."""
+"""Pictures of a `RegionSheet`: curves, reliability, recall over contrast, and examples."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odm.core.files import join
-from odm.images.pictures.figure import new_figure, write_figure
+from odm.images.pictures.figure import new_figure
 from odm.scoring.curves import RecallFit
 from odm.scoring.orbit.cases import Example, Patch, pick_cases
-from odm.scoring.orbit.sheet import ScoreSheet, rounded
+from odm.scoring.orbit.sheet import RegionSheet
+from odm.scoring.sheet import rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,24 +21,18 @@ _COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
 TRUE, FOUND, WRONG = "white", "lime", "red"
 
 
-def write_pictures(
-    folder: object, sheet: ScoreSheet, examples: Sequence[Example] = ()
-) -> list[str]:
-    """Write ``scores.png`` (four panels) and, with examples, ``examples.png``: a line each of the
-    best, the median and the worst of them.
+def region_figures(sheet: RegionSheet, examples: Sequence[Example] = ()) -> dict[str, Figure]:
+    """Draw ``scores.png`` (four panels) and, with examples, ``examples.png``.
 
-    Returns:
-        What was written.
+    The latter has a line each of the best, the median and the worst of them.
     """
-    written = [join(folder, "scores.png")]
-    write_figure(written[0], score_figure(sheet), tight=True)
+    figures = {"scores.png": score_figure(sheet)}
     if examples:
-        written.append(join(folder, "examples.png"))
-        write_figure(written[1], example_figure(pick_cases(examples)), tight=True)
-    return written
+        figures["examples.png"] = example_figure(pick_cases(examples))
+    return figures
 
 
-def score_figure(sheet: ScoreSheet) -> Figure:
+def score_figure(sheet: RegionSheet) -> Figure:
     """Precision over recall, FROC, recall over contrast, and reliability, on one page."""
     figure = new_figure(11, 8.5)
     panels = figure.subplots(2, 2)
@@ -57,16 +50,15 @@ def score_figure(sheet: ScoreSheet) -> Figure:
     return figure
 
 
-def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
+def _precision_recall(axes: Axes, sheet: RegionSheet) -> None:
     for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
         score = sheet.score("contour", float(overlap))
         average, f1 = (rounded(score[name], 2) for name in ("average_precision", "f1"))
         label = f"IoU {overlap}: AP {average}, F1 {f1}"
         # A curve of one point is no line.
-        axes.plot(_known(curve["recall"]), curve["precision"], ".-", color=colour, label=label)
-        if None not in (score["recall"], score["precision"]):
-            axes.plot(score["recall"], score["precision"], "o", color=colour)
-    if not any(np.isfinite(_known(curve["recall"])).any() for curve in sheet.curves.values()):
+        axes.plot(curve["recall"], curve["precision"], ".-", color=colour, label=label)
+        axes.plot(score["recall"], score["precision"], "o", color=colour)
+    if not any(np.isfinite(curve["recall"]).any() for curve in sheet.curves.values()):
         _say(axes, "nothing was found" if sheet.counts["nuclei"] else "nothing is true")
     axes.plot([], [], "o", color="0.4", label=f"at threshold {sheet.threshold:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
@@ -75,20 +67,15 @@ def _precision_recall(axes: Axes, sheet: ScoreSheet) -> None:
     axes.grid(alpha=0.3)
 
 
-def _known(values: Sequence[float | None]) -> NDArray[np.float64]:
-    """With NaN, which is not drawn, for what JSON gave back as None."""
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
 def _say(axes: Axes, why: str) -> None:
     """Why a panel is empty, in its middle."""
     axes.text(0.5, 0.5, why, ha="center", va="center", color="0.4", transform=axes.transAxes)
 
 
-def _froc(axes: Axes, sheet: ScoreSheet) -> None:
+def _froc(axes: Axes, sheet: RegionSheet) -> None:
     shown = False
     for colour, (overlap, curve) in zip(_COLOURS, sheet.curves.items(), strict=False):
-        rate, recall = np.array(curve["false_per_half_orbit"]), _known(curve["recall"])
+        rate, recall = np.array(curve["false_per_half_orbit"]), np.array(curve["recall"])
         seen = (rate > 0) & np.isfinite(recall)
         shown = shown or bool(seen.any())
         axes.semilogx(rate[seen], recall[seen], ".-", color=colour, label=f"IoU {overlap}")
@@ -101,7 +88,7 @@ def _froc(axes: Axes, sheet: ScoreSheet) -> None:
     axes.grid(alpha=0.3, which="both")
 
 
-def _contrast(axes: Axes, sheet: ScoreSheet) -> None:
+def _contrast(axes: Axes, sheet: RegionSheet) -> None:
     right = 20.0
     grid = np.linspace(0, right, 200)
     for colour, (overlap, entry) in zip(_COLOURS, sheet.contrast.items(), strict=False):
@@ -121,7 +108,7 @@ def _contrast(axes: Axes, sheet: ScoreSheet) -> None:
     axes.grid(alpha=0.3)
 
 
-def _reliability(axes: Axes, sheet: ScoreSheet) -> None:
+def _reliability(axes: Axes, sheet: RegionSheet) -> None:
     calibration = sheet.calibration
     axes.plot([0, 1], [0, 1], color="0.6", lw=1, label="perfect")
     parts: list[tuple[str, dict[str, Any], str]] = []

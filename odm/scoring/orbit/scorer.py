@@ -1,7 +1,7 @@
 """Scores of found regions against true ones, one half-orbit after another.
 
 A `Scorer` keeps a few numbers per region and per 5-day block, never a mask or a map, so that a year
-fits in memory. `Scorer.sheet` turns them into a `ScoreSheet`.
+fits in memory. `Scorer.sheet` turns them into a `RegionSheet`.
 
 Truth comes as contours. The published masks may have been drawn as boxes, so every score is also
 given against the ellipse (same centre and second moments) and the bounding box of each true region.
@@ -19,14 +19,14 @@ import numpy as np
 from odm.findings.outlines import Mask, bounding_box
 from odm.findings.regions import reaches
 from odm.scoring.calibration import LEVELS, level_counts
-from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
-from odm.scoring.orbit.sheet import ScoreSheet
+from odm.scoring.matching import OVERLAPS, common_slice, mask_overlaps, match_findings
+from odm.scoring.orbit.cases import Example, example_of
+from odm.scoring.orbit.sheet import RegionSheet
 from odm.scoring.orbit.summary import summarise
 from odm.scoring.orbit.tally import (
     ERRORS,
     NOTHING,
     NUCLEUS,
-    PAPER_PREVALENCE,
     PIXEL_SOURCES,
     PIXEL_THRESHOLD,
     TRUTH_SHAPES,
@@ -37,7 +37,12 @@ from odm.scoring.orbit.tally import (
 )
 from odm.scoring.pixels import confusion_matrix
 
-_TOUCHES_NUCLEUS = 0.1
+_NUCLEUS_SHARE = 0.1
+"""Share of a false region's pixels inside nuclei from which it is an ill-fitting nucleus."""
+_CONFUSER_SHARE = 0.25
+"""Share of a false region's pixels inside a confuser's extent from which it may be that one."""
+
+Pairs = list[tuple[int, int]]
 
 
 class Scorer:
@@ -46,24 +51,22 @@ class Scorer:
     Args:
         threshold: of seeds; regions from there on are the result that is scored. Curves are cuts
             through the confidences.
-        overlaps: IoU at which regions are matched.
-        prevalence: share of half-orbits with a nucleus, for which false regions are stated.
+
+    Attributes:
+        examples: half-orbits of known paths in which something is true or was found.
     """
 
-    def __init__(
-        self,
-        threshold: float,
-        *,
-        overlaps: Sequence[float] = OVERLAPS,
-        prevalence: float = PAPER_PREVALENCE,
-    ) -> None:
+    def __init__(self, threshold: float) -> None:
         self.threshold = threshold
-        self.overlaps = tuple(overlaps)
-        self.prevalence = prevalence
         self.tally = Tally()
+        self.examples: list[Example] = []
 
-    def add(self, orbit: ScoredOrbit) -> list[tuple[int, int]]:
+    def add(self, orbit: ScoredOrbit, path: str = "") -> Pairs:
         """Score one half-orbit.
+
+        Args:
+            orbit: what is true and what was found in it.
+            path: its file, for an example.
 
         Returns:
             Pairs (true, found) of the result, contours at the first overlap: what a picture shows.
@@ -72,20 +75,23 @@ class Scorer:
             ValueError: a mask or map of another shape than the half-orbit, or a confidence that is
                 no number.
         """
-        confidences = [one.confidence for one in orbit.found]
-        if not np.isfinite([*confidences, *(one.seed for one in orbit.found)]).all():
+        confidences = [region.confidence for region in orbit.found]
+        if not np.isfinite([*confidences, *(region.seed for region in orbit.found)]).all():
             raise ValueError(f"the confidences of found regions are {confidences}: not all numbers")
-        masks = [finding.mask for finding in (*orbit.truth, *orbit.found)]
+        masks = [region.mask for region in (*orbit.truth, *orbit.found)]
         for array in (*masks, orbit.probability, orbit.valid):
             if array is not None and array.shape != orbit.shape:
                 raise ValueError(f"a mask or map of {array.shape} is not one of {orbit.shape}")
-        shapes = _truth_shapes([finding.mask for finding in orbit.truth])
+        shapes = _truth_shapes([region.mask for region in orbit.truth])
         pairs = self._match(orbit, shapes)
         self._count_pixels(orbit, shapes)
         self._measure(orbit, pairs)
-        self._blame(orbit, pairs)
+        self._attribute(orbit, pairs)
         self.tally.blocks.append(orbit.block)
         self.tally.clear.append(not orbit.truth)
+        example = example_of(path, orbit, self.threshold, pairs) if path else None
+        if example is not None:
+            self.examples.append(example)
         return pairs
 
     def sheet(
@@ -93,50 +99,38 @@ class Scorer:
         about: Mapping[str, Any] | None = None,
         *,
         resamples: int = 1000,
-        temperature: float | None = None,
-        fitted_on: str = "validation",
-        tempered: bool = False,
-    ) -> ScoreSheet:
-        """Everything in figures.
+        tempering: Tempering | None = None,
+    ) -> RegionSheet:
+        """Return everything in figures.
 
         Args:
             about: what was scored on which data, with which seed; shown on top.
             resamples: for the intervals, 0 for none.
-            temperature: fitted on other data than these. Without one it is fitted on these, which
-                flatters, and the sheet says so.
-            fitted_on: the data that the temperature is from.
-            tempered: whether the maps that were added are at that temperature already.
+            tempering: a temperature that was fitted on other data than these. Without one it is
+                fitted on these, which flatters, and the sheet says so.
 
         Raises:
             ValueError: nothing was added.
         """
-        return summarise(
-            self.tally,
-            self.threshold,
-            self.overlaps,
-            self.prevalence,
-            about or {},
-            resamples,
-            None if temperature is None else Tempering(temperature, fitted_on, tempered),
-        )
+        return summarise(self.tally, self.threshold, about or {}, resamples, tempering)
 
-    def _match(self, orbit: ScoredOrbit, shapes: Mapping[str, list[Mask]]) -> list[tuple[int, int]]:
+    def _match(self, orbit: ScoredOrbit, shapes: Mapping[str, list[Mask]]) -> Pairs:
         tally, number = self.tally, len(self.tally.blocks)
-        found = [finding.mask for finding in orbit.found]
-        confidences = [one.confidence for one in orbit.found]
-        seeds = [one.seed for one in orbit.found]
-        hits, correct, recovered, first = [], [], [], None
-        result = reaches(seeds, self.threshold)
+        found = [region.mask for region in orbit.found]
+        confidences = [region.confidence for region in orbit.found]
+        seeds = [region.seed for region in orbit.found]
+        result = np.flatnonzero(reaches(seeds, self.threshold))
+        hits, correct, recovered = [], [], []
+        first: Pairs | None = None
         for masks in shapes.values():
-            iou, _ = overlap_matrix(masks, found)
-            for at in self.overlaps:
-                hits.append(match_regions(iou, confidences, at).hits)
+            overlaps, _ = mask_overlaps(masks, found)
+            for at in OVERLAPS:
+                hits.append(match_findings(overlaps, confidences, at).hits)
                 # The pairs of the result alone: another region may not take a true one away.
-                kept = np.flatnonzero(result)
-                match = match_regions(iou[:, kept], [confidences[k] for k in kept], at)
-                pairs = [(true, int(kept[k])) for true, k in match.pairs]
+                match = match_findings(overlaps[:, result], [confidences[k] for k in result], at)
+                pairs = [(true, int(result[k])) for true, k in match.pairs]
                 right = np.zeros(len(found), dtype=bool)
-                right[kept] = match.hits
+                right[result] = match.hits
                 correct.append(right)
                 recovered.append([true in dict(pairs) for true in range(len(masks))])
                 first = pairs if first is None else first
@@ -146,17 +140,17 @@ class Scorer:
         tally.hits += np.array(hits, dtype=bool).T.tolist()
         tally.correct += np.array(correct, dtype=bool).T.tolist()
         tally.truth_orbit += [number] * len(orbit.truth)
-        tally.contrast += [float(one.row.get("contrast_db", np.nan)) for one in orbit.truth]
-        tally.area += [int(one.mask.sum()) for one in orbit.truth]
+        tally.contrast += [float(region.row.get("contrast_db", np.nan)) for region in orbit.truth]
+        tally.area += [int(region.mask.sum()) for region in orbit.truth]
         tally.recovered += np.array(recovered, dtype=bool).T.tolist()
         return first or []
 
     def _count_pixels(self, orbit: ScoredOrbit, shapes: Mapping[str, list[Mask]]) -> None:
-        """Confusion matrices (source, shape, 2, 2) of the block, and the map's levels."""
+        """Add confusion matrices (source, shape, 2, 2) to the block, and count the map's levels."""
         counts = self.tally.confusion.setdefault(
             orbit.block, np.zeros((len(PIXEL_SOURCES), len(TRUTH_SHAPES), 2, 2), np.int64)
         )
-        result = [one.mask for one in orbit.found if reaches(one.seed, self.threshold)]
+        result = [region.mask for region in orbit.found if reaches(region.seed, self.threshold)]
         predicted: list[Mask | None] = [None, _union(result, orbit.shape)]
         if orbit.probability is not None:
             predicted[0] = orbit.probability >= np.ceil(PIXEL_THRESHOLD * LEVELS)
@@ -168,7 +162,7 @@ class Scorer:
             if orbit.probability is not None and place == 0:
                 self.tally.levels += level_counts(orbit.probability, truth, orbit.valid)
 
-    def _measure(self, orbit: ScoredOrbit, pairs: Sequence[tuple[int, int]]) -> None:
+    def _measure(self, orbit: ScoredOrbit, pairs: Pairs) -> None:
         for true, found in pairs:
             drawn, result = orbit.truth[true], orbit.found[found]
             for name, (column, factor, unit) in ERRORS.items():
@@ -178,25 +172,24 @@ class Scorer:
                     self.tally.errors[name].append(value * factor)
             self.tally.boundary.append(boundary_distance(drawn.mask, result.mask))
 
-    def _blame(self, orbit: ScoredOrbit, pairs: Sequence[tuple[int, int]]) -> None:
+    def _attribute(self, orbit: ScoredOrbit, pairs: Pairs) -> None:
         """Count what the false regions of the result are."""
         paired = {found for _, found in pairs}
         false = [
-            one
-            for number, one in enumerate(orbit.found)
-            if number not in paired and reaches(one.seed, self.threshold)
+            region.mask
+            for number, region in enumerate(orbit.found)
+            if number not in paired and reaches(region.seed, self.threshold)
         ]
-        self.tally.present.update(one.kind for one in orbit.confusers)
+        self.tally.present.update(confuser.kind for confuser in orbit.confusers)
         if false:
-            _, shared = overlap_matrix([one.mask for one in orbit.truth], [m.mask for m in false])
-            for number, one in enumerate(false):
-                touched = shared[:, number].sum() >= _TOUCHES_NUCLEUS * one.mask.sum()
-                kind = NUCLEUS if touched else confuser_of(one.mask, orbit.confusers)
-                self.tally.alarms[kind] += 1
+            _, shared = mask_overlaps([region.mask for region in orbit.truth], false)
+            for number, mask in enumerate(false):
+                touched = shared[:, number].sum() >= _NUCLEUS_SHARE * mask.sum()
+                self.tally.alarms[NUCLEUS if touched else confuser_of(mask, orbit.confusers)] += 1
 
 
 def confuser_of(mask: Mask, confusers: Sequence[Confuser]) -> str:
-    """Kind of the confuser that a false region is taken for; `NOTHING` where none was drawn.
+    """Return the kind of the confuser that a false region is taken for, or `NOTHING`.
 
     Of those whose extent holds at least a quarter of the region, the one whose extent fits the
     region's own box best (IoU): a patch rather than the whistler that crosses it.
@@ -204,26 +197,36 @@ def confuser_of(mask: Mask, confusers: Sequence[Confuser]) -> str:
     rows, columns = bounding_box(mask)
     best, kind = 0.0, NOTHING
     area = np.count_nonzero(mask)
-    for one in confusers:
-        if np.count_nonzero(mask[one.rows, one.columns]) < 0.25 * area:
+    for confuser in confusers:
+        if np.count_nonzero(mask[confuser.rows, confuser.columns]) < _CONFUSER_SHARE * area:
             continue
-        shared = _overlap(rows, one.rows) * _overlap(columns, one.columns)
-        union = _size(rows) * _size(columns) + _size(one.rows) * _size(one.columns) - shared
-        if shared / union > best:
-            best, kind = shared / union, one.kind
+        shared = _size(common_slice(rows, confuser.rows)) * _size(
+            common_slice(columns, confuser.columns)
+        )
+        extent = _size(confuser.rows) * _size(confuser.columns)
+        overlap = shared / (_size(rows) * _size(columns) + extent - shared)
+        if overlap > best:
+            best, kind = overlap, confuser.kind
     return kind
 
 
-def boundary_distance(one: Mask, other: Mask) -> tuple[float, float]:
-    """Mean distance, and that of 95 %, from outline to nearest outline, both ways, in pixels."""
+def boundary_distance(first: Mask, second: Mask) -> tuple[float, float]:
+    """Return the mean distance from outline to nearest outline, both ways, and that of 95 %.
+
+    Args:
+        first, second: masks (K, N).
+
+    Returns:
+        Pixels.
+    """
     from odm.datasets.labels.agreement import boundary_offsets
 
-    boxes = [bounding_box(one), bounding_box(other)]
+    boxes = [bounding_box(first), bounding_box(second)]
     window = tuple(
         slice(max(0, min(a.start, b.start) - 1), max(a.stop, b.stop) + 1)
         for a, b in zip(*boxes, strict=True)
     )
-    distance = np.hypot(*boundary_offsets(one[window], other[window]).T)
+    distance = np.hypot(*boundary_offsets(first[window], second[window]).T)
     return float(distance.mean()), float(np.percentile(distance, 95))
 
 
@@ -244,9 +247,5 @@ def _union(masks: Sequence[Mask], shape: tuple[int, int]) -> Mask:
     return union
 
 
-def _size(one: slice) -> int:
-    return max(0, one.stop - one.start)
-
-
-def _overlap(one: slice, other: slice) -> int:
-    return max(0, min(one.stop, other.stop) - max(one.start, other.start))
+def _size(extent: slice) -> int:
+    return max(0, extent.stop - extent.start)

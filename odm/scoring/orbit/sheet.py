@@ -1,45 +1,36 @@
-"""`ScoreSheet`: all scores of one method on one data set, as a table, as JSON and as pictures."""
+"""`RegionSheet`: all scores of one segmentation method, or of a campaign, on half-orbits."""
 
 from __future__ import annotations
 
-import io
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from odm.catalog.bootstrap import LEAST_BLOCKS
-from odm.core.files import write_bytes
-from odm.core.statement import SIMULATED_DATA
+from odm.core.text import table
 from odm.scoring.pixels import PIXEL_METRICS
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from odm.scoring.sheet import ScoreSheet, interval_text, rounded, wrapped
 
 MPA_NOTE = (
     "The paper's mPA: its formula is macro recall, its prose precision, but the 0.9989 of its "
     "Table 4 only fits pixel accuracy. Compare pixel accuracy with it."
 )
-_FEW_BLOCKS = 10
 OPEN_END = 1e6
 """Upper edge of a bin that has none, in JSON, which knows no infinity."""
-WIDTH = 112
+_FEW_BLOCKS = 10
+_CARD = ("precision", "recall", "f1", "average_precision")
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreSheet:
-    """Scores as `Scorer.sheet` computes them. Plain values throughout; NaN is "undefined".
+@dataclass(frozen=True, kw_only=True)
+class RegionSheet(ScoreSheet):
+    """Scores as `odm.scoring.orbit.scorer.Scorer.sheet` computes them.
 
     Attributes:
-        about: what was scored, on which data, with which seed and settings.
         counts: half-orbits, clear ones, nuclei, regions found, 5-day blocks.
-        threshold: of the result that is scored.
         regions: per truth shape and overlap (IoU): true, false, missed, precision, recall, f1,
             average_precision, best_threshold, best_f1, intervals (95 %).
         pixels: per source (probability map, found regions) and truth shape: `PIXEL_METRICS`.
-        blocks: per overlap, contours: true, false and missed regions of every 5-day block (of the
-            ``cycle``), for paired comparisons of methods.
         curves: per overlap, contours: threshold, recall, precision, false_per_half_orbit.
         froc: per overlap: rates of false regions per half-orbit, and recall at each.
         campaign: false regions per 100 clear half-orbits, and the precision to expect where the
@@ -51,13 +42,14 @@ class ScoreSheet:
         boundary: distance of outlines of matched regions, pixels.
         calibration: of pixels: temperature, the data that it was fitted on, whether it was applied
             to the maps, ECE and reliability at temperature 1 and (``scaled``) at that one; of
-            regions: reliability. `score_rows`, which has no maps, gives that of regions only, and
-            no ``pixels``.
+            regions: reliability. A campaign, which has no maps, gives that of regions only, and no
+            ``pixels``.
+        blocks: per overlap, contours: true, false and missed regions of every 5-day block (of the
+            ``cycle``), for paired comparisons of methods.
     """
 
-    about: dict[str, Any]
-    counts: dict[str, int]
-    threshold: float
+    SEED: ClassVar[str] = "seed"
+
     regions: list[dict[str, Any]]
     pixels: list[dict[str, Any]]
     curves: dict[str, dict[str, list[float]]]
@@ -69,214 +61,151 @@ class ScoreSheet:
     errors: list[dict[str, Any]]
     boundary: dict[str, float]
     calibration: dict[str, Any]
-    caveat: str = SIMULATED_DATA
-    blocks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    blocks: dict[str, dict[str, list[int]]]
 
     def score(self, truth: str = "contour", overlap: float = 0.5) -> dict[str, Any]:
-        """The entry of `regions` for one truth shape and overlap."""
+        """Return the entry of `regions` for one truth shape and overlap."""
         for entry in self.regions:
             if entry["truth"] == truth and math.isclose(entry["overlap"], overlap):
                 return entry
         raise KeyError(f"no scores against {truth} at IoU {overlap}")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; what is undefined is None."""
-        return plain(asdict(self))
+    def card_scores(self) -> dict[str, Any]:
+        """Return the scores that a model's card shows."""
+        contours = [row for row in self.regions if row["truth"] == "contour"]
+        pixels = [row["metrics"] for row in self.pixels if row["truth"] == "contour"]
+        return {
+            **{name: self.counts[name] for name in ("half_orbits", "nuclei")},
+            "regions": {
+                f"{row['overlap']:g}": {
+                    **{name: row[name] for name in _CARD},
+                    **{f"{name}_interval": row["intervals"][name] for name in _CARD},
+                }
+                for row in contours
+            },
+            "pixels": pixels[0] if pixels else {},
+            "false_per_100_clear": self.campaign["false_per_100_clear"],
+            "ece": self.calibration["scaled"]["ece"],
+            "statement": self.caveat,
+        }
 
-    def to_json(self) -> str:
-        """The sheet as JSON text."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-
-    def write_json(self, path: object) -> None:
-        """Write the sheet as one whole JSON file."""
-        write_bytes(path, self.to_json().encode())
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ScoreSheet:
-        """Inverse of `to_dict`, except that what is undefined stays None."""
-        return cls(**values)
-
-    def tables(self) -> list[Table]:
-        """The sheet as rich tables, for a terminal."""
-        return [
-            self._region_table(),
-            self._campaign_table(),
-            *([self._pixel_table()] if self.pixels else []),
-            self._recall_table(),
-            self._alarm_table(),
-            self._error_table(),
-            self._calibration_table(),
-        ]
-
-    def to_text(self, *, brief: bool = False) -> str:
-        """The sheet as plain text, `WIDTH` columns wide; ``brief``: only regions and a campaign."""
-        from rich.console import Console
-
-        console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False, color_system=None)
+    def heading(self) -> list[str]:
+        """Return the lines that say how much was scored."""
         counts = self.counts
-        for key, value in self.about.items():
-            console.print(f"{key}: {in_words(value)}", highlight=False)
-        console.print(
-            f"{counts['half_orbits']} half-orbits in {counts['blocks']} "
-            f"block{'s' * (counts['blocks'] != 1)} of 5 days, "
-            f"{counts['clear']} of them clear; {counts['nuclei']} nuclei, "
-            f"{counts['found']} regions found at threshold {self.threshold:.2f}.",
-            highlight=False,
-        )
-        if counts["blocks"] < LEAST_BLOCKS:
-            console.print("There are no intervals: all half-orbits are of one block.")
-        elif counts["blocks"] < _FEW_BLOCKS:
-            console.print(f"Intervals of {counts['blocks']} blocks are too narrow.")
-        for table in self.tables()[: 2 if brief else None]:
-            console.print()
-            console.print(table)
-        console.print()
-        if not brief:
-            console.print(MPA_NOTE)
-        console.print(self.caveat)
-        assert isinstance(console.file, io.StringIO)
-        return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+        blocks = counts["blocks"]
+        lines = [
+            f"{counts['half_orbits']} half-orbits in {blocks} block{'s' * (blocks != 1)} of 5 "
+            f"days, {counts['clear']} of them clear; {counts['nuclei']} nuclei, "
+            f"{counts['found']} regions found at threshold {self.threshold:.2f}."
+        ]
+        if blocks < LEAST_BLOCKS:
+            lines.append("There are no intervals: all half-orbits are of one block.")
+        elif blocks < _FEW_BLOCKS:
+            lines.append(f"Intervals of {blocks} blocks are too narrow.")
+        return lines
 
-    def _region_table(self) -> Table:
-        table = _table(
-            "Regions, matched one to one (95 % intervals from 5-day blocks)",
-            "truth", "IoU", "true", "false", "missed", "precision", "recall", "F1", "AP",
-        )  # fmt: skip
-        for row in self.regions:
-            shown = [_with_interval(row, name) for name in ("precision", "recall", "f1")]
-            table.add_row(
-                row["truth"], f"{row['overlap']:g}", *(str(row[n]) for n in _OUTCOMES), *shown,
-                _with_interval(row, "average_precision"),
-            )  # fmt: skip
-        return table
+    def parts(self, *, brief: bool) -> list[str]:
+        """Return the tables; ``brief``: those of regions and of what a campaign would see."""
+        first = [self._region_table(), self._campaign_table()]
+        if brief:
+            return first
+        pixels = [self._pixel_table()] if self.pixels else []
+        rest = [self._recall_table(), self._alarm_table(), self._error_table()]
+        return [*first, *pixels, *rest, self._calibration_table(), wrapped(MPA_NOTE)]
 
-    def _campaign_table(self) -> Table:
+    def _region_table(self) -> str:
+        rows = [
+            [
+                row["truth"],
+                f"{row['overlap']:g}",
+                *(row[name] for name in ("true", "false", "missed")),
+                *(_with_interval(row, name) for name in _CARD),
+            ]
+            for row in self.regions
+        ]
+        columns = ("truth", "IoU", "true", "false", "missed", "precision", "recall", "F1", "AP")
+        title = "Regions, matched one to one (95 % intervals from 5-day blocks)"
+        return table(columns, rows, title)
+
+    def _campaign_table(self) -> str:
         campaign = self.campaign
-        table = _table("What a campaign would see", "", "value", "95 %")
-        table.add_row(
-            "false regions per 100 clear half-orbits",
-            rounded(campaign["false_per_100_clear"]),
-            _interval(campaign["interval"]),
-        )
+        false, interval = rounded(campaign["false_per_100_clear"]), campaign["interval"]
+        rows = [["false regions per 100 clear half-orbits", false, interval_text(interval)]]
         for overlap, precision in campaign["precision_at_prevalence"].items():
-            table.add_row(
-                f"precision (IoU {overlap}) where {campaign['prevalence']:.1%} have a nucleus",
-                rounded(precision),
-                "",
-            )
+            words = f"precision (IoU {overlap}) where {campaign['prevalence']:.1%} have a nucleus"
+            rows.append([words, rounded(precision), ""])
         for overlap, froc in self.froc.items():
             for rate, recall in zip(froc["rate"], froc["recall"], strict=True):
-                table.add_row(
-                    f"recall (IoU {overlap}) at {rate:g} false regions per half-orbit",
-                    rounded(recall),
-                    "",
-                )
+                words = f"recall (IoU {overlap}) at {rate:g} false regions per half-orbit"
+                rows.append([words, rounded(recall), ""])
         for row in self.regions:
             if row["truth"] == "contour":
-                table.add_row(
-                    f"best F1 (IoU {row['overlap']:g}), at confidence "
-                    f"{rounded(row['best_threshold'], 2)}",
-                    rounded(row["best_f1"]),
-                    "",
-                )
-        return table
+                threshold = rounded(row["best_threshold"], 2)
+                words = f"best F1 (IoU {row['overlap']:g}), at confidence {threshold}"
+                rows.append([words, rounded(row["best_f1"]), ""])
+        return table(("", "value", "95 %"), rows, "What a campaign would see")
 
-    def _pixel_table(self) -> Table:
+    def _pixel_table(self) -> str:
         names = [name.replace("_", " ").replace("iou", "IoU") for name in PIXEL_METRICS]
-        table = _table("Pixels, from one confusion matrix", "predicted", "truth", *names)
-        for row in self.pixels:
-            values = [rounded(row["metrics"][name], 4) for name in PIXEL_METRICS]
-            table.add_row(row["source"], row["truth"], *values)
-        return table
+        rows = [
+            [row["source"], row["truth"], *(rounded(row["metrics"][n], 4) for n in PIXEL_METRICS)]
+            for row in self.pixels
+        ]
+        return table(("predicted", "truth", *names), rows, "Pixels, from one confusion matrix")
 
-    def _recall_table(self) -> Table:
-        table = _table("Recall", "of nuclei with", "nuclei", *(f"IoU {at}" for at in self.contrast))
-        bins = [entry["bins"] for entry in self.contrast.values()]
-        for rows in zip(*bins, strict=True):
-            label = f"{_bin(rows[0])} dB contrast"
-            shown = [rounded(row["recall"], 2) for row in rows]
-            table.add_row(label, str(rows[0]["nuclei"]), *shown)
+    def _recall_table(self) -> str:
+        overlaps = list(self.contrast)
+        rows: list[list[Any]] = []
+        for same in zip(*(entry["bins"] for entry in self.contrast.values()), strict=True):
+            shown = [rounded(row["recall"], 2) for row in same]
+            rows.append([f"{_bin(same[0])} dB contrast", same[0]["nuclei"], *shown])
         for row in self.area:
-            label = f"{_bin(row)} pixels (IoU {next(iter(self.contrast))})"
-            table.add_row(label, str(row["nuclei"]), rounded(row["recall"], 2))
+            words = f"{_bin(row)} pixels (IoU {overlaps[0]})"
+            empty = [""] * (len(overlaps) - 1)
+            rows.append([words, row["nuclei"], rounded(row["recall"], 2), *empty])
         half = [
-            entry["note"] or f"{rounded(entry['half'], 2)} dB {_interval(entry['interval'])}"
+            entry["note"] or f"{rounded(entry['half'], 2)} dB {interval_text(entry['interval'])}"
             for entry in self.contrast.values()
         ]
-        table.add_row("contrast at which half are found", "", *half)
-        return table
+        rows.append(["contrast at which half are found", "", *half])
+        return table(
+            ("of nuclei with", "nuclei", *(f"IoU {at}" for at in overlaps)), rows, "Recall"
+        )
 
-    def _alarm_table(self) -> Table:
-        table = _table("False regions by what they are", "kind", "drawn", "false regions", "share")
-        for row in self.alarms:
-            drawn = "" if row["present"] is None else str(row["present"])
-            share = "" if row["present"] is None else rounded(row["share"])
-            table.add_row(row["kind"], drawn, str(row["alarms"]), share)
-        return table
+    def _alarm_table(self) -> str:
+        rows = [
+            [row["kind"], "", row["alarms"], ""]
+            if row["present"] is None
+            else [row["kind"], row["present"], row["alarms"], rounded(row["share"])]
+            for row in self.alarms
+        ]
+        columns = ("kind", "drawn", "false regions", "share")
+        return table(columns, rows, "False regions by what they are")
 
-    def _error_table(self) -> Table:
-        table = _table(
-            f"Errors of {self.boundary['count']} matched regions (found - true)",
-            "of", "unit", "bias", "median absolute", "90 % within",
-        )  # fmt: skip
-        for row in self.errors:
-            values = [rounded(row[name]) for name in ("mean", "median", "p90")]
-            table.add_row(row["of"], row["unit"], *values)
-        table.add_row("outline", "pixels", "", rounded(self.boundary["mean"]) + " (mean)",
-                      rounded(self.boundary["p95"]) + " (95 %)")  # fmt: skip
-        return table
+    def _error_table(self) -> str:
+        rows = [
+            [row["of"], row["unit"], *(rounded(row[name]) for name in ("mean", "median", "p90"))]
+            for row in self.errors
+        ]
+        mean, p95 = rounded(self.boundary["mean"]), rounded(self.boundary["p95"])
+        rows.append(["outline", "pixels", "", f"{mean} (mean)", f"{p95} (95 %)"])
+        title = f"Errors of {self.boundary['count']} matched regions (found - true)"
+        return table(("of", "unit", "bias", "median absolute", "90 % within"), rows, title)
 
-    def _calibration_table(self) -> Table:
+    def _calibration_table(self) -> str:
         calibration = self.calibration
-        table = _table("Calibration", "", "as the model says", "at a temperature")
+        rows = []
         if "temperature" in calibration:
             used = " (applied)" if calibration["applied"] else ""
-            table.add_row("temperature", "1", rounded(calibration["temperature"]) + used)
-            table.add_row("fitted on", "", calibration["fitted_on"])
-            for name, label in (
-                ("ece", "ECE, all pixels"),
-                ("ece_above", f"ECE, pixels above {calibration['above']:g}"),
-            ):
-                table.add_row(
-                    label, rounded(calibration[name], 4), rounded(calibration["scaled"][name], 4)
-                )
-        table.add_row("ECE, regions (confidence against precision)",
-                      rounded(calibration["regions"]["ece"]), "")  # fmt: skip
-        return table
-
-
-_OUTCOMES = ("true", "false", "missed")
-
-
-def _table(title: str, *columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
-    return table
-
-
-def rounded(value: float | None, digits: int = 3) -> str:
-    """A figure for people; a dash where it is undefined."""
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:.{digits}f}"
-
-
-def in_words(value: Any) -> str:
-    """A setting for people: ``threshold 0.6, flip no`` rather than Python's own notation."""
-    if isinstance(value, Mapping):
-        return ", ".join(
-            f"{name}: ({in_words(one)})" if isinstance(one, Mapping) else f"{name} {in_words(one)}"
-            for name, one in value.items()
-        )
-    if isinstance(value, list | tuple):
-        return " ".join(map(in_words, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
+            rows.append(["temperature", "1", rounded(calibration["temperature"]) + used])
+            rows.append(["fitted on", "", calibration["fitted_on"]])
+            above = f"ECE, pixels above {calibration['above']:g}"
+            for name, label in (("ece", "ECE, all pixels"), ("ece_above", above)):
+                before, after = calibration[name], calibration["scaled"][name]
+                rows.append([label, rounded(before, 4), rounded(after, 4)])
+        words = "ECE, regions (confidence against precision)"
+        rows.append([words, rounded(calibration["regions"]["ece"]), ""])
+        return table(("", "as the model says", "at a temperature"), rows, "Calibration")
 
 
 def _bin(row: Mapping[str, float]) -> str:
@@ -284,22 +213,7 @@ def _bin(row: Mapping[str, float]) -> str:
     return f"{lower:g} and more" if upper >= OPEN_END else f"{lower:g} to {upper:g}"
 
 
-def _interval(pair: Any) -> str:
-    return "" if pair is None else f"[{rounded(pair[0], 2)}, {rounded(pair[1], 2)}]"
-
-
 def _with_interval(row: Mapping[str, Any], name: str) -> str:
-    """The interval on a line of its own, and only of contours: JSON has the others."""
+    """Return a figure with its interval below it, which JSON alone has for other shapes."""
     pair = row["intervals"].get(name) if row["truth"] == "contour" else None
-    return f"{rounded(row[name])}\n{_interval(pair)}".rstrip()
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: text for keys, lists, None for what is not finite."""
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return f"{rounded(row[name])}\n{interval_text(pair)}".rstrip()

@@ -1,4 +1,4 @@
-"""From what a `Scorer` counted to the figures of a `ScoreSheet`."""
+"""The figures of a `RegionSheet`, from what a `Scorer` counted."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from odm.scoring.calibration import (
     level_reliability,
     reliability,
 )
-from odm.scoring.curves import FROC_RATES, Curve, curve, fit_recall, recall_by_bin
-from odm.scoring.orbit.sheet import OPEN_END, ScoreSheet
+from odm.scoring.curves import FROC_RATES, Curve, curve, fit_recall, rates, ratio, recall_by_bin
+from odm.scoring.matching import OVERLAPS
+from odm.scoring.orbit.sheet import OPEN_END, RegionSheet
 from odm.scoring.orbit.tally import (
     ERRORS,
     NOTHING,
@@ -29,12 +30,14 @@ from odm.scoring.orbit.tally import (
 )
 from odm.scoring.pixels import PIXEL_METRICS, pixel_metrics
 
+PAPER_PREVALENCE = 0.036
+"""Share of half-orbits with a region in the paper: 402 of about 11,096."""
 CONTRAST_EDGES = np.array([0.0, 3, 4, 5, 6, 8, 10, 13, OPEN_END])
-"""dB."""
+"""Edges of bins of contrast in dB."""
 AREA_EDGES = np.array([0, 500, 1000, 1500, 2000, 3000, 5000, OPEN_END])
-"""Pixels."""
+"""Edges of bins of area in pixels."""
 SCORED_DATA = "the scored data"
-"""Where a temperature is from if none was given."""
+"""What a temperature is said to be from if none was given."""
 _CURVE_POINTS = 400
 _CONTRAST_RESAMPLES = 200
 _ACTIVE = 1 / 15
@@ -44,65 +47,55 @@ _ACTIVE = 1 / 15
 def summarise(
     tally: Tally,
     threshold: float,
-    overlaps: Sequence[float],
-    prevalence: float,
     about: Mapping[str, Any],
     resamples: int,
     tempering: Tempering | None = None,
-) -> ScoreSheet:
-    """Compute a sheet; see `Scorer.sheet`."""
+) -> RegionSheet:
+    """Compute a sheet; `Scorer.sheet` says what the arguments are."""
     if not tally.blocks:
         raise ValueError("nothing was scored")
-    data = _Data(tally, threshold, overlaps, resamples)
-    curves = {f"{at:g}": data.curve(data.column("contour", at)) for at in overlaps}
-    contrast = {f"{at:g}": _contrast(data, at) for at in overlaps}
-    result = reaches(data.seed, threshold)
-    return ScoreSheet(
+    data = _Data(tally, threshold, resamples)
+    curves = {f"{at:g}": data.curve(data.column("contour", at)) for at in OVERLAPS}
+    froc = {name: [each.recall_at(rate) for rate in FROC_RATES] for name, each in curves.items()}
+    names = ("threshold", "recall", "precision", "false_per_half_orbit")
+    return RegionSheet(
         about=dict(about),
         counts={
             "half_orbits": len(tally.blocks),
             "clear": int(data.clear.sum()),
             "nuclei": len(tally.truth_orbit),
-            "found": int(result.sum()),
+            "found": int(data.result.sum()),
             "blocks": data.number,
         },
         threshold=threshold,
-        regions=[_regions(data, truth, at) for truth in TRUTH_SHAPES for at in overlaps],
+        regions=[_regions(data, truth, at) for truth in TRUTH_SHAPES for at in OVERLAPS],
         pixels=_pixels(data),
-        curves={name: _points(one) for name, one in curves.items()},
-        froc={
-            name: {
-                "rate": list(FROC_RATES),
-                "recall": [one.recall_at(rate) for rate in FROC_RATES],
-            }
-            for name, one in curves.items()
-        },
-        campaign=_campaign(data, prevalence),
-        contrast=contrast,
+        curves={name: each.points(*names, most=_CURVE_POINTS) for name, each in curves.items()},
+        froc={name: {"rate": list(FROC_RATES), "recall": each} for name, each in froc.items()},
+        campaign=_campaign(data),
+        contrast={f"{at:g}": _contrast(data, at) for at in OVERLAPS},
         area=recall_by_bin(data.area, data.recovered[:, 0], AREA_EDGES),
         alarms=_alarms(tally),
         errors=[_error(name, tally.errors[name]) for name in ERRORS],
         boundary=_boundary(tally),
         calibration=_calibration(data, tempering),
-        blocks={f"{at:g}": _blocks(data, at) for at in overlaps},
+        blocks={f"{at:g}": _blocks(data, at) for at in OVERLAPS},
     )
 
 
 class _Data:
     """A tally as arrays, with weights of blocks for resampling."""
 
-    def __init__(
-        self, tally: Tally, threshold: float, overlaps: Sequence[float], resamples: int
-    ) -> None:
-        self.tally, self.threshold, self.overlaps = tally, threshold, tuple(overlaps)
-        columns = len(TRUTH_SHAPES) * len(self.overlaps)
+    def __init__(self, tally: Tally, threshold: float, resamples: int) -> None:
+        self.tally = tally
+        columns = len(TRUTH_SHAPES) * len(OVERLAPS)
         self.clear = np.array(tally.clear, dtype=bool)
         names, self.block = np.unique(tally.blocks, return_inverse=True)
         self.cycles = names.tolist()
         self.number = names.size
         self.found_orbit = np.array(tally.found_orbit, dtype=np.intp)
         self.confidence = np.array(tally.confidence, dtype=np.float64)
-        self.seed = np.array(tally.seed, dtype=np.float64)
+        self.result = reaches(tally.seed, threshold)
         self.hits = np.array(tally.hits, dtype=bool).reshape(-1, columns)
         self.correct = np.array(tally.correct, dtype=bool).reshape(-1, columns)
         self.truth_orbit = np.array(tally.truth_orbit, dtype=np.intp)
@@ -114,21 +107,21 @@ class _Data:
         self.weights = block_weights(self.number, enough)
 
     def column(self, truth: str, at: float) -> int:
-        return TRUTH_SHAPES.index(truth) * len(self.overlaps) + self.overlaps.index(at)
+        return TRUTH_SHAPES.index(truth) * len(OVERLAPS) + OVERLAPS.index(at)
 
     def per_block(self, orbits: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Number of entries, given the half-orbit of each, in every block."""
+        """Count entries, given the half-orbit of each, in every block."""
         return np.bincount(self.block[orbits], minlength=self.number)
 
     def outcomes(self, column: int) -> tuple[NDArray[np.int64], ...]:
-        """True, false and missed regions of the result in every block."""
-        result = reaches(self.seed, self.threshold)
-        true = self.per_block(self.found_orbit[result & self.correct[:, column]])
-        false = self.per_block(self.found_orbit[result & ~self.correct[:, column]])
+        """Count true, false and missed regions of the result in every block."""
+        correct = self.correct[:, column]
+        true = self.per_block(self.found_orbit[self.result & correct])
+        false = self.per_block(self.found_orbit[self.result & ~correct])
         return true, false, self.per_block(self.truth_orbit) - true
 
     def curve(self, column: int, weights: NDArray[np.int64] | None = None) -> Curve:
-        """The curve of all half-orbits, or of a resampling."""
+        """Return the curve of all half-orbits, or of a resampling."""
         if weights is None:
             truths, orbits, each = self.truth_orbit.size, self.block.size, None
         else:
@@ -148,7 +141,7 @@ def _regions(data: _Data, truth: str, at: float) -> dict[str, Any]:
     parts = data.outcomes(column)
     true, false, missed = (int(part.sum()) for part in parts)
     drawn = [data.weights @ part for part in parts]
-    resampled = _rates(*drawn)
+    resampled = rates(*drawn)
     whole = data.curve(column)
     best_threshold, best_f1 = whole.best_threshold()
     # The other shapes' average precision has no interval: it costs most, and is read least.
@@ -156,14 +149,13 @@ def _regions(data: _Data, truth: str, at: float) -> dict[str, Any]:
         data.curve(column, weights).average_precision()
         for weights in (data.weights if truth == "contour" else [])
     ]
-    rates = _rates(np.array(true), np.array(false), np.array(missed))
     return {
         "truth": truth,
         "overlap": at,
         "true": true,
         "false": false,
         "missed": missed,
-        **{name: float(value) for name, value in rates.items()},
+        **{name: float(value) for name, value in rates(true, false, missed).items()},
         "average_precision": whole.average_precision(),
         "best_threshold": best_threshold,
         "best_f1": best_f1,
@@ -172,21 +164,6 @@ def _regions(data: _Data, truth: str, at: float) -> dict[str, Any]:
             "average_precision": interval(np.array(averages)),
         },
     }
-
-
-def _rates(
-    true: NDArray[Any], false: NDArray[Any], missed: NDArray[Any]
-) -> dict[str, NDArray[np.float64]]:
-    return {
-        "precision": _ratio(true, true + false),
-        "recall": _ratio(true, true + missed),
-        "f1": _ratio(2 * true, 2 * true + false + missed),
-    }
-
-
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
 
 
 def _pixels(data: _Data) -> list[dict[str, Any]]:
@@ -206,23 +183,15 @@ def _pixels(data: _Data) -> list[dict[str, Any]]:
     return rows
 
 
-def _points(one: Curve) -> dict[str, list[float]]:
-    """A curve for JSON and pictures, thinned out where it has very many points."""
-    last = max(one.true.size - 1, 0)
-    chosen = np.unique(np.linspace(0, last, _CURVE_POINTS).astype(np.intp))[: one.true.size]
-    names = ("threshold", "recall", "precision", "false_per_half_orbit")
-    return {name: getattr(one, name)[chosen].tolist() for name in names}
-
-
-def _campaign(data: _Data, prevalence: float) -> dict[str, Any]:
-    result = reaches(data.seed, data.threshold)
+def _campaign(data: _Data) -> dict[str, Any]:
+    result, prevalence = data.result, PAPER_PREVALENCE
     on_clear = data.clear[data.found_orbit]
     clear = data.per_block(np.flatnonzero(data.clear))
     false = data.per_block(data.found_orbit[result & on_clear])
-    per_clear = _ratio(false.sum(), clear.sum())
+    per_clear = ratio(false.sum(), clear.sum())
     occupied = int((~data.clear).sum())
     precision = {}
-    for at in data.overlaps:
+    for at in OVERLAPS:
         hits = data.correct[:, data.column("contour", at)]
         true = np.count_nonzero(result & hits) / occupied if occupied else np.nan
         others = np.count_nonzero(result & ~hits & ~on_clear) / occupied if occupied else np.nan
@@ -231,7 +200,7 @@ def _campaign(data: _Data, prevalence: float) -> dict[str, Any]:
     return {
         "prevalence": prevalence,
         "false_per_100_clear": 100 * float(per_clear),
-        "interval": interval(100 * _ratio(data.weights @ false, data.weights @ clear)),
+        "interval": interval(100 * ratio(data.weights @ false, data.weights @ clear)),
         "precision_at_prevalence": precision,
     }
 
@@ -298,7 +267,7 @@ def _calibration(data: _Data, tempering: Tempering | None) -> dict[str, Any]:
     else:
         plain = level_reliability(levels)
         scaled = level_reliability(levels, chosen.temperature)
-    hits = data.hits[:, data.column("contour", data.overlaps[0])]
+    hits = data.hits[:, data.column("contour", OVERLAPS[0])]
     return {
         "temperature": chosen.temperature,
         "fitted_on": chosen.fitted_on,

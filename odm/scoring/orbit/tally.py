@@ -14,14 +14,11 @@ from odm.findings.outlines import Mask
 from odm.scoring.calibration import LEVELS
 
 TRUTH_SHAPES = ("contour", "ellipse", "box")
-"""What true regions are compared as; errors and attributions are always those of the contour."""
+"""Shapes that true regions are compared as; errors and attributions always use the contour."""
 PIXEL_SOURCES = ("probability", "regions")
 """Predicted pixels: those of at least `PIXEL_THRESHOLD`, or those inside found regions."""
 PIXEL_THRESHOLD = 0.5
-"""Where a map of two classes changes sides, whatever the settings of the regions."""
-PAPER_PREVALENCE = 0.036
-"""Half-orbits with a region in the paper: 402 of about 11,096."""
-
+"""Probability at which a map of two classes changes sides, whatever the settings of the regions."""
 NUCLEUS, NOTHING = "ill-fitting nucleus", "nothing drawn"
 """Kinds of false region beside the confusers'."""
 
@@ -33,7 +30,7 @@ ERRORS: dict[str, tuple[str, float, str]] = {
     "start": ("time_start", 1.0, "s"),
     "end": ("time_end", 1.0, "s"),
 }
-"""Error → column of the catalog, factor and unit."""
+"""Column of the catalog, factor and unit of each error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +46,12 @@ class Finding:
 
     @property
     def confidence(self) -> float:
-        """As in its row; 1 where that has none."""
+        """The confidence in its row; 1 where that has none."""
         return float(self.row.get("confidence", 1.0))
 
     @property
     def seed(self) -> float:
-        """As in its row (see `odm.findings.regions.Region`); the confidence where that has none."""
+        """The seed in its row (see `odm.findings.regions.Region`), else the confidence."""
         return float(self.row.get("seed", self.confidence))
 
 
@@ -91,11 +88,17 @@ class ScoredOrbit:
 
 @dataclass(frozen=True, slots=True)
 class Tempering:
-    """A temperature from other data than those that are scored; see `Scorer.sheet`."""
+    """A temperature that was fitted on other data than those that are scored.
+
+    Attributes:
+        temperature: logits are divided by it.
+        fitted_on: what it is from, in words.
+        applied: whether the maps that are scored are at that temperature already.
+    """
 
     temperature: float
-    fitted_on: str
-    applied: bool
+    fitted_on: str = "validation"
+    applied: bool = False
 
 
 @dataclass(slots=True)

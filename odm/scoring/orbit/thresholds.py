@@ -9,51 +9,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.orbit.listing import OrbitFile
 from odm.core.errors import InputError
-from odm.datasets.orbit import OrbitSample
 from odm.findings.outlines import Mask
-from odm.findings.regions import LEVELS, RegionSettings, find_regions, level_of
-from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
+from odm.findings.regions import LEVELS, RegionSettings, level_of
+from odm.images.geometry import SpectrogramGeometry
 from odm.scoring.curves import curve
-from odm.scoring.matching import OVERLAPS, match_regions, overlap_matrix
-from odm.scoring.orbit.archive import Predict, Progress, predict_entries
-from odm.scoring.orbit.truth import Truth
+from odm.scoring.matching import OVERLAPS
+from odm.scoring.orbit.archive import (
+    Advance,
+    LabelledOrbits,
+    MapSource,
+    measured_regions,
+    predict_orbits,
+    region_hits,
+)
 
 LOW_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""From which probability regions may grow; the threshold itself is any level above."""
-
-
-FEW = 30
-"""True regions or layers, below which chance moves thresholds more than the model does."""
-
-
-def warn_of_few(positives: int, findings: str, number: int, inputs: str) -> list[str]:
-    """A sentence on thresholds that were fitted on little, if they were.
-
-    Args:
-        positives: true findings there.
-        findings: what they are called.
-        number: inputs that they are in, or might be.
-        inputs: what those are called.
-    """
-    if positives >= FEW:
-        return []
-    return [
-        f"thresholds were fitted on few true {findings} ({positives}; {inputs}: {number}): below "
-        f"{FEW} they follow chance, and others would give other thresholds"
-    ]
+"""Probabilities from which regions may grow; the threshold itself is any level above."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedThresholds:
-    """What `fit_thresholds` found.
+    """What `fit_thresholds` chose.
 
     Attributes:
         regions: the settings with the best thresholds.
         f1: of regions, at them.
         overlap: IoU from which a region counts as found.
-        nuclei: true regions that it was fitted on.
+        nuclei: number of true regions that it was fitted on.
     """
 
     regions: RegionSettings
@@ -63,15 +46,12 @@ class FittedThresholds:
 
 
 def fit_thresholds(
-    predict: Predict,
-    entries: Sequence[OrbitFile | OrbitSample],
-    images: OrbitImageSettings,
-    truth: Truth,
+    source: MapSource,
+    orbits: LabelledOrbits,
     regions: RegionSettings | None = None,
     *,
     overlap: float = OVERLAPS[0],
-    batch: int = 4,
-    progress: Progress | None = None,
+    advance: Advance | None = None,
 ) -> FittedThresholds:
     """Choose ``threshold`` and ``low_threshold`` for the largest F1 of regions.
 
@@ -79,30 +59,26 @@ def fit_thresholds(
     through the seeds. Of pairs that are equally good the highest thresholds are taken.
 
     Args:
-        predict: the method, at the temperature that it will be used with.
-        entries: labelled half-orbits, which are not those that will be scored.
-        images: as the method was trained with.
-        truth: their labels.
+        source: the method, at the temperature that it will be used with.
+        orbits: labelled half-orbits, which are not those that will be scored.
         regions: the other settings.
         overlap: IoU from which a region counts as found.
-        batch: images given to ``predict`` at once.
-        progress: called with (done, all).
+        advance: called with the number of half-orbits just finished.
 
     Raises:
-        InputError: nothing is drawn in the entries.
+        InputError: nothing is drawn in the half-orbits.
     """
     settings = regions or RegionSettings()
     fit = ThresholdFit(settings, overlap)
-    for done, one in enumerate(predict_entries(predict, entries, images, batch), start=1):
-        true = [region.mask for region in truth.regions(one.orbit, settings, one.shown)]
-        fit.add(one.probability, one.geometry, one.geometry.mask_to_native(one.valid), true)
-        if progress is not None:
-            progress(done, len(entries))
+    for predicted in predict_orbits(source, orbits.entries, advance):
+        true = orbits.truth.regions(predicted.orbit, settings, predicted.shown)
+        masks = [region.mask for region in true]
+        fit.add(predicted.probability, predicted.geometry, predicted.native_valid, masks)
     return fit.best()
 
 
 class ThresholdFit:
-    """Adds up what every pair of thresholds would find, map by map.
+    """Sum of what every pair of thresholds would find, map by map.
 
     Args:
         settings: the other settings.
@@ -140,18 +116,13 @@ class ThresholdFit:
         self.maps += 1
         for low in self.seeds:
             wide = replace(self.settings, threshold=low, low_threshold=low)
-            found = [
-                region
-                for region in find_regions(probability, geometry, wide)
-                if valid[region.mask].any()
-            ]
-            iou, _ = overlap_matrix(true, [region.mask for region in found])
-            sure = [region.seed for region in found]
-            self.seeds[low] += sure
-            self.hits[low] += match_regions(iou, sure, self.overlap).hits.tolist()
+            found = measured_regions(probability, geometry, valid, wide)
+            seeds = [region.seed for region in found]
+            self.seeds[low] += seeds
+            self.hits[low] += region_hits(true, found, seeds, self.overlap).tolist()
 
     def best(self) -> FittedThresholds:
-        """The pair with the largest F1; of equally good ones the highest.
+        """Return the pair with the largest F1; of equally good ones the highest.
 
         Raises:
             InputError: there is nothing to find in any map.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,7 @@ from odm.archive.orbit.key import OrbitKey
 from odm.archive.orbit.reader import Orbit
 from odm.core.errors import InputError
 from odm.core.files import exists, join, read_bytes
-from odm.datasets.ionogram import IonogramDataset
-from odm.datasets.labels.regions import SIMULATION, RegionLabels, load_region_labels
-from odm.datasets.orbit import OrbitDataset
+from odm.datasets.labels.regions import RegionLabels, load_region_labels
 from odm.findings.outlines import Mask, bounding_box
 from odm.findings.regions import Region, RegionSettings, region_rows, regions_from_mask
 from odm.scoring.orbit.tally import Confuser, Finding
@@ -64,7 +61,7 @@ class Truth:
     def regions(
         self, orbit: Orbit, settings: RegionSettings, shown: Mask | None = None
     ) -> list[Region]:
-        """The true regions of a half-orbit.
+        """Return the true regions of a half-orbit.
 
         A nucleus across a gap is one on either side, a piece below the minimum area is none, and
         holes are filled where found regions' are: nothing that searches with ``settings`` could
@@ -97,7 +94,7 @@ class Truth:
     def findings(
         self, orbit: Orbit, settings: RegionSettings, shown: Mask | None = None
     ) -> list[Finding]:
-        """The same `regions`, measured in their file as a model's are.
+        """Return the same `regions`, measured in their file as a model's are.
 
         Of two pieces of one nucleus, only the one that holds the peak has its contrast.
 
@@ -116,13 +113,13 @@ class Truth:
         return findings
 
     def confusers_of(self, orbit: Orbit, shown: Mask | None = None) -> list[Confuser]:
-        """Extents of all confusers in native rows and columns of a half-orbit's masks.
+        """Return the extents of all confusers in native rows and columns of a half-orbit's masks.
 
         Those in no column of ``shown`` (N,) are left out.
         """
         assert orbit.key is not None
         last = orbit.frequency.size - 1
-        found = []
+        extents = []
         for row in self.confusers.get(orbit.key.name, []):
             start, end = (np.datetime64(row[name], "ns") for name in ("time_start", "time_end"))
             columns = np.searchsorted(orbit.times, [start, end + 1])
@@ -132,14 +129,14 @@ class Truth:
             if shown is not None and not shown[slice(*columns)].any():
                 continue
             if columns[0] < columns[1] and low < high:  # not lost in a gap
-                found.append(
+                extents.append(
                     Confuser(
                         str(row["kind"]),
                         slice(int(last - high + 1), int(last - low + 1)),
                         slice(int(columns[0]), int(columns[1])),
                     )
                 )
-        return found
+        return extents
 
 
 def _contrast(mask: np.ndarray, orbit: Orbit, nuclei: list[dict[str, Any]]) -> float:
@@ -155,37 +152,27 @@ def _contrast(mask: np.ndarray, orbit: Orbit, nuclei: list[dict[str, Any]]) -> f
 
 
 def _rows_by_file(path: str, columns: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of a table by the file that they are from; times as ns since 1970."""
+    """Return rows of a table by the file that they are from; times as ns since 1970."""
     import io
 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted = ["source", *columns]
+    needed = ["source", *columns]
     try:  # the schema first: a reader's own words on what is missing are no sentence
         file = pq.ParquetFile(io.BytesIO(read_bytes(path)))
-        missing = sorted(set(wanted) - set(file.schema_arrow.names))
+        missing = sorted(set(needed) - set(file.schema_arrow.names))
         if missing:
             what = "columns" if len(missing) > 1 else "column"
             raise InputError(f"{path}: not a table of truth, it has no {what} {', '.join(missing)}")
-        table = file.read(columns=wanted)
+        table = file.read(columns=needed)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: not a table of truth ({error})") from None
-    for number, one in enumerate(table.schema):
-        if pa.types.is_timestamp(one.type):
+    for number, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type):
             stamps = table.column(number).cast(pa.timestamp("ns", tz="UTC")).cast(pa.int64())
-            table = table.set_column(number, one.name, stamps)
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            table = table.set_column(number, column.name, stamps)
+    by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in table.to_pylist():
-        found[row["source"].rpartition("/")[2]].append(row)
-    return dict(found)
-
-
-def simulation_seed(data: OrbitDataset | IonogramDataset) -> int | None:
-    """The seed of the simulated archive that a data set is of; None where people measured."""
-    for folder in (str(data.annotations.folder), data.archive):
-        path = join(folder, SIMULATION)
-        if exists(path):
-            settings = json.loads(read_bytes(path)).get("settings", {})
-            return int(settings.get("seed", 0))
-    return None
+        by_file[row["source"].rpartition("/")[2]].append(row)
+    return dict(by_file)
