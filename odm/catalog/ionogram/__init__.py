@@ -1,0 +1,1 @@
+"""Campaigns of ionograms: inputs, the catalog of layers, and statistics."""

@@ -1,0 +1,1 @@
+"""Campaigns of half-orbits: inputs, the catalog of regions, and statistics."""

@@ -1,0 +1,1 @@
+"""Runners of campaigns on one machine."""

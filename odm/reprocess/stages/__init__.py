@@ -1,0 +1,1 @@
+"""Reading and finishing inputs, for each kind."""
