@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import odm.core.kinds
 from odm.catalog.campaign import load_campaign
 from odm.catalog.catalog import build_catalog
 from odm.catalog.compare import compare
@@ -64,6 +65,8 @@ def order(kind: str, folder: Path, model: dict[str, object], campaign: str = "ca
 def test_every_entry_has_every_role_and_each_can_be_loaded() -> None:
     roles = {role for kind in KINDS for role in kind.parts} - ROLES_OF_SOME
     assert roles >= CAMPAIGN_ROLES
+    documented = {line.split("  ")[0] for line in (odm.core.kinds.__doc__ or "").splitlines()}
+    assert documented >= roles | ROLES_OF_SOME
     for kind in KINDS:
         assert set(kind.parts) >= roles, kind.name
         assert kind.input and kind.inputs and kind.findings

@@ -19,10 +19,12 @@ options            reprocess     `odm.core.settings.Options`: how findings are f
 prepare            reprocess     model and options → `odm.reprocess.order.Preparation`, with the
                                  stages that read, make an image, and finish
 samples            training      what a training reads
+archive            archive       archive → listing of its files, as data sets take it
 dataset            datasets      data sets of the kind
 inspect            commands      what `odm inspect` says of a file
 report             report        what `odm report` writes of a campaign
 annotations        report        writes what a reviewer drew
+score              scoring       scores a campaign against the truth
 mask thresholds    findings      how a map of probability becomes findings; only half-orbits
 =================  ============  =================================================================
 """
