@@ -1,0 +1,12 @@
+from .ionogram.key import IonogramKey as IonogramKey
+from .ionogram.listing import list_ionograms as list_ionograms
+from .ionogram.matrix import write_matrix as write_matrix
+from .ionogram.reader import is_ionogram as is_ionogram
+from .ionogram.reader import open_ionogram as open_ionogram
+from .listing import ArchiveFile as ArchiveFile
+from .listing import ArchiveListing as ArchiveListing
+from .orbit.key import OrbitKey as OrbitKey
+from .orbit.listing import list_orbits as list_orbits
+from .orbit.reader import Orbit as Orbit
+from .orbit.reader import open_orbit as open_orbit
+from .orbit.reader import read_orbit as read_orbit

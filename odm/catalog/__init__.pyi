@@ -1,0 +1,14 @@
+from .campaign import Campaign as Campaign
+from .campaign import CampaignCard as CampaignCard
+from .campaign import load_campaign as load_campaign
+from .campaign import open_campaign as open_campaign
+from .catalog import build_catalog as build_catalog
+from .catalog import write_catalog as write_catalog
+from .kinds import kind_of as kind_of
+from .kinds import list_inputs as list_inputs
+from .orbit.regions import read_regions as read_regions
+from .outcomes import Input as Input
+from .outcomes import OutcomeKind as OutcomeKind
+from .outcomes import outcome_table as outcome_table
+from .selection import Listing as Listing
+from .selection import Selection as Selection

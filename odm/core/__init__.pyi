@@ -1,0 +1,14 @@
+from .errors import AccessError as AccessError
+from .errors import AnnotationError as AnnotationError
+from .errors import ArchiveError as ArchiveError
+from .errors import InputError as InputError
+from .errors import OdmError as OdmError
+from .errors import Stopped as Stopped
+from .errors import TransientError as TransientError
+from .kinds import KINDS as KINDS
+from .locks import FileLock as FileLock
+from .progress import StatusLine as StatusLine
+from .settings import Settings as Settings
+from .settings import read_config as read_config
+from .statement import SIMULATED_DATA as SIMULATED_DATA
+from .stored import StoredSettings as StoredSettings

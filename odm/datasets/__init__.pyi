@@ -1,0 +1,15 @@
+from .base import Dataset as Dataset
+from .base import open_dataset as open_dataset
+from .ionogram import IonogramDataset as IonogramDataset
+from .ionogram import IonogramDatasetConfig as IonogramDatasetConfig
+from .ionogram import IonogramSample as IonogramSample
+from .ionogram import load_ionogram_sample as load_ionogram_sample
+from .ionogram import load_segmented_ionogram as load_segmented_ionogram
+from .labels.layers import load_layer_labels as load_layer_labels
+from .labels.regions import load_region_labels as load_region_labels
+from .orbit import OrbitDataset as OrbitDataset
+from .orbit import OrbitDatasetConfig as OrbitDatasetConfig
+from .orbit import OrbitSample as OrbitSample
+from .orbit import load_orbit_sample as load_orbit_sample
+from .splits import IonogramSplit as IonogramSplit
+from .splits import OrbitSplit as OrbitSplit

@@ -1,0 +1,12 @@
+from .augmentation import make_policy as make_policy
+from .box_augmentation import BoxPolicy as BoxPolicy
+from .geometry import OrbitImageSettings as OrbitImageSettings
+from .geometry import SpectrogramGeometry as SpectrogramGeometry
+from .ionogram import IonogramImageSettings as IonogramImageSettings
+from .ionogram import ionogram_image as ionogram_image
+from .layer_truth import read_layers as read_layers
+from .pictures.ionogram import draw_ionogram as draw_ionogram
+from .pictures.orbit import draw_orbit as draw_orbit
+from .spectrogram import estimate_limits as estimate_limits
+from .spectrogram import read_spectrogram as read_spectrogram
+from .spectrogram import spectrogram_image as spectrogram_image

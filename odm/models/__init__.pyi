@@ -1,0 +1,15 @@
+from .boxes import BoxSettings as BoxSettings
+from .card import ModelCard as ModelCard
+from .card import read_model_card as read_model_card
+from .folder import LoadedModel as LoadedModel
+from .folder import load_model as load_model
+from .folder import save_model as save_model
+from .networks.base import Segmenter as Segmenter
+from .networks.detector import available_detectors as available_detectors
+from .networks.detector import create_detector as create_detector
+from .networks.segmenters import available_segmenters as available_segmenters
+from .networks.segmenters import create_segmenter as create_segmenter
+from .pipeline import load_pipeline as load_pipeline
+from .pipeline import save_pipeline as save_pipeline
+from .predictor import Predictor as Predictor
+from .shipped import shipped_model as shipped_model

@@ -1,0 +1,17 @@
+from .coordinates import aacgm as aacgm
+from .coordinates import bridged as bridged
+from .coordinates import dip_angle as dip_angle
+from .coordinates import local_season as local_season
+from .coordinates import local_time as local_time
+from .coordinates import month_season as month_season
+from .coordinates import unwrapped as unwrapped
+from .coordinates import wrapped as wrapped
+from .raytrace import QuasiParabola as QuasiParabola
+from .raytrace import Rays as Rays
+from .raytrace import elevations as elevations
+from .raytrace import group_path as group_path
+from .raytrace import minimum_group_path as minimum_group_path
+from .raytrace import trace as trace
+from .raytrace_profile import Profile as Profile
+from .raytrace_profile import layered_profile as layered_profile
+from .raytrace_profile import trace_profile as trace_profile

@@ -1,0 +1,12 @@
+from .ionogram.archive import simulate_ionograms as simulate_ionograms
+from .ionogram.ionogram import SimulatedIonogram as SimulatedIonogram
+from .ionogram.ionogram import simulate_ionogram as simulate_ionogram
+from .ionogram.recipe import IonogramRecipe as IonogramRecipe
+from .ionogram.recipe import IonogramSimulation as IonogramSimulation
+from .orbit.archive import choose_half_orbits as choose_half_orbits
+from .orbit.archive import simulate_orbits as simulate_orbits
+from .orbit.half_orbit import HalfOrbit as HalfOrbit
+from .orbit.half_orbit import simulate_half_orbit as simulate_half_orbit
+from .orbit.recipe import OrbitRecipe as OrbitRecipe
+from .orbit.recipe import OrbitSimulation as OrbitSimulation
+from .orbit.recipe import choose_families as choose_families

@@ -1,0 +1,11 @@
+from .errors import TrainingError as TrainingError
+from .launch import Launch as Launch
+from .plans import TrainingPlan as TrainingPlan
+from .plans import keep_model as keep_model
+from .plans import plan_training as plan_training
+from .plans import train_here as train_here
+from .plans import train_planned as train_planned
+from .settings import DetectorSettings as DetectorSettings
+from .settings import SegmenterSettings as SegmenterSettings
+from .settings import read_settings as read_settings
+from .task import TrainingTask as TrainingTask

@@ -1,0 +1,10 @@
+from .folder import SweepFolder as SweepFolder
+from .placement import SweepPlacement as SweepPlacement
+from .retrain import retrain_best as retrain_best
+from .spaces import make_space as make_space
+from .spaces import read_space as read_space
+from .stopping import Rule as Rule
+from .summary import read_sweep as read_sweep
+from .sweep import SearchOptions as SearchOptions
+from .sweep import plan_sweep as plan_sweep
+from .sweep import run_sweep as run_sweep
