@@ -1,6 +1,5 @@
 from .edges import EdgeSettings as EdgeSettings
 from .edges import LayerEdge as LayerEdge
-from .edges import edges_of as edges_of
 from .edges import matrix_edges as matrix_edges
 from .inversion import Inverted as Inverted
 from .inversion import invert as invert

@@ -113,7 +113,7 @@ def invert(edge: LayerEdge) -> Inverted:
     """Compute critical frequency, height and thickness of the layer of an edge.
 
     Args:
-        edge: as `odm.findings.edges.edges_of` gives it.
+        edge: as `odm.findings.edges.matrix_edges` gives it.
     """
     if not edge:
         return _refused(edge, "there is no edge")

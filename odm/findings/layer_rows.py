@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.findings.edges.edge import CONVENTION, LayerEdge
-from odm.findings.edges.find import edges_of
+from odm.findings.edges.find import matrix_edges
 from odm.findings.edges.isolate import even_ranges, range_step
 from odm.findings.edges.settings import CLASSES, TUNED, EdgeSettings
 from odm.findings.inversion import Inverted, invert
@@ -169,14 +169,13 @@ def find_edges(
     known = [number for number, layer in enumerate(layers) if layer.layer in CLASSES and not flag]
     if not known:
         return edges
+    axes = (ionogram["frequency"].values, ionogram["group_range"].values)
     classes = None
     if segments is not None and window is not None:
-        axes = (ionogram["frequency"].values, ionogram["group_range"].values)
         classes = mask_from_canvas(segments, *axes, window)
     some = [layers[number] for number in known]
-    for number, edge in zip(
-        known, edges_of(ionogram, some, settings, segments=classes), strict=True
-    ):
+    traced = matrix_edges(ionogram["snr"].values, *axes, some, settings, segments=classes)
+    for number, edge in zip(known, traced, strict=True):
         edges[number] = edge
     return edges
 

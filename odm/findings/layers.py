@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,44 +76,47 @@ class LayerFinder:
     """Finds layers with a detector, on any engine.
 
     Args:
-        model: a `Detector`.
+        predictor: of an `odm.models.networks.detector.Detector`.
         image: how an ionogram becomes an image.
-        settings: threshold, temperature and overlap; the defaults if None.
-        running: for `odm.models.predictor.Predictor`: batch, engine, device, precision, exports,
-            digest.
-
-    Raises:
-        InputError: an engine or device that is not there.
+        settings: threshold, temperature and overlap.
     """
 
     def __init__(
-        self,
-        model: Detector,
-        image: IonogramImageSettings,
-        settings: BoxSettings | None = None,
-        **running: Any,
+        self, predictor: Predictor, image: IonogramImageSettings, settings: BoxSettings
     ) -> None:
+        self.predictor, self.image, self.settings = predictor, image, settings
+        self.class_names = cast("Detector", predictor.model).class_names
+
+    @classmethod
+    def open(
+        cls,
+        folder: object,
+        *,
+        batch: int = 2,
+        engine: str = "auto",
+        device: str = "auto",
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ) -> LayerFinder:
+        """Open the detector of a model folder.
+
+        Args:
+            folder: the model folder.
+            batch, engine, device, precision: see `odm.models.predictor.Predictor`.
+
+        Raises:
+            InputError: the folder holds no model, or one that is no detector; an engine or device
+                that is not there.
+        """
         from odm.models.boxes import BoxSettings
         from odm.models.predictor import Predictor
 
-        self.model, self.image = model, image
-        self.settings = settings or BoxSettings()
-        self.class_names = model.class_names
-        self.predictor = Predictor(model, **running)
-
-    @classmethod
-    def open(cls, folder: object, **running: Any) -> LayerFinder:
-        """Open the detector of a model folder.
-
-        Raises:
-            InputError: the folder holds no model, or one that is no detector.
-        """
-        from odm.models.boxes import BoxSettings
-
         model, card = open_detector(folder)
+        predictor = Predictor(
+            model, batch=batch, engine=engine, device=device, precision=precision,
+            digest=card.digest,
+        )  # fmt: skip
         image = IonogramImageSettings.from_dict(dict(card.image))
-        settings = BoxSettings.from_dict(card.thresholds)
-        return cls(model, image, settings, **{"digest": card.digest, **running})
+        return cls(predictor, image, BoxSettings.from_dict(card.thresholds))
 
     def __call__(
         self, images: Images, settings: BoxSettings | None = None, *, exact: bool = False
@@ -166,28 +169,21 @@ class LayerSegmenter:
     """Runs a segmenter of layers on the images of a detector.
 
     Args:
-        model: an `odm.models.networks.base.ImageModel` with a class for the background and each
-            layer.
+        predictor: of an `odm.models.networks.base.ImageModel` with a class for the background and
+            each layer.
         image: how an ionogram becomes its image.
-        shown: the images that it gets; another size than its own is changed to it.
-        running: for `odm.models.predictor.Predictor`.
+        shown: how an ionogram becomes the images that it gets; another size is changed to its own.
 
     Raises:
         InputError: the images show another window or other limits than it learned from.
     """
 
     def __init__(
-        self,
-        model: Any,
-        image: IonogramImageSettings,
-        shown: IonogramImageSettings,
-        **running: Any,
+        self, predictor: Predictor, image: IonogramImageSettings, shown: IonogramImageSettings
     ) -> None:
-        from odm.models.predictor import Predictor
-
         check_window(image, shown)
         self.size = (image.height, image.width)
-        self.predictor = Predictor(model, **running)
+        self.predictor = predictor
 
     def __call__(self, images: Images) -> Images:
         """Return the class of each pixel of images (B, H, W), any B: 0 is background.

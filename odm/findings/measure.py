@@ -1,4 +1,4 @@
-"""What a region is in physical terms: one catalog row per region, from the native data.
+"""Regions in physical terms: one catalog row per region, from the native data.
 
 Nothing here comes from the model image, whose grey levels are clipped and may be resized.
 """
@@ -47,7 +47,7 @@ def measure_regions(
     model: str,
     confidences: Sequence[float] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row of the catalog for each region, in the order given.
+    """Return one row of the catalog for each region, in the order given.
 
     Args:
         orbit: the half-orbit; its spectra are not used.
@@ -103,12 +103,12 @@ class _Area:
         return cls(rows, columns, upright[rows, columns])
 
     def values(self, psd: Psd) -> Psd:
-        """Those inside, in no shape."""
+        """Return the values inside the region (P,)."""
         inside: Psd = psd[self.rows, self.columns][self.inside]
         return inside
 
     def peak(self, psd: Psd) -> tuple[int, int]:
-        """Row and frequency index of the largest value inside."""
+        """Return row and frequency index of the largest value inside."""
         inside = np.where(self.inside, psd[self.rows, self.columns], np.nan)
         if np.isnan(inside).all():
             raise ValueError("a region needs at least one valid value")
@@ -117,7 +117,7 @@ class _Area:
 
 
 def _places(orbit: Orbit, row: NDArray[np.intp]) -> dict[str, list[Any]]:
-    """Everything that depends only on when and where the peaks are; libraries called once."""
+    """Return what depends only on when and where the peaks are; libraries are called once."""
     import shapely
 
     times = orbit.times[row]

@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 def bounding_box(mask: NDArray[Any]) -> tuple[slice, slice]:
-    """Rows and columns that hold all of a mask (H, W); empty for an empty one."""
+    """Return rows and columns that hold all of a mask (H, W); empty for an empty one."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return slice(0, 0), slice(0, 0)
@@ -29,11 +29,11 @@ def outline_mask(
     times: NDArray[np.datetime64],
     frequency: NDArray[np.float64],
 ) -> Mask | None:
-    """The region inside an outline, on the axes of its file.
+    """Return the region inside an outline, on the axes of its file.
 
     Args:
         outline: points with ``time`` (UTC) and ``frequency`` (Hz), as a catalog's rows hold them.
-        times: (N,), of the file.
+        times: (N,) times of the file.
         frequency: (K,) Hz.
 
     Returns:
@@ -56,7 +56,7 @@ def outline_mask(
 
 
 def _nearest(values: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.intp] | None:
-    """Index of the nearest on an increasing axis; None where one is a median step away from all."""
+    """Return nearest indices on an increasing axis; None where one is a median step from all."""
     above = np.clip(np.searchsorted(axis, values), 1, axis.size - 1)
     nearest = above - (values - axis[above - 1] < axis[above] - values)
     far = np.abs(axis[nearest] - values) > np.median(np.diff(axis))
@@ -64,7 +64,7 @@ def _nearest(values: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[
 
 
 def utc(time: Any) -> Any:
-    """A time as a pandas Timestamp in UTC; one without a zone is taken for UTC."""
+    """Return a time as a pandas Timestamp in UTC; one without a zone is taken for UTC."""
     import pandas as pd
 
     stamp = pd.Timestamp(time)

@@ -1,4 +1,4 @@
-"""From a probability map to regions, and from regions to rows of the catalog.
+"""Regions of a probability map, and their rows of the catalog.
 
 A region is a connected area of one half-orbit. Two nuclei that touch in the map are one region:
 nothing in a probability map tells two touching nuclei from one of irregular shape, and cutting
@@ -71,7 +71,7 @@ class RegionSettings(StoredSettings):
 
 
 def read_thresholds(thresholds: Mapping[str, Any]) -> tuple[RegionSettings, float | None]:
-    """The thresholds of a model's card: how its maps become regions, and its temperature.
+    """Read the thresholds of a model's card: how its maps become regions, and its temperature.
 
     Returns:
         The settings, and the temperature that its logits are divided by; None where the model was
@@ -106,10 +106,10 @@ class Region:
 
 
 def to_levels(probability: NDArray[Any]) -> Levels:
-    """Probabilities as uint8: 255 is 1. uint8 is passed through.
+    """Return probabilities as uint8: 255 is 1. uint8 is passed through.
 
     Raises:
-        InputError: of another type, not finite, or outside 0 to 1.
+        InputError: values of another type, not finite, or outside 0 to 1.
     """
     if probability.dtype == np.uint8:
         return probability
@@ -124,7 +124,7 @@ def to_levels(probability: NDArray[Any]) -> Levels:
 
 
 def level_of(threshold: float) -> int:
-    """Smallest level that stands for at least this probability."""
+    """Return the smallest level that stands for at least this probability."""
     return max(1, int(np.ceil(threshold * LEVELS - _ROUNDING)))
 
 
@@ -134,7 +134,7 @@ def reaches(confidence: ArrayLike, threshold: float) -> Mask:
 
 
 def native_probability(probability: NDArray[Any], geometry: SpectrogramGeometry) -> Levels:
-    """A probability map of the canvas (H, W) at native size (K, N), as levels.
+    """Return a probability map of the canvas (H, W) at native size (K, N), as levels.
 
     A native image loses its padding; a resized one is interpolated, so that an outline does not
     step from model pixel to model pixel.
@@ -161,9 +161,9 @@ def find_regions(
     """Find the regions of one half-orbit.
 
     Args:
-        probability: (H, W) on the canvas of ``geometry``, of the foreground: uint8 with 255 for 1,
+        probability: (H, W) of the foreground, on the canvas of ``geometry``: uint8 with 255 for 1,
             or float.
-        geometry: of the image.
+        geometry: geometry of the image.
         settings: thresholds and sizes.
 
     Returns:
@@ -197,7 +197,7 @@ def regions_from_mask(
     minimum_area: int = 1,
     fill_holes: bool = False,
 ) -> list[Region]:
-    """The regions that a label or a simulator's truth holds.
+    """Return the regions that a label or a simulator's truth holds.
 
     Nuclei that touch in the mask are one region; one across a gap of more than `MAX_GAP_S` is one
     on either side, as it is for `find_regions`.
@@ -222,7 +222,7 @@ def regions_from_mask(
 
 
 def segments(times: ArrayLike) -> list[slice]:
-    """Ranges of columns without a gap of more than `MAX_GAP_S` inside."""
+    """Return ranges of columns without a gap of more than `MAX_GAP_S` inside."""
     stamps = np.asarray(times).astype("datetime64[ns]")
     steps_s = np.diff(stamps) / np.timedelta64(1, "s")
     cuts = [0, *(np.flatnonzero(steps_s > MAX_GAP_S) + 1).tolist(), stamps.size]
@@ -230,8 +230,8 @@ def segments(times: ArrayLike) -> list[slice]:
 
 
 def _areas(foreground: Mask, times: ArrayLike, settings: RegionSettings) -> list[Mask]:
-    """Connected areas of at least the minimum size, each a full (K, N) mask, in order."""
-    found: list[tuple[int, int, Mask]] = []
+    """Return connected areas of at least the minimum size, each a full (K, N) mask, in order."""
+    areas: list[tuple[int, int, Mask]] = []
     for columns in segments(times):
         part = np.ascontiguousarray(foreground[:, columns], dtype=np.uint8)
         if not part.any():
@@ -248,13 +248,13 @@ def _areas(foreground: Mask, times: ArrayLike, settings: RegionSettings) -> list
             mask = np.zeros(foreground.shape, dtype=bool)
             box = np.s_[top : top + height, left : left + width]
             mask[:, columns][box] = labels[box] == label
-            found.append((columns.start + int(left), int(top), mask))
-    found.sort(key=lambda area: area[:2])
-    return [mask for _, _, mask in found]
+            areas.append((columns.start + int(left), int(top), mask))
+    areas.sort(key=lambda area: area[:2])
+    return [mask for _, _, mask in areas]
 
 
 def _filled(part: Levels, connectivity: int) -> Levels:
-    """Holes filled; the outside is what hangs together with the border the other way (4 for 8)."""
+    """Fill holes; the outside is what is connected to the border the other way (4 for 8)."""
     outside = cv2.copyMakeBorder(1 - part, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     _, labels = cv2.connectedComponents(outside, connectivity=4 if connectivity == 8 else 8)
     filled: Levels = (labels[1:-1, 1:-1] != labels[0, 0]).astype(np.uint8)

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-import xarray as xr
 
 from odm.core.errors import InputError
-from odm.findings.edges import EdgeSettings, LayerEdge, edges_of, matrix_edges
+from odm.findings.edges import EdgeSettings, LayerEdge, matrix_edges
 from odm.findings.layers import Layer
 from tests.findings.edge_cases import (
     FREQUENCY,
@@ -235,24 +234,11 @@ def test_the_side_of_another_box_of_the_class_is_no_edge() -> None:
     assert not found or np.abs(found.group_range - 700).max() < 60
 
 
-def ionogram(convention: str) -> xr.Dataset:
-    power = echo(curve())
-    return xr.Dataset(
-        {"snr": (("frequency", "group_range"), snr(power))},
-        coords={"frequency": FREQUENCY, "group_range": RANGES},
-        attrs={"range_convention": convention},
-    )
-
-
-def test_only_backscatter_ranges() -> None:
-    layers = [layer_of("F", echo(curve()))]
-    (found,) = edges_of(ionogram("backscatter"), layers)
+def test_what_an_edge_says_of_itself() -> None:
+    (found,) = matrix_edges(snr(echo(curve())), FREQUENCY, RANGES, [layer_of("F", echo(curve()))])
     assert np.abs(errors(found, curve())).max() <= HALF
     assert found.frequency_max == FREQUENCY[-1]
     assert found.minimum_group_range == pytest.approx(600, abs=HALF)
-    for convention in ("vertical", "oblique"):
-        with pytest.raises(InputError, match=f"backscatter, and these are {convention}"):
-            edges_of(ionogram(convention), layers)
 
 
 def test_wrong_use() -> None:

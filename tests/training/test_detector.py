@@ -212,7 +212,7 @@ def test_layers_in_physical_units(trained: dict[str, Any], folder: Path) -> None
 
     finder = LayerFinder.open(trained["model"], engine="eager", device="cpu", batch=2)
     finder.settings = ANY_SCORE
-    for layer in (*finder.model.head.obj_preds, *finder.model.head.cls_preds):
+    for layer in (*finder.predictor.model.head.obj_preds, *finder.predictor.model.head.cls_preds):
         layer.bias.data.fill_(2.0)  # hardly trained, it sees nothing anywhere
     sample = IonogramDataset.load(folder / "dataset.yaml").samples("test")[0]
     image, _ = load_ionogram_sample(sample, finder.image)

@@ -1,10 +1,10 @@
 """Leading edges of the layers of an ionogram: P'(f), the least group path at each frequency.
 
-`edges_of` finds them in an ionogram, `matrix_edges` in arrays.
+`matrix_edges` finds them in arrays; `odm.findings.layer_rows.find_edges` in an ionogram.
 """
 
 from odm.findings.edges.edge import CONVENTION, LayerEdge
-from odm.findings.edges.find import edges_of, matrix_edges
+from odm.findings.edges.find import matrix_edges
 from odm.findings.edges.settings import CLASSES, EdgeConstants, EdgeMethod, EdgeSettings
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "EdgeMethod",
     "EdgeSettings",
     "LayerEdge",
-    "edges_of",
     "matrix_edges",
 ]

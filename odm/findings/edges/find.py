@@ -11,7 +11,7 @@ numpy and scipy alone; one call per ionogram, quick enough for a worker beside t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from odm.core.errors import InputError
 from odm.findings.edges.checks import common_rise
 from odm.findings.edges.edge import (
-    CONVENTION,
     NO_LAYER,
     NO_VALUES,
     SHORT,
@@ -43,47 +42,6 @@ from odm.findings.edges.refine import refine
 from odm.findings.edges.settings import CLASSES, TUNED, EdgeSettings, Floats, Mask
 from odm.findings.layers import Layer
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-
-def edges_of(
-    ionogram: xr.Dataset,
-    layers: Sequence[Layer],
-    settings: EdgeSettings | None = None,
-    *,
-    segments: NDArray[Any] | None = None,
-) -> list[LayerEdge]:
-    """Find the edge of each layer of an ionogram.
-
-    Args:
-        ionogram: as `odm.archive.ionogram.reader.open_ionogram` gives it.
-        layers: its layers; with ``raw`` only their names are used.
-        settings: the defaults if None.
-        segments: (F, R) class of each value: 0 background, 1 Es, 2 F; for ``segments``.
-
-    Returns:
-        One for each of ``layers``, in their order, perhaps without a point; for an ionogram
-        without a layer one that says so.
-
-    Raises:
-        InputError: ranges of another convention than ``backscatter``, or no segments where they
-            are needed.
-    """
-    convention = ionogram.attrs.get("range_convention")
-    if convention != CONVENTION:
-        raise InputError(
-            f"leading edges need ranges of the convention {CONVENTION}, and these are {convention}"
-        )
-    return matrix_edges(
-        ionogram["snr"].values,
-        ionogram["frequency"].values,
-        ionogram["group_range"].values,
-        layers,
-        settings,
-        segments=segments,
-    )
-
 
 def matrix_edges(
     snr: NDArray[Any],
@@ -94,15 +52,19 @@ def matrix_edges(
     *,
     segments: NDArray[Any] | None = None,
 ) -> list[LayerEdge]:
-    """Find the edges of layers in arrays, as `edges_of` does.
+    """Find the edge of each layer of an ionogram.
 
     Args:
         snr: (F, R) dB; what is not finite was not measured.
         frequency: (F,) Hz, rising or falling.
         group_range: (R,) km of a backscatter sounder, rising or falling in even steps.
-        layers: the layers.
+        layers: the layers; with ``raw`` only their names are used.
         settings: the defaults if None.
-        segments: (F, R) class of each value; for ``segments``.
+        segments: (F, R) class of each value: 0 background, 1 Es, 2 F; for ``segments``.
+
+    Returns:
+        One for each of ``layers``, in their order, perhaps without a point; for an ionogram
+        without a layer one that says so.
 
     Raises:
         InputError: axes or segments that do not fit, or a layer that is not of `CLASSES`.

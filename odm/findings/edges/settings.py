@@ -129,7 +129,7 @@ class EdgeConstants:
     border_columns: int = 5
     """Width of the median that smooths a segment's border."""
     apart_km: float = 100.0
-    """On an ionogram that is not cut, the second layer is at least so far from the first."""
+    """The second path through an ionogram that is not cut is at least so far from the first."""
 
     # Search for the path of the first arrival.
     search_step_km: float = 15.0

@@ -52,20 +52,20 @@ class LayerInference(Inference):
         """See `Inference`."""
         from odm.findings.layers import LayerFinder, LayerSegmenter
         from odm.models.boxes import BoxSettings
+        from odm.models.predictor import Predictor
 
         options = self.predictor_options(threads)
         members = self._members()
         detector = members["detector"]
         window, digest = window_of(detector.card), detector.card.digest
         boxes = BoxSettings.from_dict(dict(self.boxes or {}))
-        finder = LayerFinder(detector.model, window, boxes, **options, digest=digest)
+        finder = LayerFinder(Predictor(detector.model, **options, digest=digest), window, boxes)
         if not self.segments:
             return LayerModel(finder)
         segmenter = members["segmenter"]
         own, digest = window_of(segmenter.card), segmenter.card.digest
-        return LayerModel(
-            finder, LayerSegmenter(segmenter.model, own, window, **options, digest=digest)
-        )
+        predictor = Predictor(segmenter.model, **options, digest=digest)
+        return LayerModel(finder, LayerSegmenter(predictor, own, window))
 
     def _members(self) -> Mapping[str, LoadedModel]:
         from odm.models.folder import load_model
