@@ -1,4 +1,4 @@
-"""From an archive to a campaign: a request, its stages, and a runner for one machine.
+"""Campaigns from an archive to their outcomes: a request, its stages, and a runner.
 
 `open_order` makes a `ReprocessRequest` ready, and `reprocess` runs it with a runner, such as
 `run_local`, or `ray_jobs.reprocessing.run_on_ray` on a cluster. A kind of input brings its

@@ -77,22 +77,20 @@ class Inference(ABC):
         """Return the digests of the networks that are run, under which their exports are kept."""
         return [self.digest]
 
-    def run_with(self, **options: Any) -> Self:
-        """Return the same with other options."""
-        return replace(self, options=self.options.model_copy(update=options))
-
     def placed(self, *, on_gpu: bool) -> Self:
         """Return the same on a GPU or a CPU, with a batch that fits where none was asked for.
 
         A process of a cluster sees no GPU but its own, so the GPU needs no number.
         """
         batch = self.options.batch or (BATCH_ON_GPU if on_gpu else BATCH_ON_CPU)
-        return self.run_with(device="cuda" if on_gpu else "cpu", batch=batch)
+        changes = {"device": "cuda" if on_gpu else "cpu", "batch": batch}
+        return replace(self, options=self.options.model_copy(update=changes))
 
     def absolute(self) -> Self:
         """Return the same for processes with other working directories, as those of a cluster."""
         exports = None if self.exports is None else str(Path(self.exports).absolute())
-        return replace(self, exports=exports).run_with(folder=str(Path(self.folder).absolute()))
+        folder = {"folder": str(Path(self.folder).absolute())}
+        return replace(self, exports=exports, options=self.options.model_copy(update=folder))
 
     def predictor_options(self, threads: int) -> dict[str, Any]:
         """Set the threads of this process, and return what `odm.models.predictor` is told."""
