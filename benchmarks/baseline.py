@@ -24,8 +24,9 @@ from odm.images.pictures.figure import write_figure
 from odm.images.spectrogram import estimate_limits
 from odm.models.networks.classical import create_classical
 from odm.models.predictor import Predictor
-from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
+from odm.scoring.orbit.maps import LabelledOrbits, MapSource, score_archive
 from odm.scoring.orbit.pictures import region_figures
+from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
 
@@ -55,7 +56,7 @@ def main() -> None:
             regions = RegionSettings(**method.thresholds)
             scorer = score_archive(
                 MapSource(Predictor(method), OrbitImageSettings(*limits)),
-                LabelledOrbits.of_archive(archive),
+                LabelledOrbits(list_orbits(archive).entries, Truth.load(str(archive))),
                 regions,
                 examples=True,
             )

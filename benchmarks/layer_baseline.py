@@ -27,7 +27,7 @@ from simulated_ionograms import scored_set, training_set
 from odm.datasets.ionogram import IonogramDataset, load_ionogram_sample
 from odm.images.ionogram import IonogramImageSettings
 from odm.scoring.ionogram.boxes import ScoredIonogram, fit_boxes
-from odm.scoring.ionogram.summary import layer_sheet
+from odm.scoring.ionogram.sheet import layer_sheet
 
 SEARCHED = 150
 """Ionograms of the training part on which the rule's numbers are searched."""

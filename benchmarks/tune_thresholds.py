@@ -26,7 +26,7 @@ from odm.datasets.splits import OrbitSplit
 from odm.findings.regions import RegionSettings
 from odm.models import shipped
 from odm.models.predictor import Predictor
-from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
+from odm.scoring.orbit.maps import LabelledOrbits, MapSource, score_archive
 from odm.scoring.orbit.methods import open_method
 from odm.scoring.orbit.truth import Truth
 from tuning.folder import SweepFolder

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odm.findings.regions import RegionSettings, regions_from_mask
 from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, OrbitImageSettings, SpectrogramGeometry
 from odm.models.networks.base import find_device
-from odm.scoring.orbit.thresholds import ThresholdFit
+from odm.scoring.orbit.maps import ThresholdFit
 from odm.training.checkpoints import below, load_weights
 from odm.training.loop import Listener, ProgressReport, TrainingResult
 from odm.training.plans import TrainingPlan, train_planned

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,9 @@ from odm.findings.outlines import Mask
 from odm.findings.regions import TEMPERATURE, RegionSettings
 from odm.models.card import ModelCard, read_model_card
 from odm.scoring.curves import rates
-from odm.scoring.evaluation import CALIBRATION, SCORES, VALIDATION, Meter
+from odm.scoring.evaluation import CALIBRATION, SCORES, VALIDATION, Meter, metered
 from odm.scoring.matching import OVERLAPS
-from odm.scoring.orbit.archive import (
+from odm.scoring.orbit.maps import (
     MapSource,
     PredictedOrbit,
     measured_regions,
@@ -233,10 +233,7 @@ def _rates(true: float, false: float, missed: float) -> dict[str, float]:
 
 
 def _metered(meter: Meter | None, total: int, items: Iterable[Any]) -> Iterator[Any]:
-    counted: AbstractContextManager[Callable[..., object]] = nullcontext(lambda number=1: None)
-    if meter is not None:
-        counted = meter("predicting", total, "inputs")
-    with counted as advance:
+    with metered(meter, "predicting", total, "inputs") as advance:
         for item in items:
             advance(1)
             yield item

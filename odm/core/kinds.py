@@ -175,7 +175,7 @@ SEGMENTER = Entry(
         "searched inputs": "odm.core.kinds:ORBITS",
         "parameters": "tuning.spaces:SEGMENTER_PARAMETERS",
         "objectives": "tuning.objectives:SEGMENTER_OBJECTIVES",
-        "evaluate": "odm.scoring.orbit.evaluate:evaluate_segmenter",
+        "evaluate": "odm.scoring.orbit.evaluate:SegmenterBench",
         "predictions": "tuning.thresholds:RegionMaps",
     },
 )
@@ -188,7 +188,7 @@ DETECTOR = Entry(
         "searched inputs": "odm.core.kinds:IONOGRAMS",
         "parameters": "tuning.spaces:DETECTOR_PARAMETERS",
         "objectives": "tuning.objectives:DETECTOR_OBJECTIVES",
-        "evaluate": "odm.scoring.ionogram.evaluate:evaluate_detector",
+        "evaluate": "odm.scoring.ionogram.evaluate:DetectorBench",
         "predictions": "tuning.thresholds:BoxOutputs",
     },
 )

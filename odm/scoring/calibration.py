@@ -23,14 +23,14 @@ Floats = NDArray[np.float64]
 
 
 def level_probabilities() -> Floats:
-    """(256,) the probability that each level of a uint8 map stands for, inside (0, 1)."""
+    """Return the probability, (256,), that each level of a uint8 map stands for, in (0, 1)."""
     return np.clip(np.arange(LEVELS + 1) / LEVELS, _MARGIN, 1 - _MARGIN)
 
 
 def level_counts(
     levels: NDArray[np.uint8], truth: NDArray[Any], valid: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """Pixels by truth and level, (2, 256) int64: background, foreground. Counts of images add up.
+    """Count pixels by truth and level, (2, 256) int64: background, foreground; counts add up.
 
     Args:
         levels: (H, W) probability map, 255 is 1.
@@ -46,7 +46,7 @@ def level_counts(
 def fit_temperature(
     logits: NDArray[Any], background: NDArray[Any], foreground: NDArray[Any]
 ) -> float:
-    """Temperature T that makes sigmoid(logit / T) fit best (least negative log-likelihood).
+    """Fit the temperature T that makes sigmoid(logit / T) fit best (least negative log-likelihood).
 
     Args:
         logits: log(p / (1 - p)) of the foreground, of single pixels or of bins of them.
@@ -73,7 +73,7 @@ def fit_temperature(
 
 
 def fit_level_temperature(counts: NDArray[Any]) -> float:
-    """`fit_temperature` on the counts (2, 256) of quantised maps of a validation set."""
+    """Run `fit_temperature` on the counts (2, 256) of quantised maps of a validation set."""
     p = level_probabilities()
     return fit_temperature(np.log(p / (1 - p)), counts[0], counts[1])
 
@@ -101,7 +101,7 @@ class Reliability:
         return self.ece_above(0.0)
 
     def ece_above(self, probability: float) -> float:
-        """The same over the bins that start at or above ``probability``.
+        """Return the same over the bins that start at or above ``probability``.
 
         Nearly all pixels of a spectrogram are surely background, and their bin alone makes the
         plain figure look perfect.
@@ -146,7 +146,7 @@ def reliability(
 def level_reliability(
     counts: NDArray[Any], temperature: float = 1.0, bins: int = 15
 ) -> Reliability:
-    """`reliability` of quantised maps from their counts (2, 256), at a temperature."""
+    """Return `reliability` of quantised maps from their counts (2, 256), at a temperature."""
     p = level_probabilities()
     if temperature != 1:
         p = 1 / (1 + np.exp(-np.log(p / (1 - p)) / temperature))

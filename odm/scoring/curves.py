@@ -74,7 +74,7 @@ class Curve:
         return 2 * self.true / (self.true + self.false + self.truths)
 
     def average_precision(self) -> float:
-        """Area under precision over recall, precision made to fall (all points, as in VOC 2010).
+        """Return the area under precision over recall, precision made to fall (as in VOC 2010).
 
         The curve ends where the regions found end: beyond, precision counts as 0. NaN where there
         are no true regions.
@@ -85,15 +85,17 @@ class Curve:
         return float((np.diff(self.recall, prepend=0.0) * best).sum())
 
     def recall_at(self, false_per_half_orbit: float) -> float:
-        """Largest recall with at most so many false regions per half-orbit; 0 if there is none, NaN
-        where there are no true regions."""
+        """Return the largest recall with at most so many false regions per half-orbit.
+
+        It is 0 if there is none, NaN where there are no true regions.
+        """
         if not self.truths:
             return float("nan")
         allowed = self.recall[self.false_per_half_orbit <= false_per_half_orbit]
         return float(allowed.max()) if allowed.size else 0.0
 
     def best_threshold(self) -> tuple[float, float]:
-        """Threshold of the largest F1, and that F1; NaN where nothing was found."""
+        """Return the threshold of the largest F1, and that F1; NaN where nothing was found."""
         if not self.f1.size:
             return float("nan"), float("nan")
         best = int(np.argmax(self.f1))
@@ -160,7 +162,7 @@ class RecallFit:
     note: str = ""
 
     def recall(self, x: NDArray[Any]) -> Floats:
-        """Recall at ``x``; NaN without a fit."""
+        """Return the recall at ``x``; NaN without a fit."""
         if self.half is None or self.slope is None:
             return np.full(np.shape(x), np.nan)
         return 1 / (1 + np.exp(-np.clip(self.slope * (np.asarray(x) - self.half), -500, 500)))
@@ -170,7 +172,7 @@ _PRIOR = 1e-3
 
 
 def fit_recall(x: NDArray[Any], found: NDArray[Any]) -> RecallFit:
-    """Logistic fit of what is found over a quantity such as contrast in dB.
+    """Fit a logistic curve to what is found over a quantity such as contrast in dB.
 
     By maximum likelihood with a faint pull of the slope towards 0, without which data that a
     threshold separates would have an infinite one.
@@ -210,7 +212,7 @@ def fit_recall(x: NDArray[Any], found: NDArray[Any]) -> RecallFit:
 def recall_by_bin(
     x: NDArray[Any], found: NDArray[Any], edges: NDArray[Any]
 ) -> list[dict[str, float]]:
-    """Number and recall of true regions in bins [lower, upper); empty bins are left out."""
+    """Return number and recall of true regions in bins [lower, upper); empty bins are left out."""
     x, hit = np.asarray(x, dtype=np.float64), np.asarray(found, dtype=bool)
     rows = []
     for lower, upper in itertools.pairwise(edges):

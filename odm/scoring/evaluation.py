@@ -14,17 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from odm.core.errors import InputError
 from odm.core.files import exists, join, read_bytes, write_bytes
-from odm.core.kinds import SEGMENTER, TASKS
-from odm.datasets.ionogram import IonogramDataset
+from odm.core.kinds import SEGMENTER, TASKS, Kind
+from odm.datasets.base import Dataset
 from odm.datasets.labels.regions import SIMULATION
-from odm.datasets.orbit import OrbitDataset
 from odm.findings.regions import TEMPERATURE
 from odm.images.pictures.figure import write_figure
-from odm.scoring.sheet import plain
+from odm.scoring.sheet import ScoreSheet, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
 Meter = Callable[[str, int, str], AbstractContextManager[Callable[..., None]]]
 """Function of what is done, on how many inputs, and what those are called, that gives a function
 to call with the number just finished, as `odm.core.progress.progress` does."""
-Data = TypeVar("Data", OrbitDataset, IonogramDataset)
+Figures = Callable[[Any, Sequence[Any]], Mapping[str, "Figure"]]
+"""Function of a sheet and examples that draws pictures by file name."""
 
 CALIBRATE_ON = ("auto", "validation", "scored", "none")
 SCORES, CALIBRATION = "scores", "calibration"
@@ -113,30 +113,64 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One part of a data set.
+
+    Attributes:
+        data: the data set.
+        name: ``test``, ``validation`` or ``train``.
+    """
+
+    data: Dataset[Any, Any, Any]
+    name: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is labelled in it."""
+        return not any(sample.part == self.name for sample in self.data.all_samples)
+
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return f"{self.name} of data set {self.data.digest[:12]}"
+
+    def facts(self, seed_key: str) -> dict[str, Any]:
+        """Return what a model's card says of it."""
+        return {"data": self.data.digest, "part": self.name, seed_key: self.seed}
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the simulated archive that the data set is of; None for measured data."""
+        for folder in (str(self.data.annotations.folder), self.data.archive):
+            path = join(folder, SIMULATION)
+            if exists(path):
+                return int(json.loads(read_bytes(path)).get("settings", {}).get("seed", 0))
+        return None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The scores of a model on one part of a data set, or of a campaign.
 
     Attributes:
         sheet: all scores.
         examples: inputs to look at.
-        figures: makes the pictures by file name, of the sheet and the examples.
+        figures: draws the pictures.
         notes: sentences on what would surprise.
-        model: what messages call the model; this and the following are empty for a campaign.
+        model: what messages call the model; this and the following are for a model only.
         folder: the model's folder, if it has one.
-        part, data, seed: the part, the digest of the data set, and the seed of a simulation.
+        part: what was scored.
         calibration: what the scores were made with.
     """
 
     sheet: Any
     examples: Sequence[Any]
-    figures: Callable[[Any, Sequence[Any]], Mapping[str, Figure]]
+    figures: Figures
     notes: tuple[str, ...] = ()
     model: str = ""
     folder: str | None = None
-    part: str = ""
-    data: str = ""
-    seed: int | None = None
-    calibration: Calibration = field(default_factory=lambda: Calibration(None))
+    part: Part | None = None
+    calibration: Calibration | None = None
 
     def write(self, folder: object) -> list[str]:
         """Write ``sheet.json``, ``sheet.txt`` and the pictures; return their paths."""
@@ -174,17 +208,17 @@ def save_evaluations(evaluations: Sequence[Evaluation], names: Sequence[str] = (
 
     first = evaluations[0]
     calibration = first.calibration
-    if first.folder is None:
+    if first.folder is None or calibration is None:
         raise InputError(f"{first.model} has no model folder to save to")
     if any(evaluation.calibration != calibration for evaluation in evaluations):
         raise InputError("these evaluations are of different calibrations: save one of them")
     if not calibration.fitted_on:
         raise InputError(f"{first.model} was not calibrated: there is nothing to save")
-    entries: list[dict[str, Any]] = []
-    for evaluation in evaluations:
-        place = {"data": evaluation.data, "part": evaluation.part}
-        seed = {evaluation.sheet.SEED: evaluation.seed}
-        entries.append(plain({**place, **seed, **evaluation.sheet.card_scores()}))
+    entries: list[dict[str, Any]] = [
+        plain({**evaluation.part.facts(evaluation.sheet.SEED), **evaluation.sheet.card_scores()})
+        for evaluation in evaluations
+        if evaluation.part is not None
+    ]
     for entry, name in zip(entries, names, strict=False):
         entry["name"] = name
     loaded = load_model(first.folder)
@@ -226,77 +260,49 @@ def evaluate_model(
     from odm.models.card import CARD, read_model_card
     from odm.models.shipped import model_folder
 
+    settings = settings or EvaluationSettings()
     task = SEGMENTER
     if isinstance(model, str | Path):
         model = model_folder(model)
         if exists(join(model, CARD)):
             kind = read_model_card(model).architecture["kind"]
             task = TASKS.find(kind) if kind in TASKS else SEGMENTER
-    evaluate = task.load("evaluate")
-    evaluation: Evaluation = evaluate(model, dataset, settings or EvaluationSettings(), meter)
-    return evaluation
+    reader: type[Dataset[Any, Any, Any]] = task.load("searched inputs").load("dataset")
+
+    def opened(place: Any) -> Dataset[Any, Any, Any]:
+        return place if isinstance(place, Dataset) else reader.load(place)
+
+    data = opened(dataset)
+    source = data if settings.validation is None else opened(settings.validation)
+    bench: Bench = task.load("evaluate")(model, settings, meter)
+    return bench.evaluate(Part(data, settings.part), Part(source, VALIDATION))
 
 
-class Part(ABC, Generic[Data]):
-    """One part of a data set.
-
-    Args:
-        data: the data set.
-        name: ``test``, ``validation`` or ``train``.
-    """
-
-    def __init__(self, data: Data, name: str) -> None:
-        self.data: Data = data
-        self.name = name
-
-    @property
-    @abstractmethod
-    def samples(self) -> Sequence[Any]:
-        """Its labelled inputs.
-
-        Raises:
-            OdmError: no such part, or it is empty.
-        """
-
-    @abstractmethod
-    def shared(self, scored: Part[Data]) -> int:
-        """Return how many of its inputs another part shows too."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is labelled in it."""
-        return not any(sample.part == self.name for sample in self.data.all_samples)
-
-    @property
-    def words(self) -> str:
-        """What it is, in words."""
-        return f"{self.name} of data set {self.data.digest[:12]}"
-
-    @property
-    def seed(self) -> int | None:
-        """The seed of the simulated archive that the data set is of; None for measured data."""
-        for folder in (str(self.data.annotations.folder), self.data.archive):
-            path = join(folder, SIMULATION)
-            if exists(path):
-                return int(json.loads(read_bytes(path)).get("settings", {}).get("seed", 0))
-        return None
-
-
-class Bench(ABC, Generic[Data]):
+class Bench(ABC):
     """A model that runs, is calibrated on one part of a data set and scored on another.
 
     Attributes:
-        INPUTS: what its inputs are called.
+        kind: of its inputs.
+        figures: see `Evaluation`.
         learned: whether the model has weights: only then are its answers meant as probabilities.
-        card: of the model; None where it has no folder.
+        title, model: its architecture, and what messages call it.
+        folder, card: of the model; None where it has no folder.
     """
 
-    INPUTS: ClassVar[str]
+    kind: Kind
+    figures: Figures
     learned = True
+    title: str
+    model: str
+    folder: str | None
     card: ModelCard | None
 
     def __init__(self, settings: EvaluationSettings, meter: Meter | None) -> None:
         self.settings, self.meter = settings, meter
+
+    @abstractmethod
+    def check(self, scored: Part, validation: Part) -> None:
+        """Raise an `OdmError` unless the parts can be compared with the model."""
 
     @abstractmethod
     def stored(self) -> Calibration | None:
@@ -308,7 +314,7 @@ class Bench(ABC, Generic[Data]):
 
     @abstractmethod
     def calibrate(
-        self, part: Part[Data], scored: Part[Data], start: Calibration, temper: bool
+        self, part: Part, scored: Part, start: Calibration, temper: bool
     ) -> tuple[Calibration, list[str]]:
         """Fit the temperature and, if the settings or the task say so, thresholds.
 
@@ -323,23 +329,20 @@ class Bench(ABC, Generic[Data]):
         """
 
     @abstractmethod
-    def score(self, part: Part[Data], calibration: Calibration, notes: Sequence[str]) -> Evaluation:
-        """Return the scores of one part.
+    def sheet(
+        self, part: Part, calibration: Calibration, about: dict[str, Any]
+    ) -> tuple[ScoreSheet, Sequence[Any]]:
+        """Return the scores of one part, and examples; ``about`` gets what is said beside."""
 
-        Args:
-            part: what is scored.
-            calibration: of the model.
-            notes: sentences that stand behind those on the part.
-        """
+    @abstractmethod
+    def notes(self, part: Part, calibration: Calibration) -> list[str]:
+        """Return sentences on what would surprise in the scores of a part."""
 
-    def evaluate(self, scored: Part[Data], validation: Part[Data]) -> Evaluation:
-        """Calibrate the model as the settings say, and score it.
-
-        Args:
-            scored: what is scored.
-            validation: what it is calibrated on, unless on what is scored.
-        """
-        settings, stored = self.settings, self.stored()
+    def evaluate(self, scored: Part, validation: Part) -> Evaluation:
+        """Calibrate the model on ``validation``, or as the settings say, and score it."""
+        settings = self.settings
+        self.check(scored, validation)
+        stored = self.stored()
         automatic = settings.calibrate_on == "auto"
         temper = settings.calibrate_on in (VALIDATION, "scored") or (
             automatic and self.learned and (stored is None or settings.validation is not None)
@@ -350,39 +353,45 @@ class Bench(ABC, Generic[Data]):
         if temper or settings.fit_thresholds:
             source = scored if settings.calibrate_on == "scored" else validation
             calibration, notes = self.calibrate(source, scored, calibration, temper)
-        return self.score(scored, calibration, notes)
-
-    def training_note(self, part: Part[Data]) -> list[str]:
-        """Return a sentence if the model was trained on what is scored."""
-        card = self.card
-        trained = card is not None and card.training_data == part.data.digest
-        known = trained and part.name == "train"
-        return [f"the model was trained on these {self.INPUTS}"] if known else []
+        about: dict[str, Any] = {"model": self.title}
+        about["data"] = f"{scored.name} of data set {scored.data.digest}"
+        if self.card is not None:
+            about |= {"folder": self.folder, "digest": self.card.digest}
+        if scored.seed is not None:
+            about["seed"] = scored.seed
+        sheet, examples = self.sheet(scored, calibration, about)
+        own_notes = self.notes(scored, calibration)
+        trained_on = None if self.card is None else self.card.training_data
+        if scored.name == "train" and trained_on == scored.data.digest:
+            own_notes.append(f"the model was trained on these {self.kind.inputs}")
+        all_notes = (*own_notes, *notes)
+        return Evaluation(
+            sheet, examples, self.figures, all_notes, self.model, self.folder, scored, calibration
+        )
 
     def metered(self, what: str, total: int) -> AbstractContextManager[Callable[..., object]]:
-        """Show progress, if there is a meter.
-
-        Args:
-            what: is being done.
-            total: number of inputs.
-        """
-        if self.meter is None:
-            return nullcontext(lambda number=1: None)
-        return self.meter(what, total, self.INPUTS)
+        """Show progress on a number of inputs, if there is a meter."""
+        return metered(self.meter, what, total, self.kind.inputs)
 
 
-def few_warning(positives: int, findings: str, number: int, inputs: str) -> list[str]:
-    """Return a sentence on thresholds that were fitted on little, if they were.
+def metered(
+    meter: Meter | None, what: str, total: int, inputs: str
+) -> AbstractContextManager[Callable[..., object]]:
+    """Show progress on a number of inputs, if there is a meter."""
+    return nullcontext(lambda number=1: None) if meter is None else meter(what, total, inputs)
+
+
+def few_warning(kind: Kind, positives: int, number: int) -> list[str]:
+    """Return a sentence on thresholds that were fitted on few true findings, if they were.
 
     Args:
-        positives: number of true findings there.
-        findings: what they are called.
-        number: of inputs that they are in, or might be.
-        inputs: what those are called.
+        kind: of the inputs.
+        positives: number of true findings.
+        number: of inputs that were looked at for them.
     """
     if positives >= FEW:
         return []
     return [
-        f"thresholds were fitted on few true {findings} ({positives}; {inputs}: {number}): below "
-        f"{FEW} they follow chance, and others would give other thresholds"
+        f"thresholds were fitted on few true {kind.findings} ({positives}; {kind.inputs}: "
+        f"{number}): below {FEW} they follow chance, and others would give other thresholds"
     ]

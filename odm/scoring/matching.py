@@ -58,7 +58,7 @@ def mask_overlaps(truth: Sequence[Mask], found: Sequence[Mask]) -> tuple[Floats,
     for i, mask in enumerate(truth):
         rows, columns = bounding_box(mask)
         for j, (found_rows, found_columns) in enumerate(found_boxes):
-            box = (common_slice(rows, found_rows), common_slice(columns, found_columns))
+            box = (_common(rows, found_rows), _common(columns, found_columns))
             if box[0].start < box[0].stop and box[1].start < box[1].stop:
                 shared[i, j] = np.count_nonzero(mask[box] & found[j][box])
     areas = [
@@ -81,9 +81,8 @@ def box_overlaps(truth: NDArray[np.floating], found: NDArray[np.floating]) -> Fl
     return _over_union(shared, *areas)
 
 
-def common_slice(one: slice, other: slice) -> slice:
-    """Return what two ranges share; its stop is not above its start where that is nothing."""
-    return slice(max(one.start, other.start), min(one.stop, other.stop))
+def _common(a: slice, b: slice) -> slice:
+    return slice(max(a.start, b.start), min(a.stop, b.stop))
 
 
 def match_findings(overlaps: NDArray[Any], confidences: Sequence[float], at: float) -> Match:

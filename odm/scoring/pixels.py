@@ -54,15 +54,15 @@ def confusion_matrix(
         raise ValueError(f"truth {truth.shape} and predicted {predicted.shape} differ in shape")
     if valid is not None:
         truth, predicted = truth[valid], predicted[valid]
-    for one in (truth, predicted):
-        if one.size and not (one.min() >= 0 and one.max() < classes):
+    for labels in (truth, predicted):
+        if labels.size and not (labels.min() >= 0 and labels.max() < classes):
             raise ValueError(f"a class is not one of {classes}")
     code = truth.astype(np.int64) * classes + predicted
     return np.bincount(code.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
 def pixel_metrics(confusion: NDArray[Any]) -> dict[str, float]:
-    """Metrics of `PIXEL_METRICS` from a confusion matrix (C, C), or from many (..., C, C) at once.
+    """Compute `PIXEL_METRICS` from a confusion matrix (C, C), or from many (..., C, C) at once.
 
     A class that neither truth nor prediction knows has no IoU, recall or precision, and is left out
     of the means. Of one that only truth or only the prediction knows all three are 0: never to

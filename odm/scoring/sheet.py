@@ -51,14 +51,9 @@ class ScoreSheet(ABC):
     def card_scores(self) -> dict[str, Any]:
         """Return the scores that a model's card shows."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; what is undefined is None."""
-        values: dict[str, Any] = plain(asdict(self))
-        return values
-
     def to_json(self) -> str:
-        """Return the sheet as JSON text."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        """Return the sheet as JSON text; what is undefined is null."""
+        return json.dumps(plain(asdict(self)), indent=1, allow_nan=False) + "\n"
 
     def to_text(self, *, brief: bool = False) -> str:
         """Return the sheet as plain text for people; ``brief``: the first tables only."""

@@ -1,15 +1,19 @@
 """Half-orbits and masks small enough to count by hand."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.archive.orbit.listing import list_orbits
 from odm.archive.orbit.reader import Orbit
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.scoring.calibration import LEVELS, level_probabilities
+from odm.scoring.orbit.maps import LabelledOrbits
 from odm.scoring.orbit.tally import Finding, ScoredOrbit
+from odm.scoring.orbit.truth import Truth
 
 LINES, COLUMNS = 40, 60
 NATIVE = OrbitImageSettings(-9.0, -5.0, mode="native", height=64, width=64)
@@ -88,3 +92,9 @@ def temperature_table(temperature: float) -> NDArray[np.uint8]:
     p = level_probabilities()
     scaled = np.log(p / (1 - p)) / temperature
     return np.rint(LEVELS / (1 + np.exp(-scaled))).astype(np.uint8)
+
+
+def labelled_orbits(archive: Path, truth: Truth | None = None) -> LabelledOrbits:
+    """All half-orbits of an archive with labels; by default those of a simulated one."""
+    known = truth or Truth.load(str(archive))
+    return LabelledOrbits([e for e in list_orbits(archive).entries if known.knows(e.key)], known)

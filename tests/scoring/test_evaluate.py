@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from odm.cli import app
 from odm.core.errors import InputError, OdmError
+from odm.core.kinds import ORBITS
 from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
 from odm.datasets.splits import OrbitSplit
 from odm.findings.regions import RegionSettings
@@ -30,9 +31,8 @@ from odm.scoring.evaluation import (
     evaluate_model,
     few_warning,
 )
-from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
+from odm.scoring.orbit.maps import LabelledOrbits, MapSource, fit_thresholds, score_archive
 from odm.scoring.orbit.methods import SegmentationMethod, differing_images, open_method
-from odm.scoring.orbit.thresholds import fit_thresholds
 from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
@@ -152,7 +152,10 @@ def test_the_temperature_is_from_validation_and_not_from_what_is_scored(
 
 def test_what_is_scored_is_the_part(dataset: OrbitDataset, bright: Evaluation) -> None:
     assert bright.sheet.counts["half_orbits"] == len(dataset.samples("test"))
-    assert (bright.part, bright.data, bright.seed) == ("test", dataset.digest, 3)
+    assert bright.part is not None
+    assert (bright.part.name, bright.part.data.digest, bright.part.seed) == (
+        "test", dataset.digest, 3,
+    )  # fmt: skip
     assert bright.sheet.about["seed"] == 3
     assert dataset.digest in bright.sheet.about["data"]
     assert "simulated" in bright.sheet.caveat
@@ -169,7 +172,7 @@ def test_thresholds_of_few_regions_are_warned_of(dataset: OrbitDataset, bright: 
     method = SegmentationMethod(Brightness(), "brightness", IMAGE, LOOSE)
     plain = evaluated(method, dataset)
     assert not any("follow chance" in note for note in plain.notes)
-    assert few_warning(FEW, "regions", 9, "half-orbits") == []
+    assert few_warning(ORBITS, FEW, 9) == []
 
 
 def test_thresholds_are_the_best_of_validation(dataset: OrbitDataset, bright: Evaluation) -> None:
@@ -268,7 +271,8 @@ def test_saved_and_used_again(dataset: OrbitDataset, folder: Path) -> None:
     assert told == ["scoring"]  # nothing is fitted again
     assert second.calibration.fitted_on == "the model folder"
     assert second.sheet.calibration["fitted_on"] == "the model folder"
-    assert second.sheet.to_dict()["regions"] == first.sheet.to_dict()["regions"]
+    regions = [json.loads(done.sheet.to_json())["regions"] for done in (first, second)]
+    assert regions[0] == regions[1]
     assert len(second.save().metrics["scores"]) == 1
     other = evaluated(again, dataset, part="validation")
     assert "the model folder was calibrated on these half-orbits" in other.notes

@@ -7,7 +7,7 @@ from odm.catalog.bootstrap import wilson
 from odm.scoring.evaluation import Evaluation
 from odm.scoring.ionogram.boxes import ScoredIonogram, fit_boxes
 from odm.scoring.ionogram.pictures import LayerExample, layer_figures
-from odm.scoring.ionogram.summary import NOTHING, PAPER, confusion, layer_sheet
+from odm.scoring.ionogram.sheet import NOTHING, PAPER, confusion, layer_sheet
 
 NAMES = ("Es", "F")
 ES, F = (0, 0, 60, 40, 80), (1, 20, 0, 40, 50)

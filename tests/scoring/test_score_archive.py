@@ -19,7 +19,7 @@ from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import estimate_limits, geometry_of
 from odm.models.networks.blob import detect_blobs
 from odm.scoring.evaluation import Evaluation
-from odm.scoring.orbit.archive import (
+from odm.scoring.orbit.maps import (
     CANDIDATES_PER_ORBIT,
     LabelledOrbits,
     MapSource,
@@ -28,12 +28,12 @@ from odm.scoring.orbit.archive import (
     score_archive,
     scored_orbit,
 )
-from odm.scoring.orbit.cases import Example, pick_cases
-from odm.scoring.orbit.pictures import region_figures
+from odm.scoring.orbit.pictures import Example, pick_cases, region_figures
 from odm.scoring.orbit.tally import ScoredOrbit
 from odm.scoring.orbit.truth import Truth
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
+from tests.scoring.helpers import labelled_orbits
 
 HALF_ORBITS = 6
 
@@ -76,7 +76,7 @@ def test_truth_through_regions_and_scoring_is_perfect(
     archive: Path, native: OrbitImageSettings
 ) -> None:
     source = MapSource(Oracle(archive, native), native)
-    orbits = LabelledOrbits.of_archive(archive)
+    orbits = labelled_orbits(archive)
     sheet = score_archive(source, orbits).sheet(resamples=0)
     assert sheet.counts["half_orbits"] == HALF_ORBITS
     assert sheet.counts["nuclei"] >= 4
@@ -103,7 +103,7 @@ def test_truth_on_a_resized_image_is_off_by_at_most_one_pixel(
         native.minimum, native.maximum, mode="resized", height=512, width=512
     )
     source = MapSource(Oracle(archive, resized), resized)
-    orbits = LabelledOrbits.of_archive(archive)
+    orbits = labelled_orbits(archive)
     sheet = score_archive(source, orbits).sheet(resamples=0)
     for overlap in (0.25, 0.5):
         assert sheet.score("contour", overlap)["f1"] == 1
@@ -158,7 +158,7 @@ def test_a_method_without_learning_gets_its_sheet_and_pictures(
     done: list[int] = []
     scorer = score_archive(
         MapSource(lambda images: np.stack([detect_blobs(image) for image in images]), native),
-        LabelledOrbits.of_archive(archive),
+        labelled_orbits(archive),
         RegionSettings(threshold=0.55, low_threshold=0.5),
         examples=True,
         advance=done.append,
@@ -241,7 +241,7 @@ def test_an_area_of_fill_values_alone_is_no_candidate(
     # Nor do its pixels count.
     assert scored.valid is not None
     assert not scored.valid[:, 100:140].any()
-    orbits = LabelledOrbits.of_archive(tmp_path, Truth.load(str(archive)))
+    orbits = labelled_orbits(tmp_path, Truth.load(str(archive)))
     sheet = score_archive(MapSource(predict, native), orbits, settings).sheet(resamples=0)
     counted = sum(sheet.calibration["bins"]["count"])
     assert counted == np.count_nonzero(scored.valid) < scored.valid.size
@@ -332,8 +332,7 @@ def test_bad_input(archive: Path, native: OrbitImageSettings, tmp_path: Path) ->
         Truth.load(str(tmp_path))
     strange = Truth.load(str(archive))
     unknown = Truth(type(strange.annotations)(tmp_path, "simulation", {}))
-    with pytest.raises(InputError, match="labelled"):
-        LabelledOrbits.of_archive(archive, unknown)
+    assert not unknown.knows(list_orbits(archive).entries[0].key)
 
 
 def test_a_truth_without_its_columns_is_told(archive: Path, tmp_path: Path) -> None:

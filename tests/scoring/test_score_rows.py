@@ -1,5 +1,6 @@
 """Scores of a catalog's rows, against those of the maps that they came from."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import geometry_of, read_spectrogram
 from odm.models.networks.blob import detect_blobs
 from odm.scoring.evaluation import Evaluation
-from odm.scoring.orbit.archive import LabelledOrbits, MapSource, score_archive
 from odm.scoring.orbit.campaign import catalog_sheet, score_rows
+from odm.scoring.orbit.maps import MapSource, score_archive
 from odm.scoring.orbit.pictures import region_figures
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.recipe import OrbitSimulation
-from tests.scoring.helpers import geometry, orbit_of, times
+from tests.scoring.helpers import geometry, labelled_orbits, orbit_of, times
 
 IMAGES = OrbitImageSettings(-9.2, -7.0)
 SETTINGS = RegionSettings(threshold=0.6, low_threshold=0.55)
@@ -66,13 +67,13 @@ def by_file(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 def test_the_sheet_is_that_of_the_maps(
     archive: Path, catalog: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    orbits = LabelledOrbits.of_archive(archive)
+    orbits = labelled_orbits(archive)
     maps = score_archive(MapSource(answers, IMAGES), orbits, SETTINGS, examples=True)
-    expected = maps.sheet(resamples=20).to_dict()
+    expected = json.loads(maps.sheet(resamples=20).to_json())
     scorer = score_rows(by_file(catalog), orbits, SETTINGS)
     sheet = catalog_sheet(scorer, {"campaign": "here"}, 20)
     assert sheet.counts["found"] > 3
-    scored = sheet.to_dict()
+    scored = json.loads(sheet.to_json())
     for part in ("counts", "threshold", "alarms", "contrast", "area", "errors", "boundary"):
         assert scored[part] == expected[part], part
     names = ("true", "false", "missed", "precision", "recall", "f1")
@@ -134,7 +135,7 @@ def test_an_outline_of_elsewhere() -> None:
 
 
 def test_catalogs_that_do_not_fit(archive: Path, catalog: list[dict[str, Any]]) -> None:
-    orbits = LabelledOrbits.of_archive(archive)
+    orbits = labelled_orbits(archive)
     rows = by_file(catalog)
     name = next(iter(rows))
     other = next(entry for entry in orbits.entries if entry.key.name != name)

@@ -160,21 +160,17 @@ def test_calibration_plain_and_at_a_temperature_of_other_data() -> None:
     assert fitted["ece"] == level_reliability(counts).ece > 0.08
     assert fitted["scaled"]["ece"] < 0.05
 
-    sheet = sheet_of(orbit, tempering=Tempering(3.0, "validation of A"))
-    given = sheet.calibration
-    assert (given["temperature"], given["fitted_on"]) == (3.0, "validation of A")
-    assert given["ece"] == fitted["ece"]
-    assert given["scaled"]["ece"] == level_reliability(counts, 3.0).ece
-    assert given["scaled"]["ece"] != fitted["scaled"]["ece"]
-    assert "validation of A" in sheet.to_text()
     assert "the scored data" in sheet_of(orbit).to_text()
 
     # A map that has the temperature: what it says is the scaled one, undone is the plain one.
     tempered = half_orbit(
         list(orbit.truth), [], probability=temperature_table(2.0)[orbit.probability]
     )
-    applied = sheet_of(tempered, tempering=Tempering(2.0, applied=True)).calibration
+    sheet = sheet_of(tempered, tempering=Tempering(2.0, "validation of A"))
+    applied = sheet.calibration
     assert applied["applied"]
+    assert (applied["temperature"], applied["fitted_on"]) == (2.0, "validation of A")
+    assert "validation of A" in sheet.to_text()
     assert applied["scaled"]["ece"] == sheet_of(tempered).calibration["ece"]
     assert applied["ece"] == pytest.approx(fitted["ece"], abs=0.01)
 

@@ -22,7 +22,7 @@ from odm.images.ionogram import IonogramImageSettings
 from odm.models.folder import load_model, read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
-from odm.scoring.evaluation import EvaluationSettings, Running, evaluate_model
+from odm.scoring.evaluation import EvaluationSettings, Part, Running, evaluate_model
 from odm.training.errors import TrainingError
 from odm.training.plans import plan_training
 from odm.training.settings import DetectorSettings, read_settings
@@ -151,11 +151,12 @@ def test_evaluated_and_saved(trained: dict[str, Any], folder: Path, tmp_path: Pa
     # Scores of another threshold leave the card; those of the same one stay.
     copy = shutil.copytree(model, tmp_path / "copy")
     stricter = replace(calibration, settings=replace(calibration.settings, threshold=0.77))
-    other = replace(done, calibration=stricter, part="validation", folder=str(copy))
+    part = Part(data, "validation")
+    other = replace(done, calibration=stricter, part=part, folder=str(copy))
     entries = other.save("drawn by hand").metrics["scores"]
     assert [(one["part"], one["name"]) for one in entries] == [("validation", "drawn by hand")]
     again = evaluate_model(model, data, settings)
-    card = replace(other, part="test").save()
+    card = replace(other, part=Part(data, "test")).save()
     assert [one["part"] for one in card.metrics["scores"]] == ["validation", "test"]
     assert not any("few true layers" in note for note in again.notes)
     assert again.calibration.fitted_on == "the model folder"

@@ -7,7 +7,6 @@ but a campaign has no boxes below its threshold, and average precision counts th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +24,11 @@ from odm.datasets.labels.layers import SIMULATED, LayerLabels, boxes_on_image, l
 from odm.images.ionogram import IonogramImageSettings, ionogram_image
 from odm.images.layer_truth import KnownLayer, read_layers
 from odm.scoring.campaigns import about_campaign, finished_inputs, truth_folder
-from odm.scoring.evaluation import Evaluation, Meter
+from odm.scoring.evaluation import Evaluation, Meter, metered
 from odm.scoring.ionogram.boxes import ScoredIonogram
 from odm.scoring.ionogram.edges import SEEN_DB, EdgeScores
 from odm.scoring.ionogram.pictures import LayerExample, Line, layer_figures, spread
-from odm.scoring.ionogram.summary import layer_sheet
+from odm.scoring.ionogram.sheet import layer_sheet
 from odm.scoring.sheet import BY_PEOPLE
 
 Row = Mapping[str, Any]
@@ -58,8 +57,7 @@ def score_layers(
     scored: list[ScoredIonogram] = []
     examples: list[LayerExample] = []
     edges = EdgeScores()
-    counted = nullcontext(None) if meter is None else meter("scoring", len(labelled), "ionograms")
-    with counted as advance:
+    with metered(meter, "scoring", len(labelled), "ionograms") as advance:
         for number, row in enumerate(labelled):
             ionogram = open_ionogram(join(card.archive, row["source"]))
             scored.append(_scored(row, ionogram, labels, image))
@@ -72,8 +70,7 @@ def score_layers(
                 true_lines = tuple(_true_line(layer, image) for layer in layers)
                 lines = tuple(_line(layer, image) for layer in row["findings"])
                 examples.append(LayerExample(picture, scored[-1], true_lines, lines))
-            if advance is not None:
-                advance(1)
+            advance(1)
     threshold = card.settings["boxes"]["threshold"]
     about = {
         **about_campaign(campaign, truth),

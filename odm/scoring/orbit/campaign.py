@@ -11,7 +11,6 @@ calibration of the map.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +21,8 @@ from odm.core.errors import InputError
 from odm.findings.outlines import outline_mask, utc
 from odm.findings.regions import RegionSettings
 from odm.scoring.campaigns import about_campaign, finished_inputs, truth_folder
-from odm.scoring.evaluation import Evaluation, Meter
-from odm.scoring.orbit.archive import Advance, LabelledOrbits
+from odm.scoring.evaluation import Evaluation, Meter, metered
+from odm.scoring.orbit.maps import Advance, LabelledOrbits
 from odm.scoring.orbit.pictures import region_figures
 from odm.scoring.orbit.scorer import Scorer
 from odm.scoring.orbit.sheet import RegionSheet
@@ -48,8 +47,7 @@ def score_regions(
     if not entries:
         raise InputError("none of the half-orbits of the catalog is labelled")
     settings = RegionSettings(**card.settings["regions"])
-    counted = nullcontext(None) if meter is None else meter("scoring", len(entries), "half-orbits")
-    with counted as advance:
+    with metered(meter, "scoring", len(entries), "half-orbits") as advance:
         scorer = score_rows(regions, LabelledOrbits(entries, known), settings, advance)
     about = {**about_campaign(campaign, truth), **left_out}
     return Evaluation(catalog_sheet(scorer, about, resamples), scorer.examples, region_figures)

@@ -1,16 +1,23 @@
-"""Pictures of a `RegionSheet`: curves, reliability, recall over contrast, and examples."""
+"""Pictures of a `RegionSheet`: curves, reliability, recall over contrast, and examples.
+
+Examples are the best, the median and the worst half-orbits. Their masks are kept without what is
+empty around them, so that every half-orbit of a long archive can be kept until all are ranked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from odm.findings.outlines import Mask, bounding_box
+from odm.findings.regions import reaches
 from odm.images.pictures.figure import new_figure
 from odm.scoring.curves import RecallFit
-from odm.scoring.orbit.cases import Example, Patch, pick_cases
 from odm.scoring.orbit.sheet import RegionSheet
+from odm.scoring.orbit.tally import ScoredOrbit
 from odm.scoring.sheet import rounded
 
 if TYPE_CHECKING:
@@ -19,6 +26,101 @@ if TYPE_CHECKING:
 
 _COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
 TRUE, FOUND, WRONG = "white", "lime", "red"
+CASES = ("best", "median", "worst")
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A mask (K, N) cut to the rows and columns that hold all of it."""
+
+    rows: slice
+    columns: slice
+    inside: Mask
+
+    @classmethod
+    def of(cls, mask: Mask) -> Patch:
+        """Return the patch of a mask."""
+        rows, columns = bounding_box(mask)
+        return cls(rows, columns, mask[rows, columns].copy())
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One half-orbit for a picture, with what is true and found in it at the threshold.
+
+    Attributes:
+        path: its file.
+        lines: frequencies of the masks.
+        truth, found: the regions.
+        pairs: (true, found) that match.
+        dice: 2 × shared / (true + found) pixels.
+        wrong: pixels that are in one of them only.
+        kind: which case it is a picture of; see `CASES`.
+    """
+
+    path: str
+    lines: int
+    truth: Sequence[Patch]
+    found: Sequence[Patch]
+    pairs: Sequence[tuple[int, int]]
+    dice: float
+    wrong: int
+    kind: str = ""
+
+
+def example_of(
+    path: str, scored: ScoredOrbit, threshold: float, pairs: Sequence[tuple[int, int]]
+) -> Example | None:
+    """Return a scored half-orbit as an example; None where nothing is true and nothing was found.
+
+    Args:
+        path: its file.
+        scored: as `Scorer.add` took it.
+        threshold: of seeds.
+        pairs: as `Scorer.add` gave them.
+    """
+    result = [n for n, region in enumerate(scored.found) if reaches(region.seed, threshold)]
+    if not scored.truth and not result:
+        return None
+    true = union_mask([region.mask for region in scored.truth], scored.shape)
+    found = union_mask([scored.found[number].mask for number in result], scored.shape)
+    shared = np.count_nonzero(true & found)
+    whole = np.count_nonzero(true) + np.count_nonzero(found)
+    return Example(
+        path=path,
+        lines=scored.shape[0],
+        truth=[Patch.of(region.mask) for region in scored.truth],
+        found=[Patch.of(scored.found[number].mask) for number in result],
+        pairs=[(true_region, result.index(number)) for true_region, number in pairs],
+        dice=2 * shared / whole,
+        wrong=int(whole - 2 * shared),
+    )
+
+
+def union_mask(masks: Sequence[Mask], shape: tuple[int, int]) -> Mask:
+    """Return the pixels that are in any of some masks (K, N)."""
+    union = np.zeros(shape, dtype=bool)
+    for mask in masks:
+        union |= mask
+    return union
+
+
+def pick_cases(examples: Sequence[Example], each: int = 3) -> list[Example]:
+    """Pick up to ``each`` best, median and worst, in this order, none of them twice.
+
+    They are ranked by Dice, and of equal ones (many have 0) the fewer wrong pixels are the better.
+    Where there are few, fewer are picked: what is worst is never shown as the median.
+    """
+    ranked = sorted(examples, key=lambda example: (-example.dice, example.wrong, example.path))
+    each = min(each, max(1, len(ranked) // 3))
+    last = max(each, len(ranked) - each)
+    middle = max(each, (len(ranked) - each) // 2)
+    parts = (ranked[:each], ranked[middle : min(middle + each, last)], ranked[last:])
+    return [
+        replace(example, kind=kind)
+        for kind, part in zip(CASES, parts, strict=True)
+        for example in part
+    ]
 
 
 def region_figures(sheet: RegionSheet, examples: Sequence[Example] = ()) -> dict[str, Figure]:
@@ -33,7 +135,7 @@ def region_figures(sheet: RegionSheet, examples: Sequence[Example] = ()) -> dict
 
 
 def score_figure(sheet: RegionSheet) -> Figure:
-    """Precision over recall, FROC, recall over contrast, and reliability, on one page."""
+    """Draw precision over recall, FROC, recall over contrast, and reliability, on one page."""
     figure = new_figure(11, 8.5)
     panels = figure.subplots(2, 2)
     _precision_recall(panels[0, 0], sheet)
@@ -62,13 +164,17 @@ def _precision_recall(axes: Axes, sheet: RegionSheet) -> None:
         _say(axes, "nothing was found" if sheet.counts["nuclei"] else "nothing is true")
     axes.plot([], [], "o", color="0.4", label=f"at threshold {sheet.threshold:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.set_title("regions: precision over recall", fontsize=10)
-    axes.legend(fontsize=8, loc="best")
-    axes.grid(alpha=0.3)
+    _finish(axes, "regions: precision over recall", "best")
+
+
+def _finish(axes: Axes, title: str, place: Any, which: Literal["major", "both"] = "major") -> None:
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=8, loc=place)
+    axes.grid(alpha=0.3, which=which)
 
 
 def _say(axes: Axes, why: str) -> None:
-    """Why a panel is empty, in its middle."""
+    """Write why a panel is empty into its middle."""
     axes.text(0.5, 0.5, why, ha="center", va="center", color="0.4", transform=axes.transAxes)
 
 
@@ -83,9 +189,7 @@ def _froc(axes: Axes, sheet: RegionSheet) -> None:
         _say(axes, "no false region was found" if sheet.counts["nuclei"] else "nothing is true")
     axes.set(xlabel="false regions per half-orbit", ylabel="recall", ylim=(0, 1.02))
     axes.xaxis.set_minor_formatter("")  # names of steps within a decade would overlap
-    axes.set_title("regions: free-response (FROC)", fontsize=10)
-    axes.legend(fontsize=8, loc="upper left")
-    axes.grid(alpha=0.3, which="both")
+    _finish(axes, "regions: free-response (FROC)", "upper left", which="both")
 
 
 def _contrast(axes: Axes, sheet: RegionSheet) -> None:
@@ -103,9 +207,7 @@ def _contrast(axes: Axes, sheet: RegionSheet) -> None:
     if not any(entry["bins"] for entry in sheet.contrast.values()):
         _say(axes, "nothing is true, or its contrast is not known")
     axes.set(xlabel="contrast, dB", ylabel="recall", xlim=(0, right), ylim=(-0.02, 1.02))
-    axes.set_title("recall over contrast: bins and logistic fit", fontsize=10)
-    axes.legend(fontsize=8, loc="lower right")
-    axes.grid(alpha=0.3)
+    _finish(axes, "recall over contrast: bins and logistic fit", "lower right")
 
 
 def _reliability(axes: Axes, sheet: RegionSheet) -> None:
@@ -124,13 +226,11 @@ def _reliability(axes: Axes, sheet: RegionSheet) -> None:
     if not any(part["bins"]["count"] for _, part, _ in parts):
         _say(axes, "nothing was found")
     axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
-    axes.set_title("reliability", fontsize=10)
-    axes.legend(fontsize=8, loc="upper left")
-    axes.grid(alpha=0.3)
+    _finish(axes, "reliability", "upper left")
 
 
 def example_figure(examples: Sequence[Example]) -> Figure:
-    """Half-orbits with outlines: truth white, found green, false red; 0 to 16 kHz."""
+    """Draw half-orbits with outlines: truth white, found green, false red; 0 to 16 kHz."""
     columns = 3
     lines = -(-len(examples) // columns)
     figure = new_figure(5 * columns, 3.4 * lines)

@@ -19,8 +19,8 @@ import numpy as np
 from odm.findings.outlines import Mask, bounding_box
 from odm.findings.regions import reaches
 from odm.scoring.calibration import LEVELS, level_counts
-from odm.scoring.matching import OVERLAPS, common_slice, mask_overlaps, match_findings
-from odm.scoring.orbit.cases import Example, example_of
+from odm.scoring.matching import OVERLAPS, box_overlaps, mask_overlaps, match_findings
+from odm.scoring.orbit.pictures import Example, example_of, union_mask
 from odm.scoring.orbit.sheet import RegionSheet
 from odm.scoring.orbit.summary import summarise
 from odm.scoring.orbit.tally import (
@@ -106,7 +106,7 @@ class Scorer:
         Args:
             about: what was scored on which data, with which seed; shown on top.
             resamples: for the intervals, 0 for none.
-            tempering: a temperature that was fitted on other data than these. Without one it is
+            tempering: the temperature of the maps, from other data than these. Without one it is
                 fitted on these, which flatters, and the sheet says so.
 
         Raises:
@@ -118,8 +118,7 @@ class Scorer:
         tally, number = self.tally, len(self.tally.blocks)
         found = [region.mask for region in orbit.found]
         confidences = [region.confidence for region in orbit.found]
-        seeds = [region.seed for region in orbit.found]
-        result = np.flatnonzero(reaches(seeds, self.threshold))
+        result = np.flatnonzero(reaches([region.seed for region in orbit.found], self.threshold))
         hits, correct, recovered = [], [], []
         first: Pairs | None = None
         for masks in shapes.values():
@@ -134,15 +133,12 @@ class Scorer:
                 correct.append(right)
                 recovered.append([true in dict(pairs) for true in range(len(masks))])
                 first = pairs if first is None else first
-        tally.found_orbit += [number] * len(found)
-        tally.confidence += confidences
-        tally.seed += seeds
-        tally.hits += np.array(hits, dtype=bool).T.tolist()
-        tally.correct += np.array(correct, dtype=bool).T.tolist()
-        tally.truth_orbit += [number] * len(orbit.truth)
-        tally.contrast += [float(region.row.get("contrast_db", np.nan)) for region in orbit.truth]
-        tally.area += [int(region.mask.sum()) for region in orbit.truth]
-        tally.recovered += np.array(recovered, dtype=bool).T.tolist()
+        for k, region in enumerate(orbit.found):
+            paired = [column[k] for column in hits], [column[k] for column in correct]
+            tally.found.append((number, region.confidence, region.seed, *paired))
+        for k, region in enumerate(orbit.truth):
+            contrast, area = float(region.row.get("contrast_db", np.nan)), int(region.mask.sum())
+            tally.truth.append((number, contrast, area, [column[k] for column in recovered]))
         return first or []
 
     def _count_pixels(self, orbit: ScoredOrbit, shapes: Mapping[str, list[Mask]]) -> None:
@@ -151,11 +147,11 @@ class Scorer:
             orbit.block, np.zeros((len(PIXEL_SOURCES), len(TRUTH_SHAPES), 2, 2), np.int64)
         )
         result = [region.mask for region in orbit.found if reaches(region.seed, self.threshold)]
-        predicted: list[Mask | None] = [None, _union(result, orbit.shape)]
+        predicted: list[Mask | None] = [None, union_mask(result, orbit.shape)]
         if orbit.probability is not None:
             predicted[0] = orbit.probability >= np.ceil(PIXEL_THRESHOLD * LEVELS)
         for place, masks in enumerate(shapes.values()):
-            truth = _union(masks, orbit.shape)
+            truth = union_mask(masks, orbit.shape)
             for source, pixels in enumerate(predicted):
                 if pixels is not None:
                     counts[source, place] += confusion_matrix(truth, pixels, orbit.valid)
@@ -194,20 +190,17 @@ def confuser_of(mask: Mask, confusers: Sequence[Confuser]) -> str:
     Of those whose extent holds at least a quarter of the region, the one whose extent fits the
     region's own box best (IoU): a patch rather than the whistler that crosses it.
     """
-    rows, columns = bounding_box(mask)
-    best, kind = 0.0, NOTHING
-    area = np.count_nonzero(mask)
-    for confuser in confusers:
-        if np.count_nonzero(mask[confuser.rows, confuser.columns]) < _CONFUSER_SHARE * area:
-            continue
-        shared = _size(common_slice(rows, confuser.rows)) * _size(
-            common_slice(columns, confuser.columns)
-        )
-        extent = _size(confuser.rows) * _size(confuser.columns)
-        overlap = shared / (_size(rows) * _size(columns) + extent - shared)
-        if overlap > best:
-            best, kind = overlap, confuser.kind
-    return kind
+    least = _CONFUSER_SHARE * np.count_nonzero(mask)
+    near = [
+        confuser
+        for confuser in confusers
+        if np.count_nonzero(mask[confuser.rows, confuser.columns]) >= least
+    ]
+    if not near:
+        return NOTHING
+    extents = np.array([_edges(confuser.rows, confuser.columns) for confuser in near])
+    (fits,) = box_overlaps(np.array([_edges(*bounding_box(mask))]), extents)
+    return near[int(fits.argmax())].kind if fits.max() > 0 else NOTHING
 
 
 def boundary_distance(first: Mask, second: Mask) -> tuple[float, float]:
@@ -240,12 +233,5 @@ def _truth_shapes(masks: Sequence[Mask]) -> dict[str, list[Mask]]:
     return shapes
 
 
-def _union(masks: Sequence[Mask], shape: tuple[int, int]) -> Mask:
-    union = np.zeros(shape, dtype=bool)
-    for mask in masks:
-        union |= mask
-    return union
-
-
-def _size(extent: slice) -> int:
-    return max(0, extent.stop - extent.start)
+def _edges(rows: slice, columns: slice) -> tuple[float, float, float, float]:
+    return columns.start, rows.start, columns.stop, rows.stop

@@ -21,9 +21,11 @@ from odm.scoring.matching import OVERLAPS
 from odm.scoring.orbit.sheet import OPEN_END, RegionSheet
 from odm.scoring.orbit.tally import (
     ERRORS,
+    FOUND,
     NOTHING,
     NUCLEUS,
     PIXEL_SOURCES,
+    TRUE,
     TRUTH_SHAPES,
     Tally,
     Tempering,
@@ -63,7 +65,7 @@ def summarise(
         counts={
             "half_orbits": len(tally.blocks),
             "clear": int(data.clear.sum()),
-            "nuclei": len(tally.truth_orbit),
+            "nuclei": len(tally.truth),
             "found": int(data.result.sum()),
             "blocks": data.number,
         },
@@ -88,20 +90,23 @@ class _Data:
 
     def __init__(self, tally: Tally, threshold: float, resamples: int) -> None:
         self.tally = tally
-        columns = len(TRUTH_SHAPES) * len(OVERLAPS)
+        found, truth = np.array(tally.found, FOUND), np.array(tally.truth, TRUE)
         self.clear = np.array(tally.clear, dtype=bool)
         names, self.block = np.unique(tally.blocks, return_inverse=True)
         self.cycles = names.tolist()
         self.number = names.size
-        self.found_orbit = np.array(tally.found_orbit, dtype=np.intp)
-        self.confidence = np.array(tally.confidence, dtype=np.float64)
-        self.result = reaches(tally.seed, threshold)
-        self.hits = np.array(tally.hits, dtype=bool).reshape(-1, columns)
-        self.correct = np.array(tally.correct, dtype=bool).reshape(-1, columns)
-        self.truth_orbit = np.array(tally.truth_orbit, dtype=np.intp)
-        self.recovered = np.array(tally.recovered, dtype=bool).reshape(-1, columns)
-        self.contrast = np.array(tally.contrast, dtype=np.float64)
-        self.area = np.array(tally.area, dtype=np.float64)
+        self.found_orbit, self.truth_orbit = found["orbit"], truth["orbit"]
+        self.confidence, self.hits, self.correct = (
+            found["confidence"],
+            found["hit"],
+            found["correct"],
+        )
+        self.result = reaches(found["seed"], threshold)
+        self.contrast, self.area, self.recovered = (
+            truth["contrast"],
+            truth["area"],
+            truth["recovered"],
+        )
         self.confusion = np.stack([tally.confusion[name] for name in names.tolist()])
         enough = resamples if self.number >= LEAST_BLOCKS else 0
         self.weights = block_weights(self.number, enough)
@@ -237,16 +242,13 @@ def _alarms(tally: Tally) -> list[dict[str, Any]]:
 def _error(name: str, values: Sequence[float]) -> dict[str, Any]:
     error = np.array(values, dtype=np.float64)
     error = error[np.isfinite(error)]  # a position may be unknown
-    known = bool(error.size)
-    return {
-        "of": name,
-        "unit": ERRORS[name][2],
-        "count": error.size,
-        "mean": float(error.mean()) if known else float("nan"),
-        "median": float(np.median(np.abs(error))) if known else float("nan"),
-        "p90": float(np.percentile(np.abs(error), 90)) if known else float("nan"),
-        "largest": float(np.abs(error).max()) if known else float("nan"),
-    }
+    figures = dict.fromkeys(("mean", "median", "p90", "largest"), float("nan"))
+    if error.size:
+        size = np.abs(error)
+        p90 = float(np.percentile(size, 90))
+        middle, largest = float(np.median(size)), float(size.max())
+        figures = {"mean": float(error.mean()), "median": middle, "p90": p90, "largest": largest}
+    return {"of": name, "unit": ERRORS[name][2], "count": error.size, **figures}
 
 
 def _boundary(tally: Tally) -> dict[str, float]:
@@ -259,19 +261,18 @@ def _boundary(tally: Tally) -> dict[str, float]:
 
 def _calibration(data: _Data, tempering: Tempering | None) -> dict[str, Any]:
     levels = data.tally.levels
-    chosen = tempering or Tempering(fit_level_temperature(levels), SCORED_DATA, applied=False)
-    if chosen.applied:
-        # Dividing the logits by 1 / T again gives what the model said before.
-        plain = level_reliability(levels, 1 / chosen.temperature)
-        scaled = level_reliability(levels)
+    if tempering is None:
+        chosen = Tempering(fit_level_temperature(levels), SCORED_DATA)
+        plain, scaled = (level_reliability(levels, t) for t in (1.0, chosen.temperature))
     else:
-        plain = level_reliability(levels)
-        scaled = level_reliability(levels, chosen.temperature)
+        # Dividing the logits by 1 / T again gives what the model said before.
+        chosen = tempering
+        plain, scaled = (level_reliability(levels, t) for t in (1 / chosen.temperature, 1.0))
     hits = data.hits[:, data.column("contour", OVERLAPS[0])]
     return {
         "temperature": chosen.temperature,
         "fitted_on": chosen.fitted_on,
-        "applied": chosen.applied,
+        "applied": tempering is not None,
         "above": round(_ACTIVE, 4),
         **_reliability(plain),
         "scaled": _reliability(scaled),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from odm.findings.outlines import Mask
 from odm.scoring.calibration import LEVELS
+from odm.scoring.matching import OVERLAPS
 
 TRUTH_SHAPES = ("contour", "ellipse", "box")
 """Shapes that true regions are compared as; errors and attributions always use the contour."""
@@ -31,6 +32,24 @@ ERRORS: dict[str, tuple[str, float, str]] = {
     "end": ("time_end", 1.0, "s"),
 }
 """Column of the catalog, factor and unit of each error."""
+
+_EACH = f"({len(TRUTH_SHAPES) * len(OVERLAPS)},)?"
+"""A column for each truth shape and overlap, shape-major."""
+FOUND = np.dtype(
+    {
+        "names": ["orbit", "confidence", "seed", "hit", "correct"],
+        "formats": ["i8", "f8", "f8", _EACH, _EACH],
+    }
+)
+"""A found region: ``hit`` says what is paired of all regions, for curves, ``correct`` of the
+result."""
+TRUE = np.dtype(
+    {
+        "names": ["orbit", "contrast", "area", "recovered"],
+        "formats": ["i8", "f8", "f8", _EACH],
+    }
+)
+"""A true region: ``recovered`` says whether the result has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,38 +107,30 @@ class ScoredOrbit:
 
 @dataclass(frozen=True, slots=True)
 class Tempering:
-    """A temperature that was fitted on other data than those that are scored.
-
-    Attributes:
-        temperature: logits are divided by it.
-        fitted_on: what it is from, in words.
-        applied: whether the maps that are scored are at that temperature already.
-    """
+    """The temperature of the maps that are scored, and the data that it is from, in words."""
 
     temperature: float
     fitted_on: str = "validation"
-    applied: bool = False
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a `Scorer` has counted; lists of one entry per region, in columns.
+    """What a `Scorer` has counted.
 
-    ``hits``, ``correct`` and ``recovered`` have a column for each truth shape and overlap
-    (shape-major). ``hits`` are pairs of all regions, for curves; ``correct`` those of the result.
+    Attributes:
+        blocks, clear: of each half-orbit, its block and whether nothing is true in it.
+        found, truth: rows of `FOUND` and `TRUE`, one for each region.
+        errors: of each pair of the result, by name.
+        boundary: of each pair, see `odm.scoring.orbit.scorer.boundary_distance`.
+        present, alarms: number of confusers, and of false regions, by kind.
+        confusion: confusion matrices (source, shape, 2, 2) by block.
+        levels: see `odm.scoring.calibration.level_counts`.
     """
 
     blocks: list[int] = field(default_factory=list)
     clear: list[bool] = field(default_factory=list)
-    found_orbit: list[int] = field(default_factory=list)
-    confidence: list[float] = field(default_factory=list)
-    seed: list[float] = field(default_factory=list)
-    hits: list[list[bool]] = field(default_factory=list)
-    correct: list[list[bool]] = field(default_factory=list)
-    truth_orbit: list[int] = field(default_factory=list)
-    contrast: list[float] = field(default_factory=list)
-    area: list[int] = field(default_factory=list)
-    recovered: list[list[bool]] = field(default_factory=list)
+    found: list[tuple[Any, ...]] = field(default_factory=list)
+    truth: list[tuple[Any, ...]] = field(default_factory=list)
     errors: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in ERRORS})
     boundary: list[tuple[float, float]] = field(default_factory=list)
     present: Counter[str] = field(default_factory=Counter)
