@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -102,25 +102,17 @@ class _Watched:
         self._stream = stream
         self.fault: OSError | None = None
 
-    def readinto(self, buffer: Any) -> int:
-        try:
-            return self._stream.readinto(buffer)  # type: ignore[attr-defined]
-        except OSError as error:
-            self.fault = error
-            raise
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._stream, name)
 
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._stream.read(size)
-        except OSError as error:
-            self.fault = error
-            raise
+        def watched(*arguments: Any) -> Any:
+            try:
+                return method(*arguments)
+            except OSError as error:
+                self.fault = error
+                raise
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
+        return watched
 
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -14,7 +15,7 @@ _CHIRP = re.compile(
 )
 """chirpsounder2: transmitter, station, channel, number of the transmitter, seconds since 1970."""
 
-_VIPIR = re.compile(r"(?P<link>[A-Z0-9]{4,5})_(?P<year>\d{4})(?P<day>\d{3})(?P<clock>\d{6})\.ngi")
+_VIPIR = re.compile(r"(?P<link>[A-Z0-9]{4,5})_(?P<date>\d{7})(?P<clock>\d{6})\.ngi")
 """URSI code of the station, year, day of the year, time of day."""
 
 _PLAIN = re.compile(
@@ -48,8 +49,7 @@ class IonogramKey:
         if not text or text.startswith("/") or "://" in text:
             raise InputError(f"{path}: give the path of an ionogram relative to its archive")
         name = PurePosixPath(text).name
-        link, time = _chirp(name) or _vipir(name) or _plain(name) or ("", None)
-        return cls(link, time, text)
+        return cls(*_link_and_time(name), text)
 
     @classmethod
     def of_name(cls, path: object) -> IonogramKey:
@@ -80,36 +80,15 @@ class IonogramKey:
         return self.identity
 
 
-Named = tuple[str, datetime | None] | None
-
-
-def _chirp(name: str) -> Named:
-    match = _CHIRP.fullmatch(name)
-    if match is None:
-        return None
-    whole, _, part = match["seconds"].partition(".")
-    moment = datetime.fromtimestamp(int(whole), UTC).replace(tzinfo=None)
-    moment += timedelta(microseconds=int(part.ljust(6, "0")))
-    return f"{match['link']}-{match['id']}", moment
-
-
-def _vipir(name: str) -> Named:
-    match = _VIPIR.fullmatch(name)
-    if match is None:
-        return None
-    try:
-        return match["link"], datetime.strptime(
-            match["year"] + match["day"] + match["clock"], "%Y%j%H%M%S"
-        )
-    except ValueError:
-        return None
-
-
-def _plain(name: str) -> Named:
-    match = _PLAIN.fullmatch(name)
-    if match is None:
-        return None
-    try:
-        return match["link"], datetime.strptime(match["date"] + match["clock"], "%Y%m%d%H%M%S")
-    except ValueError:
-        return None
+def _link_and_time(name: str) -> tuple[str, datetime | None]:
+    if match := _CHIRP.fullmatch(name):
+        whole, _, part = match["seconds"].partition(".")
+        time = datetime.fromtimestamp(int(whole), UTC).replace(tzinfo=None)
+        time += timedelta(microseconds=int(part.ljust(6, "0")))
+        return f"{match['link']}-{match['id']}", time
+    for pattern, date in ((_VIPIR, "%Y%j"), (_PLAIN, "%Y%m%d")):
+        if match := pattern.fullmatch(name):
+            with suppress(ValueError):  # digits that are no date
+                time = datetime.strptime(match["date"] + match["clock"], f"{date}%H%M%S")
+                return match["link"], time
+    return "", None

@@ -42,19 +42,11 @@ def list_ionograms(archive: object) -> IonogramListing:
         key = IonogramKey.parse(place.removeprefix(root).replace("\\", "/").lstrip("/"))
         ionograms.append(ArchiveFile(key, status.path, *_fingerprint(status, sidecars)))
     check_found(archive, ionograms, "ionogram", other_files)
-    entries, superseded = one_per_identity(
-        ionograms,
-        version=lambda key: 0,
-        # As text: a time that the name does not give comes first.
-        order=lambda key: (str(key.time or ""), key.identity),
+    # As text: a time that the name does not give comes first.
+    chosen = one_per_identity(
+        ionograms, lambda key: 0, lambda key: (str(key.time or ""), key.identity)
     )
-    return IonogramListing(
-        archive=str(archive),
-        entries=entries,
-        superseded=superseded,
-        other_files=tuple(other_files),
-        unreadable=tuple(unreadable),
-    )
+    return IonogramListing(str(archive), *chosen, tuple(other_files), tuple(unreadable))
 
 
 def _fingerprint(status: FileStatus, sidecars: Mapping[str, FileStatus]) -> tuple[int, int]:

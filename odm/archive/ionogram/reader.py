@@ -2,9 +2,9 @@
 
 | format | found by | file |
 |---|---|---|
-| SNR matrix with its axes, `.npz`, `.h5`, `.npy` with a sidecar | datasets | `ionogram_matrix` |
-| chirpsounder2, oblique chirps, `.h5` | dataset ``SNR`` with ``freqs`` | `ionogram_chirpsounder` |
-| VIPIR, vertical, `.ngi` (NetCDF-3) | first bytes ``CDF`` | `ionogram_vipir` |
+| SNR matrix with its axes, `.npz`, `.h5`, `.npy` with a sidecar | datasets | `matrix` |
+| chirpsounder2, oblique chirps, `.h5` | dataset ``SNR`` with ``freqs`` | `sounders` |
+| VIPIR, vertical, `.ngi` (NetCDF-3) | first bytes ``CDF`` | `sounders` |
 
 The content decides; the name only tells `.npy` apart. `range_convention` says what a range is:
 
@@ -97,13 +97,13 @@ def _read(path: object, data: bytes) -> Ionogram:
         return read_npz(path, data) if data.startswith(_ZIP) else read_npy(path, data)
     if data.startswith(_HDF5):
         from odm.archive.hdf5 import open_h5_bytes
-        from odm.archive.ionogram.chirpsounder import is_chirpsounder, read_chirpsounder
         from odm.archive.ionogram.matrix import read_h5
+        from odm.archive.ionogram.sounders import is_chirpsounder, read_chirpsounder
 
         with open_h5_bytes(path, data) as file:
             return read_chirpsounder(path, file) if is_chirpsounder(file) else read_h5(path, file)
     if data.startswith(_NETCDF):
-        from odm.archive.ionogram.vipir import read_vipir
+        from odm.archive.ionogram.sounders import read_vipir
 
         return read_vipir(path, data)
     raise ArchiveError(
@@ -191,25 +191,16 @@ def _dataset(path: object, ionogram: Ionogram) -> xr.Dataset:
     time = ionogram.time
     if np.isnat(time) and key.time is not None:
         time = np.datetime64(key.time, "ns")
+    axes = {
+        "frequency": (ionogram.frequency, "Hz", "frequency"),
+        "group_range": (ionogram.group_range, "km", f"group range ({ionogram.range_convention})"),
+    }
+    decibels = {"units": "dB", "long_name": "signal-to-noise ratio"}
     return xr.Dataset(
-        {
-            "snr": (
-                ("frequency", "group_range"),
-                ionogram.snr,
-                {"units": "dB", "long_name": "signal-to-noise ratio"},
-            )
-        },
+        {"snr": (tuple(axes), ionogram.snr, decibels)},
         coords={
-            "frequency": (
-                "frequency",
-                ionogram.frequency,
-                {"units": "Hz", "long_name": "frequency"},
-            ),
-            "group_range": (
-                "group_range",
-                ionogram.group_range,
-                {"units": "km", "long_name": f"group range ({ionogram.range_convention})"},
-            ),
+            axis: (axis, numbers, {"units": units, "long_name": name})
+            for axis, (numbers, units, name) in axes.items()
         },
         attrs={
             "range_convention": ionogram.range_convention,

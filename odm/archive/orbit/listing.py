@@ -71,16 +71,8 @@ def list_orbits(archive: object, payload: str = VLF_PAYLOAD) -> OrbitListing:
         else:
             other_payload.append(status.path)
     check_found(archive, half_orbits, f"{payload} half-orbit", [*other_files, *other_payload])
-    entries, superseded = one_per_identity(
-        half_orbits,
-        version=lambda key: (key.version, key.end),
-        order=lambda key: (key.start, key.identity),
+    chosen = one_per_identity(
+        half_orbits, lambda key: (key.version, key.end), lambda key: (key.start, key.identity)
     )
-    return OrbitListing(
-        archive=str(archive),
-        entries=entries,
-        superseded=superseded,
-        other_files=tuple(other_files),
-        unreadable=tuple(unreadable),
-        other_payload=tuple(other_payload),
-    )
+    passed_over = map(tuple, (other_files, unreadable, other_payload))
+    return OrbitListing(str(archive), *chosen, *passed_over)

@@ -9,20 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.archive.hdf5 import (
-    check_size,
-    dataset,
-    open_h5,
-    text_attribute,
-    values,
-    vector,
-)
+from odm.archive.hdf5 import check_size, dataset, open_h5, text_attribute, values, vector
 from odm.archive.orbit.key import OrbitKey
 from odm.archive.orbit.times import combine, parse_utc, parse_verse
 from odm.core.errors import ArchiveError, InputError
@@ -151,13 +145,31 @@ def read_orbit(path: object, components: Iterable[str] = "z") -> Orbit:
                 )
         owner = SPECTRA[chosen[0]]
         frequency = _frequency(path, file, shape[1], owner)
-        times = _times(path, file, shape[0], owner)
+        rows = partial(vector, path, file, rows=shape[0], owner=owner)
+        times = _times(path, rows("UTC_TIME"), rows("VERSE_TIME"))
 
         def coordinate(name: str, limit: float, required: bool = False) -> NDArray[np.float64]:
-            return _coordinate(path, file, name, shape[0], owner, limit, required)
+            data = rows(name)
+            if data is None:
+                if required:
+                    raise ArchiveError(path, f"missing dataset {name}")
+                return np.full(shape[0], np.nan)
+            numbers = data.astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                numbers[~(np.abs(numbers) <= limit)] = np.nan  # -9999 and its kin lie far outside
+            if required and np.isnan(numbers).all():
+                raise ArchiveError(path, f"no valid value: {name} holds only fill values")
+            return numbers
 
         latitude = coordinate("GEO_LAT", 90, required=True)
         longitude = coordinate("GEO_LON", 360, required=True)
+        altitude = coordinate("ALTITUDE", 1e5)
+        magnetic_latitude, magnetic_longitude = (
+            coordinate("MAG_LAT", 90),
+            coordinate("MAG_LON", 360),
+        )
+        modes = rows("WORKMODE")
+        known_modes = 0 if modes is None else np.where((modes == 1) | (modes == 2), modes, 0)
         try:
             key = OrbitKey.parse(without_options(path))
         except InputError:
@@ -171,10 +183,10 @@ def read_orbit(path: object, components: Iterable[str] = "z") -> Orbit:
             frequency=frequency,
             latitude=latitude,
             longitude=_wrap(longitude),
-            altitude=coordinate("ALTITUDE", 1e5),
-            file_magnetic_latitude=coordinate("MAG_LAT", 90),
-            file_magnetic_longitude=_wrap(coordinate("MAG_LON", 360)),
-            work_mode=_work_mode(path, file, shape[0], owner),
+            altitude=np.where(altitude > 0, altitude, np.nan),
+            file_magnetic_latitude=magnetic_latitude,
+            file_magnetic_longitude=_wrap(magnetic_longitude),
+            work_mode=np.full(shape[0], known_modes, dtype=np.int8),
             orbit_number=number,
             direction=direction,
         )
@@ -224,9 +236,9 @@ def _frequency(path: object, file: h5py.File, columns: int, owner: str) -> NDArr
     return frequency
 
 
-def _times(path: object, file: h5py.File, rows: int, owner: str) -> NDArray[np.datetime64]:
-    utc = vector(path, file, "UTC_TIME", rows, owner)
-    verse = vector(path, file, "VERSE_TIME", rows, owner)
+def _times(
+    path: object, utc: NDArray[np.generic] | None, verse: NDArray[np.generic] | None
+) -> NDArray[np.datetime64]:
     if utc is None and verse is None:
         raise ArchiveError(path, "missing dataset UTC_TIME")
     try:
@@ -244,34 +256,9 @@ def _whole(numbers: NDArray[np.generic]) -> NDArray[np.int64]:
     return numbers.astype(np.int64)
 
 
-def _coordinate(
-    path: object, file: h5py.File, name: str, rows: int, owner: str, limit: float, required: bool
-) -> NDArray[np.float64]:
-    data = vector(path, file, name, rows, owner)
-    if data is None:
-        if required:
-            raise ArchiveError(path, f"missing dataset {name}")
-        return np.full(rows, np.nan)
-    numbers = data.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        numbers[~(np.abs(numbers) <= limit)] = np.nan  # -9999 and its kin lie far outside
-    if name == "ALTITUDE":
-        numbers[~(numbers > 0)] = np.nan
-    if required and np.isnan(numbers).all():
-        raise ArchiveError(path, f"no valid value: {name} holds only fill values")
-    return numbers
-
-
 def _wrap(longitude: NDArray[np.float64]) -> NDArray[np.float64]:
     """Longitude in [-180, 180], from either convention."""
     return np.where(longitude > 180, longitude - 360, longitude)
-
-
-def _work_mode(path: object, file: h5py.File, rows: int, owner: str) -> NDArray[np.int8]:
-    data = vector(path, file, "WORKMODE", rows, owner)
-    if data is None:
-        return np.zeros(rows, dtype=np.int8)
-    return np.where((data == 1) | (data == 2), data, 0).astype(np.int8)
 
 
 def _identity(
