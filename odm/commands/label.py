@@ -132,12 +132,14 @@ def agreement(
 
     Example: odm label agreement annotated_by_a annotated_by_b
     """
+    from dataclasses import asdict
+
     from odm.datasets.labels.agreement import compare
     from odm.datasets.labels.regions import load_region_labels
 
     result = compare(load_region_labels(first), load_region_labels(second))
     if json_:
-        print_json(result.to_dict())
+        print_json(asdict(result))
         return
     print(table([], result.rows()))
     print(result.note)

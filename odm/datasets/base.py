@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator
 
@@ -18,6 +18,7 @@ from odm.core.errors import InputError
 from odm.core.files import is_uri, write_bytes
 from odm.core.kinds import KINDS, Kind
 from odm.core.settings import Settings, parse_config, read_yaml
+from odm.datasets.labels.folder import Labels
 from odm.datasets.splits import PARTS, PURGED
 
 
@@ -52,18 +53,6 @@ def known_keys_of(settings: type) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-class Labels(Protocol):
-    """Labels of inputs as a data set needs them."""
-
-    @property
-    def source(self) -> str:
-        """The format that they were read from, or ``simulation``."""
-
-    @property
-    def images(self) -> Mapping[str, Any]:
-        """The label of each input, by the stem of its file name."""
-
-
 Key = TypeVar("Key", bound=ArchiveKey)
 Label = TypeVar("Label")
 
@@ -94,7 +83,7 @@ class Sample(ABC, Generic[Key, Label]):
 
 Config = TypeVar("Config", bound=DatasetConfig)
 AnySample = TypeVar("AnySample", bound=Sample[Any, Any])
-AnyLabels = TypeVar("AnyLabels", bound=Labels)
+AnyLabels = TypeVar("AnyLabels", bound=Labels[Any])
 
 
 class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
@@ -254,15 +243,6 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
         return {}
 
 
-def dataset_kind(path: str | Path) -> Kind:
-    """Return the kind of inputs of a ``dataset.yaml``.
-
-    Raises:
-        InputError: the file cannot be read, or says an unknown kind.
-    """
-    return _kind_of(read_yaml(path))
-
-
 def open_dataset(path: str | Path) -> Dataset[Any, Any, Any]:
     """Open a data set of any kind.
 
@@ -272,7 +252,7 @@ def open_dataset(path: str | Path) -> Dataset[Any, Any, Any]:
     Raises:
         InputError: the file, its archive or its annotations cannot be used.
     """
-    dataset: type[Dataset[Any, Any, Any]] = dataset_kind(path).load("dataset")
+    dataset: type[Dataset[Any, Any, Any]] = _kind_of(read_yaml(path)).load("dataset")
     return dataset.load(path)
 
 

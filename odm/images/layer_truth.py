@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from odm.core.errors import AnnotationError, InputError
 from odm.core.files import read_bytes
+from odm.images.masks import png_bytes
 
 TRUTH = "truth.parquet"
 NEEDED = ("ionogram_id", "layer", "frequency_min", "frequency_max", "range_min", "range_max")
@@ -74,9 +75,8 @@ def read_layers(folder: str | Path) -> dict[str, list[KnownLayer]]:
     """
     if not is_layer_truth(folder):
         raise InputError(f"{folder}: holds no {TRUTH} of ionograms")
-    rows = read_truth(Path(folder) / TRUTH)
     known: dict[str, list[KnownLayer]] = {}
-    for row in rows:
+    for row in read_truth(Path(folder) / TRUTH):
         known.setdefault(row["ionogram_id"], []).append(_layer(Path(folder), row))
     return known
 
@@ -96,10 +96,9 @@ def read_truth(path: Path, columns: list[str] | None = None) -> list[dict[str, A
         if lacking:
             what = "columns" if len(lacking) > 1 else "column"
             raise AnnotationError(path, "", f"has no {what} {', '.join(lacking)}")
-        table = file.read(columns=columns)
+        rows: list[dict[str, Any]] = file.read(columns=columns).to_pylist()
     except (OSError, pa.ArrowException):
         raise AnnotationError(path, "", "damaged table of truth; simulate again") from None
-    rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
@@ -128,11 +127,7 @@ def drawn_layer(layer: str, low: float, high: float, near: float, far: float) ->
 
 def mask_png(mask: NDArray[np.bool_]) -> bytes:
     """PNG, 0 and 255, of a mask (F, R): a column per frequency, top = longest range."""
-    pixels = np.ascontiguousarray(mask.T[::-1]).astype(np.uint8) * np.uint8(255)
-    done, data = cv2.imencode(".png", pixels)
-    if not done:
-        raise InputError(f"a mask of {pixels.shape} could not be written as PNG")
-    return bytes(data)
+    return png_bytes(np.ascontiguousarray(mask.T[::-1]).astype(np.uint8) * np.uint8(255))
 
 
 def read_mask(path: str | Path) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -12,8 +13,17 @@ from scipy import ndimage
 Mask = NDArray[np.uint8]
 MaskKind = Literal["contour", "ellipse", "box"]
 
-_EIGHT = np.ones((3, 3), dtype=np.uint8)
-"""Pixels that touch at a corner belong to one area."""
+
+def number_areas(mask: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
+    """Number the areas of a mask (H, W) from 1, and count them; pixels that touch at a corner
+    belong to one area."""
+    numbers, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    return numbers, count
+
+
+def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    """Return a picture as PNG."""
+    return bytes(cv2.imencode(".png", pixels)[1])
 
 
 def contour_to_box(mask: NDArray[Any]) -> Mask:
@@ -25,7 +35,7 @@ def contour_to_box(mask: NDArray[Any]) -> Mask:
     Returns:
         (H, W) uint8 of 0 and 1.
     """
-    labels, _ = ndimage.label(mask != 0, structure=_EIGHT)
+    labels, _ = number_areas(mask)
     boxes = np.zeros(mask.shape, np.uint8)
     for box in ndimage.find_objects(labels):
         boxes[box] = 1
@@ -44,7 +54,7 @@ def contour_to_ellipse(mask: NDArray[Any]) -> Mask:
     Returns:
         (H, W) uint8 of 0 and 1.
     """
-    labels, _ = ndimage.label(mask != 0, structure=_EIGHT)
+    labels, _ = number_areas(mask)
     ellipses = np.zeros(mask.shape, np.uint8)
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         y, x = np.nonzero(labels[rows, columns] == label)

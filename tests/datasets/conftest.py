@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from odm.archive.orbit.key import OrbitKey
-from odm.datasets.labels.folder import ExportedImage, LabelFolder, png_bytes
+from odm.datasets.labels.folder import ExportedImage, LabelFolder
+from odm.images.masks import png_bytes
 from tests.datasets.drawn import (
     BOX,
     EMPTY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from odm.archive.orbit.key import OrbitKey
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.agreement import boundary_offsets, cohen_kappa, compare, region_overlaps
-from odm.datasets.labels.folder import png_bytes
 from odm.datasets.labels.regions import LabelledOrbit, RegionLabels
+from odm.images.masks import png_bytes
 from tests.lookalike import renamed
 
 
@@ -62,7 +63,7 @@ def test_shifted_boxes_by_hand(tmp_path: Path) -> None:
     assert result.boundary_pixels.mean == pytest.approx((4 * 2 + 2 * 1 + 2 * 1) / 12)
     assert result.boundary_pixels.hausdorff_95 == 2.0
     assert result.boundary_khz.mean + result.boundary_s.mean > 0
-    json.dumps(result.to_dict())
+    json.dumps(asdict(result))
     assert ("pixel IoU", "0.333") in result.rows()
     assert "ceiling" in result.note
 

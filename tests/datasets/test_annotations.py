@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from odm.core.errors import AnnotationError, InputError
-from odm.datasets.labels.folder import png_bytes
 from odm.datasets.labels.importing import import_annotations
 from odm.datasets.labels.regions import (
     has_region_labels,
     load_region_labels,
 )
+from odm.images.masks import png_bytes
 from tests.datasets.drawn import (
     BOX,
     EMPTY,

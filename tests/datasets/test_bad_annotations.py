@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from odm.datasets.labels.folder import png_bytes
+from odm.images.masks import png_bytes
 from tests.datasets.drawn import (
     BOX,
     EMPTY,

@@ -15,13 +15,14 @@ from odm.archive.orbit.key import OrbitKey
 from odm.archive.orbit.listing import list_orbits
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.export import export_pictures, outlines, select_orbits, write_truth
-from odm.datasets.labels.folder import ExportedImage, LabelFolder, png_bytes
+from odm.datasets.labels.folder import ExportedImage, LabelFolder
 from odm.datasets.labels.importing import import_annotations
 from odm.datasets.labels.regions import (
     LabelledOrbit,
     RegionLabels,
     load_region_labels,
 )
+from odm.images.masks import png_bytes
 from tests.datasets.drawn import (
     BOX,
     EMPTY,

@@ -18,7 +18,6 @@ import yaml
 from odm.archive.orbit.key import Direction, OrbitKey
 from odm.core.errors import AnnotationError, InputError
 from odm.core.settings import parse_config
-from odm.datasets.labels.folder import png_bytes
 from odm.datasets.orbit import (
     OrbitDataset,
     OrbitDatasetConfig,
@@ -26,6 +25,7 @@ from odm.datasets.orbit import (
 )
 from odm.datasets.splits import OrbitSplit
 from odm.images.geometry import OrbitImageSettings
+from odm.images.masks import png_bytes
 from tests.lookalike import contents, renamed, write
 
 ROWS, COLUMNS = 40, 64

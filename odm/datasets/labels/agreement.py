@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.regions import RegionLabels
+from odm.images.masks import number_areas
 
 COLUMN_S = 2.048
 """Seconds from one row of a survey file to the next, nominal: packet gaps are not counted."""
@@ -61,16 +61,10 @@ class Agreement:
     boundary_pixels: Distance | None
     boundary_khz: Distance | None
     boundary_s: Distance | None
-    note: str = field(
-        default=(
-            "The agreement of two people is the ceiling of any model: a score above it says "
-            "nothing. kHz and s come from nominal steps (24.414 Hz, 2.048 s); gaps are not counted."
-        )
+    note: str = (
+        "The agreement of two people is the ceiling of any model: a score above it says nothing. "
+        "kHz and s come from nominal steps (24.414 Hz, 2.048 s); gaps are not counted."
     )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
     def rows(self) -> list[tuple[str, str]]:
         """What a table shows: a name and a value."""
@@ -156,10 +150,7 @@ def cohen_kappa(counts: NDArray[np.int64]) -> float | None:
 def region_overlaps(a: Areas, b: Areas) -> NDArray[np.float64]:
     """Return the IoU of each 8-connected area of ``a`` (rows) with each of ``b`` (columns), masks
     (H, W)."""
-    from scipy import ndimage
-
-    labels_a, number_a = ndimage.label(a, structure=np.ones((3, 3)))
-    labels_b, number_b = ndimage.label(b, structure=np.ones((3, 3)))
+    (labels_a, number_a), (labels_b, number_b) = number_areas(a), number_areas(b)
     pairs = labels_a.ravel() * (number_b + 1) + labels_b.ravel()
     table = np.bincount(pairs, minlength=(number_a + 1) * (number_b + 1))
     table = table.reshape(number_a + 1, number_b + 1)

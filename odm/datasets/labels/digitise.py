@@ -3,6 +3,10 @@
 Where a colour cannot be one of the scale (a line, a letter, a logo), and on the ground that was
 left in the colour of the axes, there is no value. What was drawn in the first or last colour was
 that, or beyond.
+
+A ground is told from values by being flat, neutral and none of the scale. Black and coloured
+grounds are only believed when they are named: black is the first colour of many colour maps, so
+that a plot read with a wrong map would seem to have a black ground.
 """
 
 from __future__ import annotations
@@ -15,13 +19,29 @@ from numpy.typing import NDArray
 
 from odm.core.errors import ArchiveError, InputError
 from odm.core.files import read_bytes
-from odm.datasets.labels.plot_ground import AUTO, find_ground, is_ground, to_hex, unread_share
 
 Area = tuple[float, float, float, float]
 """Left, top, right and bottom border in pixels; the picture's own are 0, 0, width, height."""
 
 FARTHEST_COLOUR = 60.0
 """Distance in RGB (0-255) at which a pixel is none of the scale; JPEG shifts colours by some 30."""
+
+
+AUTO, NONE = "auto", "none"
+NOISE = 12.0
+"""Distance in RGB (0-255) within which pixels are of one flat colour, JPEG noise included."""
+OFF_SCALE = 2 * NOISE
+"""Distance from a scale at which a flat colour cannot be one of it."""
+DARKEST, LARGEST_SPREAD = 64, 12
+"""Limits of a ground that is not named: its darkest channel, and the spread of its channels."""
+LEAST_SHARE = 0.05
+"""Share of the data area below which a flat colour may be letters or lines."""
+DOUBTFUL_SHARE, DOUBTFUL_ALIKE = 0.25, 0.5
+"""Shares of the data area in exactly one colour of the scale, and in one but for noise, from which
+a colour is doubtful: values are hardly so alike, unless it is that of the weakest echo."""
+ENOUGH_PIXELS = 100
+
+Colours = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +187,21 @@ def _levels(
     """Place of each pixel's colour in the scale, 0 to 1, and its distance from there in RGB."""
     from scipy.spatial import cKDTree
 
-    flat = pixels.reshape(-1, 3)
     # A plot has few colours many times.
-    codes = flat.astype(np.int64) @ np.array([65536, 256, 1])
-    unique, back = np.unique(codes, return_inverse=True)
-    rgb = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], axis=1)
-    distance, nearest = cKDTree(colours).query(rgb)
+    codes, back = np.unique(_codes(pixels).ravel(), return_inverse=True)
+    distance, nearest = cKDTree(colours).query(_rgb(codes))
     level = nearest / (len(colours) - 1)
     return level[back].reshape(pixels.shape[:2]), distance[back].reshape(pixels.shape[:2])
+
+
+def _codes(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return one number for each colour (..., 3)."""
+    return rgb.astype(np.int64) @ (65536, 256, 1)
+
+
+def _rgb(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the inverse of `_codes`."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
 
 
 def _ends(
@@ -215,3 +242,102 @@ def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     count = there.sum(axis=0)
     total = np.where(there, rows, 0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def find_ground(
+    pixels: NDArray[np.uint8], distance: NDArray[np.float64], ground: str, weakest: Colours
+) -> Colours | None:
+    """Return the colour of the ground, or None where there is none.
+
+    Args:
+        pixels: (H, W, 3) RGB of the data area.
+        distance: (H, W) from the nearest colour of the scale, RGB.
+        ground: ``auto``, ``none`` or a colour as matplotlib writes it (``white``, ``#e5e5e5``).
+        weakest: (3,) the scale's colour of the weakest echo.
+
+    Raises:
+        InputError: ``ground`` is no colour; or it is ``auto``, and a white or grey that is also a
+            colour of the scale fills so much that it may be the ground.
+    """
+    if ground == NONE:
+        return None
+    if ground != AUTO:
+        return _named(ground)
+    flat = pixels.reshape(-1, 3)
+    off = distance.reshape(-1) > OFF_SCALE
+    frequent = _most_frequent(flat[off])
+    if frequent.is_neutral and frequent.alike >= max(LEAST_SHARE * len(flat), 0.5 * off.sum()):
+        return frequent.colour
+    frequent = _most_frequent(flat)
+    is_weakest = np.linalg.norm(frequent.colour - weakest) <= OFF_SCALE
+    large = frequent.same >= DOUBTFUL_SHARE * len(flat) or frequent.alike >= DOUBTFUL_ALIKE * len(
+        flat
+    )
+    if frequent.is_neutral and large and not is_weakest:
+        name = to_hex(frequent.colour)
+        raise InputError(
+            f"{100 * frequent.alike / len(flat):.0f} % of the data area is {name}, which is also a "
+            f"colour of the scale: give --ground {name} if nothing was measured there, or "
+            "--ground none if it is echo"
+        )
+    return None
+
+
+def is_ground(
+    pixels: NDArray[np.uint8], distance: NDArray[np.float64], colour: Colours, farthest: float
+) -> NDArray[np.bool_]:
+    """Return which pixels (H, W) are ground: nearer to it than to the scale, or hardly away from
+    it."""
+    away = np.linalg.norm(pixels - colour, axis=2)
+    return (away <= NOISE) | ((away <= farthest) & (away <= distance))
+
+
+def unread_share(unread: NDArray[np.bool_], ground: NDArray[np.bool_]) -> float:
+    """Return the share of pixels without a colour of the scale, of those that are no ground.
+
+    Pixels that touch the ground are mixed with it and do not count, where enough others are left.
+    """
+    others = ~ground
+    inner = cv2.erode(others.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    counted = inner if inner.sum() >= ENOUGH_PIXELS else others
+    return float(unread[counted].mean()) if counted.any() else 0.0
+
+
+def to_hex(colour: Colours) -> str:
+    """Return a colour as ``#rrggbb``."""
+    return "#" + "".join(f"{round(channel):02x}" for channel in colour.tolist())
+
+
+def _named(text: str) -> Colours:
+    from matplotlib.colors import to_rgb
+
+    try:
+        return np.array(to_rgb(text)) * 255
+    except ValueError:
+        raise InputError(
+            f"ground {text!r} is no colour: give auto, none, or one such as white or #e5e5e5"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Frequent:
+    """The most frequent colour: RGB, how many pixels have it, and how many it but for noise."""
+
+    colour: Colours
+    same: int
+    alike: int
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether it is white or grey."""
+        return self.colour.min() >= DARKEST and bool(np.ptp(self.colour) <= LARGEST_SPREAD)
+
+
+def _most_frequent(rgb: NDArray[np.uint8]) -> _Frequent:
+    """Return the most frequent colour of pixels (N, 3)."""
+    if not len(rgb):
+        return _Frequent(np.zeros(3), 0, 0)
+    codes, counts = np.unique(_codes(rgb), return_counts=True)
+    colour = _rgb(codes[counts.argmax()]).astype(np.float64)
+    alike = np.linalg.norm(rgb - colour, axis=1) <= NOISE
+    return _Frequent(colour, int(counts.max()), int(alike.sum()))

@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from odm.core.errors import AnnotationError
 from odm.core.text import unknown_name
+from odm.images.masks import number_areas
 
 Mask = NDArray[np.uint8]
 Point = tuple[float, float]
+Edges = tuple[float, float, float, float]
+"""Left, top, right, bottom in an image."""
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom edges in pixels."""
 
 _SNAP = 0.01
 """Pixels within which an edge is the border that a program could not write (YOLO rounds to 1e-6 of
@@ -49,7 +55,7 @@ class AnnotatedObject:
     """
 
     label: str
-    box: tuple[int, int, int, int]
+    box: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +77,24 @@ class Canvas:
     def __init__(self, path: Path, picture: Picture) -> None:
         self.path, self.picture = path, picture
         self.mask: Mask = np.zeros((picture.height, picture.width), np.uint8)
-        self._boxes: dict[object, tuple[str, list[int]]] = {}
+        self._boxes: dict[object, tuple[str, Box]] = {}
 
     def drawing(self) -> Drawing:
-        objects = [
-            AnnotatedObject(label, (box[0], box[1], box[2], box[3]))
-            for label, box in self._boxes.values()
-        ]
-        return Drawing(self.mask, tuple(objects))
+        return Drawing(self.mask, tuple(AnnotatedObject(*drawn) for drawn in self._boxes.values()))
 
-    def check_class(self, subject: str, label: str) -> None:
-        classes = self.picture.classes
-        if label in classes:
-            return
-        raise AnnotationError(self.path, subject, unknown_name("class", label, classes))
+    def subject(self, number: int, label: str) -> str:
+        """Return what messages call an object of a class.
 
-    def from_labelimg(
-        self, left: float, top: float, right: float, bottom: float
-    ) -> tuple[float, float, float, float]:
+        Raises:
+            AnnotationError: no such class may be drawn.
+        """
+        subject = f"object {number} ({label})" if label else f"object {number}"
+        if label not in self.picture.classes:
+            reason = unknown_name("class", label, self.picture.classes)
+            raise AnnotationError(self.path, subject, reason)
+        return subject
+
+    def from_labelimg(self, left: float, top: float, right: float, bottom: float) -> Edges:
         if not self.picture.exact_edges:
             left = 0.0 if abs(left - 1) < _SNAP else left
             top = 0.0 if abs(top - 1) < _SNAP else top
@@ -100,24 +106,16 @@ class Canvas:
             y = y + 1 if abs(y - (self.picture.height - 1)) < _SNAP else y
         return x, y
 
-    def add_box(
-        self,
-        subject: str,
-        label: str,
-        left: float,
-        top: float,
-        right: float,
-        bottom: float,
-        group: object = None,
-    ) -> None:
+    def add_box(self, subject: str, label: str, edges: Edges, group: object = None) -> None:
         # Pixel i is in where left <= i + 0.5 < right.
-        x0, y0, x1, y1 = (math.ceil(edge - 0.5) for edge in (left, top, right, bottom))
+        x0, y0, x1, y1 = (math.ceil(edge - 0.5) for edge in edges)
         if x1 <= x0 or y1 <= y0:
+            left, top, right, bottom = edges
             reason = f"has no area ({right - left:g} by {bottom - top:g} pixels)"
             raise AnnotationError(self.path, subject, reason)
         self._check_inside(subject, x0, y0, x1, y1)
-        self.mask[y0:y1, x0:x1] = self._index(label)
-        self._remember(label, [x0, y0, x1, y1], group)
+        self.mask[y0:y1, x0:x1] = self.picture.classes.index(label) + 1
+        self._remember(label, (x0, y0, x1, y1), group)
 
     def add_polygon(
         self, subject: str, label: str, points: list[Point], group: object = None
@@ -148,23 +146,20 @@ class Canvas:
         rows, columns = pixels
         if not len(rows):
             raise AnnotationError(self.path, subject, "has no area: it covers no pixel's centre")
-        self.mask[rows, columns] = self._index(label)
-        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        self._remember(label, [int(edge) for edge in box], group)
+        self.mask[rows, columns] = self.picture.classes.index(label) + 1
+        self._remember(label, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), group)
 
-    def _remember(self, label: str, box: list[int], group: object) -> None:
+    def _remember(self, label: str, box: Box, group: object) -> None:
         name = (label, str(group)) if group is not None else len(self._boxes)
         _, seen = self._boxes.get(name, (label, box))
         low, high = np.minimum(seen, box), np.maximum(seen, box)
-        self._boxes[name] = (label, [int(n) for n in (*low[:2], *high[2:])])
+        left, top, right, bottom = map(int, (*low[:2], *high[2:]))
+        self._boxes[name] = (label, (left, top, right, bottom))
 
     def _check_inside(self, subject: str, x0: int, y0: int, x1: int, y1: int) -> None:
         if x0 < 0 or y0 < 0 or x1 > self.picture.width or y1 > self.picture.height:
             reason = f"reaches outside the image: {x0}..{x1} by {y0}..{y1} in {self._size()}"
             raise AnnotationError(self.path, subject, reason)
-
-    def _index(self, label: str) -> int:
-        return self.picture.classes.index(label) + 1
 
     def _size(self) -> str:
         return f"{self.picture.width} by {self.picture.height} pixels"
@@ -207,14 +202,11 @@ def load_mask(path: str | Path) -> Mask:
     return (values != 0).astype(np.uint8)
 
 
-def component_boxes(mask: Mask) -> list[tuple[int, int, int, int]]:
-    """Pixel edges (left, top, right, bottom) of the 8-connected areas of a mask."""
-    from scipy import ndimage
-
-    labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+def component_boxes(mask: Mask) -> list[Box]:
+    """Pixel edges of the 8-connected areas of a mask."""
     return [
         (columns.start, rows.start, columns.stop, rows.stop)
-        for rows, columns in ndimage.find_objects(labels)
+        for rows, columns in ndimage.find_objects(number_areas(mask)[0])
     ]
 
 

@@ -30,13 +30,13 @@ from odm.datasets.labels.folder import (
     PICTURES,
     ExportedImage,
     LabelFolder,
-    check_new,
     new_folder,
-    png_bytes,
+    usable_folder,
 )
 from odm.datasets.labels.formats import EXACT_SOURCE
 from odm.datasets.labels.regions import RegionLabels
 from odm.images.geometry import OrbitImageSettings
+from odm.images.masks import number_areas, png_bytes
 from odm.images.spectrogram import estimate_limits, grey_levels
 
 TRUTH = "truth"
@@ -86,9 +86,7 @@ def select_orbits(
         for entry in entries
         if (since is None or entry.key.start >= since)
         and (until is None or entry.key.start < until)
-    ]
-    if limit is not None:
-        chosen = chosen[:limit]
+    ][:limit]
     if not chosen:
         raise InputError("no half-orbit of the archive is left by since, until, keys and limit")
     return tuple(chosen)
@@ -119,7 +117,7 @@ def export_pictures(
         ArchiveError: not one of the half-orbits can be read.
     """
     component = check_component(component)
-    check_new(out)
+    usable_folder(out)
     if limits is None:
         limits = estimate_limits([entry.path for entry in entries], component)
     settings = OrbitImageSettings(limits[0], limits[1], component=component)  # type: ignore[arg-type]
@@ -173,62 +171,46 @@ def write_truth(folder: Path, truth: RegionLabels, images: Collection[ExportedIm
         labelled = truth.images.get(image.key.stem)
         if labelled is None:
             continue
-        mask = labelled.mask((image.height, image.width))
-        stem = image.key.stem
-        write_bytes(folder / "voc" / f"{stem}.xml", voc_bytes(stem, mask))
-        write_bytes(folder / "yolo" / f"{stem}.txt", yolo_bytes(mask))
+        height, width, stem = image.height, image.width, image.key.stem
+        mask = labelled.mask((height, width))
+        boxes = component_boxes(mask)
+        nuclei = [AnnotatedObject(CLASSES[0], box) for box in boxes]
+        shares = (
+            f"0 {(x0 + x1) / 2 / width:.6f} {(y0 + y1) / 2 / height:.6f}"
+            f" {(x1 - x0) / width:.6f} {(y1 - y0) / height:.6f}"
+            for x0, y0, x1, y1 in boxes
+        )
+        write_bytes(folder / "voc" / f"{stem}.xml", objects_as_voc(stem, mask.shape, nuclei))
+        write_bytes(folder / "yolo" / f"{stem}.txt", _lines(shares))
         write_bytes(folder / "labelme" / f"{stem}.json", labelme_bytes(stem, mask))
     write_bytes(folder / "yolo" / "classes.txt", _lines(CLASSES))
 
 
-def voc_bytes(stem: str, mask: Mask) -> bytes:
-    """A Pascal-VOC file with one box per 8-connected area of a mask (H, W)."""
-    height, width = mask.shape
-    objects = [AnnotatedObject(CLASSES[0], box) for box in component_boxes(mask)]
-    return objects_as_voc(stem, (height, width), objects)
-
-
-def objects_as_voc(stem: str, shape: tuple[int, int], objects: Iterable[AnnotatedObject]) -> bytes:
+def objects_as_voc(stem: str, shape: tuple[int, ...], objects: Iterable[AnnotatedObject]) -> bytes:
     """A Pascal-VOC file with a box per object of a picture (height, width)."""
+    height, width = shape
     root = Element("annotation")
-    SubElement(root, "folder").text = PICTURES
-    SubElement(root, "filename").text = f"{stem}.png"
-    SubElement(SubElement(root, "source"), "database").text = EXACT_SOURCE
-    size = SubElement(root, "size")
-    for name, value in zip(("width", "height", "depth"), (*shape[::-1], 1), strict=True):
-        SubElement(size, name).text = str(value)
-    SubElement(root, "segmented").text = "0"
+    _add_texts(root, folder=PICTURES, filename=f"{stem}.png")
+    _add_texts(SubElement(root, "source"), database=EXACT_SOURCE)
+    _add_texts(SubElement(root, "size"), width=width, height=height, depth=1)
+    _add_texts(root, segmented=0)
     for drawn in objects:
         item = SubElement(root, "object")
-        for name, text in (
-            ("name", drawn.label),
-            ("pose", "Unspecified"),
-            ("truncated", "0"),
-            ("difficult", "0"),
-        ):
-            SubElement(item, name).text = text
-        edges = SubElement(item, "bndbox")
-        for name, edge in zip(("xmin", "ymin", "xmax", "ymax"), drawn.box, strict=True):
-            SubElement(edges, name).text = str(edge)
+        _add_texts(item, name=drawn.label, pose="Unspecified", truncated=0, difficult=0)
+        left, top, right, bottom = drawn.box
+        _add_texts(SubElement(item, "bndbox"), xmin=left, ymin=top, xmax=right, ymax=bottom)
     indent(root)
     return bytes(tostring(root, encoding="utf-8"))
 
 
-def yolo_bytes(mask: Mask) -> bytes:
-    """A YOLO file with one line per 8-connected area of a mask (H, W)."""
-    height, width = mask.shape
-    return _lines(
-        f"0 {(x0 + x1) / 2 / width:.6f} {(y0 + y1) / 2 / height:.6f}"
-        f" {(x1 - x0) / width:.6f} {(y1 - y0) / height:.6f}"
-        for x0, y0, x1, y1 in component_boxes(mask)
-    )
+def _add_texts(parent: Element, **texts: object) -> None:
+    for name, text in texts.items():
+        SubElement(parent, name).text = str(text)
 
 
 def labelme_bytes(stem: str, mask: Mask) -> bytes:
     """A LabelMe file with the outlines of the 8-connected areas of a mask (H, W)."""
-    from scipy import ndimage
-
-    labels, number = ndimage.label(mask, structure=np.ones((3, 3)))
+    labels, number = number_areas(mask)
     shapes = [
         {
             "label": CLASSES[0],
@@ -273,7 +255,7 @@ def outlines(area: NDArray[np.bool_]) -> list[list[list[float]]]:
 def _without_holes(area: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
     from scipy import ndimage
 
-    labels, number = ndimage.label(area, structure=np.ones((3, 3)))
+    labels, number = number_areas(area)
     for label in range(1, number + 1):
         piece = labels == label
         # An area is connected over corners, so a hole is not: it is closed by corners too.

@@ -9,11 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Generic, TypeVar
 
 from odm.archive.orbit.key import OrbitKey
 from odm.core.errors import InputError
@@ -24,6 +20,26 @@ CLASSES = ("nucleus",)
 
 LABELS = "labels.json"
 PICTURES = "images"
+
+
+Label = TypeVar("Label")
+
+
+@dataclass(frozen=True)
+class Labels(Generic[Label]):
+    """A folder of labelled inputs.
+
+    Attributes:
+        folder: where it lies; of COCO the file.
+        source: the format that it was read from, or ``simulation``.
+        images: the label of each input, by the stem of its file name.
+        classes: what may be drawn; a class's index in a mask is its place here plus 1.
+    """
+
+    folder: Path
+    source: str
+    images: Mapping[str, Label]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +118,6 @@ class LabelFolder:
         return folder.resolve() == (self.folder / PICTURES).resolve()
 
 
-def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
-    """A picture as PNG."""
-    return bytes(cv2.imencode(".png", pixels)[1])
-
-
 @contextmanager
 def new_folder(
     out: str | Path, manifest: str = "", others: Collection[str] = (), overwrite: bool = False
@@ -122,7 +133,7 @@ def new_folder(
     Raises:
         InputError: something else is in the way, or the place cannot be written.
     """
-    target = _usable(out, manifest, others, overwrite)
+    target = usable_folder(out, manifest, others, overwrite)
     there = target.is_dir() and any(target.iterdir())
     make_folder(target.parent)
     temporary = _sibling(target)
@@ -141,18 +152,14 @@ def new_folder(
         raise
 
 
-def check_new(out: str | Path) -> None:
-    """Refuse a place that `new_folder` would refuse, before long work.
+def usable_folder(
+    out: str | Path, manifest: str = "", others: Collection[str] = (), overwrite: bool = False
+) -> Path:
+    """Return the absolute path of a place that `new_folder` takes; its arguments are those.
 
     Raises:
         InputError: something is in the way.
     """
-    _usable(out)
-
-
-def _usable(
-    out: str | Path, manifest: str = "", others: Collection[str] = (), overwrite: bool = False
-) -> Path:
     target = as_local(out).resolve()
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: a file is in the way of this folder")

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
+from xml.etree.ElementTree import Element, ParseError
 
 from odm.core.errors import AnnotationError
 from odm.datasets.labels.drawing import (
@@ -46,15 +47,27 @@ def read_voc(path: Path, picture: Picture) -> Drawing:
     Raises:
         AnnotationError: malformed XML, another image or image size, or an object that cannot be.
     """
-    from xml.etree.ElementTree import ParseError
+    return draw_voc(path, read_xml(path), picture)
 
+
+def read_xml(path: Path) -> Element:
+    """Read an XML file.
+
+    Raises:
+        AnnotationError: it is malformed.
+    """
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
     try:
-        root = fromstring(path.read_bytes())
+        root: Element = fromstring(path.read_bytes())
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise AnnotationError(path, "", f"not a readable XML file ({_line(error)})") from None
+    return root
+
+
+def draw_voc(path: Path, root: Element, picture: Picture) -> Drawing:
+    """Draw what a Pascal-VOC file says, as `read_voc` does."""
     if root.tag != "annotation":
         raise AnnotationError(path, "", f"not a Pascal-VOC file: its root is <{root.tag}>")
     _check_name(path, root.findtext("filename"), picture)
@@ -67,15 +80,14 @@ def read_voc(path: Path, picture: Picture) -> Drawing:
     canvas = Canvas(path, picture)
     for number, element in enumerate(root.iter("object"), start=1):
         label = (element.findtext("name") or "").strip()
-        subject = _subject(number, label)
-        canvas.check_class(subject, label)
+        subject = canvas.subject(number, label)
         edges = []
         for name in ("xmin", "ymin", "xmax", "ymax"):
             text = element.findtext(f"bndbox/{name}")
             if text is None:
                 raise AnnotationError(path, subject, f"has no <{name}> in a <bndbox>")
             edges.append(_number(path, subject, name, text))
-        canvas.add_box(subject, label, *canvas.from_labelimg(*edges))
+        canvas.add_box(subject, label, canvas.from_labelimg(*edges))
     return canvas.drawing()
 
 
@@ -95,7 +107,7 @@ def read_yolo(path: Path, picture: Picture) -> Drawing:
     canvas = Canvas(path, picture)
     lines = [line.split() for line in _text(path).splitlines() if line.strip()]
     for number, fields in enumerate(lines, start=1):
-        subject = _subject(number)
+        subject = f"object {number}"
         if len(fields) != 5:
             reason = f"has {len(fields)} values, not the 5 of a box (class x y width height)"
             raise AnnotationError(path, subject, reason)
@@ -103,15 +115,14 @@ def read_yolo(path: Path, picture: Picture) -> Drawing:
             reason = f"unknown class {fields[0]}: the classes are numbered 0 to {len(names) - 1}"
             raise AnnotationError(path, subject, reason)
         label = names[int(fields[0])]
-        subject = _subject(number, label)
-        canvas.check_class(subject, label)
+        subject = canvas.subject(number, label)
         x, y, width, height = (
             _number(path, subject, name, text)
             for name, text in zip(("x", "y", "width", "height"), fields[1:], strict=True)
         )
         left, right = (x - width / 2) * picture.width, (x + width / 2) * picture.width
         top, bottom = (y - height / 2) * picture.height, (y + height / 2) * picture.height
-        canvas.add_box(subject, label, *canvas.from_labelimg(left, top, right, bottom))
+        canvas.add_box(subject, label, canvas.from_labelimg(left, top, right, bottom))
     return canvas.drawing()
 
 
@@ -138,26 +149,27 @@ def read_labelme(path: Path, picture: Picture) -> Drawing:
     canvas = Canvas(path, picture)
     for number, shape in enumerate(content["shapes"], start=1):
         if not isinstance(shape, dict):
-            raise AnnotationError(path, _subject(number), "is not a LabelMe shape")
+            raise AnnotationError(path, f"object {number}", "is not a LabelMe shape")
         label = str(shape.get("label", "")).strip()
-        subject = _subject(number, label)
-        canvas.check_class(subject, label)
+        subject = canvas.subject(number, label)
         kind = shape.get("shape_type") or "polygon"
         points = [canvas.from_labelme(*point) for point in _points(path, subject, shape)]
         group = shape.get("group_id")
         if kind == "polygon":
             canvas.add_polygon(subject, label, points, group)
-        elif kind == "rectangle":
-            _expect_points(path, subject, kind, points, 2)
-            (x0, y0), (x1, y1) = points
-            box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-            canvas.add_box(subject, label, *box, group=group)
-        elif kind == "circle":
-            _expect_points(path, subject, kind, points, 2)
-            canvas.add_circle(subject, label, points[0], math.dist(*points), group)
-        else:
+            continue
+        if kind not in ("rectangle", "circle"):
             reason = f"is a {kind}; polygons, rectangles and circles have an area"
             raise AnnotationError(path, subject, reason)
+        if len(points) != 2:
+            reason = f"is a {kind} of {count(len(points), 'point')}; it needs 2"
+            raise AnnotationError(path, subject, reason)
+        if kind == "circle":
+            canvas.add_circle(subject, label, points[0], math.dist(*points), group)
+            continue
+        (x0, y0), (x1, y1) = points
+        box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+        canvas.add_box(subject, label, box, group)
     return canvas.drawing()
 
 
@@ -219,12 +231,6 @@ def _points(path: Path, subject: str, shape: dict[str, Any]) -> list[Point]:
     return out
 
 
-def _expect_points(path: Path, subject: str, kind: str, points: list[Point], expected: int) -> None:
-    if len(points) != expected:
-        reason = f"is a {kind} of {count(len(points), 'point')}; it needs {expected}"
-        raise AnnotationError(path, subject, reason)
-
-
 def _number(path: Path, subject: str, name: str, value: object) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
@@ -240,10 +246,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise AnnotationError(path, "", "is not a text file (UTF-8)") from None
-
-
-def _subject(number: int, label: str = "") -> str:
-    return f"object {number} ({label})" if label else f"object {number}"
 
 
 def _line(error: BaseException) -> str:

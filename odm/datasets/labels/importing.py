@@ -15,9 +15,10 @@ from odm.core.errors import AnnotationError, InputError
 from odm.core.faults import first_line
 from odm.core.files import write_bytes
 from odm.datasets.labels.drawing import AnnotatedObject, Drawing, Picture, count
-from odm.datasets.labels.folder import LABELS, LabelFolder, new_folder, png_bytes
+from odm.datasets.labels.folder import LABELS, LabelFolder, new_folder
 from odm.datasets.labels.formats import FORMATS
 from odm.datasets.labels.regions import MANIFEST, MASKS, annotations_digest, mask_digest
+from odm.images.masks import png_bytes
 
 _NOT_ANNOTATIONS = frozenset({LABELS, MANIFEST, "classes.txt", "predefined_classes.txt"})
 

@@ -14,10 +14,11 @@ value, or scaled), or of a data set's window. Their boxes are kept as shares of 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,22 +26,24 @@ from numpy.typing import NDArray
 from odm.archive.ionogram.base import LAYERS
 from odm.core.errors import AnnotationError, InputError
 from odm.core.text import unknown_name
-from odm.datasets.labels.coco import Shares, is_coco, read_coco
-from odm.datasets.labels.drawing import AnnotatedObject, Picture
-from odm.datasets.labels.formats import read_voc, read_yolo
+from odm.datasets.labels.drawing import Drawing, Picture
+from odm.datasets.labels.folder import Labels
+from odm.datasets.labels.formats import draw_voc, read_xml, read_yolo
 from odm.images.box_augmentation import KEEP, SIDE
 from odm.images.ionogram import IonogramImageSettings, cell_borders
-from odm.images.layer_truth import read_truth
+from odm.images.layer_truth import TRUTH, read_truth
 
 if TYPE_CHECKING:
     import xarray as xr
 
 SIMULATED = "simulation"
 SIMULATION = "simulation.json"
-TRUTH = "truth.parquet"
 _YOLO_SIDE = 2000
 """YOLO files know no pixels; theirs are counted in so many a side."""
 
+_TABLES = ("images", "annotations", "categories")
+Shares = tuple[str, float, float, float, float]
+"""Class; left, top, right, bottom as shares of the image's width and height."""
 DrawnOn = Literal["ionogram", "window"]
 Physical = tuple[str, float, float, float, float]
 """Class; frequency_min, frequency_max (Hz), range_min, range_max (km): borders."""
@@ -69,21 +72,8 @@ class LabelledIonogram:
         return tuple(box[0] for box in (*self.shares, *self.centres))
 
 
-@dataclass(frozen=True)
-class LayerLabels:
-    """A folder of labelled ionograms.
-
-    Attributes:
-        folder: where it lies; of COCO the file.
-        source: ``simulation``, ``coco``, ``voc`` or ``yolo``.
-        images: by the stem of the ionogram's name.
-        classes: the layers that may be drawn.
-    """
-
-    folder: Path
-    source: str
-    images: Mapping[str, LabelledIonogram]
-    classes: tuple[str, ...] = LAYERS
+LayerLabels = Labels[LabelledIonogram]
+"""Labelled ionograms; the source is ``simulation``, ``coco``, ``voc`` or ``yolo``."""
 
 
 def load_layer_labels(place: str | Path, classes: tuple[str, ...] = LAYERS) -> LayerLabels:
@@ -104,7 +94,7 @@ def load_layer_labels(place: str | Path, classes: tuple[str, ...] = LAYERS) -> L
                 f"{place}: a file of labels is a COCO .json; give the folder of LabelImg .xml, of "
                 "YOLO .txt or of a simulation"
             )
-        return _checked(LayerLabels(path, "coco", _coco(path), classes))
+        return LayerLabels(path, "coco", _coco(path, path, classes), classes)
     if not path.is_dir():
         raise InputError(f"{place}: no such folder of labels")
     if (path / SIMULATION).is_file():
@@ -113,7 +103,7 @@ def load_layer_labels(place: str | Path, classes: tuple[str, ...] = LAYERS) -> L
     if len(listed) > 1:
         raise InputError(f"{place}: has {len(listed)} COCO files; name the one that is meant")
     if listed:
-        return _checked(LayerLabels(path, "coco", _coco(listed[0]), classes))
+        return LayerLabels(path, "coco", _coco(listed[0], path, classes), classes)
     for ending, source in ((".xml", "voc"), (".txt", "yolo")):
         files = [f for f in sorted(path.glob(f"*{ending}")) if f.name != "classes.txt"]
         if files:
@@ -189,9 +179,15 @@ def _at_shares(axis: NDArray[np.float64], shares: list[float]) -> tuple[float, f
 
 
 def _simulated(folder: Path, classes: tuple[str, ...]) -> dict[str, LabelledIonogram]:
-    keys = simulated_keys(folder)
+    manifest = folder / SIMULATION
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        finished = "ionogram" in str(content.get("what", ""))
+        keys = [str(name) for name in content["keys"]] if finished else []
+    except (ValueError, AttributeError, LookupError, TypeError):
+        raise AnnotationError(manifest, "", "cannot be understood; simulate again") from None
     path = folder / TRUTH
-    if keys is None or not path.is_file():
+    if not finished or not path.is_file():
         raise InputError(f"{folder}: no finished simulation of ionograms")
     columns = ["source", "layer", "frequency_min", "frequency_max", "range_min", "range_max"]
     boxes: dict[str, list[Physical]] = {Path(name).stem: [] for name in keys}
@@ -217,68 +213,129 @@ def _simulated(folder: Path, classes: tuple[str, ...]) -> dict[str, LabelledIono
     }
 
 
-def simulated_keys(folder: Path) -> list[str] | None:
-    """Names of the files of a simulation of ionograms; None for what is none.
-
-    Raises:
-        AnnotationError: its ``simulation.json`` cannot be read.
-    """
-    path = folder / SIMULATION
-    if not path.is_file():
-        return None
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if "ionogram" not in str(manifest.get("what", "")):
-            return None
-        return [str(name) for name in manifest["keys"]]
-    except (ValueError, AttributeError, LookupError, TypeError):
-        raise AnnotationError(path, "", "cannot be understood; simulate again") from None
-
-
-def _coco(path: Path) -> dict[str, LabelledIonogram]:
-    return {stem: LabelledIonogram(boxes) for stem, boxes in read_coco(path).items()}
+def _coco(path: Path, place: Path, classes: tuple[str, ...]) -> dict[str, LabelledIonogram]:
+    images = {stem: LabelledIonogram(boxes) for stem, boxes in read_coco(path).items()}
+    for stem, image in images.items():
+        for name in image.layers:
+            if name not in classes:
+                raise AnnotationError(place, stem, unknown_name("class", name, classes))
+    return images
 
 
 def _voc(path: Path, classes: tuple[str, ...]) -> tuple[Shares, ...]:
-    from xml.etree.ElementTree import ParseError
-
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
+    root = read_xml(path)
     try:
-        root = fromstring(path.read_bytes())
-        size = [int(float(root.findtext(f"size/{name}") or 0)) for name in ("height", "width")]
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        size = [1, 1]  # said better by what reads it
-    if not all(0 < side <= 20_000 for side in size):
+        height, width = (
+            int(float(root.findtext(f"size/{name}") or 0)) for name in ("height", "width")
+        )
+    except ValueError:
+        height = width = 1  # said better by what draws it
+    if not all(0 < side <= 20_000 for side in (height, width)):
         raise AnnotationError(path, "", "does not say the size of its image")
-    return _shares(read_voc(path, Picture(path.stem, size[0], size[1], classes)).objects, size)
+    picture = Picture(path.stem, height, width, classes)
+    return _shares(draw_voc(path, root, picture), picture)
 
 
 def _yolo(path: Path, classes: tuple[str, ...]) -> tuple[Shares, ...]:
-    size = [_YOLO_SIDE, _YOLO_SIDE]
-    picture = Picture(path.stem, size[0], size[1], classes, exact_edges=True)
-    return _shares(read_yolo(path, picture).objects, size)
+    picture = Picture(path.stem, _YOLO_SIDE, _YOLO_SIDE, classes, exact_edges=True)
+    return _shares(read_yolo(path, picture), picture)
 
 
-def _shares(objects: Sequence[AnnotatedObject], size: list[int]) -> tuple[Shares, ...]:
-    height, width = size
+def _shares(drawing: Drawing, picture: Picture) -> tuple[Shares, ...]:
+    width, height = picture.width, picture.height
+    boxes = [(drawn.label, *drawn.box) for drawn in drawing.objects]
     return tuple(
-        (
-            drawn.label,
-            drawn.box[0] / width,
-            drawn.box[1] / height,
-            drawn.box[2] / width,
-            drawn.box[3] / height,
-        )
-        for drawn in objects
+        (label, left / width, top / height, right / width, bottom / height)
+        for label, left, top, right, bottom in boxes
     )
 
 
-def _checked(labels: LayerLabels) -> LayerLabels:
-    for stem, image in labels.images.items():
-        for name in image.layers:
-            if name not in labels.classes:
-                reason = unknown_name("class", name, labels.classes)
-                raise AnnotationError(labels.folder, stem, reason)
-    return labels
+def is_coco(path: Path) -> bool:
+    """Whether a JSON file has what a COCO file has."""
+    try:
+        _content(path)
+    except (OSError, AnnotationError):
+        return False
+    return True
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        raise AnnotationError(path, "", "not a readable JSON file") from None
+    if not isinstance(content, dict) or not set(_TABLES) <= set(content):
+        raise AnnotationError(path, "", "not a COCO file: it needs images, annotations, categories")
+    return content
+
+
+def read_coco(path: Path) -> dict[str, tuple[Shares, ...]]:
+    """The boxes of every image, by the stem of its name; images without a box included.
+
+    Boxes of crowds (``iscrowd``) are passed over.
+
+    Raises:
+        AnnotationError: malformed JSON, an annotation of no image or category, a box that is none,
+            or two images of one name.
+    """
+    content = _content(path)
+    tables = [content[name] for name in _TABLES]
+    if not all(
+        isinstance(rows, list) and all(isinstance(r, dict) for r in rows) for rows in tables
+    ):
+        raise AnnotationError(path, "", "images, annotations and categories have to be lists")
+    pictures, annotations, categories = tables
+    names = {row.get("id"): str(row.get("name", "")).strip() for row in categories}
+    images, boxes = _images(path, pictures)
+    for number, row in enumerate(annotations, start=1):
+        subject = f"annotation {number}"
+        if row.get("iscrowd"):
+            continue
+        if row.get("image_id") not in images:
+            raise AnnotationError(path, subject, f"is of no image ({row.get('image_id')!r})")
+        if row.get("category_id") not in names:
+            raise AnnotationError(path, subject, f"is of no category ({row.get('category_id')!r})")
+        stem, width, height = images[row["image_id"]]
+        x, y, w, h = _bbox(path, subject, row.get("bbox"))
+        edges = (x / width, y / height, (x + w) / width, (y + h) / height)
+        boxes[stem].append((names[row["category_id"]], *edges))
+    return {stem: tuple(image_boxes) for stem, image_boxes in boxes.items()}
+
+
+def _images(
+    path: Path, rows: list[dict[str, Any]]
+) -> tuple[dict[Any, tuple[str, float, float]], dict[str, list[Shares]]]:
+    images: dict[Any, tuple[str, float, float]] = {}
+    boxes: dict[str, list[Shares]] = {}
+    for number, row in enumerate(rows, start=1):
+        subject = f"image {number}"
+        stem = PureWindowsPath(str(row.get("file_name", ""))).stem
+        if not stem:
+            raise AnnotationError(path, subject, "has no file_name")
+        if stem in boxes:
+            raise AnnotationError(path, subject, f"{stem} is there twice")
+        width, height = (_number(path, subject, row, name) for name in ("width", "height"))
+        if min(width, height) <= 0:
+            raise AnnotationError(path, subject, f"has no area ({width:g} by {height:g})")
+        images[row.get("id")] = (stem, width, height)
+        boxes[stem] = []
+    return images, boxes
+
+
+def _bbox(path: Path, subject: str, value: object) -> tuple[float, float, float, float]:
+    if not isinstance(value, list) or len(value) != 4:
+        raise AnnotationError(path, subject, "has no bbox of 4 numbers (x, y, width, height)")
+    try:
+        x, y, width, height = (float(number) for number in value)
+    except (TypeError, ValueError):
+        raise AnnotationError(path, subject, f"bbox {value} holds what is no number") from None
+    if not all(map(math.isfinite, (x, y, width, height))) or min(width, height) <= 0:
+        raise AnnotationError(path, subject, f"has no area ({width:g} by {height:g} pixels)")
+    return x, y, width, height
+
+
+def _number(path: Path, subject: str, row: Mapping[str, Any], name: str) -> float:
+    try:
+        return float(row[name])
+    except (KeyError, TypeError, ValueError):
+        raise AnnotationError(path, subject, f"has no {name} in pixels") from None

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from odm.archive.orbit.key import OrbitKey
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.drawing import AnnotatedObject, Mask, count, load_mask
-from odm.datasets.labels.folder import CLASSES
+from odm.datasets.labels.folder import CLASSES, Labels
 
 MANIFEST = "annotations.json"
 SIMULATION = "simulation.json"
@@ -72,19 +71,9 @@ class LabelledOrbit:
 
 
 @dataclass(frozen=True)
-class RegionLabels:
-    """A folder of labelled half-orbits.
+class RegionLabels(Labels[LabelledOrbit]):
+    """A folder of labelled half-orbits, sorted by start."""
 
-    Attributes:
-        folder: where it lies.
-        source: the format that it was imported from, or ``simulation``.
-        images: by `OrbitKey.stem`, sorted by start.
-        classes: a class's index in a mask is its place here plus 1.
-    """
-
-    folder: Path
-    source: str
-    images: Mapping[str, LabelledOrbit]
     classes: tuple[str, ...] = CLASSES
 
     @cached_property
@@ -97,15 +86,6 @@ class RegionLabels:
 def has_region_labels(folder: str | Path) -> bool:
     """Whether `load_region_labels` would find a list of labelled half-orbits there."""
     return any((Path(folder) / name).is_file() for name in (MANIFEST, SIMULATION))
-
-
-def regions_of(mask: Mask) -> Iterator[NDArray[np.bool_]]:
-    """The 8-connected areas of a mask (H, W), each as a mask of its own."""
-    from scipy import ndimage
-
-    labels, number = ndimage.label(mask, structure=np.ones((3, 3)))
-    for label in range(1, number + 1):
-        yield labels == label
 
 
 def mask_digest(mask: Mask) -> str:
