@@ -18,7 +18,6 @@ import typer
 from typer.core import TyperGroup
 
 from odm.commands import campaign, dataset, ionogram, label, reprocess, review, simulate, train
-from odm.commands.catalog import catalog
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
 from odm.commands.pipeline import pipeline
@@ -98,22 +97,13 @@ def _root(
     pass
 
 
-app.add_typer(simulate.app, name="simulate")
-app.command("inspect")(inspect)
-app.add_typer(label.app, name="label")
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(train.app, name="train")
-app.command("evaluate")(evaluate)
-app.add_typer(ionogram.app, name="ionogram")
-app.command("pipeline")(pipeline)
-app.add_typer(reprocess.app, name="reprocess")
-app.command("status")(campaign.status)
-app.command("catalog")(catalog)
-app.command("diff")(campaign.diff)
-app.command("score")(score)
-app.command("report")(report)
-app.add_typer(review.app, name="review")
-app.command("compact")(campaign.compact)
+for command in (
+    inspect, evaluate, pipeline, campaign.status, campaign.catalog, campaign.diff, score, report,
+    campaign.compact,
+):  # fmt: skip
+    app.command()(command)
+for module in (simulate, label, dataset, train, ionogram, reprocess, review):
+    app.add_typer(module.app, name=module.__name__.rpartition(".")[2])
 
 
 def main() -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="Ionograms that exist only as pictures.")
+app.callback()(lambda: None)  # or its one command would have no name of its own
 
 Four = tuple[float, float, float, float]
 MOST_UNREAD = 0.3
@@ -15,11 +16,6 @@ MOST_UNREAD = 0.3
 
 Plots by matplotlib as PNG and JPEG had at most 0.08 with their own colour map; inferno read as
 viridis has 0.45 and more."""
-
-
-@app.callback()
-def _group() -> None:
-    pass
 
 
 @app.command("from-picture")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from odm.commands.options import AsJson, Component, print_json
+from odm.commands.options import AsJson, Component, OverwriteImport, print_json
 from odm.core.text import table
 
 app = typer.Typer(
@@ -93,9 +93,7 @@ def import_(
             "the image's border.",
         ),
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier import at OUT.")
-    ] = False,
+    overwrite: OverwriteImport = False,
     json_: AsJson = False,
 ) -> None:
     """Read boxes, polygons or masks that people drew into masks at the size of the data.

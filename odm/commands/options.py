@@ -18,12 +18,19 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+ArchiveNow = Annotated[
+    str | None, typer.Option(help="Where the archive is now [default: where it was].")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
+CampaignFolder = Annotated[str, typer.Argument(help="Folder of a campaign.")]
 Component = Annotated[str, typer.Option(help="Component of the electric field: x, y or z.")]
 ModelFolder = Annotated[
     str | None, typer.Option(help="Model folder [default: the one of the package].")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file OUT.")]
+OverwriteImport = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier import at OUT.")
+]
 WholePart = Annotated[str | None, typer.Option(help="With --by whole: train, validation or test.")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from odm.commands.options import AsJson
+from odm.commands.options import AsJson, print_json
 
 
 def pipeline(
@@ -23,8 +23,6 @@ def pipeline(
 
     Example: odm pipeline models/layers --detector yolox_nano --segmenter layers_unet
     """
-    import json
-
     from odm.core.errors import InputError
     from odm.models.card import read_model_card
     from odm.models.pipeline import save_pipeline
@@ -45,6 +43,6 @@ def pipeline(
         )
     digest = save_pipeline(out, members)
     if json_:
-        print(json.dumps({"pipeline": out, "digest": digest, **members}, indent=2))
+        print_json({"pipeline": out, "digest": digest, **members})
     else:
         print(f"{out}: {' and '.join(members)}, digest {digest[:12]}")

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odm.commands.options import ArchiveNow, CampaignFolder
+
 if TYPE_CHECKING:
     from odm.catalog.activity import Index
 
 
 def report(
-    campaign: Annotated[str, typer.Argument(help="Folder of a campaign.")],
+    campaign: CampaignFolder,
     out: Annotated[str, typer.Option(help="Folder to write into.")],
     against: Annotated[
         str | None, typer.Option(help="Another campaign, to compare this one with.")
@@ -20,9 +22,7 @@ def report(
         str | None, typer.Option(help="Kp over time: CSV (time,kp) or a text file of GFZ.")
     ] = None,
     dst: Annotated[str | None, typer.Option(help="Dst over time: CSV (time,dst).")] = None,
-    archive: Annotated[
-        str | None, typer.Option(help="Where the archive is now [default: where it was].")
-    ] = None,
+    archive: ArchiveNow = None,
     pictures: Annotated[
         int | None,
         typer.Option(

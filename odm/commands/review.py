@@ -6,14 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from odm.commands.options import AsJson
+from odm.commands.options import ArchiveNow, AsJson, OverwriteImport, print_json
 
 app = typer.Typer(no_args_is_help=True, help="What a person marked in a report, put to use.")
-
-
-@app.callback()
-def _group() -> None:
-    pass
+app.callback()(lambda: None)  # or its one command would have no name of its own
 
 
 @app.command("import")
@@ -26,12 +22,8 @@ def import_(
     against: Annotated[
         str | None, typer.Option(help="The campaign that it was compared with.")
     ] = None,
-    archive: Annotated[
-        str | None, typer.Option(help="Where the archive is now [default: where it was].")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier import at OUT.")
-    ] = False,
+    archive: ArchiveNow = None,
+    overwrite: OverwriteImport = False,
     json_: AsJson = False,
 ) -> None:
     """Estimate precision and recall from marks, and make annotations for the next training.
@@ -42,7 +34,6 @@ def import_(
 
     Example: odm review import campaign review.json --out reviewed
     """
-    import json
     from dataclasses import asdict
 
     from odm.catalog.campaign import load_campaign
@@ -57,7 +48,7 @@ def import_(
     for problem in report.problems:
         typer.echo(f"left out: {problem}", err=True)
     if json_:
-        print(json.dumps(asdict(report), indent=2))
+        print_json(asdict(report))
         return
     marked = ", ".join(f"{number} {name}" for name, number in report.marked.items())
     kind = KINDS.find(opened.card.kind)

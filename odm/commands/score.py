@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from odm.commands.options import AsJson
+from odm.commands.options import AsJson, CampaignFolder
 
 
 def score(
-    campaign: Annotated[str, typer.Argument(help="Folder of a campaign.")],
+    campaign: CampaignFolder,
     truth: Annotated[
         str,
         typer.Option(help="truth.parquet of a simulated archive, or a folder of labels."),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from odm.commands.options import AsJson
+from odm.commands.options import AsJson, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Make archives whose truth is known.")
 
@@ -15,11 +15,6 @@ Folder = Annotated[str, typer.Argument(help="Folder to make.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 Difficulty = Annotated[float, typer.Option(help="0 easy to 1 hard.")]
 Workers = Annotated[int, typer.Option(help="Processes [default 0: one per core].")]
-
-
-@app.callback()
-def _group() -> None:
-    pass
 
 
 @app.command()
@@ -49,7 +44,6 @@ def orbits(
     from odm.commands.options import parse_date
     from odm.simulate import OrbitSimulation, simulate_orbits
 
-    processes = _processes(workers)
     settings = OrbitSimulation(
         half_orbits=half_orbits,
         start=parse_date(start),
@@ -59,7 +53,7 @@ def orbits(
         burst=burst,
         every=every,
     )
-    summary = _simulate(simulate_orbits, out, settings, half_orbits, "half-orbits", processes)
+    summary = _simulate(simulate_orbits, out, settings, half_orbits, "half-orbits", workers)
     _report(
         summary,
         json_,
@@ -95,7 +89,6 @@ def ionograms(
     """
     from odm.simulate import IonogramSimulation, simulate_ionograms
 
-    processes = _processes(workers)
     settings = IonogramSimulation(
         count=count,
         seed=seed,
@@ -104,7 +97,7 @@ def ionograms(
         series=series,
         ray_model=ray_model,
     )
-    summary = _simulate(simulate_ionograms, out, settings, count, "ionograms", processes)
+    summary = _simulate(simulate_ionograms, out, settings, count, "ionograms", workers)
     _report(
         summary,
         json_,
@@ -113,32 +106,27 @@ def ionograms(
     )
 
 
-def _processes(workers: int) -> int:
-    import os
-
-    from odm.core.errors import InputError
-
-    if workers < 0:
-        raise InputError(f"workers {workers}: give a whole number, or 0 for one per core")
-    return workers or len(os.sched_getaffinity(0))
-
-
 def _simulate(
     simulate: Callable[..., Any], out: str, settings: object, count: int, noun: str, workers: int
 ) -> Any:
-    """Make an archive of ``count`` files, showing how it goes; its summary."""
+    """Make an archive of ``count`` files, showing how it goes, and return its summary."""
+    import os
+
+    from odm.core.errors import InputError
     from odm.core.progress import progress
 
+    if workers < 0:
+        raise InputError(f"workers {workers}: give a whole number, or 0 for one per core")
+    processes = workers or len(os.sched_getaffinity(0))
     with progress("simulating", count, noun) as advance:
-        return simulate(out, settings, workers=workers, advance=advance)
+        return simulate(out, settings, workers=processes, advance=advance)
 
 
 def _report(summary: Any, as_json: bool, content: str) -> None:
-    import json
     from dataclasses import asdict
 
     if as_json:
-        print(json.dumps(asdict(summary), indent=2))
+        print_json(asdict(summary))
         return
     size = f"{summary.bytes / 1e6:.0f} MB in {summary.seconds:.1f} s"
     print(f"{summary.out}: {content}; {size}")

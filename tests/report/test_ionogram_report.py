@@ -28,7 +28,7 @@ from odm.images.ionogram import cell_borders
 from odm.report import ReportOptions, write_report
 from odm.report.ionogram.pictures import draw_ionogram
 from odm.report.ionogram.report import link_category
-from odm.report.shared.provenance import fingerprint
+from odm.report.shared.texts import fingerprint
 from tests.ionogram_files import contents, write_npz
 from tests.report.flights import campaign
 from tests.report.test_report import MAX_EMBEDDED, QUICK, page_data

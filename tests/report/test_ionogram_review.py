@@ -19,7 +19,7 @@ from odm.core.errors import InputError, OdmError
 from odm.datasets.labels.layers import load_layer_labels, physical_boxes
 from odm.images.ionogram import IonogramImageSettings
 from odm.report import ReportOptions, import_review, read_marks, write_report
-from odm.report.shared.provenance import fingerprint
+from odm.report.shared.texts import fingerprint
 from tests.report.test_ionogram_report import ionogram_campaign, other_campaign
 from tests.report.test_report import page_data
 

@@ -12,7 +12,7 @@ import pytest
 
 from odm.catalog.orbit.flown import COLUMNS, flown_of
 from odm.report import import_review, read_marks, write_report
-from odm.report.shared.provenance import fingerprint
+from odm.report.shared.texts import fingerprint
 from tests.report.browser import IN_BROWSER, QUICK, Opened, Page
 from tests.report.flights import campaign, outcome, paper_year, real_campaign, region
 

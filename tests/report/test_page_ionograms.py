@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from odm.report import import_review, read_marks, write_report
-from odm.report.shared.provenance import fingerprint
+from odm.report.shared.texts import fingerprint
 from tests.report.browser import IN_BROWSER, QUICK, Opened, Page, playwright
 from tests.report.test_ionogram_report import bare_campaign, ionogram_campaign, other_campaign
 

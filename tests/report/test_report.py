@@ -17,11 +17,11 @@ from odm.catalog.orbit.flown import COLUMNS, flown_of
 from odm.cli import app
 from odm.core.errors import InputError
 from odm.report import ReportOptions, write_report
-from odm.report.orbit.worldmap import coastlines, miller
+from odm.report.orbit.figures import coastlines, miller
 from odm.report.shared.comparison import BOTH, ONLY_A, UNSEARCHED, CountedColumn, sides_of
-from odm.report.shared.html import embedded
-from odm.report.shared.provenance import fingerprint
-from odm.report.shared.queue import review_queue
+from odm.report.shared.page import embedded
+from odm.report.shared.rows import review_queue
+from odm.report.shared.texts import fingerprint
 from tests.report.flights import campaign, outcome, real_campaign, region, track
 
 QUICK = ReportOptions(figures=False, resamples=20)

@@ -15,8 +15,8 @@ from odm.cli import app
 from odm.core.errors import InputError, OdmError
 from odm.datasets.labels.regions import load_region_labels
 from odm.report import import_review, read_marks
-from odm.report.review.estimate import Stratum, estimate
-from odm.report.shared.provenance import fingerprint
+from odm.report.review.importing import Stratum, estimate
+from odm.report.shared.texts import fingerprint
 from tests.report.flights import real_campaign
 
 

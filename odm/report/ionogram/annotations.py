@@ -23,7 +23,7 @@ from odm.datasets.labels.drawing import AnnotatedObject
 from odm.datasets.labels.export import objects_as_voc
 from odm.datasets.labels.folder import new_folder
 from odm.images.ionogram import cell_borders
-from odm.report.review.judged import AnnotationWriter, JudgedInput, ReviewReport
+from odm.report.review.marks import AnnotationWriter, JudgedInput, ReviewReport
 
 MANIFEST = "review.json"
 _KIND = "odm review of ionograms"

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 from odm.catalog.activity import utc
 from odm.images.pictures.figure import new_figure
 from odm.report.shared import figures as styles
-from odm.report.shared.figures import (
-    legend_below,
-    plot,
-    point_size,
-    scatter_sides,
-    set_dates,
-    set_title,
-)
+from odm.report.shared.figures import legend_below, plot, scatter_sides, set_dates, set_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,9 +43,7 @@ def draw_occurrence(sheet: Sheet) -> Figure:
         of_hours = np.array([row["value"] for row in hours]) + aside
         _draw_shares(by_hour, layer, style, of_hours, hours)
         _draw_shares(by_day, layer, style, beside, facts["by_day"])
-    by_hour.set_xlim(-0.5, 23.5)
-    by_hour.set_xticks(range(0, 24, 3))
-    by_hour.set_xlabel("hour, UTC")
+    by_hour.set(xlim=(-0.5, 23.5), xticks=range(0, 24, 3), xlabel="hour, UTC")
     by_hour.legend(frameon=False)
     intervals = "95 % intervals, as if each were independent"
     set_title(by_hour, f"Layers in {sheet['ionograms']} ionograms; {intervals}")
@@ -61,8 +52,7 @@ def draw_occurrence(sheet: Sheet) -> Figure:
         by_day.set_xlim(days.min() - np.timedelta64(1, "D"), days.max() + np.timedelta64(1, "D"))
         set_dates(by_day, daily=bool(np.ptp(days) < _FEW_DAYS))
     for axes in (by_hour, by_day):
-        axes.set_ylim(-0.03, 1.03)
-        axes.set_ylabel("share of ionograms")
+        axes.set(ylim=(-0.03, 1.03), ylabel="share of ionograms")
     return figure
 
 
@@ -93,14 +83,13 @@ def draw_edges(layers: pd.DataFrame, names: Sequence[str]) -> Figure:
                                       (of_layer & ~has_edge, "none", "box")):  # fmt: skip
                 if shown.any():
                     axes.scatter(
-                        times[shown], values[shown], s=point_size(len(layers), 3), c=fill,
+                        times[shown], values[shown], s=styles.point_size(len(layers), 3), c=fill,
                         marker=marker, lw=0.7, edgecolors=colour,
                         label=f"{layer}, {part} ({int(shown.sum())})",
                         rasterized=len(layers) > styles.MANY_POINTS,
                     )  # fmt: skip
     near.set_ylabel("minimum group range, km")
-    high.set_ylabel("highest frequency, MHz")
-    high.set_xlabel("UTC")
+    high.set(ylabel="highest frequency, MHz", xlabel="UTC")
     if not np.isnat(times).all():
         set_dates(high)
     if len(layers):

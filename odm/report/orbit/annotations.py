@@ -15,8 +15,7 @@ from odm.datasets.labels.importing import DrawnImage, write_annotations
 from odm.datasets.labels.regions import MANIFEST, MASKS
 from odm.findings.outlines import outline_mask
 from odm.report.orbit.pictures import row_seconds
-from odm.report.review.judged import AnnotationWriter, JudgedInput, ReviewReport
-from odm.report.review.marks import DrawnBox
+from odm.report.review.marks import AnnotationWriter, DrawnBox, JudgedInput, ReviewReport
 
 SOURCE = "review"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from odm.archive.orbit.key import ORBITS_PER_CYCLE
 from odm.catalog.bins import binned
@@ -14,9 +16,9 @@ from odm.catalog.orbit.counting import RATE_PER_S
 from odm.catalog.orbit.flown import Flown
 from odm.catalog.orbit.statistics import SEASONS
 from odm.images.pictures.figure import new_figure
-from odm.report.orbit.worldmap import NORTHERNMOST, draw_world, miller
 from odm.report.shared import figures as styles
 from odm.report.shared.figures import legend_below, plot, point_size, scatter_sides, set_dates
+from odm.report.shared.page import page_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +34,45 @@ _SEASON_STYLES = {
 }
 _HEMISPHERE_STYLES = {"north": (styles.BLUE, "-", "o"), "south": (styles.VERMILION, "--", "s")}
 _MONTHS = ("Mar-May", "Jun-Aug", "Sep-Nov", "Dec-Feb")
+NORTHERNMOST = 85.0
+_LONGITUDES = range(-180, 181, 60)
+_LATITUDES = (-75, -60, -40, -20, 0, 20, 40, 60, 75)
 _CELL_LATITUDE, _CELL_LONGITUDE = 5.0, 10.0
+
+
+def miller(latitude: ArrayLike) -> NDArray[np.float64]:
+    """Return the height on the map, in degrees of longitude.
+
+    Source: Snyder 1987, "Map projections, a working manual", eq. 11-1 and 11-2.
+    """
+    phi = np.radians(np.asarray(latitude, dtype=float))
+    return np.degrees(1.25 * np.log(np.tan(np.pi / 4 + 0.4 * phi)))
+
+
+@lru_cache(maxsize=1)
+def coastlines() -> tuple[NDArray[np.float64], ...]:
+    """Return lines (n, 2) of longitude and latitude in degrees.
+
+    Source: Natural Earth 1:110m, public domain; the packaged file has them in 0.1 degrees.
+    """
+    lines: list[list[int]] = json.loads(page_file("coastline.json"))["lines"]
+    return tuple(np.array(line, dtype=float).reshape(-1, 2) / 10 for line in lines)
+
+
+def draw_world(axes: Axes, **style: Any) -> None:
+    """Draw coastlines and a grid of degrees on axes whose y is `miller`."""
+    for line in coastlines():
+        axes.plot(line[:, 0], miller(line[:, 1]), **{"color": "0.55", "lw": 0.6, **style})
+    axes.set(xlim=(-180, 180), ylim=miller([-NORTHERNMOST, NORTHERNMOST]), aspect="equal")
+    axes.set_xticks(_LONGITUDES, [_degrees(x, "EW") for x in _LONGITUDES])
+    axes.set_yticks(miller(_LATITUDES).tolist(), [_degrees(y, "NS") for y in _LATITUDES])
+    axes.grid(color="0.85", lw=0.4)
+    axes.set_axisbelow(True)
+
+
+def _degrees(value: int, sides: str) -> str:
+    side = "" if value in (0, 180, -180) else sides[0] if value > 0 else sides[1]
+    return f"{abs(value)}°{side}"
 
 
 def frequency_curve(sheet: Sheet) -> Figure:
@@ -48,8 +88,7 @@ def frequency_curve(sheet: Sheet) -> Figure:
         axes.axvline(khz, color="0.4", lw=0.8, ls=":")
         axes.annotate(text, (khz, 1), xycoords=("data", "axes fraction"), fontsize=7, va="top",
                       xytext=(3, -3), textcoords="offset points")  # fmt: skip
-    axes.set_xlim(0, 25)
-    axes.set_ylim(bottom=0)
+    axes.set(xlim=(0, 25), ylim=(0, None))
     return figure
 
 
@@ -100,8 +139,7 @@ def dip_histogram(sheet: Sheet) -> Figure:
     )  # fmt: skip
     for low, high in ((-80, -58), (58, 80)):
         axes.axvspan(low, high, color="0.9", zorder=0)
-    axes.set_xlim(-90, 90)
-    axes.set_xticks(range(-90, 91, 30))
+    axes.set(xlim=(-90, 90), xticks=range(-90, 91, 30))
     return figure
 
 
@@ -116,10 +154,7 @@ def dip_map(flown: Flown) -> Figure:
     _scatter_seasons(axes, flown, dip, known)
     for limit in (-80, -58, 58, 80):
         axes.axhline(limit, color="0.5", lw=0.6, ls=":")
-    axes.set_xlim(-180, 180)
-    axes.set_ylim(-90, 90)
-    axes.set_xticks(range(-180, 181, 60))
-    axes.set_yticks(range(-90, 91, 30))
+    axes.set(xlim=(-180, 180), ylim=(-90, 90), xticks=_LONGITUDES, yticks=range(-90, 91, 30))
     return figure
 
 
@@ -158,21 +193,18 @@ def timeline(flown: Flown) -> Figure:
     times = first.reindex(cycles).to_numpy()
     order = np.argsort(times)
     above.vlines(times, 0, regions, color=styles.BLUE, lw=2)
-    above.set_ylabel("regions")
-    above.set_ylim(bottom=0)
+    above.set(ylabel="regions", ylim=(0, None))
     line = _rate(regions.to_numpy(), seconds.to_numpy())[order]
     apart = np.flatnonzero(np.diff(cycles[order]) != 1) + 1  # no line over what was not searched
     below.plot(
         np.insert(times[order], apart, times[order][apart]), np.insert(line, apart, np.nan), "o-",
         color=styles.VERMILION, ms=3, lw=0.8,
     )  # fmt: skip
-    below.set_ylabel("in 100 valid hours")
-    below.set_ylim(bottom=0)
+    below.set(ylabel="in 100 valid hours", ylim=(0, None))
     if len(times):
         set_dates(below)
-    styles.set_title(
-        above, f"Regions per 5-day cycle ({ORBITS_PER_CYCLE} orbits) that was searched"
-    )
+    title = f"Regions per 5-day cycle ({ORBITS_PER_CYCLE} orbits) that was searched"
+    styles.set_title(above, title)
     return figure
 
 

@@ -152,10 +152,8 @@ def _simplified(outline: Outline, box: Box) -> list[int]:
     hertz = [float(point["frequency"]) for point in outline]
     points = thousandths(seconds, hertz, box)[:, None, :]
     slack = 2.0
-    simplified = cv2.approxPolyDP(points, slack, True)
-    while len(simplified) > _MAX_POINTS:
+    while len(simplified := cv2.approxPolyDP(points, slack, True)) > _MAX_POINTS:
         slack *= 1.5
-        simplified = cv2.approxPolyDP(points, slack, True)
     return [int(value) for value in simplified.ravel()]
 
 

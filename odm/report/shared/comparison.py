@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,19 +112,24 @@ class CountedColumn:
         columns = [table[self.column] for table in tables]
         if self.values:
             names = list(self.values)
-            place = {name: number for number, name in enumerate(names)}
-            codes = [np.array([place.get(value, -1) for value in column]) for column in columns]
+            places = [np.array(codes(column, names)) for column in columns]
         else:
             edges = np.asarray(self.edges, dtype=float)
             names = bin_names(edges * self.scale, self.unit)
-            codes = [binned(column, edges) for column in columns]
-        numbers = [[int((code == n).sum()) for code in codes] for n in [*range(len(names)), -1]]
+            places = [binned(column, edges) for column in columns]
+        numbers = [[int((place == n).sum()) for place in places] for n in [*range(len(names)), -1]]
         sides = ("both", "only_a", "only_b")
         rows = [
             {"value": name, **dict(zip(sides, row, strict=True))}
             for name, row in zip([*names, OUTSIDE], numbers, strict=True)
         ]
         return rows if any(numbers[-1]) else rows[:-1]
+
+
+def codes(column: Iterable[Any], values: Sequence[str]) -> list[int]:
+    """Return the place of each word of a column in ``values``, or -1."""
+    places = {name: number for number, name in enumerate(values)}
+    return [places.get(value, -1) for value in column]
 
 
 def _boxes(tables: CampaignTables) -> dict[str, list[tuple[int, dict[str, Any]]]]:

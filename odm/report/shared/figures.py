@@ -38,8 +38,7 @@ def plot(
     figure = new_figure(width, height)
     axes = figure.add_subplot()
     set_title(axes, title)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set(xlabel=x_label, ylabel=y_label)
     return figure, axes
 
 
@@ -50,10 +49,8 @@ def set_title(axes: Axes, text: str) -> None:
 
 def legend_below(axes: Axes, columns: int, y: float, **more: Any) -> None:
     """Draw a legend under axes, at a height in shares of theirs."""
-    axes.legend(
-        ncols=columns, frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, y),
-        **more,
-    )  # fmt: skip
+    where: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, y)}
+    axes.legend(ncols=columns, frameon=False, fontsize=7, **where, **more)
 
 
 def set_dates(axes: Axes, *, daily: bool = False) -> None:

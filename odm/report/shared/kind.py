@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
 
+from odm.catalog.activity import Index
 from odm.catalog.campaign import Campaign
 from odm.catalog.findings import CampaignTables
 from odm.catalog.outcomes import QUARANTINED
@@ -21,10 +22,9 @@ from odm.report.shared.comparison import (
     Sides,
     sides_of,
 )
-from odm.report.shared.options import ReportOptions
 from odm.report.shared.pictures import Pictures
-from odm.report.shared.provenance import FINGERPRINT_COLUMNS, fingerprint
 from odm.report.shared.rows import PageColumns
+from odm.report.shared.texts import FINGERPRINT_COLUMNS, fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,33 @@ if TYPE_CHECKING:
 Tables = TypeVar("Tables", bound=CampaignTables)
 Files = dict[str, "str | Figure"]
 """Text by name of a file, and figures by name without extension, in the order of listing."""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """How a report is made.
+
+    Attributes:
+        indices: indices of geomagnetic activity, by which findings are counted.
+        context: digests of the files that the indices came from, by name of the index.
+        resamples: number of bootstrap resamples for intervals; 0 for no intervals.
+        pictures: number of findings that get a picture; None for all, 0 for none.
+        archive: where the archive is now; None for where the campaign read it.
+        queue_size: inputs of each stratum in the review queue.
+        seed: seed of the random samples in the review queue.
+        figures: whether figures are drawn.
+        remark: a sentence for the caption of the page and of every figure.
+    """
+
+    indices: Sequence[Index] = ()
+    context: Mapping[str, str] = field(default_factory=dict)
+    resamples: int = 1000
+    pictures: int | None = None
+    archive: str | None = None
+    queue_size: int = 15
+    seed: int = 0
+    figures: bool = True
+    remark: str = ""
 
 
 @dataclass(frozen=True)

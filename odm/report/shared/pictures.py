@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from odm.core.errors import OdmError
 from odm.core.files import join, write_bytes
 from odm.core.progress import progress
-from odm.report.shared.queue import ReviewQueue
-from odm.report.shared.rows import PageRows
+from odm.report.shared.rows import PageRows, ReviewQueue
 
 Opened = TypeVar("Opened")
 Box = tuple[float, float, float, float]

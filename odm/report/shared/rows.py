@@ -1,20 +1,28 @@
-"""The findings that a page shows, as plain columns for the program in it."""
+"""What a page shows: findings as plain columns for the program in it, and a queue for review.
+
+Every searched input belongs to one stratum; of each the queue holds all or a random sample, in
+random order, by turns. So whenever the person stops, what was looked at stands for the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odm.catalog.findings import CampaignTables
-from odm.report.shared.comparison import ONLY_B, Sides
+from odm.catalog.outcomes import CLEAR, DETECTED
+from odm.report.shared.comparison import ONLY_B, Sides, codes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNCERTAIN, DISAGREEMENT = "uncertain", "disagreement"
 
 
 @dataclass(frozen=True)
@@ -87,44 +95,71 @@ class PageColumns:
     flags: Sequence[str]
     shown: Mapping[str, Any]
 
-    def data(
-        self,
-        rows: PageRows,
-        numbers: Mapping[str, list[Any]],
-        categories: Mapping[str, dict[str, Any]],
-    ) -> dict[str, Any]:
-        """Return the columns as the program reads them.
 
-        Args:
-            rows: the rows of the page.
-            numbers: numeric columns beside those of the findings.
-            categories: columns of words; see `category`.
-        """
-        findings = rows.findings
-        own = {name: rounded(findings[name], digits) for name, digits in self.digits.items()}
-        bits = {name: 1 << number for number, name in enumerate(self.flags)}
-        return {
-            "numbers": {**own, **numbers},
-            "categories": dict(categories),
-            "flags": {
-                "names": list(self.flags),
-                "bits": [
-                    sum(bits.get(flag, 0) for flag in (() if flags is None else flags))
-                    for flags in findings["flags"]
-                ],
-            },
-            "shown": self.shown,
-        }
+@dataclass(frozen=True)
+class ReviewQueue:
+    """Inputs to look at.
+
+    Attributes:
+        inputs: rows of `CampaignTables.inputs`, in the order to look at them.
+        strata: the stratum of each.
+        population: numbers of ``inputs`` and ``findings`` of the campaign, by stratum.
+    """
+
+    inputs: list[int]
+    strata: list[str]
+    population: Mapping[str, Mapping[str, int]]
+
+
+def review_queue(
+    tables: CampaignTables, disagreeing: Collection[str] = (), size: int = 15, seed: int = 0
+) -> ReviewQueue:
+    """Draw a queue.
+
+    Args:
+        tables: the campaign.
+        disagreeing: identities of inputs in which another campaign found something else.
+        size: largest number of inputs of each stratum.
+        seed: the same seed gives the same queue.
+    """
+    rng = np.random.default_rng(seed)
+    status = tables.inputs["status"].to_numpy()
+    detected, clear = np.flatnonzero(status == DETECTED), np.flatnonzero(status == CLEAR)
+    confidence = np.full(len(status), np.inf)
+    np.minimum.at(confidence, tables.owner, tables.findings["confidence"].to_numpy(float))
+    uncertain = detected[np.argsort(confidence[detected], kind="stable")][:size]
+    differing = np.flatnonzero(tables.inputs["identity"].isin(disagreeing))
+    differing = np.setdiff1d(differing, uncertain)
+    differing = differing[np.isin(status[differing], (DETECTED, CLEAR))]
+    taken = np.union1d(uncertain, differing)
+    members: dict[str, NDArray[Any]] = {
+        UNCERTAIN: uncertain,
+        DISAGREEMENT: differing,
+        DETECTED: np.setdiff1d(detected, taken),
+        CLEAR: np.setdiff1d(clear, taken),
+    }
+    number = tables.number
+    drawn = {name: rng.permutation(rows)[:size].tolist() for name, rows in members.items()}
+    turns = [
+        (name, row)
+        for turn in zip_longest(*drawn.values())
+        for name, row in zip(drawn, turn, strict=True)
+        if row is not None
+    ]
+    return ReviewQueue(
+        inputs=[row for _, row in turns],
+        strata=[name for name, _ in turns],
+        population={
+            name: {"inputs": len(rows), "findings": int(number[rows].sum())}
+            for name, rows in members.items()
+            if len(rows)
+        },
+    )
 
 
 def category(label: str, column: pd.Series, values: Sequence[str]) -> dict[str, Any]:
     """Return a column of words as codes: the place in ``values``, or -1."""
-    place = {name: number for number, name in enumerate(values)}
-    return {
-        "label": label,
-        "values": list(values),
-        "codes": [place.get(value, -1) for value in column],
-    }
+    return {"label": label, "values": list(values), "codes": codes(column, values)}
 
 
 def rounded(values: Any, digits: int) -> list[Any]:

@@ -1,8 +1,9 @@
-"""Captions, CSV and JSON as every report writes them."""
+"""Fingerprints, CSV and JSON as every report writes them."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -10,32 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from odm.catalog.campaign import Campaign
 from odm.core.statement import SIMULATED_DATA
 
 STATEMENT = f"Models of this package are {SIMULATED_DATA}."
-
-
-def caption(
-    campaign: Campaign, inputs: str, against: Campaign | None = None, remark: str = ""
-) -> str:
-    """Return the line under every figure and on the page: campaign, model and statement.
-
-    Args:
-        campaign: the campaign whose findings are shown.
-        inputs: number and kind of the inputs that were searched, such as ``24 half-orbits``.
-        against: campaign B, with which the campaign, A, is compared.
-        remark: a sentence that the user adds.
-    """
-    beside = ""
-    if against is not None:
-        beside = f" (A); B is {against.folder.resolve().name}, {_model(against)}"
-    remark = f"{remark.strip()} " if remark.strip() else ""
-    return (
-        f"Campaign {campaign.folder.resolve().name} over {inputs} of {campaign.card.archive}, "
-        f"{_model(campaign)}{beside}. {remark}{STATEMENT}"
-    )
+FINGERPRINT_COLUMNS = ("identity", "name", "size", "modified_ns", "status", "generation", "digest")
 
 
 def to_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -58,9 +39,17 @@ def to_json(value: Any) -> str:
     return json.dumps(_plain(value), indent=1, allow_nan=False) + "\n"
 
 
-def _model(campaign: Campaign) -> str:
-    model = campaign.card.model
-    return f"model {model.get('architecture', '?')} {str(model.get('digest', '?'))[:12]}"
+def fingerprint(outcomes: pa.Table) -> str:
+    """Return SHA-256 over the digests of all outcomes, which changes with any of them."""
+    digests = sorted(outcomes["digest"].to_pylist()) if outcomes.num_rows else []
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def inputs_csv(outcomes: pa.Table) -> str:
+    """Return a line per input: its file, and the digest of its outcome."""
+    names = FINGERPRINT_COLUMNS if outcomes.num_rows else ()
+    columns = [outcomes[name].to_pylist() for name in names]
+    return to_csv(FINGERPRINT_COLUMNS, list(zip(*columns, strict=True)))
 
 
 def _cell(value: Any) -> Any:
