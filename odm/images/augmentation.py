@@ -214,15 +214,9 @@ def _physical(
 
 def _shifted(image: Image, mask: Image, columns: int) -> tuple[Image, Image]:
     """Moved to the right (negative: left) by whole columns; what comes in is invalid."""
-    out = []
-    for pixels in (image, mask):
-        moved = np.zeros_like(pixels)
-        if columns >= 0:
-            moved[:, columns:] = pixels[:, : pixels.shape[1] - columns]
-        else:
-            moved[:, :columns] = pixels[:, -columns:]
-        out.append(moved)
-    return out[0], out[1]
+    moved = np.roll(np.stack([image, mask]), columns, axis=2)
+    moved[:, :, slice(columns) if columns >= 0 else slice(columns, None)] = 0
+    return moved[0], moved[1]
 
 
 def _resized(image: Image, mask: Image, size: tuple[int, int]) -> tuple[Image, Image]:

@@ -11,7 +11,7 @@ Whether they help is measured by `benchmarks/detector_ablation.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +49,7 @@ class BoxPolicy:
         """
         rng = np.random.default_rng([seed, 2])
         # Drawn at once: what one variation draws moves nothing of the others.
-        flips, tiles, mixes, colours, zooms = rng.random(5) < (
-            self.flip,
-            self.mosaic,
-            self.mixup,
-            self.colour,
-            self.zoom,
-        )
+        flips, tiles, mixes, colours, zooms = rng.random(5) < astuple(self)
         if tiles:
             sample = mosaic([sample, *(another(rng) for _ in range(3))], rng)
         elif zooms:

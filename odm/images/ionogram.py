@@ -126,10 +126,8 @@ def snr_image(
     np.clip(level, settings.minimum, settings.maximum, out=level)
     level[~valid] = 0
     total = _to_canvas(level, frequency, group_range, settings)
-    if valid.all():
-        weight = _to_canvas(np.ones((1, 1), np.float32), frequency, group_range, settings)
-    else:
-        weight = _to_canvas(valid.astype(np.float32), frequency, group_range, settings)
+    weights = np.ones((1, 1), np.float32) if valid.all() else valid.astype(np.float32)
+    weight = _to_canvas(weights, frequency, group_range, settings)
     enough = weight >= 0.5
     scale = LEVELS / (settings.maximum - settings.minimum)
     image = np.zeros((settings.height, settings.width), dtype=np.uint8)
@@ -179,12 +177,10 @@ def _to_canvas(
     columns = _cover(frequency, settings.frequency_min, settings.frequency_max, settings.width)
     lines = _cover(group_range, settings.range_min, settings.range_max, settings.height)
     if values.shape == (1, 1):  # of ones throughout
-        across, along = columns.sum(axis=1), lines.sum(axis=1)
-        canvas = np.outer(across, along)
+        canvas = np.outer(lines.sum(axis=1), columns.sum(axis=1))
     else:
         canvas = lines @ (columns @ values).T
-        return np.asarray(canvas[::-1], dtype=np.float32)
-    return np.asarray(canvas.T[::-1], dtype=np.float32)
+    return np.asarray(canvas[::-1], dtype=np.float32)
 
 
 def _cover(axis: Floats, low: float, high: float, pixels: int) -> csr_array:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -79,12 +80,10 @@ def resize(image: Image, height: int, width: int) -> Image:
     smaller = height <= image.shape[0] and width <= image.shape[1]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     valid = image > 0
+    scale = partial(cv2.resize, dsize=(width, height), interpolation=method)
     if valid.all():
-        return np.maximum(
-            cv2.resize(image, (width, height), interpolation=method), 1, dtype=np.uint8
-        )
-    weight = cv2.resize(valid.astype(np.float32), (width, height), interpolation=method)
-    total = cv2.resize(image.astype(np.float32), (width, height), interpolation=method)
+        return np.maximum(scale(image), 1, dtype=np.uint8)
+    weight, total = scale(valid.astype(np.float32)), scale(image.astype(np.float32))
     enough = weight >= 0.5
     scaled = np.zeros((height, width), dtype=np.uint8)
     scaled[enough] = np.clip(total[enough] / weight[enough] + 0.5, 1, 255).astype(np.uint8)
@@ -144,11 +143,14 @@ def estimate_limits(
     edges = np.linspace(-20, 20, 40_001)  # log10 PSD in steps of 0.001
     counts = np.zeros(edges.size - 1, dtype=np.int64)
     problem: ArchiveError | None = None
-    for values in _log_psd(chosen, component):
-        if isinstance(values, ArchiveError):
-            problem = values
-        else:
-            counts += np.histogram(values, bins=edges)[0]
+    for path in chosen:
+        try:
+            amplitude = read_spectrum(path, component)
+        except ArchiveError as error:
+            problem = error
+            continue
+        log_psd = 2 * np.log10(amplitude[valid_amplitude(amplitude)].astype(np.float64))
+        counts += np.histogram(log_psd, bins=edges)[0]
     if not counts.any():
         raise InputError(
             "image limits need at least one readable half-orbit"
@@ -157,15 +159,3 @@ def estimate_limits(
     cumulative = np.cumsum(counts) / counts.sum() * 100
     lower, upper = (edges[np.searchsorted(cumulative, share)] for share in percentiles)
     return round(float(lower), 3), round(float(max(upper, lower + 0.01)), 3)
-
-
-def _log_psd(
-    paths: Iterable[object], component: str
-) -> Iterable[NDArray[np.float64] | ArchiveError]:
-    for path in paths:
-        try:
-            amplitude = read_spectrum(path, component)
-        except ArchiveError as error:
-            yield error
-        else:
-            yield 2 * np.log10(amplitude[valid_amplitude(amplitude)].astype(np.float64))

@@ -12,6 +12,7 @@ from odm.core.errors import AnnotationError
 from odm.datasets.labels.importing import import_annotations
 from odm.datasets.labels.regions import (
     RegionLabels,
+    annotations_digest,
     load_region_labels,
 )
 from tests.lookalike import renamed
@@ -70,6 +71,12 @@ def labelme(*shapes: dict[str, object], **changes: object) -> str:
 
 def polygon(*points: tuple[float, float], **more: object) -> dict[str, object]:
     return {"points": [list(point) for point in points], "shape_type": "polygon"} | more
+
+
+def digest(labels: RegionLabels) -> str:
+    """What an import writes down, made again from what it wrote."""
+    masks = {stem: image.digest() for stem, image in labels.images.items()}
+    return annotations_digest(masks, labels.classes)
 
 
 def imported(export: Path, files: dict[str, str | bytes], **options: object) -> RegionLabels:

@@ -29,7 +29,7 @@ def labels(folder: Path, masks: dict[int, np.ndarray | None]) -> RegionLabels:
             path.write_bytes(png_bytes(mask.astype(np.uint8) * np.uint8(255)))
         shape = (10, 10) if mask is None else (mask.shape[0], mask.shape[1])
         images[key.stem] = LabelledOrbit(key, path, shape)
-    return RegionLabels(folder, "voc", images)
+    return RegionLabels(folder, "voc", images, ("nucleus",))
 
 
 def box(x0: int, y0: int, x1: int, y1: int) -> np.ndarray:

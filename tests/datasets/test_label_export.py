@@ -68,7 +68,7 @@ def test_truth_written_as_people_would_comes_back(export: Path, tmp_path: Path) 
     path.write_bytes(png_bytes(mask * np.uint8(255)))
     keys = [OrbitKey.parse(f"{stem}.h5") for stem in (STEM, EMPTY)]
     images = {STEM: LabelledOrbit(keys[0], path), EMPTY: LabelledOrbit(keys[1])}
-    write_truth(tmp_path / "drawn", RegionLabels(tmp_path, "simulation", images), [
+    write_truth(tmp_path / "drawn", RegionLabels(tmp_path, "simulation", images, ("nucleus",)), [
         ExportedImage(key, HEIGHT, WIDTH) for key in keys
     ])  # fmt: skip
     boxes = [(0, 0, 8, 4), (7, 19, 30, 42), (30, 50, WIDTH, HEIGHT)]

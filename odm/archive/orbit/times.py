@@ -68,7 +68,8 @@ def parse_verse(milliseconds: NDArray[np.integer]) -> Times:
 
 
 def combine(utc: Times | None, verse: Times | None) -> Times:
-    """Return the time of each row, from ``UTC_TIME`` where it serves and else from ``VERSE_TIME``.
+    """Return the time of each row, from ``UTC_TIME`` where it serves and else from ``VERSE_TIME``;
+    one of the two is there.
 
     ``VERSE_TIME`` steps in, shifted by its median difference to the valid UTC stamps, when UTC
     is missing, has rows that are no time, or repeats a stamp.
@@ -85,8 +86,6 @@ def combine(utc: Times | None, verse: Times | None) -> Times:
         if utc is None or np.isnat(utc).all():
             return verse
         return verse + _offset(utc, verse)
-    if utc is None and verse is None:
-        raise ValueError("neither UTC_TIME nor VERSE_TIME is there")
     name, source = ("UTC_TIME", utc) if utc is not None else ("VERSE_TIME", verse)
     assert source is not None
     _refuse_backwards(name, source)

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -126,12 +125,14 @@ def export_pictures(
     with new_folder(out) as folder:
         for entry in entries:
             try:
-                picture = native_picture(entry.path, settings)
+                spectrum = read_orbit(entry.path, component).amplitude[component]
             except ArchiveError as error:
                 bad.append(error)
             else:
+                picture = np.ascontiguousarray(np.rot90(grey_levels(spectrum, settings)))
                 write_bytes(folder / PICTURES / f"{entry.key.stem}.png", png_bytes(picture))
-                images[entry.key.stem] = ExportedImage(entry.key, *picture.shape)
+                height, width = picture.shape
+                images[entry.key.stem] = ExportedImage(entry.key, height, width)
             advance()
         if not images:
             raise bad[0]
@@ -141,17 +142,6 @@ def export_pictures(
         write_bytes(folder / "classes.txt", _lines(CLASSES))
         write_bytes(folder / LABELS, LabelFolder(folder, images, shown).to_json())
     return ExportReport(str(out), len(images), limits, tuple(bad))
-
-
-def native_picture(path: object, settings: OrbitImageSettings) -> NDArray[np.uint8]:
-    """Grey levels of one half-orbit at native size, (K, N) uint8, without padding.
-
-    Raises:
-        ArchiveError: the file is bad.
-    """
-    amplitude = read_orbit(path, settings.component).amplitude[settings.component]
-    levels = cv2.rotate(grey_levels(amplitude, settings), cv2.ROTATE_90_COUNTERCLOCKWISE)
-    return np.asarray(levels, dtype=np.uint8)
 
 
 def write_truth(folder: Path, truth: RegionLabels, images: Collection[ExportedImage]) -> None:

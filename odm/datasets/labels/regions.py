@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -70,17 +69,8 @@ class LabelledOrbit:
         return mask
 
 
-@dataclass(frozen=True)
-class RegionLabels(Labels[LabelledOrbit]):
-    """A folder of labelled half-orbits, sorted by start."""
-
-    classes: tuple[str, ...] = CLASSES
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over the classes, the labelled half-orbits and the pixels of their masks."""
-        masks = {stem: image.digest() for stem, image in self.images.items()}
-        return annotations_digest(masks, self.classes)
+RegionLabels = Labels[LabelledOrbit]
+"""Labelled half-orbits, sorted by start."""
 
 
 def has_region_labels(folder: str | Path) -> bool:
@@ -97,7 +87,7 @@ def mask_digest(mask: Mask) -> str:
     return digest.hexdigest()
 
 
-def annotations_digest(masks: Mapping[str, str], classes: Sequence[str] = CLASSES) -> str:
+def annotations_digest(masks: Mapping[str, str], classes: Sequence[str]) -> str:
     """SHA-256 over the classes, and over names and `mask_digest` of labelled half-orbits."""
     return hashlib.sha256(json.dumps([list(classes), sorted(masks.items())]).encode()).hexdigest()
 
@@ -159,7 +149,7 @@ def _load_simulated(folder: Path) -> RegionLabels:
             f"{min(lost)}.png"
         )
     images = [LabelledOrbit(key, masks.get(key.stem)) for key in keys]
-    return RegionLabels(folder, SIMULATED, _by_stem(images))
+    return RegionLabels(folder, SIMULATED, _by_stem(images), CLASSES)
 
 
 def _masks_of_truth(folder: Path) -> set[str]:
