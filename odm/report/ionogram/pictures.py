@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from odm.archive.ionogram.reader import open_ionogram
 from odm.images.ionogram import cell_borders
-from odm.report.shared.pictures import Box, Crop, Pictures, jpeg, thousandths
+from odm.report.shared.pictures import Box, Crop, Pictures, PictureStyle, thousandths
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Layer = Mapping[Any, Any]
 PIXELS = (360, 240)
-_QUALITY = 60  # noise costs most of the bytes
 _LOWEST_DB, _HIGHEST_DB = 0.0, 25.0
-_MISSING = (150, 150, 150)
+# Noise costs most of the bytes.
+_STYLE = PictureStyle(cv2.COLORMAP_INFERNO, (150, 150, 150), quality=60)
 _AXES = {"x": {"scale": 1e-6, "label": "MHz"}, "y": {"label": "km"}}
 
 
@@ -51,11 +51,8 @@ def draw_ionogram(ionogram: xr.Dataset, layers: Mapping[int, Layer]) -> Crop:
     values = ionogram["snr"].values[np.ix_(column, line)].astype(float)
     known = np.isfinite(values) & measured[:, None] & heard
     level = (np.where(known, values, 0) - _LOWEST_DB) / (_HIGHEST_DB - _LOWEST_DB)
-    grey = np.rot90(np.clip(level, 0, 1) * 255).astype(np.uint8)
-    colours = np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), dtype=np.uint8)
-    colours[~np.rot90(known)] = _MISSING
     return Crop(
-        jpeg=jpeg(colours, PIXELS, _QUALITY),
+        jpeg=_STYLE.jpeg(level, known, PIXELS),
         box=box,
         latitude=None,
         shapes=[_points(_corners(layer, box), box) for layer in layers.values()],

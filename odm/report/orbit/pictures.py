@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 
 from odm.archive.orbit.reader import Orbit, read_orbit, valid_amplitude
 from odm.physics.coordinates import bridged
-from odm.report.shared.pictures import Box, Crop, Pictures, jpeg, thousandths
+from odm.report.shared.pictures import Box, Crop, Pictures, PictureStyle, thousandths
 
 Outline = Sequence[Mapping[str, Any]]
 """Points of ``time`` (UTC, a pandas Timestamp) and ``frequency`` (Hz)."""
 
 CROP_PIXELS = (200, 160)
 WHOLE_PIXELS = (560, 256)
-_QUALITY = 72
 _MARGIN_S, _MARGIN_HZ = 60.0, 1200.0
-_MISSING = (214, 214, 214)
+_STYLE = PictureStyle(cv2.COLORMAP_VIRIDIS, (214, 214, 214), quality=72)
 _MAX_POINTS = 40
 
 
@@ -118,24 +117,18 @@ class OrbitDrawing:
             float(shown[0]) - self._half[1],
             float(shown[-1]) + self._half[1],
         )
-        picture = self._colours(self._amplitude[nearest][:, first:last], measured)
+        amplitude = self._amplitude[nearest][:, first:last]
+        valid = valid_amplitude(amplitude) & measured[:, None]
+        log_psd = 2 * np.log10(np.where(valid, amplitude, 1.0))
+        level = (log_psd - self._low) / (self._high - self._low)
         latitude = bridged(self.orbit.latitude, self._seconds)[nearest[[0, -1]]]
         return Crop(
-            jpeg=jpeg(picture, largest, _QUALITY),
+            jpeg=_STYLE.jpeg(level, valid, largest),
             box=box,
             latitude=(float(latitude[0]), float(latitude[1])),
             shapes=[_simplified(outline, box) for outline in outlines],
             rows=list(rows),
         )
-
-    def _colours(self, amplitude: NDArray[Any], measured: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Return (slots, K) amplitudes as (K, slots, 3), the highest frequency on top."""
-        valid = valid_amplitude(amplitude) & measured[:, None]
-        log_psd = 2 * np.log10(np.where(valid, amplitude, 1.0))
-        level = np.clip((log_psd - self._low) / (self._high - self._low), 0, 1) * 255
-        colours = cv2.applyColorMap(np.rot90(level).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
-        colours[~np.rot90(valid)] = _MISSING
-        return np.asarray(colours, dtype=np.uint8)
 
 
 def row_seconds(orbit: Orbit) -> NDArray[np.float64]:

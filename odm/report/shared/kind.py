@@ -23,7 +23,6 @@ from odm.report.shared.comparison import (
     sides_of,
 )
 from odm.report.shared.pictures import Pictures
-from odm.report.shared.rows import PageColumns
 from odm.report.shared.texts import FINGERPRINT_COLUMNS, fingerprint
 
 if TYPE_CHECKING:
@@ -84,7 +83,10 @@ class ComparedCampaign(Generic[Tables]):
 class CampaignReport(ABC, Generic[Tables]):
     """A campaign, perhaps beside another one, and what a report says of it.
 
-    Each kind of inputs has a sub-class, which the registry `odm.core.kinds.KINDS` names.
+    Each kind of inputs has a sub-class, which the registry `odm.core.kinds.KINDS` names, and a JSON
+    file of its name in `odm.report.page`: ``digits`` after the point of each numeric column of the
+    page, ``flags`` that a finding may have, and what is ``shown``: the histograms, the columns of
+    the table and the rest that the program in the page reads.
 
     Attributes:
         campaign: the campaign reported on, a.
@@ -103,8 +105,6 @@ class CampaignReport(ABC, Generic[Tables]):
     """Columns of the outcomes that are read."""
     paper: ClassVar[str]
     """DOI of the paper that describes the method."""
-    page_columns: ClassVar[PageColumns]
-    """Columns of the page, and how it shows them."""
 
     def __init__(
         self, campaign: Campaign, against: Campaign | None, options: ReportOptions
@@ -212,7 +212,7 @@ class CampaignReport(ABC, Generic[Tables]):
 
     @abstractmethod
     def page_numbers(self, findings: pd.DataFrame) -> Mapping[str, list[Any]]:
-        """Return numeric columns of the page beside those that ``page_columns`` names."""
+        """Return numeric columns of the page beside those that its JSON file names."""
 
     @abstractmethod
     def page_categories(self, findings: pd.DataFrame) -> dict[str, dict[str, Any]]:

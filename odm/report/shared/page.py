@@ -13,6 +13,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from string import Template
 from typing import Any
 
 from odm.catalog.outcomes import QUARANTINED
@@ -85,25 +86,25 @@ def report_page(report: CampaignReport[Any], folder: str, caption: str) -> tuple
 
 
 def _columns(report: CampaignReport[Any], rows: PageRows) -> dict[str, Any]:
-    findings, page = rows.findings, report.page_columns
-    bits = {name: 1 << number for number, name in enumerate(page.flags)}
+    findings, page = rows.findings, json.loads(page_file(f"{report.campaign.card.kind}.json"))
+    bits = {name: 1 << number for number, name in enumerate(page["flags"])}
     categories = report.page_categories(findings)
     if rows.sides is not None:
         categories["side"] = {"label": "found by", "values": list(SIDES), "codes": rows.sides}
     return {
         "numbers": {
-            **{name: rounded(findings[name], digits) for name, digits in page.digits.items()},
+            **{name: rounded(findings[name], digits) for name, digits in page["digits"].items()},
             **report.page_numbers(findings),
         },
         "categories": categories,
         "flags": {
-            "names": list(page.flags),
+            "names": page["flags"],
             "bits": [
                 sum(bits.get(flag, 0) for flag in (() if flags is None else flags))
                 for flags in findings["flags"]
             ],
         },
-        "shown": page.shown,
+        "shown": page["shown"],
         "n": len(rows.ids),
         "ids": rows.ids,
         "orbit": rows.owner.tolist(),
@@ -150,31 +151,16 @@ def build_page(title: str, data: Mapping[str, Any], pictures: Mapping[str, Any])
         pictures: what it reads when a picture is looked at, kept apart to be parsed only then.
     """
     scripts = [page_file(name) for name in SCRIPTS]
-    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    policy = (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
-        "img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    return Template(page_file("page.html")).substitute(
+        allowed=" ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests),
+        title=html.escape(title),
+        styles="\n".join(f"<style>{page_file(name)}</style>" for name in STYLES),
+        coastline=page_file("coastline.json"),
+        data=embedded(data),
+        pictures=embedded(pictures),
+        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
-    body = page_file("body.html")
-    parts = [
-        "<!doctype html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{html.escape(title)}</title>",
-        *(f"<style>{page_file(name)}</style>" for name in STYLES),
-        "</head>",
-        f"<body>{body}",
-        f'<script type="application/json" id="coastline">{page_file("coastline.json")}</script>',
-        f'<script type="application/json" id="data">{embedded(data)}</script>',
-        f'<script type="application/json" id="pictures">{embedded(pictures)}</script>',
-        *(f"<script>{script}</script>" for script in scripts),
-        "</body>",
-        "</html>",
-    ]
-    return "\n".join(parts) + "\n"
 
 
 def embedded(value: Any) -> str:
@@ -188,7 +174,3 @@ def page_file(name: str) -> str:
     text = resources.files("odm.report.page").joinpath(name).read_text(encoding="utf-8")
     assert "</script" not in text.lower() or name.endswith(".html"), name
     return text
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

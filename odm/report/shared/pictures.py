@@ -143,17 +143,35 @@ def thousandths(x: ArrayLike, y: ArrayLike, box: Box) -> NDArray[np.int32]:
     return np.rint(np.stack([across, down], axis=1)).astype(np.int32)
 
 
-def jpeg(picture: NDArray[np.uint8], largest: tuple[int, int], quality: int) -> bytes:
-    """Return a picture as JPEG, made smaller where it is too large.
+@dataclass(frozen=True)
+class PictureStyle:
+    """How values become a picture.
 
-    Args:
-        picture: (H, W, 3), blue first.
-        largest: largest width and height in pixels.
-        quality: from 0 to 100.
+    Attributes:
+        colour_map: OpenCV's number of a colour map.
+        missing: colour where there is no value, blue first.
+        quality: quality of the JPEG, from 0 to 100.
     """
-    height, width = picture.shape[:2]
-    size = min(width, largest[0]), min(height, largest[1])
-    if size != (width, height):
-        resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        picture = np.asarray(resized, dtype=np.uint8)
-    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+    colour_map: int
+    missing: tuple[int, int, int]
+    quality: int
+
+    def jpeg(
+        self, level: NDArray[Any], known: NDArray[np.bool_], largest: tuple[int, int]
+    ) -> bytes:
+        """Return values as JPEG, made smaller where there are too many.
+
+        Args:
+            level: (W, H) values from 0 (the first colour) to 1; the last row is on top.
+            known: (W, H), bool: whether there is a value.
+            largest: largest width and height in pixels.
+        """
+        grey = np.rot90(np.clip(level, 0, 1) * 255).astype(np.uint8)
+        picture = cv2.applyColorMap(grey, self.colour_map)
+        picture[~np.rot90(known)] = self.missing
+        width, height = level.shape
+        size = min(width, largest[0]), min(height, largest[1])
+        if size != (width, height):
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1])

@@ -82,21 +82,6 @@ def page_rows(tables: CampaignTables, compared: tuple[CampaignTables, Sides] | N
 
 
 @dataclass(frozen=True)
-class PageColumns:
-    """Columns of a page, and how it shows them.
-
-    Attributes:
-        digits: digits after the point of each numeric column.
-        flags: names of the flags that a finding may have.
-        shown: the histograms, the columns of the table and the rest that the program reads.
-    """
-
-    digits: Mapping[str, int]
-    flags: Sequence[str]
-    shown: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class ReviewQueue:
     """Inputs to look at.
 
