@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from odm.commands.options import (
     WholePart,
     check_new_file,
     print_json,
+    takes_groups,
 )
 
 if TYPE_CHECKING:
@@ -23,28 +25,59 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Data sets: archive, annotations, images, split.")
 
 
+@dataclass(frozen=True)
+class OrbitSplit:
+    """How half-orbits are divided into parts."""
+
+    by: Annotated[
+        str, typer.Option(help="Split by cycles, season, hemisphere, or whole (one part).")
+    ] = "cycles"
+    train: Annotated[int, typer.Option(help="Cycles of 5 days per block of training.")] = 6
+    validation: Annotated[int, typer.Option(help="The same for validation.")] = 1
+    test: Annotated[int, typer.Option(help="The same for test.")] = 1
+    purge: Annotated[int, typer.Option(help="Cycles left out between two parts.")] = 1
+    offset: Annotated[int, typer.Option(help="Shift of the pattern, in cycles.")] = 0
+    season: Annotated[
+        str | None, typer.Option(help="Held-out season: spring (March-May), summer, …")
+    ] = None
+    hemisphere: Annotated[
+        str | None, typer.Option(help="Hemisphere for training: north or south.")
+    ] = None
+    part: WholePart = None
+
+
+@dataclass(frozen=True)
+class IonogramSplit:
+    """How ionograms are divided into parts."""
+
+    by: Annotated[str, typer.Option(help="Split by groups, time, or whole (one part).")] = "groups"
+    shares: Annotated[
+        tuple[float, float, float],
+        typer.Option(help="Shares of train, validation and test, for groups."),
+    ] = (0.7, 0.15, 0.15)
+    group_hours: Annotated[
+        float, typer.Option(help="Hours that stay together; 0: each ionogram alone.")
+    ] = 24
+    seed: Annotated[int, typer.Option(help="Seed of the groups.")] = 0
+    validation_from: Annotated[
+        str | None, typer.Option(help="With --by time: begin of validation, UTC.")
+    ] = None
+    test_from: Annotated[
+        str | None, typer.Option(help="With --by time: begin of the test, UTC.")
+    ] = None
+    part: WholePart = None
+
+
 @app.command("create")
+@takes_groups
 def create(
     archive: Annotated[str, typer.Argument(help="Folder or URI of half-orbits.")],
     annotations: Annotated[
         str, typer.Option(help="Folder of odm label import, or a simulated archive.")
     ],
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("dataset.yaml"),
-    by: Annotated[
-        str, typer.Option(help="Split by cycles, season, hemisphere, or whole (one part).")
-    ] = "cycles",
-    train: Annotated[int, typer.Option(help="Cycles of 5 days per block of training.")] = 6,
-    validation: Annotated[int, typer.Option(help="The same for validation.")] = 1,
-    test: Annotated[int, typer.Option(help="The same for test.")] = 1,
-    purge: Annotated[int, typer.Option(help="Cycles left out between two parts.")] = 1,
-    offset: Annotated[int, typer.Option(help="Shift of the pattern, in cycles.")] = 0,
-    season: Annotated[
-        str | None, typer.Option(help="Held-out season: spring (March-May), summer, …")
-    ] = None,
-    hemisphere: Annotated[
-        str | None, typer.Option(help="Hemisphere for training: north or south.")
-    ] = None,
-    part: WholePart = None,
+    *,
+    split: OrbitSplit,
     size: Annotated[
         int | None,
         typer.Option(help="Resize to this many pixels square [default: native, padded]."),
@@ -73,18 +106,7 @@ def create(
     image: dict[str, Any] = {"component": check_component(component)}
     if size is not None:
         image |= {"mode": "resized", "height": size, "width": size}
-    split = {
-        "by": by,
-        "train": train,
-        "validation": validation,
-        "test": test,
-        "purge": purge,
-        "offset": offset,
-        "season": season,
-        "hemisphere": hemisphere,
-        "part": part,
-    }
-    content = {"archive": archive, "annotations": annotations, "mask": mask, "split": split}
+    content = {"archive": archive, "annotations": annotations, "mask": mask, "split": asdict(split)}
 
     def config(lower: float, upper: float) -> OrbitDatasetConfig:
         limited = {**image, "minimum": lower, "maximum": upper}
@@ -97,6 +119,7 @@ def create(
 
 
 @app.command("ionograms")
+@takes_groups
 def ionograms(
     archive: Annotated[str, typer.Argument(help="Folder or URI of ionograms.")],
     annotations: Annotated[
@@ -107,22 +130,8 @@ def ionograms(
         ),
     ] = "",
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("dataset.yaml"),
-    by: Annotated[str, typer.Option(help="Split by groups, time, or whole (one part).")] = "groups",
-    shares: Annotated[
-        tuple[float, float, float],
-        typer.Option(help="Shares of train, validation and test, for groups."),
-    ] = (0.7, 0.15, 0.15),
-    group_hours: Annotated[
-        float, typer.Option(help="Hours that stay together; 0: each ionogram alone.")
-    ] = 24,
-    seed: Annotated[int, typer.Option(help="Seed of the groups.")] = 0,
-    validation_from: Annotated[
-        str | None, typer.Option(help="With --by time: begin of validation, UTC.")
-    ] = None,
-    test_from: Annotated[
-        str | None, typer.Option(help="With --by time: begin of the test, UTC.")
-    ] = None,
-    part: WholePart = None,
+    *,
+    split: IonogramSplit,
     size: Annotated[int, typer.Option(help="Pixels a side of the image.")] = 416,
     drawn_on: Annotated[
         str, typer.Option(help="What people drew on: ionogram, or window (the image).")
@@ -138,20 +147,14 @@ def ionograms(
     from odm.datasets.ionogram import IonogramDataset, IonogramDatasetConfig
 
     check_new_file(out, overwrite)
+    named = asdict(split)
+    shares = named.pop("shares")
     content = {
         "archive": archive,
         "annotations": annotations or archive,
         "image": {"height": size, "width": size},
         "drawn_on": drawn_on,
-        "split": {
-            "by": by,
-            **dict(zip(("train", "validation", "test"), shares, strict=True)),
-            "group_hours": group_hours,
-            "seed": seed,
-            "validation_from": validation_from,
-            "test_from": test_from,
-            "part": part,
-        },
+        "split": {**named, **dict(zip(("train", "validation", "test"), shares, strict=True))},
     }
     config = parse_config(content, IonogramDatasetConfig, "the options")
     _show(IonogramDataset.create(out, config), json_)

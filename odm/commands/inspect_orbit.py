@@ -50,16 +50,15 @@ def inspect_orbit(
 
 def _describe(orbit: Orbit, component: str) -> dict[str, Any]:
     """Return the facts of a half-orbit that a person asks for first, as plain values."""
-
     psd = orbit.psd(component)
     steps_s = np.diff(orbit.times) / np.timedelta64(1, "s")
     nominal_s = float(np.median(steps_s))
     missing = steps_s > 1.5 * nominal_s
-    lower, median, upper = np.log10(np.nanpercentile(psd, (1, 50, 99)))
-    burst = int((orbit.work_mode == 2).sum())
-    survey = int((orbit.work_mode == 1).sum())
+    percentiles = np.log10(np.nanpercentile(psd, (1, 50, 99)))
+    survey, burst = (int((orbit.work_mode == mode).sum()) for mode in (1, 2))
     rows, columns = orbit.shape
     known = orbit.latitude[np.isfinite(orbit.latitude)]
+    no_altitude = bool(np.isnan(orbit.altitude).all())
     return {
         "file": orbit.path,
         "key": orbit.key.name if orbit.key else "(the name is not that of a half-orbit)",
@@ -76,13 +75,13 @@ def _describe(orbit: Orbit, component: str) -> dict[str, Any]:
         "frequencies": columns,
         "frequency_range_hz": ends(orbit.frequency, 3),
         "latitude_range": ends(known, 3),
-        "altitude_km": _mean(orbit.altitude),
+        "altitude_km": None if no_altitude else round(float(np.nanmean(orbit.altitude)), 1),
         "mode": _mode(survey, burst, rows),
         "survey_rows": survey,
         "burst_rows": burst,
         "component": component,
         "valid_share": round(float(np.isfinite(psd).mean()), 5),
-        "log10_psd_percentiles_1_50_99": [round(float(v), 2) for v in (lower, median, upper)],
+        "log10_psd_percentiles_1_50_99": [round(float(v), 2) for v in percentiles],
     }
 
 
@@ -92,10 +91,6 @@ def _late(orbit: Orbit) -> float | None:
         return None
     late = (orbit.times[0] - np.datetime64(orbit.key.start)) / np.timedelta64(1, "s")
     return round(float(late), 3)
-
-
-def _mean(values: NDArray[np.float64]) -> float | None:
-    return None if np.isnan(values).all() else round(float(np.nanmean(values)), 1)
 
 
 def _mode(survey: int, burst: int, rows: int) -> str:

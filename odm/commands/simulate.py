@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
 
-from odm.commands.options import AsJson, print_json
+from odm.commands.options import AsJson, print_json, takes_groups
 
 app = typer.Typer(no_args_is_help=True, help="Make archives whose truth is known.")
 
@@ -15,6 +16,24 @@ Folder = Annotated[str, typer.Argument(help="Folder to make.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 Difficulty = Annotated[float, typer.Option(help="0 easy to 1 hard.")]
 Workers = Annotated[int, typer.Option(help="Processes [default 0: one per core].")]
+
+
+@dataclass(frozen=True)
+class IonogramOptions:
+    """What simulated ionograms show."""
+
+    seed: Seed = 0
+    kind: Annotated[
+        str, typer.Option(help="mixed (Es and F), f, es, none (no layer), or any of them.")
+    ] = "any"
+    difficulty: Difficulty = 0.5
+    series: Annotated[
+        bool,
+        typer.Option("--series", help="One every 15 minutes, with slowly moving layers."),
+    ] = False
+    ray_model: Annotated[
+        str | None, typer.Option(help="quasi-parabolic or layered [default: both].")
+    ] = None
 
 
 @app.command()
@@ -63,21 +82,12 @@ def orbits(
 
 
 @app.command()
+@takes_groups
 def ionograms(
     out: Folder,
     count: Annotated[int, typer.Option(help="How many files.")],
-    seed: Seed = 0,
-    kind: Annotated[
-        str, typer.Option(help="mixed (Es and F), f, es, none (no layer), or any of them.")
-    ] = "any",
-    difficulty: Difficulty = 0.5,
-    series: Annotated[
-        bool,
-        typer.Option("--series", help="One every 15 minutes, with slowly moving layers."),
-    ] = False,
-    ray_model: Annotated[
-        str | None, typer.Option(help="quasi-parabolic or layered [default: both].")
-    ] = None,
+    *,
+    options: IonogramOptions,
     json_: AsJson = False,
     workers: Workers = 0,
 ) -> None:
@@ -89,14 +99,7 @@ def ionograms(
     """
     from odm.simulate import IonogramSimulation, simulate_ionograms
 
-    settings = IonogramSimulation(
-        count=count,
-        seed=seed,
-        kind=kind,
-        difficulty=difficulty,
-        series=series,
-        ray_model=ray_model,
-    )
+    settings = IonogramSimulation(count=count, **asdict(options))
     summary = _simulate(simulate_ionograms, out, settings, count, "ionograms", workers)
     _report(
         summary,
@@ -123,8 +126,6 @@ def _simulate(
 
 
 def _report(summary: Any, as_json: bool, content: str) -> None:
-    from dataclasses import asdict
-
     if as_json:
         print_json(asdict(summary))
         return
