@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -28,6 +29,8 @@ VOLATILE = {"version", "code", "seconds", "created", "odm", "odm_version", "code
 """Keys whose values say when, how fast or by which version something was made."""
 MODIFIED_S = 1_700_000_000
 """Time of the last change of every file of the archives: outcomes note it."""
+ROUNDING = 1e-12
+"""Share of a value below which a difference is that of another order of the same sums."""
 TRAINING = [
     "data.batch_size=4",
     "schedule.epochs=2",
@@ -259,26 +262,37 @@ def make(out: Path, checkout: Path, steps: list[str]) -> None:
 
 def compare(a: Path, b: Path) -> int:
     """Print what differs between the results of two folders, and return the exit code."""
-    one, other = (json.loads((path / "results.json").read_text()) for path in (a, b))
+    before, after = (json.loads((path / "results.json").read_text()) for path in (a, b))
     differing: list[str] = []
-    counted = _differences("", one, other, differing)
-    for line in differing[:60]:
+    rounded: list[str] = []
+    counted = _differences("", before, after, differing, rounded)
+    for line in (*differing[:60], *(f"rounding: {line}" for line in rounded[:20])):
         print(line)
-    print(f"{counted} values compared, {len(differing)} differ")
+    print(
+        f"{counted} values compared, {len(differing)} differ, {len(rounded)} more by less than "
+        f"{ROUNDING:g} of the value"
+    )
     return 1 if differing else 0
 
 
-def _differences(where: str, a: Any, b: Any, found: list[str]) -> int:
-    if isinstance(a, dict) and isinstance(b, dict):
+def _differences(
+    where: str, before: Any, after: Any, differing: list[str], rounded: list[str]
+) -> int:
+    """Note where two values differ, and return how many plain values were compared."""
+    if isinstance(before, dict) and isinstance(after, dict):
         return sum(
-            _differences(f"{where}/{key}", a.get(key), b.get(key), found)
-            for key in sorted(a.keys() | b.keys())
+            _differences(f"{where}/{key}", before.get(key), after.get(key), differing, rounded)
+            for key in sorted(before.keys() | after.keys())
         )
-    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        pairs = enumerate(zip(a, b, strict=True))
-        return sum(_differences(f"{where}[{i}]", *pair, found) for i, pair in pairs)
-    if a != b and not (a != a and b != b):
-        found.append(f"{where}: {str(a)[:60]} | {str(b)[:60]}")
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return sum(
+            _differences(f"{where}[{number}]", *pair, differing, rounded)
+            for number, pair in enumerate(zip(before, after, strict=True))
+        )
+    if before != after and not (before != before and after != after):  # NaN equals NaN here
+        numbers = isinstance(before, float) and isinstance(after, float)
+        close = numbers and math.isclose(before, after, rel_tol=ROUNDING)
+        (rounded if close else differing).append(f"{where}: {before!s:.60} | {after!s:.60}")
     return 1
 
 
