@@ -109,12 +109,7 @@ def region_f1(model: SegmentationModel, source: Source, batch: int, device: torc
         for (image, mask), probability in zip(part, maps, strict=True):
             fit = fit or ThresholdFit(_settings(image), lows=LOWS)
             geometry = _plain_geometry(image)
-            true = regions_from_mask(
-                mask,
-                geometry.times,
-                minimum_area=fit.settings.minimum_area,
-                fill_holes=fit.settings.fill_holes,
-            )
+            true = regions_from_mask(mask, geometry.times, fit.settings)
             fit.add(probability, geometry, image > 0, [region.mask for region in true])
     return 0.0 if fit is None or not fit.nuclei else fit.best().f1
 

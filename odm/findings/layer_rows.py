@@ -115,6 +115,8 @@ def layer_flags(layer: Layer, facts: IonogramFacts, window: IonogramImageSetting
     it are missing. ``other_convention``: the ranges are not those that detectors are trained on.
     """
     low, high = cell_borders(facts.frequency)
+    inside = (high > layer.frequency_min) & (low < layer.frequency_max)
+    left_out = (high[:-1] < low[1:] - 1e-6 * low[1:]) & inside[:-1] & inside[1:]
     near, far = cell_borders(facts.group_range)
     flags = []
     pixel = (window.frequency_max - window.frequency_min) / window.width
@@ -127,25 +129,11 @@ def layer_flags(layer: Layer, facts: IonogramFacts, window: IonogramImageSetting
     last = min(near[-1], window.range_max - pixel)
     if layer.range_min < first or layer.range_max > last:
         flags.append("range_edge")
-    if _has_gap(layer, facts, low, high):
+    if (facts.valid[inside] < VALID_ENOUGH).any() or left_out.any():
         flags.append("gap")
     if facts.range_convention != CONVENTION:
         flags.append("other_convention")
     return flags
-
-
-def _has_gap(
-    layer: Layer,
-    facts: IonogramFacts,
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-) -> bool:
-    """Whether frequencies in a layer were left out, or hold few values."""
-    inside = (high > layer.frequency_min) & (low < layer.frequency_max)
-    if (facts.valid[inside] < VALID_ENOUGH).any():
-        return True
-    left_out = high[:-1] < low[1:] - 1e-6 * low[1:]
-    return bool((left_out & inside[:-1] & inside[1:]).any())
 
 
 def find_edges(

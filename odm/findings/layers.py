@@ -15,11 +15,9 @@ from odm.images.ionogram import IonogramImageSettings
 
 if TYPE_CHECKING:
     from odm.models.boxes import Boxes, BoxSettings
-    from odm.models.card import ModelCard
     from odm.models.networks.detector import Detector
     from odm.models.predictor import Predictor
 
-DETECTOR = "detector"
 Images = NDArray[np.uint8]
 _WINDOW = ("frequency_min", "frequency_max", "range_min", "range_max", "minimum", "maximum")
 """Settings in which a detector and a segmenter have to agree."""
@@ -62,16 +60,6 @@ class SeenLayers:
         return bool(self.layers)
 
 
-def to_layers(
-    boxes: Boxes, settings: IonogramImageSettings, class_names: tuple[str, ...]
-) -> list[Layer]:
-    """Return boxes in pixels as layers, by falling confidence."""
-    return [
-        Layer(class_names[int(kind)], float(score), *settings.box_to_physical(*map(float, edges)))
-        for edges, score, kind in zip(*boxes, strict=True)
-    ]
-
-
 class LayerFinder:
     """Finds layers with a detector, on any engine.
 
@@ -108,9 +96,14 @@ class LayerFinder:
                 that is not there.
         """
         from odm.models.boxes import BoxSettings
+        from odm.models.card import read_model_card
+        from odm.models.folder import load_model
         from odm.models.predictor import Predictor
 
-        model, card = open_detector(folder)
+        card = read_model_card(folder)
+        if (kind := card.architecture["kind"]) != "detector":
+            raise InputError(f"{folder} is a {kind}: a detector finds layers")
+        model = load_model(folder).model
         predictor = Predictor(
             model, batch=batch, engine=engine, device=device, precision=precision,
             digest=card.digest,
@@ -145,8 +138,15 @@ class LayerFinder:
         return boxes
 
     def layers(self, images: Images) -> list[list[Layer]]:
-        """Return the layers in each of images (B, H, W)."""
-        return [to_layers(boxes, self.image, self.class_names) for boxes in self(images)]
+        """Return the layers in each of images (B, H, W), by falling confidence."""
+        physical, names = self.image.box_to_physical, self.class_names
+        return [
+            [
+                Layer(names[int(kind)], float(score), *physical(*map(float, edges)))
+                for edges, score, kind in zip(*boxes, strict=True)
+            ]
+            for boxes in self(images)
+        ]
 
     def stream(
         self,
@@ -252,19 +252,3 @@ def _nearest(classes: Images, size: tuple[int, ...]) -> Images:
         return classes
     resized = cv2.resize(classes, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
     return np.asarray(resized, np.uint8)
-
-
-def open_detector(folder: object) -> tuple[Detector, ModelCard]:
-    """Return the detector of a model folder, and its card.
-
-    Raises:
-        InputError: the folder holds another kind of model.
-    """
-    from odm.models.card import read_model_card
-    from odm.models.folder import load_model
-
-    card = read_model_card(folder)
-    kind = card.architecture["kind"]
-    if kind != DETECTOR:
-        raise InputError(f"{folder} is a {kind}: a {DETECTOR} finds layers")
-    return load_model(folder).model, card

@@ -66,24 +66,22 @@ def measure_regions(
     peaks = [area.peak(psd["z"]) for area in areas]
     places = _places(orbit, np.array([peak[0] for peak in peaks], dtype=np.intp))
     identity = orbit.key.identity if orbit.key else f"orbit_{orbit.orbit_number}"
-    rows = []
-    for number, (area, peak) in enumerate(zip(areas, peaks, strict=True)):
-        rows.append(
-            {
-                "region_id": f"{identity}_{number + 1:02d}",
-                "orbit_number": orbit.orbit_number,
-                "direction": orbit.direction,
-                **{name: values[number] for name, values in places.items()},
-                **_extent(orbit, area, peak),
-                **_power(psd, area),
-                "confidence": 1.0 if confidences is None else float(confidences[number]),
-                "flags": _flags(orbit, psd["z"], area, peak),
-                "source": source,
-                "model": model,
-                "outline": _outline(orbit, area),
-            }
-        )
-    return rows
+    return [
+        {
+            "region_id": f"{identity}_{number + 1:02d}",
+            "orbit_number": orbit.orbit_number,
+            "direction": orbit.direction,
+            **{name: values[number] for name, values in places.items()},
+            **_extent(orbit, area, peak),
+            **_power(psd, area),
+            "confidence": 1.0 if confidences is None else float(confidences[number]),
+            "flags": _flags(orbit, psd["z"], area, peak),
+            "source": source,
+            "model": model,
+            "outline": _outline(orbit, area),
+        }
+        for number, (area, peak) in enumerate(zip(areas, peaks, strict=True))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,12 +190,7 @@ def find_regions(
 
 
 def regions_from_mask(
-    mask: NDArray[Any],
-    times: ArrayLike,
-    *,
-    connectivity: int = 8,
-    minimum_area: int = 1,
-    fill_holes: bool = False,
+    mask: NDArray[Any], times: ArrayLike, settings: RegionSettings
 ) -> list[Region]:
     """Return the regions that a label or a simulator's truth holds.
 
@@ -205,9 +200,7 @@ def regions_from_mask(
     Args:
         mask: (K, N), row 0 the highest frequency; anything but 0 is foreground.
         times: (N,) datetime64.
-        connectivity: 4 or 8.
-        minimum_area: pixels; smaller areas are left out.
-        fill_holes: whether a region covers what it encloses, as found ones do by default.
+        settings: connectivity, smallest area and holes; its thresholds are not used.
 
     Raises:
         InputError: a mask that does not have a column for each time.
@@ -215,9 +208,6 @@ def regions_from_mask(
     stamps = np.asarray(times)
     if mask.ndim != 2 or mask.shape[1] != stamps.size:
         raise InputError(f"a mask of {mask.shape} does not have {stamps.size} columns, one per row")
-    settings = RegionSettings(
-        connectivity=connectivity, minimum_area=minimum_area, fill_holes=fill_holes
-    )
     return [Region(area, 1.0) for area in _areas(mask != 0, stamps, settings)]
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from odm.findings.edges import EdgeSettings, LayerEdge, matrix_edges
+from odm.findings.edges.refine import Split, find_split, leave_faint
 from odm.findings.edges.settings import TUNED
-from odm.findings.edges.shapes import Columns
-from odm.findings.edges.two_traces import Split, find_split, leave_faint
+from odm.findings.edges.shapes import Columns, one_rise_bank, two_rise_bank
 from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr
 
 MHZ = FREQUENCY / 1e6
@@ -154,3 +154,12 @@ def test_edges_to_a_gate_with_columns_missing(where: str, isolate: str) -> None:
     assert np.abs(error).max() <= 2 * GATE_KM
     same = found.group_range - np.interp(found.frequency, usual.frequency, usual.group_range)
     assert (np.abs(same) <= GATE_KM).mean() > 0.9
+
+
+def test_a_contrast_halfway_between_two_shapes() -> None:
+    """One rise takes the even multiple of 1.5 dB, two rises the lower contrast."""
+    halfway = np.array([0.75, 2.25, 3.75, 5.25, 6.75, 12.75, 14.25, 99.0])
+    one = one_rise_bank(GATE_KM, TUNED.onsets["F"].powers)
+    assert one.contrast_class(halfway).tolist() == [0, 1, 1, 3, 3, 7, 8, 8]
+    two = two_rise_bank(GATE_KM)
+    assert two.contrast_class(np.array([0.0, 5.0, 7.0, 19.0, 99.0])).tolist() == [0, 0, 1, 7, 8]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from odm.findings.edges import EdgeSettings, matrix_edges
-from odm.findings.edges.checks import unseen
+from odm.findings.edges.edge import unseen
 from odm.findings.edges.shapes import Columns
 from odm.findings.layers import Layer
 from tests.findings.edge_cases import FREQUENCY, GATE_KM, RANGES, curve, echo, layer_of, snr

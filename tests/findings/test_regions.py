@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from odm.images.geometry import OrbitImageSettings
 from tests.scoring.helpers import COLUMNS, LINES, box, geometry, on_canvas, times
 
 SMALL = RegionSettings(threshold=0.6, low_threshold=0.4, minimum_area=20, seed_pixels=4)
+ANY_AREA = RegionSettings(minimum_area=1, fill_holes=False)
 
 
 def find(native: np.ndarray, settings: RegionSettings = SMALL, gaps: dict | None = None) -> list:
@@ -120,7 +123,7 @@ def test_no_region_crosses_a_gap_of_more_than_ten_seconds(gap_s: float, expected
     if expected == 2:
         assert np.array_equal(regions[0].mask, box(5, 20))
         assert np.array_equal(regions[1].mask, box(5, 30))
-    assert len(regions_from_mask(mask, times({30: gap_s}))) == expected
+    assert len(regions_from_mask(mask, times({30: gap_s}), ANY_AREA)) == expected
 
 
 def test_a_hole_is_not_filled_across_a_gap() -> None:
@@ -174,12 +177,12 @@ def test_a_resized_map_comes_back_within_one_of_its_pixels() -> None:
 
 def test_regions_of_a_mask_are_exact_and_touching_ones_are_one() -> None:
     mask = box(5, 5).astype(np.uint8) * 255
-    (region,) = regions_from_mask(mask, times())
+    (region,) = regions_from_mask(mask, times(), ANY_AREA)
     assert np.array_equal(region.mask, mask > 0)
     assert region.confidence == 1
-    assert len(regions_from_mask(box(5, 5) | box(5, 15), times())) == 1
-    assert len(regions_from_mask(box(5, 5) | box(5, 16), times())) == 2
-    assert regions_from_mask(box(5, 5), times(), minimum_area=101) == []
+    assert len(regions_from_mask(box(5, 5) | box(5, 15), times(), ANY_AREA)) == 1
+    assert len(regions_from_mask(box(5, 5) | box(5, 16), times(), ANY_AREA)) == 2
+    assert regions_from_mask(box(5, 5), times(), RegionSettings(minimum_area=101)) == []
 
 
 def test_segments_cover_every_column_once() -> None:
@@ -212,7 +215,7 @@ def test_maps_that_cannot_be_meant() -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         find_regions(np.full((64, 64), 2.0), geometry(), SMALL)
     with pytest.raises(InputError, match="60 columns"):
-        regions_from_mask(np.zeros((40, 59)), times())
+        regions_from_mask(np.zeros((40, 59)), times(), ANY_AREA)
 
 
 def test_a_resized_map_is_interpolated_and_not_stepped() -> None:
@@ -229,9 +232,9 @@ def test_a_resized_map_is_interpolated_and_not_stepped() -> None:
 
 def test_truth_is_filled_as_what_is_found() -> None:
     ring = box(5, 5, 20, 20) & ~box(8, 8, 14, 14)
-    (plain,) = regions_from_mask(ring, times())
+    (plain,) = regions_from_mask(ring, times(), ANY_AREA)
     assert np.array_equal(plain.mask, ring)
-    (filled,) = regions_from_mask(ring, times(), fill_holes=True)
+    (filled,) = regions_from_mask(ring, times(), replace(ANY_AREA, fill_holes=True))
     assert np.array_equal(filled.mask, box(5, 5, 20, 20))
 
 

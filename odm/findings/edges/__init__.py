@@ -3,16 +3,6 @@
 `matrix_edges` finds them in arrays; `odm.findings.layer_rows.find_edges` in an ionogram.
 """
 
-from odm.findings.edges.edge import CONVENTION, LayerEdge
-from odm.findings.edges.find import matrix_edges
-from odm.findings.edges.settings import CLASSES, EdgeConstants, EdgeMethod, EdgeSettings
+import lazy_loader
 
-__all__ = [
-    "CLASSES",
-    "CONVENTION",
-    "EdgeConstants",
-    "EdgeMethod",
-    "EdgeSettings",
-    "LayerEdge",
-    "matrix_edges",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,7 +3,7 @@
     level      dB above the noise of each column                 `isolate`
     isolate    one layer left: raw, boxes removed, or segments   `isolate`
     trace      ``path`` (`path`, `refine`) or ``feng`` (`feng`)
-    check      the points that can be relied on                  `edge`, `checks`
+    check      the points that can be relied on                  `edge`
 
 numpy and scipy alone; one call per ionogram, quick enough for a worker beside the model.
 """
@@ -17,26 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import InputError
-from odm.findings.edges.checks import common_rise
+from odm.findings.edges import isolate
 from odm.findings.edges.edge import (
     NO_LAYER,
     NO_VALUES,
     SHORT,
     LayerEdge,
+    common_rise,
     reliable_edge,
 )
 from odm.findings.edges.feng import feng
-from odm.findings.edges.isolate import (
-    Isolated,
-    Levels,
-    average_fine_gates,
-    even_ranges,
-    isolate_by_boxes,
-    isolate_by_segments,
-    level_db,
-    range_step,
-    whole_ionogram,
-)
+from odm.findings.edges.isolate import Isolated, Levels
 from odm.findings.edges.path import best_path, evidence
 from odm.findings.edges.refine import refine
 from odm.findings.edges.settings import CLASSES, TUNED, EdgeSettings, Floats, Mask
@@ -85,9 +76,9 @@ def matrix_edges(
     segments = None if segments is None else segments[rising]
     if not (np.diff(frequency) > 0).all():
         raise InputError("leading edges need frequencies that rise, or fall, from one to the next")
-    group_range, snr, segments = average_fine_gates(group_range, snr, segments)
-    level, disturbed = level_db(np.where(np.isfinite(snr), snr, np.nan))
-    gate_km = range_step(group_range)
+    group_range, snr, segments = isolate.average_fine_gates(group_range, snr, segments)
+    level, disturbed = isolate.level_db(np.where(np.isfinite(snr), snr, np.nan))
+    gate_km = isolate.range_step(group_range)
     levels = Levels(
         level,
         disturbed,
@@ -101,10 +92,10 @@ def matrix_edges(
     edges = []
     for number, layer in enumerate(layers):
         if settings.layers == "boxes":
-            isolated = isolate_by_boxes(levels, layers, number)
+            isolated = isolate.by_boxes(levels, layers, number)
         else:
             assert segments is not None
-            isolated = isolate_by_segments(levels, layers, number, segments)
+            isolated = isolate.by_segments(levels, layers, number, segments)
         # After isolation there is a single layer, as the paper has it.
         edges.append(_edge(levels, layer.layer, isolated, settings))
     return edges
@@ -122,9 +113,9 @@ def _check(
     axes = (np.size(frequency), np.size(group_range))
     if snr.shape != axes:
         raise InputError(f"an SNR of {snr.shape} does not fit axes of {axes}")
-    if not even_ranges(group_range):
+    if not isolate.even_ranges(group_range):
         raise InputError("leading edges need ranges in even steps")
-    if range_step(group_range) > TUNED.coarsest_gate_km:
+    if isolate.range_step(group_range) > TUNED.coarsest_gate_km:
         raise InputError(
             f"leading edges need ranges in steps of at most {TUNED.coarsest_gate_km:g} km"
         )
@@ -133,10 +124,12 @@ def _check(
 def _raw_edges(levels: Levels, names: Sequence[str], settings: EdgeSettings) -> list[LayerEdge]:
     """Find edges of the whole ionogram: the lower is sporadic E's, if both are asked for."""
     both = len(set(names)) > 1
-    whole = whole_ionogram(levels)
+    # An edge may be anywhere but at the sounder itself.
+    allowed = np.broadcast_to(levels.group_range >= TUNED.nearest_km, levels.level.shape)
+    whole = Isolated(np.zeros_like(allowed), allowed)
     paths: dict[str, Floats] = {}
     if both and settings.method == "path":
-        paths = dict(zip(CLASSES, _two_paths(levels, whole.allowed), strict=True))
+        paths = dict(zip(CLASSES, _two_paths(levels, allowed), strict=True))
     return [
         _edge(levels, name, whole, settings, upper=both and name == "F", path=paths.get(name))
         for name in names

@@ -128,12 +128,6 @@ class Isolated:
     covered: Mask | None = None
 
 
-def whole_ionogram(levels: Levels) -> Isolated:
-    """Remove nothing, and allow an edge anywhere but at the sounder itself."""
-    allowed = np.broadcast_to(levels.group_range >= TUNED.nearest_km, levels.level.shape)
-    return Isolated(np.zeros_like(allowed), allowed)
-
-
 def inside_box(layer: Layer, levels: Levels) -> Mask:
     """Return the values (F, R) inside a layer's box, its borders included."""
     frequency, group_range = levels.frequency, levels.group_range
@@ -142,7 +136,7 @@ def inside_box(layer: Layer, levels: Levels) -> Mask:
     return np.asarray(columns[:, None] & gates[None])
 
 
-def isolate_by_boxes(levels: Levels, layers: Sequence[Layer], index: int) -> Isolated:
+def by_boxes(levels: Levels, layers: Sequence[Layer], index: int) -> Isolated:
     """Remove the boxes of all other layers, and allow the edge in the layer's own.
 
     Source: section 2 of the paper on ionograms.
@@ -171,7 +165,7 @@ def isolate_by_boxes(levels: Levels, layers: Sequence[Layer], index: int) -> Iso
     return Isolated(removed, box & ~removed)
 
 
-def isolate_by_segments(
+def by_segments(
     levels: Levels, layers: Sequence[Layer], index: int, segments: NDArray[Any]
 ) -> Isolated:
     """Cut a layer out along the shape of its segment.

@@ -164,6 +164,8 @@ class Bank(NamedTuple):
         contrasts_db: (C,) peaks of the shapes.
         rises: (K,) what rises.
         gate_km: the range step.
+        halves_even: whether contrasts are multiples of the first one, and a contrast halfway
+            between two belongs to the even multiple; else it belongs to the lower one.
     """
 
     x: NDArray[np.int64]
@@ -172,6 +174,14 @@ class Bank(NamedTuple):
     contrasts_db: Floats
     rises: tuple[Rise, ...]
     gate_km: float
+    halves_even: bool
+
+    def contrast_class(self, contrast: Floats) -> NDArray[np.int64]:
+        """Return the index (F,) of the nearest of `contrasts_db` to contrasts (F,) in dB."""
+        if self.halves_even:
+            multiple = np.rint(contrast / self.contrasts_db[0]).astype(np.int64)
+            return np.clip(multiple - 1, 0, self.contrasts_db.size - 1)
+        return np.abs(contrast[:, None] - self.contrasts_db).argmin(axis=1)
 
     @property
     def km(self) -> NDArray[Any]:
@@ -185,7 +195,7 @@ def one_rise_bank(gate_km: float, powers: tuple[float, ...]) -> Bank:
     rises = tuple(Rise(power, pulse) for power in powers for pulse in TUNED.pulses_km)
     shifts = max(round(TUNED.shift_km / gate_km), 2) * 4
     shift = np.arange(-shifts, shifts + 1) / 4
-    return _bank(gate_km, rises, shift, TUNED.reach_km, TUNED.contrasts_db)
+    return _bank(gate_km, rises, shift, TUNED.reach_km, TUNED.contrasts_db, halves_even=True)
 
 
 @lru_cache(maxsize=8)
@@ -207,6 +217,8 @@ def _bank(
     shift: Floats,
     reach_km: Window,
     contrasts_db: tuple[float, ...],
+    *,
+    halves_even: bool = False,
 ) -> Bank:
     x = np.arange(round(reach_km[0] / gate_km), round(reach_km[1] / gate_km) + 1)
     away = (x[None] - shift[:, None]) * gate_km  # km from the edge
@@ -215,7 +227,7 @@ def _bank(
     shapes = np.empty((len(contrasts_db), *values.shape), np.float32)
     for number, contrast in enumerate(10 ** (np.array(contrasts_db) / 10)):
         shapes[number] = 10 * np.log10(1 + (contrast - 1) * values)
-    return Bank(x, shift, shapes, np.array(contrasts_db), rises, gate_km)
+    return Bank(x, shift, shapes, np.array(contrasts_db), rises, gate_km, halves_even)
 
 
 def _power_at(away: Floats, rise: Rise, gate_km: float) -> Floats:
@@ -279,8 +291,7 @@ def misfits(
     there = np.isfinite(profile)
     lifted = np.where(there, np.maximum(profile - base[:, None], 0), 0).astype(np.float32)
     weight = there.astype(np.float32)
-    contrast = np.maximum(peak - base, 0.0)
-    group = np.abs(contrast[:, None] - bank.contrasts_db).argmin(axis=1)
+    group = bank.contrast_class(np.maximum(peak - base, 0.0))
     kinds, shifts, width = bank.shapes.shape[1:]
     if rises is None:
         squares = (lifted**2).sum(axis=1)

@@ -83,13 +83,7 @@ class Truth:
         mask = image.mask((columns, rows))
         if shown is not None:
             mask[:, ~shown] = 0
-        return regions_from_mask(
-            mask,
-            orbit.times,
-            connectivity=settings.connectivity,
-            minimum_area=settings.minimum_area,
-            fill_holes=settings.fill_holes,
-        )
+        return regions_from_mask(mask, orbit.times, settings)
 
     def findings(
         self, orbit: Orbit, settings: RegionSettings, shown: Mask | None = None
