@@ -83,11 +83,6 @@ SPACES = {
 }
 
 
-@app.callback()
-def _group() -> None:
-    pass
-
-
 def _own(space: Path, task: str) -> Path:
     """The space; elsewhere than in a checkout the default is that of the code's own checkout."""
     there = Path(__file__).resolve().parents[1] / space

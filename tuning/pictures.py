@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,35 +17,24 @@ from tuning.summary import HINT, SweepSummary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HISTORY, PARALLEL, IMPORTANCE, SEEDS, PARETO = (
-    "history.png",
-    "parallel.png",
-    "importance.png",
-    "seeds.png",
-    "pareto.png",
-)
 CAPTIONS = {
-    HISTORY: "Every trial, and the best so far; beside it the first objective by epoch.",
-    IMPORTANCE: "How much each parameter decides whether a trial is among the best quarter "
+    "history.png": "Every trial, and the best so far; beside it the first objective by epoch.",
+    "importance.png": "How much each parameter decides whether a trial is among the best quarter "
     f"(PED-ANOVA); shares of 1. Of fewer than {HINT} trials it is a hint.",
-    PARALLEL: "A line a trial through its values; the colour is the first objective, grey what was "
-    "stopped early.",
-    SEEDS: "The best few trained again with other seeds: points are seeds, bars the standard "
-    "deviation between them.",
-    PARETO: "The first two objectives; the line joins the trials that no other one beats in all.",
+    "parallel.png": "A line a trial through its values; the colour is the first objective, grey "
+    "what was stopped early.",
+    "seeds.png": "The best few trained again with other seeds: points are seeds, bars the "
+    "standard deviation between them.",
+    "pareto.png": "The first two objectives; the line joins the trials that no other one beats in "
+    "all.",
 }
 
 
 def write_pictures(folder: Path, summary: SweepSummary) -> list[str]:
     """Write what there is to draw; the names of the files."""
     drawn = []
-    for name, draw in (
-        (HISTORY, _history),
-        (IMPORTANCE, _importance),
-        (PARALLEL, _parallel),
-        (SEEDS, _seeds),
-        (PARETO, _pareto),
-    ):
+    draws = (_history, _importance, _parallel, _seeds, _pareto)
+    for name, draw in zip(CAPTIONS, draws, strict=True):
         figure = draw(summary)
         if figure is not None:
             write_figure(folder / name, figure)
@@ -62,10 +52,12 @@ def _history(summary: SweepSummary) -> Any:
     left = {number: curve[-1][1] for number, curve in learnt.items() if number not in ended}
     if left:
         axes[0].plot(list(left), list(left.values()), "x", ms=4, color="0.6", label="did not end")
-    steps = _best_so_far(summary)
-    if steps:
-        numbers, best = zip(*steps, strict=True)
-        axes[0].step(numbers, best, where="post", color="tab:orange", label="best so far")
+    if ended:
+        best = accumulate(
+            (ended[n] for n in sorted(ended)), max if summary.first.maximised else min
+        )
+        steps: dict[str, Any] = {"where": "post", "color": "tab:orange", "label": "best so far"}
+        axes[0].step(sorted(ended), list(best), **steps)
         axes[0].legend(fontsize=8)
     axes[0].set(xlabel="trial", ylabel=summary.first.name)
     for number, curve in learnt.items():
@@ -79,16 +71,6 @@ def _history(summary: SweepSummary) -> Any:
         plot.xaxis.get_major_locator().set_params(integer=True)
     _grid(*axes)
     return figure
-
-
-def _best_so_far(summary: SweepSummary) -> list[tuple[int, float]]:
-    """(trial, best value up to it), by number, of the trials that came to their end."""
-    best = max if summary.first.maximised else min
-    points: list[tuple[int, float]] = []
-    for trial in sorted(summary.best, key=lambda trial: trial.number):
-        values = [trial.values[0], *(value for _, value in points[-1:])]
-        points.append((trial.number, best(values)))
-    return points
 
 
 def _importance(summary: SweepSummary) -> Any:

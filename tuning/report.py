@@ -9,6 +9,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -99,7 +100,6 @@ def best_yaml(folder: SweepFolder, summary: SweepSummary) -> str:
 
 def plain_summary(summary: SweepSummary) -> dict[str, Any]:
     """The sweep as plain values, for JSON."""
-    counts = summary.counts
     best = summary.best[0] if summary.best else None
     names = [objective.name for objective in summary.objectives]
     return {
@@ -107,10 +107,7 @@ def plain_summary(summary: SweepSummary) -> dict[str, Any]:
         "task": summary.sweep.task,
         "objectives": names,
         "data": summary.sweep.data,
-        "done": counts.done,
-        "stopped": counts.stopped,
-        "failed": counts.failed,
-        "running": counts.running,
+        **asdict(summary.counts),
         "best": best
         and {
             "trial": best.number,

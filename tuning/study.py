@@ -151,7 +151,7 @@ class Ledger:
                     reason = f"the sweep ended with it {times} times: it may be why"
                 else:
                     # Queued before it is closed: killed in between, it is an orphan still.
-                    self._queue(
+                    self.queue(
                         values,
                         again_of=orphan.number,
                         cut=(times, reached),
@@ -163,15 +163,11 @@ class Ledger:
             self.study.tell(orphan.number, state=TrialState.FAIL)
         return again
 
-    def queue(self, values: Mapping[str, Any]) -> None:
-        """Have a trial run that is not drawn."""
-        self._queue(values)
-
-    def _queue(self, values: Mapping[str, Any], **attributes: Any) -> None:
+    def queue(self, values: Mapping[str, Any], **attributes: Any) -> None:
+        """Have a trial run that is not drawn, with attributes beside its values."""
+        attributes["queued"] = dict(values)
         with quiet():
-            self.study.enqueue_trial(
-                dict(values), user_attrs={"queued": dict(values), **attributes}
-            )
+            self.study.enqueue_trial(dict(values), user_attrs=attributes)
 
     # -- while it runs ---------------------------------------------------------------------------
 

@@ -150,7 +150,11 @@ def run_trial(
         if placement is None:
             result = _here(context, plan, held, hear)
         else:
-            result = _on_workers(context, plan, held, hear, placement, launch)
+            from odm.training.launch import Launch
+            from ray_jobs.training.launch import run_workers
+
+            launch = launch or Launch()
+            result = run_workers(plan, context.work, held, placement, launch, hear=hear)
         values = {**result.best, **last}
         for objective in context.objectives:
             name = objective.name
@@ -205,28 +209,6 @@ def _here(
             return context.work(plan, ranks, listeners(record, hear), **held)
     finally:
         torch.set_num_threads(before)
-
-
-def _on_workers(
-    context: TrialContext,
-    plan: TrainingPlan,
-    held: Mapping[str, Source],
-    hear: Callable[[ProgressReport], bool],
-    placement: WorkerPlacement,
-    launch: Launch | None,
-) -> TrainingResult:
-    """Train on workers of Ray Train."""
-    from odm.training.launch import Launch
-    from ray_jobs.training.launch import run_workers
-
-    return run_workers(
-        plan,
-        context.work,
-        held,
-        placement,
-        launch or Launch(),
-        hear=hear,
-    )
 
 
 def reason_of(error: BaseException) -> str:

@@ -41,11 +41,6 @@ DATA = Path("dataset.yaml")
 app = typer.Typer(no_args_is_help=True, help="Train models on labelled data sets.")
 
 
-@app.callback()
-def _group() -> None:
-    pass
-
-
 def _add_command(task: str, summary: str, config_example: str) -> None:
     """Add the command that trains models of a task."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from odm.core.text import duration, speed
@@ -32,9 +32,6 @@ class Advance(Protocol):
         """
 
 
-Meter = Callable[[str, int, str], AbstractContextManager[Advance]]
-"""Shows the progress of a loop: `progress`, or `unmetered`."""
-
 _shown: list[Advance] = []
 """What is shown now, the innermost last."""
 
@@ -46,11 +43,6 @@ def say(text: str) -> None:
 
 def unheard(number: int = 1, note: str = "") -> None:
     """Show nothing: an `Advance` for loops that nobody watches."""
-
-
-def unmetered(what: str, total: int, unit: str) -> AbstractContextManager[Advance]:
-    """Show nothing: a `Meter` for loops that nobody watches."""
-    return nullcontext(unheard)
 
 
 def waiting(reason: str) -> None:
@@ -75,22 +67,15 @@ def progress(what: str, total: int, unit: str = "half-orbits") -> Iterator[Advan
     Yields:
         The function to call after each unit.
     """
-    with ExitStack() as stack:
-        if not total:
-            yield unheard
-            return
-        if sys.stderr.isatty():
-            advance = stack.enter_context(_bar(what, total, unit))
-        else:
-            lines = _Lines(what, total, unit)
-            advance = lines.advance
+    if not total:
+        yield unheard
+        return
+    with (_bar if sys.stderr.isatty() else _lines)(what, total, unit) as advance:
         _shown.append(advance)
         try:
             yield advance
         finally:
             _shown.remove(advance)
-        if not sys.stderr.isatty():
-            lines.close()
 
 
 class StatusLine:
@@ -189,8 +174,12 @@ class _Lines:
     def _print(self, text: str) -> None:
         say(f"{self.what}: {text}")
 
-    def close(self) -> None:
-        self.show(time.monotonic())
+
+@contextmanager
+def _lines(what: str, total: int, unit: str) -> Iterator[Advance]:
+    lines = _Lines(what, total, unit)
+    yield lines.advance
+    lines.show(time.monotonic())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,14 +187,9 @@ def listeners(*parts: Listener | None) -> Listener:
 @contextmanager
 def recorded(run: Run, settings: TrainingSettings) -> Iterator[Listener]:
     """A listener that writes the reports of the main rank into the run's folder."""
-    board = None
-    if settings.runtime.tensorboard:
-        try:
-            board = TensorBoard(run.tensorboard)
-        except ImportError:
-            board = None
-    try:
+    with ExitStack() as stack:
+        board = None
+        if settings.runtime.tensorboard:
+            with suppress(ImportError):
+                board = stack.enter_context(closing(TensorBoard(run.tensorboard)))
         yield listeners(EventLog(run.metrics), board)
-    finally:
-        if board is not None:
-            board.close()

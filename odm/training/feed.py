@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from odm.core.errors import InputError
 from odm.training.draws import draw_epoch, share_of
@@ -17,26 +17,6 @@ Prepare = Callable[[Any, int | None], Any]
 """A raw sample and a seed (None: as it is) → what `Collate` takes."""
 Collate = Callable[[list[Any]], Any]
 """Prepared samples → a batch."""
-
-
-class TrainingFeed(Protocol):
-    """What the loop trains on. `ThreadFeed` is one; another machinery may bring its own."""
-
-    batch_size: int
-    """Samples a step, over all ranks."""
-    steps_per_epoch: int
-
-    def steps(self, epoch: int, first: int, ranks: Ranks) -> Iterator[list[Any]]:
-        """This rank's batches of each step of an epoch from step ``first``, one per part."""
-        ...
-
-
-class ValidationFeed(Protocol):
-    """What the loop validates on."""
-
-    def batches(self, ranks: Ranks) -> Iterator[Any]:
-        """This rank's batches; every sample is on one rank only."""
-        ...
 
 
 @dataclass
@@ -88,7 +68,7 @@ class ThreadFeed(_Feed):
         self.steps_per_epoch = number // self.batch_size
 
     def steps(self, epoch: int, first: int, ranks: Ranks) -> Iterator[list[Any]]:
-        """See `TrainingFeed`."""
+        """This rank's batches of each step of an epoch from step ``first``, one per part."""
         part = self.batch_size // self.parts
         if part < ranks.world_size:
             raise InputError(
@@ -120,7 +100,7 @@ class WholeFeed(_Feed):
     """
 
     def batches(self, ranks: Ranks) -> Iterator[Any]:
-        """See `ValidationFeed`."""
+        """This rank's batches; every sample is on one rank only."""
         start, stop = share_of(len(self.source.keys), ranks.rank, ranks.world_size)
         plan: list[list[tuple[int, int | None]]] = [
             [(index, None) for index in range(at, min(at + self.batch_size, stop))]

@@ -31,7 +31,7 @@ from odm.training.checkpoints import (
     prefixed,
 )
 from odm.training.errors import TrainingError
-from odm.training.feed import TrainingFeed, ValidationFeed
+from odm.training.feed import ThreadFeed, WholeFeed
 from odm.training.ranks import Ranks
 from odm.training.schedules import Schedule
 from odm.training.settings import TrainingSettings
@@ -133,8 +133,8 @@ class Loop:
     def __init__(
         self,
         task: TrainingTask,
-        training: TrainingFeed,
-        validation: ValidationFeed,
+        training: ThreadFeed,
+        validation: WholeFeed,
         settings: TrainingSettings,
         checkpoints: Checkpoints,
         *,
@@ -197,7 +197,7 @@ class Loop:
             if keep:
                 self.stepper.agree()
                 self._save_last()
-                if self._tell("checkpoint", checkpoint=self.checkpoints.last):
+                if self._tell("checkpoint"):
                     return False
         return True
 
@@ -225,13 +225,7 @@ class Loop:
                 weights = prefixed("model", self.stepper.model.state_dict())
                 self.checkpoints.save_best(position, weights)
         self._save_last()
-        self._tell(
-            "checkpoint",
-            values=values,
-            best=is_best,
-            checkpoint=self.checkpoints.last,
-            at_end=True,
-        )
+        self._tell("checkpoint", values=values, best=is_best, at_end=True)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -289,10 +283,9 @@ class Loop:
         samples: int = 0,
         values: dict[str, float] | None = None,
         best: bool = False,
-        checkpoint: str | None = None,
         at_end: bool = False,
     ) -> bool:
-        """ProgressReport; whether anybody has asked to stop."""
+        """Tell the listener, and return whether anybody has asked to stop."""
         position = self.position
         if self.listener is not None:
             answer = self.listener(
@@ -305,7 +298,7 @@ class Loop:
                     values=values or {},
                     best=best,
                     best_epoch=position.best_epoch,
-                    checkpoint=checkpoint,
+                    checkpoint=self.checkpoints.last if kind == "checkpoint" else None,
                     at_end=at_end,
                 )
             )

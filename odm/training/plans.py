@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from odm import __version__
 from odm.core.errors import InputError, Stopped
@@ -34,8 +34,6 @@ from odm.training.task import TrainingTask, build_model, find_task
 STOPPING = "stopping: a checkpoint is written first"
 NOW = Answer.STOP | Answer.KEEP
 """A checkpoint, and no more."""
-
-S = TypeVar("S", bound=TrainingSettings)
 
 
 @dataclass(frozen=True)
@@ -163,8 +161,8 @@ def _labelled(dataset: Any, part: str) -> list[Any]:
 
 
 def _settings_of_init(
-    task: str, settings: S, init: str | None, images: Mapping[str, Any]
-) -> tuple[S, ModelCard | None, tuple[str, ...]]:
+    task: str, settings: TrainingSettings, init: str | None, images: Mapping[str, Any]
+) -> tuple[TrainingSettings, ModelCard | None, tuple[str, ...]]:
     """Settings for fine-tuning, if there is a model to fine-tune.
 
     Args:
@@ -193,7 +191,7 @@ def _settings_of_init(
     return settings, card, notes
 
 
-def _with_model(settings: S, **changes: Any) -> S:
+def _with_model(settings: TrainingSettings, **changes: Any) -> TrainingSettings:
     """Settings of another model."""
     model = ArchitectureSettings(**{**dict(settings.model), **changes})
     return settings.model_copy(update={"model": model})
@@ -265,16 +263,10 @@ def train_planned(
         **feeding,
     )
     validation_feed = WholeFeed(validation, batch_size=data.validation_batch_size, **feeding)
-    loop = Loop(
-        task,
-        train_feed,
-        validation_feed,
-        settings,
-        plan.run.checkpoints,
-        ranks=ranks,
-        listener=listener,
-    )
-    return loop.run()
+    checkpoints = plan.run.checkpoints
+    return Loop(
+        task, train_feed, validation_feed, settings, checkpoints, ranks=ranks, listener=listener
+    ).run()
 
 
 def keep_model(plan: TrainingPlan, result: TrainingResult) -> ModelCard:

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,16 +69,14 @@ class Run:
         data = json.dumps({"digest": self.digest, **facts}, indent=2) + "\n"
         write_bytes(self.folder / "run.json", data.encode())
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep other processes of this machine out.
 
         Raises:
             TrainingError: one is at work here.
         """
         refusal = TrainingError(f"{self.folder}: another process is training in this folder")
-        with FileLock(self.folder / ".lock").held(refusal):
-            yield
+        return FileLock(self.folder / ".lock").held(refusal)
 
 
 def name_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -308,25 +308,12 @@ class DetectorSettings(TrainingSettings):
         return self
 
 
-S = TypeVar("S", bound=TrainingSettings)
-
-
-@overload
-def read_settings(
-    path: object | None = None, overrides: Sequence[str] = ()
-) -> SegmenterSettings: ...
-
-
-@overload
-def read_settings(path: object | None, overrides: Sequence[str], kind: type[S]) -> S: ...
-
-
 def read_settings(
     path: object | None = None,
     overrides: Sequence[str] = (),
     kind: type[TrainingSettings] = SegmenterSettings,
-) -> TrainingSettings:
-    """Settings of a YAML file, changed by ``key=value``.
+) -> Any:
+    """Return settings of a kind from a YAML file, changed by ``key=value``.
 
     Args:
         path: the file; None for the defaults.

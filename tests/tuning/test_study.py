@@ -98,7 +98,7 @@ def test_half_a_line_is_cut(tmp_path: Path) -> None:
 def test_killed_between_queueing_again_and_closing(tmp_path: Path) -> None:
     ledger = ledger_at(tmp_path / "study")
     asked = ledger.ask()
-    ledger._queue(asked.values, again_of=asked.number, folder=asked.number)
+    ledger.queue(asked.values, again_of=asked.number, folder=asked.number)
     again = ledger_at(tmp_path / "study")
     assert again.adopt_orphans() == 1
     assert again.adopt_orphans() == 0

@@ -82,27 +82,20 @@ def _cluster(address: str | None, *, nested: bool) -> Iterator[Cluster]:
     Without that their cleaner looks for a Ray on its machine, and gives up where it finds two.
     """
     address = (address or os.environ.get("RAY_ADDRESS") or "local").strip()
-    if not nested:
-        with connect(address) as cluster:
-            yield cluster
-        return
-    if address == "local":
-        port = _free_port()
+    port: bool | int = False
+    environment = None
+    if nested and address == "local":
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
         environment = {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
-        with connect("local", dashboard=port, environment=environment) as cluster:
-            yield cluster
-        return
-    if address == "auto":
-        with connect(address) as cluster:
-            address = cluster.address
-    with connect(address, environment={"RAY_ADDRESS": address}) as cluster:
+    elif nested:
+        if address == "auto":
+            with connect(address) as cluster:
+                address = cluster.address
+        environment = {"RAY_ADDRESS": address}
+    with connect(address, dashboard=port, environment=environment) as cluster:
         yield cluster
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_room(
