@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,20 +21,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 class ClusterOptions:
     """Size and price of a cluster; see `ray_jobs.reprocessing.estimate.ClusterSize`."""
 
-    cpus: Annotated[
-        int | None, typer.Option(help="CPUs of the cluster, without its head.", show_default=False)
-    ] = None
-    gpus: Annotated[int | None, typer.Option(help="GPUs of the cluster.", show_default=False)] = (
-        None
-    )
-    nodes: Annotated[int | None, typer.Option(help="Nodes of the cluster.", show_default=False)] = (
-        None
-    )
+    cpus: Annotated[int | None, typer.Option(help="CPUs of the cluster, without its head.")] = None
+    gpus: Annotated[int | None, typer.Option(help="GPUs of the cluster.")] = None
+    nodes: Annotated[int | None, typer.Option(help="Nodes of the cluster.")] = None
     price: Annotated[
-        float | None,
-        typer.Option(
-            help="Price of the whole cluster, an hour, as you pay it.", show_default=False
-        ),
+        float | None, typer.Option(help="Price of the whole cluster, an hour, as you pay it.")
     ] = None
 
 
@@ -47,7 +38,6 @@ class CalibrationOptions:
         typer.Option(
             metavar="ARCHIVE",
             help="Measure the rates first, on the cluster, with half-orbits of this archive.",
-            show_default=False,
         ),
     ] = None
     samples: Annotated[int, typer.Option(help="Half-orbits to measure with.")] = 32
@@ -65,10 +55,7 @@ def estimate(
         "rates.json"
     ),
     inputs: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of inputs, such as 11000 half-orbits a year.", show_default=False
-        ),
+        int | None, typer.Option(help="Number of inputs, such as 11000 half-orbits a year.")
     ] = None,
     cluster: ClusterOptions,
     calibration: CalibrationOptions,
@@ -101,7 +88,7 @@ def estimate(
     whole = ClusterSize(size["cpus"], size["gpus"] or 0, size["nodes"] or 1, cluster.price)
     result = compute(known, inputs, whole)
     if json_:
-        print_json({**result.to_dict(), "rates": known.model_dump()})
+        print_json({**asdict(result), "rates": known.model_dump()})
         return
     _show(result, known)
 

@@ -7,9 +7,8 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from odm.catalog.outcomes import Input
 from odm.core.errors import OdmError
@@ -30,11 +29,10 @@ WAITING_RATIO = 1.5
 """Ratio of seconds to CPU seconds from which on readers are taken to wait for the storage."""
 
 
-@dataclass(frozen=True)
-class TimedReads:
-    """Inputs that were read, the seconds that it took, and the bytes (``size``)."""
+class Timed(NamedTuple):
+    """What work gave, the seconds that it took, and the bytes that it read."""
 
-    answers: list[Draft | InputResult]
+    result: Any
     cpu_s: float
     wall_s: float
     size: int
@@ -75,8 +73,8 @@ def calibrate(
         parts = shared_out(inputs, number, max(1, cluster.cpus))
         read: Any = ray.remote(read_some)
         with told("calibrating"):
-            reads: list[TimedReads] = ray.get([read.remote(stages, part) for part in parts])
-        answers = [answer for part in reads for answer in part.answers]
+            reads: list[Timed] = ray.get([read.remote(stages, part) for part in parts])
+        answers = [answer for part in reads for answer in part.result]
         drafts = [answer for answer in answers if isinstance(answer, Draft)]
         if not drafts:
             raise OdmError(f"none of {len(answers)} inputs can be read: nothing to calibrate with")
@@ -87,7 +85,7 @@ def calibrate(
             work, model_s, first_s, gpu = ray.get(
                 look.remote(stages, inference, drafts, layout.threads)
             )
-            results, finish_s, read_again = ray.get(finish.remote(stages, work))
+            results, finish_s, _, read_again = ray.get(finish.remote(stages, work))
         together = min(
             inputs_per_task(len(inputs), layout.cpus),
             max(1, BLOCK_BYTES // len(pickle.dumps(drafts[0]))),
@@ -120,14 +118,12 @@ def shared_out(inputs: Sequence[Input], number: int, readers: int) -> list[list[
     return [chosen[first::readers] for first in range(readers)]
 
 
-def read_some(stages: Stages, inputs: Sequence[Input]) -> TimedReads:
+def read_some(stages: Stages, inputs: Sequence[Input]) -> Timed:
     """Read inputs, after one that warms the process up: it comes from memory when read again."""
     stages.read(inputs[0])
-    timed = inputs[1:] or inputs
-    before = _bytes_read()
-    answers, cpu, wall = _timed(lambda: [stages.read(input) for input in timed])
-    counted = _bytes_read() - before
-    return TimedReads(answers, cpu, wall, counted or sum(input.size for input in timed))
+    others = inputs[1:] or inputs
+    timed = _timed(lambda: [stages.read(input) for input in others])
+    return timed._replace(size=timed.size or sum(input.size for input in others))
 
 
 def model_some(
@@ -147,7 +143,7 @@ def model_some(
     batches = [drafts[first : first + size] for first in range(0, len(drafts), size)]
     finishing_work(stages, model, batches[0])  # compiles, exports, fills caches
     first_s = time.monotonic() - began
-    work, cpu, wall = _timed(
+    work, cpu, wall, _ = _timed(
         lambda: [item for batch in batches for item in finishing_work(stages, model, batch)]
     )
     on_gpu = inference.options.device == "cuda"
@@ -155,15 +151,14 @@ def model_some(
     return work, wall if on_gpu else cpu, first_s, name
 
 
-def finish_some(stages: Stages, work: Sequence[WorkItem]) -> tuple[list[InputResult], float, int]:
-    """Finish inputs; return the results, the CPU seconds, and the bytes that were read again."""
-    first = work[0]
-    stages.finish(first.draft, first.seen)  # type: ignore[arg-type]
-    before = _bytes_read()
-    results, cpu, _ = _timed(
-        lambda: [stages.finish(item.draft, item.seen) for item in work]  # type: ignore[arg-type]
-    )
-    return results, cpu, _bytes_read() - before
+def finish_some(stages: Stages, work: Sequence[WorkItem]) -> Timed:
+    """Finish inputs, of which some is read again, after one that warms the process up."""
+
+    def finish(item: WorkItem) -> InputResult:
+        return stages.finish(item.draft, item.seen)  # type: ignore[arg-type]
+
+    finish(work[0])
+    return _timed(lambda: [finish(item) for item in work])
 
 
 def task_seconds(size: int, tasks: int = 100) -> float:
@@ -228,15 +223,14 @@ def driver_seconds(results: Sequence[InputResult], block: int = BATCH_ON_GPU) ->
         pq.write_table(table.combine_chunks(), io.BytesIO(), compression="zstd")
 
     take()
-    _, cpu, _ = _timed(take)
-    return max(cpu / len(results), 1e-6)
+    return max(_timed(take).cpu_s / len(results), 1e-6)
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Do work; return its result, and its CPU and wall seconds."""
-    wall, cpu = time.monotonic(), time.process_time()
+def _timed(work: Callable[[], Any]) -> Timed:
+    size, wall, cpu = _bytes_read(), time.monotonic(), time.process_time()
     result = work()
-    return result, time.process_time() - cpu, max(time.monotonic() - wall, 1e-9)
+    cpu, wall = time.process_time() - cpu, max(time.monotonic() - wall, 1e-9)
+    return Timed(result, cpu, wall, _bytes_read() - size)
 
 
 def _bytes_read() -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -83,10 +82,6 @@ class Estimate:
     cpus_per_gpu: float | None
     advice: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for a script."""
-        return asdict(self)
-
 
 def estimate(rates: Rates, inputs: int, size: ClusterSize) -> Estimate:
     """Compute hours and node-hours.
@@ -111,7 +106,10 @@ def estimate(rates: Rates, inputs: int, size: ClusterSize) -> Estimate:
     ratio = io_s / rates.model_s + MODEL_CPUS
     limits = {"driver": 1 / rates.driver_s}
     if size.gpus:
-        limits |= {"GPUs": size.gpus / rates.model_s, "CPUs": reading_cpus(size) / io_s}
+        # Every GPU's process has a CPU of its own; with fewer than two for each GPU, half of them
+        # read and finish: see `ray_jobs.reprocessing.layout.plan_layout`.
+        reading = max(size.cpus - MODEL_CPUS * size.gpus, size.cpus / 2)
+        limits |= {"GPUs": size.gpus / rates.model_s, "CPUs": reading / io_s}
     else:
         limits["CPUs"] = size.cpus / (io_s + rates.model_s)
     if rates.storage_bytes_per_s is not None:
@@ -130,15 +128,6 @@ def estimate(rates: Rates, inputs: int, size: ClusterSize) -> Estimate:
         cpus_per_gpu=ratio if size.gpus else None,
         advice=_advice(bottleneck, size, ratio),
     )
-
-
-def reading_cpus(size: ClusterSize) -> float:
-    """Return the CPUs left to read and finish where every GPU's process has one of its own.
-
-    Half of them where there are fewer than two for each GPU; see
-    `ray_jobs.reprocessing.layout.plan_layout`.
-    """
-    return max(size.cpus - MODEL_CPUS * size.gpus, size.cpus / 2)
 
 
 def _advice(bottleneck: str, size: ClusterSize, ratio: float) -> str:

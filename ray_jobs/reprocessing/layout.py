@@ -91,10 +91,8 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str, *, grows: bool 
             model_cpus = 0.5 * cpus / models
     else:
         # An actor is on one machine, whatever they have together.
-        largest = (
-            max((int(machine.get("CPU", 0)) for machine in cluster.machines), default=cpus) or 1
-        )
-        cores = min(CORES_PER_MODEL, largest, max(1, cpus // (workers.models or 1)))
+        largest = max((int(machine.get("CPU", 0)) for machine in cluster.machines), default=cpus)
+        cores = min(CORES_PER_MODEL, largest or 1, max(1, cpus // (workers.models or 1)))
         threads = workers.threads or cores
         models = workers.models or max(1, min(cpus // threads, _fitting(cluster)))
         model_cpus = round(min(MODEL_SHARE * threads, MODEL_SHARE * cpus / models), 3)
@@ -124,12 +122,8 @@ def plan_layout(cluster: Cluster, workers: Workers, device: str, *, grows: bool 
 
 def _fitting(cluster: Cluster) -> int:
     """Count the models that there is memory for, with some left on every machine for readers."""
-    return sum(
-        int((machine["memory"] * (1 - READERS_SHARE)) // MODEL_MEMORY)
-        if "memory" in machine
-        else 1 << 30
-        for machine in cluster.machines
-    )
+    memories = (machine.get("memory", 1e18) for machine in cluster.machines)  # if unknown: enough
+    return sum(int(memory * (1 - READERS_SHARE) // MODEL_MEMORY) for memory in memories)
 
 
 def inputs_per_task(inputs: int, cpus: int) -> int:

@@ -22,11 +22,12 @@ from odm.core.errors import OdmError
 from odm.core.progress import waiting
 from odm.reprocess.models.base import Inference, loading
 from odm.reprocess.request import Workers
-from odm.reprocess.runners.readers import Death, killed_reader
+from odm.reprocess.runners.readers import Death, WorkItem, killed_reader, perform
 from odm.reprocess.stages.base import Draft, InputResult, Stages, quarantined
 from ray_jobs.cluster.connection import connect, data_settings
+from ray_jobs.cluster.nodes import await_room, check_nodes
 from ray_jobs.cluster.room import Cluster
-from ray_jobs.internals import lines_hidden
+from ray_jobs.internals import autoscaler_limits, lines_hidden
 from ray_jobs.reprocessing.layout import (
     BLOCK_BYTES,
     MODEL_MEMORY,
@@ -36,15 +37,7 @@ from ray_jobs.reprocessing.layout import (
     inputs_per_task,
     plan_layout,
 )
-from ray_jobs.reprocessing.stages import (
-    Finisher,
-    Modeller,
-    Reader,
-    finish_one,
-    read_one,
-    root_of,
-    unpack,
-)
+from ray_jobs.reprocessing.stages import Finisher, Modeller, Reader, root_of, unpack
 
 ROUNDS = 3
 """Runs over what a dying node has lost, before its inputs are done one at a time."""
@@ -71,8 +64,6 @@ def run_on_ray(
     """
     if not inputs:
         return
-    from ray_jobs.internals import autoscaler_limits
-
     store = workers.object_store_mb * 1_000_000 if workers.object_store_mb else None
     waiting("starting Ray")
     with lines_hidden(), connect(workers.address, object_store_bytes=store) as cluster:
@@ -104,9 +95,6 @@ def check_cluster(
     """
     if cluster.started:
         return
-    from ray_jobs.cluster.nodes import await_room, check_nodes
-    from ray_jobs.internals import autoscaler_limits
-
     device = inference.options.device
     wants_gpu = device not in ("auto", "cpu") or autoscaler_limits().get("GPU", 0) >= 1
     if device != "cpu" and wants_gpu and not cluster.gpus:
@@ -129,62 +117,60 @@ def _stream(
         target_max_block_size=BLOCK_BYTES,
         max_errored_blocks=-1,  # a process that died; the inputs are known by their absence
     ):
-        blocks = _Blocks(_pipeline(stages, inference, inputs, layout))
-        for block in blocks.before(stop):
+        for block in _blocks(_pipeline(stages, inference, inputs, layout), stop):
             for data in block["result"].to_pylist():
                 yield from unpack(data)
 
 
-class _Blocks:
-    """Blocks of a data set, taken by a thread, so that waiting for one can be ended."""
+def _blocks(data: Any, stop: Callable[[], bool]) -> Iterator[Any]:
+    """Yield blocks of a data set until there are no more, or until it is asked to stop.
 
-    def __init__(self, data: Any) -> None:
-        self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.ended = False
-        threading.Thread(target=self._take, args=(data,), daemon=True, name="outcomes").start()
+    A thread takes them, so that waiting for one can be ended.
 
-    def before(self, stop: Callable[[], bool]) -> Iterator[Any]:
-        """Yield blocks until there are no more, or until it is asked to stop.
-
-        Raises:
-            OdmError: Ray cannot go on, or nothing comes for `STALLED_S`.
-        """
-        last = time.monotonic()
-        try:
-            while True:
-                stopped = stop()
-                try:
-                    # When it is to stop, what is done by now is still taken.
-                    batch = self.queue.get(block=not stopped, timeout=0.5)
-                except queue.Empty:
-                    if stopped:
-                        return
-                    if time.monotonic() - last > STALLED_S:
-                        raise OdmError(
-                            f"nothing has come from Ray for {STALLED_S / 60:.0f} minutes: look at "
-                            "its logs, or at what else runs on the cluster"
-                        ) from None
-                    continue
-                last = time.monotonic()
-                if batch is None:
+    Raises:
+        OdmError: Ray cannot go on, or nothing comes for `STALLED_S`.
+    """
+    blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    ended = threading.Event()
+    thread = threading.Thread(target=_take, args=(data, blocks, ended), daemon=True)
+    thread.start()
+    last = time.monotonic()
+    try:
+        while True:
+            stopped = stop()
+            try:
+                # When it is to stop, what is done by now is still taken.
+                block = blocks.get(block=not stopped, timeout=0.5)
+            except queue.Empty:
+                if stopped:
                     return
-                if isinstance(batch, BaseException):
-                    raise OdmError(f"Ray cannot go on: {_first_line(batch)}") from batch
-                yield batch
-        finally:
-            self.ended = True
+                if time.monotonic() - last > STALLED_S:
+                    raise OdmError(
+                        f"nothing has come from Ray for {STALLED_S / 60:.0f} minutes: look at its "
+                        "logs, or at what else runs on the cluster"
+                    ) from None
+                continue
+            last = time.monotonic()
+            if block is None:
+                return
+            if isinstance(block, BaseException):
+                raise OdmError(f"Ray cannot go on: {_first_line(block)}") from block
+            yield block
+    finally:
+        ended.set()
 
-    def _take(self, data: Any) -> None:
-        if self.ended:  # asked to stop before it began; Ray may be gone already
-            return
-        try:
-            for batch in data.iter_batches(batch_size=None, batch_format="pyarrow"):
-                self.queue.put(batch)
-                if self.ended:
-                    return
-            self.queue.put(None)
-        except BaseException as error:
-            self.queue.put(error)
+
+def _take(data: Any, blocks: queue.SimpleQueue[Any], ended: threading.Event) -> None:
+    if ended.is_set():  # asked to stop before it began; Ray may be gone already
+        return
+    try:
+        for block in data.iter_batches(batch_size=None, batch_format="pyarrow"):
+            blocks.put(block)
+            if ended.is_set():
+                return
+        blocks.put(None)
+    except BaseException as error:
+        blocks.put(error)
 
 
 def _pipeline(stages: Stages, inference: Inference, inputs: Sequence[Input], layout: Layout) -> Any:
@@ -258,12 +244,12 @@ def _alone(stages: Stages, input: Input, task: Any, modeller: Any) -> InputResul
 
     dying = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
     try:
-        answer = ray.get(task(read_one).remote(stages, input), timeout=STALLED_S)
+        answer = ray.get(task(perform).remote(stages, WorkItem(input)), timeout=STALLED_S)
         if isinstance(answer, Draft):
             work = ray.get(modeller.look.remote([answer]), timeout=STALLED_S)
             if isinstance(work, OdmError):
                 raise work
-            answer = ray.get(task(finish_one).remote(stages, work[0]), timeout=STALLED_S)
+            answer = ray.get(task(perform).remote(stages, work[0]), timeout=STALLED_S)
         if isinstance(answer, Death):
             return quarantined(stages.kind, input, killed_reader(answer.cause))
         assert isinstance(answer, InputResult)

@@ -48,7 +48,7 @@ class Reader:
         for data in batch["input"].to_pylist():
             input: Input = pickle.loads(data)
             if local is None or local.is_dir():
-                answer = read_one(self.stages, input)
+                answer = perform(self.stages, WorkItem(input))
             else:
                 machine = socket.gethostname()
                 answer = InputResult(
@@ -76,22 +76,21 @@ class Modeller:
             self.error = OdmError(f"the model cannot be loaded: {type(error).__name__}: {error}")
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        results = batch["result"].to_pylist()
         images = batch["image"]
-        drafts = []
+        drafts = {}
         for number, data in enumerate(batch["draft"].to_pylist()):
             if data:
                 draft, shape = pickle.loads(data)
                 pixels = np.frombuffer(images[number].as_buffer(), dtype=np.uint8)
-                drafts.append((number, replace(draft, image=pixels.reshape(shape))))
+                drafts[number] = replace(draft, image=pixels.reshape(shape))
+        results = batch["result"].to_pylist()
         work = [b""] * len(results)
-        answers = self.look([draft for _, draft in drafts])
+        answers = self.look(list(drafts.values()))
         if isinstance(answers, OdmError):
-            failure = pickle.dumps(answers)
-            return pa.table({"result": pa.array([failure] * len(results), pa.binary()),
-                             "work": pa.array(work, pa.binary())})  # fmt: skip
-        for (number, _), item in zip(drafts, answers, strict=True):
-            work[number] = pickle.dumps(item)
+            results = [pickle.dumps(answers)] * len(results)
+        else:
+            for number, item in zip(drafts, answers, strict=True):
+                work[number] = pickle.dumps(item)
         return pa.table(
             {"result": pa.array(results, pa.binary()), "work": pa.array(work, pa.large_binary())}
         )
@@ -118,7 +117,7 @@ class Finisher:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         answers = [
-            pickle.loads(result) if result else finish_one(self.stages, pickle.loads(item))
+            pickle.loads(result) if result else perform(self.stages, pickle.loads(item))
             for result, item in zip(
                 batch["result"].to_pylist(), batch["work"].to_pylist(), strict=True
             )
@@ -126,7 +125,7 @@ class Finisher:
         return pa.table({"result": pa.array([pack(answers)], pa.large_binary())})
 
 
-def pack(answers: Sequence[InputResult | Death | OdmError]) -> bytes:
+def pack(answers: Sequence[Answer | OdmError]) -> bytes:
     """Pack a block of results for the driver, or the first failure of the model among them.
 
     Their outcomes are one table: one after the other each brings its schema along, and the driver,
@@ -160,23 +159,11 @@ def unpack(data: bytes) -> Iterator[InputResult]:
             row += 1
 
 
-def read_one(stages: Stages, input: Input) -> Answer:
-    """Read one input in this process."""
-    return perform(stages, WorkItem(input))
-
-
 def root_of(input: Input) -> str:
     """Return the folder or URI of the archive that an input is in."""
     path, _, options = input.path.partition("?") if is_uri(input.path) else (input.path, "", "")
     root = path.removesuffix(input.source).rstrip("/") if path.endswith(input.source) else ""
     return f"{root}?{options}" if root and options else root
-
-
-def finish_one(stages: Stages, item: WorkItem) -> InputResult | Death:
-    """Make one outcome in this process."""
-    answer = perform(stages, item)
-    assert not isinstance(answer, Draft)
-    return answer
 
 
 def _row(**values: Any) -> pa.Table:

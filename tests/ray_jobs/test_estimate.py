@@ -105,7 +105,7 @@ def test_no_reader_is_timed_on_what_it_has_just_read(tmp_path: Path) -> None:
             return InputResult(one, undone="not really")
 
     found = read_some(Stages(), inputs[:3])  # type: ignore[arg-type]
-    assert len(read) == len(set(read)) == 3 and len(found.answers) == 2
+    assert len(read) == len(set(read)) == 3 and len(found.result) == 2
 
 
 def test_rates_are_measured_on_a_cluster(
