@@ -124,13 +124,9 @@ def drain_node(address: str, node: str, deadline: datetime) -> tuple[bool, str]:
     Raises:
         ClusterError: this version of Ray cannot be asked to.
     """
+    until_ms = int(deadline.timestamp() * 1000)
     agreed, reason = _ask_head(
-        address,
-        "drain_node",
-        node,
-        DRAIN_REASON_PREEMPTION,
-        "the machine is taken away",
-        int(deadline.timestamp() * 1000),
+        address, "drain_node", node, DRAIN_REASON_PREEMPTION, "the machine is taken away", until_ms
     )
     return bool(agreed), str(reason)
 
@@ -234,8 +230,8 @@ def iterate_blocks(dataset: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def lines_hidden(pattern: re.Pattern[bytes] = RESTARTED_ACTORS) -> Iterator[None]:
-    """Keep lines that hold a pattern from standard error, where C++ code writes them.
+def lines_hidden() -> Iterator[None]:
+    """Keep lines of `RESTARTED_ACTORS` from standard error, where C++ code writes them.
 
     Ray's C++ part writes to the file descriptor itself, so that is where lines are taken out.
     Python's own standard error goes around the filter: a terminal stays one, and a progress bar a
@@ -246,7 +242,7 @@ def lines_hidden(pattern: re.Pattern[bytes] = RESTARTED_ACTORS) -> Iterator[None
     readable, writable = os.pipe()
     os.dup2(writable, 2)
     os.close(writable)
-    reader = threading.Thread(target=_pass_lines, args=(readable, kept, pattern), daemon=True)
+    reader = threading.Thread(target=_pass_lines, args=(readable, kept), daemon=True)
     reader.start()
     before = sys.stderr
     is_standard = _is_standard(before)
@@ -271,9 +267,9 @@ def _is_standard(stream: Any) -> bool:
         return False
 
 
-def _pass_lines(readable: int, to: int, pattern: re.Pattern[bytes]) -> None:
+def _pass_lines(readable: int, to: int) -> None:
     with os.fdopen(readable, "rb") as lines:
         for line in lines:
-            if not pattern.search(line):
+            if not RESTARTED_ACTORS.search(line):
                 while line:
                     line = line[os.write(to, line) :]

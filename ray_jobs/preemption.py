@@ -23,20 +23,16 @@ TIMEOUT_S = 2.0
 
 def notice(metadata: str = METADATA) -> datetime | None:
     """Return when this machine is taken away; None while nothing is said of it."""
-    try:
-        token_request = urllib.request.Request(
-            f"{metadata}/latest/api/token",
-            method="PUT",
-            headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"},
-        )
-        with urllib.request.urlopen(token_request, timeout=TIMEOUT_S) as answer:
-            token = answer.read().decode()
-        request = urllib.request.Request(
-            f"{metadata}/latest/meta-data/spot/instance-action",
-            headers={"X-aws-ec2-metadata-token": token},
-        )
+
+    def ask(method: str, name: str, header: str, value: str) -> str:
+        headers = {f"X-aws-ec2-metadata-{header}": value}
+        request = urllib.request.Request(f"{metadata}/latest/{name}", None, headers, method=method)
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            content = json.loads(answer.read())
+            return str(answer.read().decode())
+
+    try:
+        token = ask("PUT", "api/token", "token-ttl-seconds", "60")
+        content = json.loads(ask("GET", "meta-data/spot/instance-action", "token", token))
         return datetime.fromisoformat(content["time"].replace("Z", "+00:00"))
     except (OSError, ValueError, KeyError, TypeError):  # 404 is the usual answer
         return None
@@ -46,7 +42,7 @@ def drain(address: str, node: str, deadline: datetime) -> bool:
     """Have Ray drain a node, and say on standard output what it answers.
 
     Args:
-        address: ``host:port`` of the cluster's head.
+        address: ``host:port`` of the cluster's head; empty for that of this machine's.
         node: its ID; empty for the node of this machine.
         deadline: time at which the machine goes.
 
@@ -54,9 +50,10 @@ def drain(address: str, node: str, deadline: datetime) -> bool:
         Whether Ray agrees.
     """
     from ray_jobs.cluster.connection import import_ray
-    from ray_jobs.internals import drain_node, own_node
+    from ray_jobs.internals import drain_node, head_address, own_node
 
     import_ray()
+    address = address or head_address()
     node_id = node or own_node(address)
     if node_id is None:
         raise SystemExit("no node of Ray runs on this machine")
@@ -82,18 +79,10 @@ def main() -> None:
         time.sleep(EVERY_S)
     left = (deadline - datetime.now(UTC)).total_seconds()
     print(f"this machine is taken away in {left:.0f} s", flush=True)
-    agreed = drain(options.address or _head_address(), options.node, deadline)
+    agreed = drain(options.address, options.node, deadline)
     if options.within is not None and agreed:
         time.sleep(max(0.0, (deadline - datetime.now(UTC)).total_seconds()))
     raise SystemExit(0 if agreed else 1)
-
-
-def _head_address() -> str:
-    from ray_jobs.cluster.connection import import_ray
-    from ray_jobs.internals import head_address
-
-    import_ray()
-    return head_address()
 
 
 if __name__ == "__main__":

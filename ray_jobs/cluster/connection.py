@@ -63,14 +63,13 @@ def connect(
         InputError: an address that cannot be one, or a size given for a cluster that is there.
         ClusterError: the cluster does not answer, or does not let this process in.
     """
-    import_ray = _before_import(address)
+    ray = import_ray(address)
     address = (address or os.environ.get("RAY_ADDRESS") or "local").strip()
     options: dict[str, Any] = {
         "runtime_env": {"env_vars": {**_environment(), **(environment or {})}},
         "log_to_driver": not quiet,
         "logging_level": logging.ERROR if quiet else logging.INFO,
     }
-    ray = import_ray()
     if ray.is_initialized():
         yield Cluster(ray.get_runtime_context().gcs_address, started=False)
         return
@@ -119,50 +118,38 @@ def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
         ray.init(address=address, **options)
 
 
-def import_ray() -> Any:
-    """Ray, ready to talk to a cluster that is there.
+def import_ray(address: str | None = "there") -> Any:
+    """Return Ray, ready to talk to a cluster.
+
+    It reads variables when it is first imported, and ends the process where a token's file that
+    they name holds none.
+
+    Args:
+        address: as of `connect`; by default any that is there.
 
     Raises:
         InputError: it is not installed, or the token's file is not there.
     """
-    return _before_import("there")()
-
-
-def _before_import(address: str | None) -> Any:
-    """Ray reads these when it is first imported."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     # A thread of Ray's that outlives `connect` would else start another Ray by what it asks.
     os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     path = os.environ.get("RAY_AUTH_TOKEN_PATH")
     token = os.environ.get("RAY_AUTH_TOKEN") or path
     if path and not os.environ.get("RAY_AUTH_TOKEN"):
-        _check_token(Path(path))
+        try:
+            empty = not Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            raise InputError(f"RAY_AUTH_TOKEN_PATH: {path} is no file with a token") from None
+        if empty:
+            raise InputError(f"RAY_AUTH_TOKEN_PATH: {path} is empty")
     new = (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
     if "ray" not in sys.modules and (new or token or (Path.home() / ".ray/auth_token").is_file()):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-    def load() -> Any:
-        try:
-            import ray
-        except ImportError:
-            raise InputError("Ray is not installed: pip install 'odm[ray]'") from None
-        return ray
-
-    return load
-
-
-def _check_token(path: Path) -> None:
-    """See that there is a token: Ray itself would end the process.
-
-    Raises:
-        InputError: there is none.
-    """
     try:
-        empty = not path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"RAY_AUTH_TOKEN_PATH: {path} is no file with a token") from None
-    if empty:
-        raise InputError(f"RAY_AUTH_TOKEN_PATH: {path} is empty")
+        import ray
+    except ImportError:
+        raise InputError("Ray is not installed: pip install 'odm[ray]'") from None
+    return ray
 
 
 def _environment() -> dict[str, str]:
@@ -271,14 +258,11 @@ def _sentence(address: str, error: BaseException) -> str:
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
     """Keep this program's answer to SIGTERM: Ray sets its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        if before is not None:
+        if before is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
 
 
@@ -287,12 +271,11 @@ def _hushed() -> Iterator[None]:
     """Nothing on standard error: a cluster that does not let us in is told of twenty times."""
     sys.stderr.flush()
     kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
         sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(nowhere)

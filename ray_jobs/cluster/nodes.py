@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
-import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,14 +40,12 @@ class Facts:
         host: its name.
         version: of odm.
         code: digest of its source.
-        python: version.
         unseen: of the paths it was asked for, those that it does not see.
     """
 
     host: str
     version: str
     code: str
-    python: str
     unseen: tuple[str, ...] = ()
 
 
@@ -56,9 +53,8 @@ def look(paths: Sequence[str] = ()) -> Facts:
     """Return facts of the machine that this runs on."""
     from odm import __version__
 
-    python = ".".join(map(str, sys.version_info[:2]))
     unseen = tuple(path for path in paths if path and not is_seen(path))
-    return Facts(socket.gethostname(), __version__, code_digest(), python, unseen)
+    return Facts(socket.gethostname(), __version__, code_digest(), unseen)
 
 
 def is_seen(path: str) -> bool:
@@ -105,7 +101,7 @@ def check_nodes(
     import ray
 
     own = ray.get_runtime_context().get_node_id()
-    nodes = [node for node in ray.nodes() if node["Alive"] and _works(node)]
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     if [node["NodeID"] for node in nodes] == [own]:  # alone, it has what this process has
         return
     paths = [path for path in paths if is_seen(path)]
@@ -122,9 +118,15 @@ def check_nodes(
 
 def _check_nodes(nodes: Sequence[Mapping[str, Any]], paths: Sequence[str], limit_s: float) -> None:
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = look()
-    asked = {_ask(node["NodeID"], tuple(paths)): node for node in nodes}
+    asking: Any = ray.remote(look)
+    asked = {}
+    for node in nodes:
+        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        task = asking.options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+        asked[task.remote(tuple(paths))] = node
     ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=limit_s)
     for answer in ready:
         node = asked[answer]
@@ -169,24 +171,10 @@ def named(node: Mapping[str, Any]) -> str:
     return f"node {host} ({address}, {node['NodeID'][:8]})"
 
 
-def _works(node: Mapping[str, Any]) -> bool:
-    return node["Resources"].get("CPU", 0.0) > 0
-
-
 def _is_alive(node_id: str) -> bool:
     import ray
 
     return any(node["NodeID"] == node_id and node["Alive"] for node in ray.nodes())
-
-
-def _ask(node_id: str, paths: tuple[str, ...]) -> Any:
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    asking: Any = ray.remote(look)
-    task = asking.options(num_cpus=0, max_retries=0, scheduling_strategy=there)
-    return task.remote(paths)
 
 
 def _unable(node: str, error: BaseException) -> str:
@@ -197,14 +185,7 @@ def _unable(node: str, error: BaseException) -> str:
     return f"{node} cannot run a task: {text[:200]}"
 
 
-def await_room(
-    cluster: Cluster,
-    number: int,
-    each: Mapping[str, float],
-    what: str,
-    say: Callable[[str], object] = say,
-    limit_s: float = GROW_S,
-) -> None:
+def await_room(cluster: Cluster, number: int, each: Mapping[str, float], what: str) -> None:
     """See that workers fit, or have an autoscaler bring machines until they do.
 
     Args:
@@ -212,24 +193,20 @@ def await_room(
         number: of workers.
         each: resources of one.
         what: they are called.
-        say: hears that it takes a while.
-        limit_s: for the machines.
 
     Raises:
         ClusterError: they do not fit, and nothing can be done about it, or not in time.
     """
     most = {} if cluster.started else autoscaler_limits()
-    total = {name: amount * number for name, amount in each.items()}
-    if room(cluster.machines, each) >= number or any(
-        amount > most.get(name, 0.0) for name, amount in total.items()
-    ):
+    is_beyond = any(amount * number > most.get(name, 0.0) for name, amount in each.items())
+    if is_beyond or room(cluster.machines, each) >= number:
         cluster.check(number, each, what)
         return
     from ray.autoscaler.sdk import request_resources
 
     say(f"waiting for machines: {number} {what} wanted")
     request_resources(bundles=[{n: a for n, a in each.items() if n != "memory"}] * number)
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + GROW_S
     try:
         while room(cluster.machines, each) < number:
             if time.monotonic() > deadline:

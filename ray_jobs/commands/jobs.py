@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from odm.commands.options import AsJson
+from odm.commands.options import AsJson, print_json
 from odm.core.errors import InputError
 from odm.core.progress import say
 from odm.core.text import duration, table
-
-if TYPE_CHECKING:
-    from ray_jobs.jobs.client import JobClient, SubmittedJob
+from ray_jobs.jobs.client import STOP_WAIT_S, JobClient, SubmittedJob
+from ray_jobs.jobs.submit import COMMANDS, make_submission
+from ray_jobs.jobs.submit import submit as start
 
 Dashboard = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
         help="The cluster's dashboard [default: RAY_API_SERVER_ADDRESS, else 127.0.0.1:8265].",
-        show_default=False,
     ),
 ]
 Name = Annotated[str, typer.Argument(metavar="ID", help="As odm submit and odm jobs list say.")]
@@ -57,7 +55,6 @@ def submit(
         typer.Option(
             help="On the cluster, where the command runs: relative names are below it, but of "
             "settings and models that are sent along [default: the name of this folder].",
-            show_default=False,
         ),
     ] = None,
     installed: Annotated[
@@ -68,7 +65,6 @@ def submit(
         typer.Option(
             metavar="NAME[=VALUE]",
             help="A variable for the job; seen by all who see the dashboard: no secrets.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -80,10 +76,6 @@ def submit(
 
     Example: odm submit --folder /shared reprocess orbits /data/cses campaign --max-quarantined 0.1
     """
-    from ray_jobs.jobs.client import JobClient
-    from ray_jobs.jobs.submit import make_submission
-    from ray_jobs.jobs.submit import submit as start
-
     command = check_command(command)
     submission = make_submission(command, folder=folder, installed=installed, environment=env or [])
     if submission.package is not None and submission.package.left_out:
@@ -104,11 +96,9 @@ def list_jobs(address: Dashboard = None, json_: AsJson = False) -> None:
 
     Example: odm jobs list
     """
-    from ray_jobs.jobs.client import JobClient
-
     submitted = JobClient(address).list_submitted()
     if json_:
-        print(json.dumps([asdict(job) for job in submitted], indent=2))
+        print_json([asdict(job) for job in submitted])
         return
     rows = [(job.id, job.status.lower(), _times(job), job.command) for job in submitted]
     print(table([], rows) or "no jobs")
@@ -120,12 +110,10 @@ def job_status(job: Name, address: Dashboard = None, json_: AsJson = False) -> N
 
     Example: odm jobs status odm-train-1122-2031-4f1c
     """
-    from ray_jobs.jobs.client import JobClient
-
     known = JobClient(address).get(job)
     if json_:
         code = known.code if known.is_over else None
-        print(json.dumps({**asdict(known), "code": code}, indent=2))
+        print_json({**asdict(known), "code": code})
         return
     ended = f", exit code {known.exit_code}" if known.exit_code is not None else ""
     print(f"{known.id}: {known.status.lower()}{ended}, {_times(known)}: {known.command}")
@@ -143,8 +131,6 @@ def job_logs(
 
     Example: odm jobs logs odm-train-1122-2031-4f1c --follow
     """
-    from ray_jobs.jobs.client import JobClient
-
     jobs = JobClient(address)
     jobs.get(job)
     if follow:
@@ -162,8 +148,6 @@ def stop_job(
 
     Example: odm jobs stop odm-reprocess-1122-2031-4f1c --wait
     """
-    from ray_jobs.jobs.client import STOP_WAIT_S, JobClient
-
     jobs = JobClient(address)
     jobs.get(job)
     asked = jobs.stop(job)
@@ -181,7 +165,6 @@ def check_command(words: list[str]) -> list[str]:
         InputError: it does not run on a cluster, or is told to run elsewhere.
     """
     from odm.cli import app
-    from ray_jobs.jobs.submit import COMMANDS
 
     if words[0] not in COMMANDS:
         raise InputError(f"odm {words[0]} does not run on a cluster: {', '.join(COMMANDS)} do")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from odm.core.errors import InputError
+from odm.core.errors import InputError, Stopped
 from odm.core.faults import first_line
 from ray_jobs.cluster.connection import REACH_S, import_ray
 from ray_jobs.cluster.room import ClusterError
@@ -33,10 +33,6 @@ LOST_S = 60.0
 """Seconds for which a tunnel may break while logs are followed."""
 STOP_WAIT_S = 300
 """Seconds that a job has to commit what it has at hand, before Ray kills it."""
-STOPPED = "STOPPED"
-ENDED = ("SUCCEEDED", "FAILED", STOPPED)
-STOPPED_CODE = 3
-"""Exit code of work that was stopped as asked; see `odm.core.errors.Stopped`."""
 _OF_RAY = re.compile(r"-- Runtime env is setting up\.$|^Running entrypoint for job ")
 
 
@@ -55,16 +51,13 @@ class SubmittedJob:
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes of it."""
-        return self.status in ENDED
+        return self.status in ("SUCCEEDED", "FAILED", "STOPPED")
 
     @property
     def code(self) -> int:
         """Exit code for who waited for it: the command's own where it has one."""
-        if self.status == STOPPED:
-            return STOPPED_CODE
-        if self.status == "SUCCEEDED":
-            return 0
-        return self.exit_code if self.exit_code and 0 < self.exit_code < 256 else 1
+        own = self.exit_code if self.exit_code and 0 < self.exit_code < 256 else 1
+        return {"STOPPED": Stopped.exit_code, "SUCCEEDED": 0}.get(self.status, own)
 
 
 class JobClient:
@@ -150,7 +143,7 @@ class JobClient:
         """Return what a job has said so far."""
         with self._told(name):
             text = str(self._client.get_job_logs(name))
-        return "".join(line for line in text.splitlines(keepends=True) if not _of_ray(line))
+        return "".join(line for line in text.splitlines(keepends=True) if not _OF_RAY.search(line))
 
     def wait(self, name: str, limit_s: float) -> SubmittedJob:
         """Return a job when it is over, or as it is after ``limit_s`` seconds."""
@@ -174,8 +167,7 @@ class JobClient:
                 job = self.get(name)
                 if job.is_over:
                     with self._told(name):
-                        lines.hear_whole(str(self._client.get_job_logs(name)))
-                    lines.close()
+                        lines.hear_last(str(self._client.get_job_logs(name)))
                     return job
                 heard = time.monotonic()
             except InputError:
@@ -248,27 +240,20 @@ class _Lines:
         self._add(text[max(0, self.seen - start) :])
         self.seen = max(self.seen, self._at)
 
-    def hear_whole(self, whole: str) -> None:
-        self._add(whole[self.seen :])
-        self.seen = max(self.seen, len(whole))
-
-    def close(self) -> None:
+    def hear_last(self, whole: str) -> None:
+        self.rewind()
+        self.hear_more(whole)
         if self._rest:
             self._add("\n")
 
     def _add(self, text: str) -> None:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            if _of_ray(line):
-                continue
             try:
-                self.say(line)
+                if not _OF_RAY.search(line):
+                    self.say(line)
             except BrokenPipeError:
                 raise _Unheard from None
-
-
-def _of_ray(line: str) -> bool:
-    return bool(_OF_RAY.search(line.rstrip("\n")))
 
 
 def _job(details: Any) -> SubmittedJob:
@@ -298,22 +283,17 @@ def dashboard_address(address: str | None) -> str:
         port = parts.port or (443 if parts.scheme == "https" else PORT)
     except ValueError:
         port = 0
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or not port
-        or parts.path not in ("", "/")
-    ):
+    host = parts.hostname
+    if not (port and host and parts.scheme in ("http", "https") and parts.path in ("", "/")):
         raise InputError(
             f"{given!r} is no address of a Ray dashboard: give host:port, such as 127.0.0.1:{PORT} "
             "at the end of a tunnel"
         )
     try:
-        socket.create_connection((parts.hostname, port), REACH_S).close()
+        socket.create_connection((host, port), REACH_S).close()
     except (OSError, UnicodeError) as error:
         raise ClusterError(
             f"no dashboard of a Ray cluster answers at {text}: {first_line(error)}; is the tunnel "
             "open (ray dashboard cluster.yaml)?"
         ) from None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"

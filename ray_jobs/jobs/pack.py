@@ -100,9 +100,10 @@ def choose_files(root: Path) -> Package:
         InputError: there is nothing to send.
     """
     root = root.resolve()
-    files, left_out = [], []
+    files: list[str] = []
+    left_out: list[str] = []
     for name in sorted(set(_known_to_git(root) or _walk(root))):
-        if not _is_text(name):
+        if name != name.encode(errors="ignore").decode():
             raise InputError(f"{root}: {name!r} cannot be sent under this name: rename it")
         target = (root / name).resolve()
         if not target.is_relative_to(root):
@@ -110,14 +111,12 @@ def choose_files(root: Path) -> Package:
             continue
         paths = (name, target.relative_to(root).as_posix())
         names = [path.lower().split("/") for path in paths]
-        if any(_matches(parts, SECRETS) for parts in names):
-            left_out.append(name)
-        elif any(_matches(parts, JUNK) or _matches(parts[-1:], DATA) for parts in names):
+        is_secret = any(_matches(parts, SECRETS) for parts in names)
+        if not is_secret and any(
+            _matches(parts, JUNK) or _matches(parts[-1:], DATA) for parts in names
+        ):
             continue
-        elif _lets_in(target):
-            left_out.append(name)
-        else:
-            files.append(name)
+        (left_out if is_secret or _lets_in(target) else files).append(name)
     if not files:
         raise InputError(f"{root}: holds no code or settings to send; submit with --installed")
     return Package(root, tuple(files), tuple(left_out))
@@ -133,14 +132,6 @@ def _lets_in(path: Path) -> bool:
             return PRIVATE_KEY.match(file.read(200)) is not None
     except OSError:
         return False  # told when it is to be sent
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _matches(parts: Iterable[str], patterns: tuple[str, ...]) -> bool:
@@ -168,11 +159,7 @@ def _known_to_git(root: Path) -> list[str]:
 
 def _walk(root: Path) -> Iterator[str]:
     for folder, below, files in os.walk(root):
-        below[:] = [
-            name
-            for name in below
-            if not name.startswith(".") and not _matches([name.lower()], JUNK)
-        ]
+        below[:] = [name for name in below if not _matches([name.lower()], (".*", *JUNK))]
         for name in files:
             if not name.startswith(".") and Path(folder, name).is_file():
                 yield Path(folder, name).relative_to(root).as_posix()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import shlex
 import tempfile
@@ -79,10 +80,8 @@ class Submission:
             before = word
 
     def _placed(self, name: str) -> str:
-        here = ""
-        if self.moved and name and self.package is not None and not Path(name).is_absolute():
-            here = '"$here"/' if self.package.holds(name) else ""
-        return here + shlex.quote(name)
+        is_packed = self.moved and self.package is not None and self.package.holds(name)
+        return ('"$here"/' if is_packed else "") + shlex.quote(name)
 
 
 def make_submission(
@@ -119,12 +118,12 @@ def submit(submission: Submission, jobs: JobClient) -> str:
     """Start the job.
 
     Returns:
-        Its name.
+        Its new name, such as ``odm-train-1122-2031-4f1c``.
 
     Raises:
         OdmError: the cluster refuses, or has another Ray or Python.
     """
-    name = job_name(submission.command[0])
+    name = f"odm-{submission.command[0]}-{time.strftime('%m%d-%H%M')}-{secrets.token_hex(2)}"
     with tempfile.TemporaryDirectory() as folder:
         path = None
         if submission.package is not None:
@@ -141,19 +140,12 @@ def submit(submission: Submission, jobs: JobClient) -> str:
     return name
 
 
-def job_name(command: str) -> str:
-    """Return a new name, such as ``odm-train-1122-2031-4f1c``."""
-    return f"odm-{command}-{time.strftime('%m%d-%H%M')}-{secrets.token_hex(2)}"
-
-
 def check_versions(jobs: JobClient) -> None:
     """Compare the cluster's Ray and Python with those of this machine, whose code is sent.
 
     Raises:
         ClusterError: they differ.
     """
-    import platform
-
     here = {"Ray": import_ray().__version__, "Python": platform.python_version()}
     for name, there in jobs.versions().items():
         # A patch of Python changes nothing; one of Ray does.
@@ -171,8 +163,6 @@ def _variable(text: str) -> tuple[str, str]:
         raise InputError(f"--env {text}: give NAME=VALUE, or the name of a variable")
     if name.startswith(OWN_VARIABLES):
         raise InputError(f"--env {name}: is set for every job already")
-    if not equals:
-        if name not in os.environ:
-            raise InputError(f"--env {name}: is not set here; give {name}=VALUE")
-        value = os.environ[name]
-    return name, value
+    if not equals and name not in os.environ:
+        raise InputError(f"--env {name}: is not set here; give {name}=VALUE")
+    return name, value if equals else os.environ[name]

@@ -26,23 +26,23 @@ from ray_jobs.preemption import notice
 from ray_jobs.reprocessing.stages import Reader, root_of
 from tests.reprocess import small
 
-HERE = Facts("head", "0.1.0", "3f2a", "3.11")
+HERE = Facts("head", "0.1.0", "3f2a")
 
 
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        (Facts("b", "0.1.0", "9ab1", "3.11"), r"node b has odm 0\.1\.0 \(9ab1\), the driver on"),
-        (Facts("b", "0.2.0", "3f2a", "3.11"), r"node b has odm 0\.2\.0 .*install the same"),
-        (Facts("b", "0.1.0", "3f2a", "3.11", ("/data",)), "node b does not see /data: all mach"),
+        (Facts("b", "0.1.0", "9ab1"), r"node b has odm 0\.1\.0 \(9ab1\), the driver on"),
+        (Facts("b", "0.2.0", "3f2a"), r"node b has odm 0\.2\.0 .*install the same"),
+        (Facts("b", "0.1.0", "3f2a", ("/data",)), "node b does not see /data: all mach"),
         (
-            Facts("b", "0.1.0", "3f2a", "3.11", ("/runs/a/.seen-" + 32 * "0",)),
+            Facts("b", "0.1.0", "3f2a", ("/runs/a/.seen-" + 32 * "0",)),
             "node b does not see /runs/a: all machines",
         ),
     ],
 )
 def test_a_node_that_differs_is_named(facts: Facts, sentence: str) -> None:
-    compare("node b", Facts("b", "0.1.0", "3f2a", "3.11"), HERE)
+    compare("node b", Facts("b", "0.1.0", "3f2a"), HERE)
     with pytest.raises(ClusterError, match=sentence):
         compare("node b", facts, HERE)
 

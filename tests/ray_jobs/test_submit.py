@@ -220,8 +220,7 @@ def test_a_log_that_begins_again_is_said_once() -> None:
         lines.rewind()
         for letter in tail:
             lines.hear_more(letter)
-    lines.hear_whole(text + "b\nc\nlast")
-    lines.close()
+    lines.hear_last(text + "b\nc\nlast")
     assert said == ["a", "b", "c", "last"]
 
 
