@@ -9,6 +9,7 @@ at a time, at the end. One that kills its process again is quarantined.
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 import queue
 import threading
@@ -22,7 +23,7 @@ from odm.core.errors import OdmError
 from odm.core.progress import waiting
 from odm.reprocess.models.base import Inference, loading
 from odm.reprocess.request import Workers
-from odm.reprocess.runners.readers import Death, WorkItem, killed_reader, perform
+from odm.reprocess.runners.readers import WorkItem, killed_reader, perform
 from odm.reprocess.stages.base import Draft, InputResult, Stages, quarantined
 from ray_jobs.cluster.connection import connect, data_settings
 from ray_jobs.cluster.nodes import await_room, check_nodes
@@ -76,9 +77,14 @@ def run_on_ray(
         left = {input.identity: input for input in inputs}
         for _ in range(ROUNDS):
             before = len(left)
-            for result in _stream(stages, inference, list(left.values()), stop, layout):
-                if left.pop(result.input.identity, None) is not None:
-                    yield result
+            # Inputs of a process that died are missing from what a run yields.
+            with data_settings(
+                enable_progress_bars=False, target_max_block_size=BLOCK_BYTES, max_errored_blocks=-1
+            ):
+                data = _pipeline(stages, inference, list(left.values()), layout)
+                for result in _results(data, stop):
+                    if left.pop(result.input.identity, None) is not None:
+                        yield result
             if stop() or len(left) <= FEW or len(left) == before:
                 break
         if left and not stop():
@@ -104,28 +110,10 @@ def check_cluster(
     check_nodes([root_of(inputs[0]), inference.folder])
 
 
-def _stream(
-    stages: Stages,
-    inference: Inference,
-    inputs: Sequence[Input],
-    stop: Callable[[], bool],
-    layout: Layout,
-) -> Iterator[InputResult]:
-    """Run the pipeline once; inputs of a process that died are missing from what it yields."""
-    with data_settings(
-        enable_progress_bars=False,
-        target_max_block_size=BLOCK_BYTES,
-        max_errored_blocks=-1,  # a process that died; the inputs are known by their absence
-    ):
-        for block in _blocks(_pipeline(stages, inference, inputs, layout), stop):
-            for data in block["result"].to_pylist():
-                yield from unpack(data)
+def _results(data: Any, stop: Callable[[], bool]) -> Iterator[InputResult]:
+    """Yield results of a data set until there are no more, or until it is asked to stop.
 
-
-def _blocks(data: Any, stop: Callable[[], bool]) -> Iterator[Any]:
-    """Yield blocks of a data set until there are no more, or until it is asked to stop.
-
-    A thread takes them, so that waiting for one can be ended.
+    A thread takes its blocks, so that waiting for one can be ended.
 
     Raises:
         OdmError: Ray cannot go on, or nothing comes for `STALLED_S`.
@@ -155,7 +143,8 @@ def _blocks(data: Any, stop: Callable[[], bool]) -> Iterator[Any]:
                 return
             if isinstance(block, BaseException):
                 raise OdmError(f"Ray cannot go on: {_first_line(block)}") from block
-            yield block
+            for packed in block["result"].to_pylist():
+                yield from unpack(packed)
     finally:
         ended.set()
 
@@ -180,9 +169,8 @@ def _pipeline(stages: Stages, inference: Inference, inputs: Sequence[Input], lay
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
-    blocks = max(
-        1, -(-len(inputs) // inputs_per_task(len(inputs), layout.cpus)), min(len(inputs), 8)
-    )
+    tasks = math.ceil(len(inputs) / inputs_per_task(len(inputs), layout.cpus))
+    blocks = max(tasks, min(len(inputs), 8))
     table = pa.table({"input": [pickle.dumps(input) for input in inputs]})
     data = ray.data.from_arrow(table, override_num_blocks=blocks)
     task: dict[str, Any] = {
@@ -250,15 +238,14 @@ def _alone(stages: Stages, input: Input, task: Any, modeller: Any) -> InputResul
             if isinstance(work, OdmError):
                 raise work
             answer = ray.get(task(perform).remote(stages, work[0]), timeout=STALLED_S)
-        if isinstance(answer, Death):
-            return quarantined(stages.kind, input, killed_reader(answer.cause))
-        assert isinstance(answer, InputResult)
-        return answer
+        if isinstance(answer, InputResult):
+            return answer
+        cause = answer.cause
     except dying as error:
         cause = "ran out of memory" if "OutOfMemory" in type(error).__name__ else "died"
-        return quarantined(stages.kind, input, killed_reader(cause))
     except ray.exceptions.RayError as error:  # the machine is gone: not the input's fault
         return InputResult(input, undone=f"Ray could not run it: {_first_line(error)}")
+    return quarantined(stages.kind, input, killed_reader(cause))
 
 
 def _first_line(error: BaseException) -> str:
