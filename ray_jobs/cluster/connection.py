@@ -232,9 +232,8 @@ def _speaks_http2(connection: socket.socket) -> bool:
     """
     connection.settimeout(ANSWER_S)
     connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
-    begun = b""
-    while len(begun) < 4 and (more := connection.recv(4 - len(begun))):
-        begun += more
+    with connection.makefile("rb") as answer:
+        begun = answer.read(4)
     return len(begun) == 4 and begun[3] == 4
 
 

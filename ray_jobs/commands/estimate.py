@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from odm.commands.options import AsJson, ModelFolder, print_json, takes_groups
 from odm.core.errors import InputError
-
-if TYPE_CHECKING:
-    from ray_jobs.reprocessing.estimate import Estimate, Rates
+from ray_jobs.reprocessing.estimate import ClusterSize, Estimate, Rates
+from ray_jobs.reprocessing.estimate import estimate as compute
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -69,8 +68,6 @@ def estimate(
     """
     from odm.core.files import write_bytes
     from odm.core.settings import read_config
-    from ray_jobs.reprocessing.estimate import ClusterSize, Rates
-    from ray_jobs.reprocessing.estimate import estimate as compute
 
     size = {"cpus": cluster.cpus, "gpus": cluster.gpus, "nodes": cluster.nodes}
     if calibration.calibrate is not None:

@@ -104,14 +104,12 @@ class JobClient:
             command: what it is called in lists.
         """
         variables = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S), **(environment or {})}
-        runtime: dict[str, Any] = {"env_vars": variables}
-        if package is not None:
-            runtime["working_dir"] = str(package)
+        sent = {} if package is None else {"working_dir": str(package)}
         with self._told():
             self._client.submit_job(
                 entrypoint=entrypoint,
                 submission_id=name,
-                runtime_env=runtime,
+                runtime_env={"env_vars": variables, **sent},
                 metadata={"command": command or entrypoint},
             )
 

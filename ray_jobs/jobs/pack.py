@@ -8,7 +8,6 @@ files give the same bytes, so that a cluster that has them already is not sent t
 from __future__ import annotations
 
 import fnmatch
-import io
 import os
 import re
 import subprocess
@@ -79,8 +78,7 @@ class Package:
                 f"({sizes[largest] / 1e6:.0f} MB): submit from a folder with code and settings "
                 "only, or with --installed"
             )
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replace_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for name in self.files:
                 entry = zipfile.ZipInfo(name, _EPOCH)
                 entry.compress_type = zipfile.ZIP_DEFLATED
@@ -89,8 +87,6 @@ class Package:
                     archive.writestr(entry, (self.root / name).read_bytes())
                 except OSError as error:
                     raise InputError(f"{self.root / name}: cannot be read ({error})") from None
-        with replace_file(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
 
 
 def choose_files(root: Path) -> Package:

@@ -19,7 +19,7 @@ from odm.reprocess.stages.base import Draft, InputResult, Stages
 from ray_jobs.cluster.connection import connect, data_settings
 from ray_jobs.internals import lines_hidden
 from ray_jobs.reprocessing.estimate import Rates
-from ray_jobs.reprocessing.layout import BLOCK_BYTES, inputs_per_task, plan_layout
+from ray_jobs.reprocessing.layout import BLOCK_BYTES, plan_layout
 from ray_jobs.reprocessing.runner import check_cluster
 from ray_jobs.training.samples import told
 
@@ -82,14 +82,11 @@ def calibrate(
         look: Any = ray.remote(model_some).options(num_cpus=cpus, num_gpus=layout.model_gpus)
         finish: Any = ray.remote(finish_some)
         with told("calibrating"):
-            work, model_s, first_s, gpu = ray.get(
-                look.remote(stages, inference, drafts, layout.threads)
-            )
+            seen = look.remote(stages, inference, drafts, layout.threads)
+            work, model_s, first_s, gpu = ray.get(seen)
             results, finish_s, _, read_again = ray.get(finish.remote(stages, work))
-        together = min(
-            inputs_per_task(len(inputs), layout.cpus),
-            max(1, BLOCK_BYTES // len(pickle.dumps(drafts[0]))),
-        )
+        fitting = max(1, BLOCK_BYTES // len(pickle.dumps(drafts[0])))
+        together = min(layout.inputs_per_task(len(inputs)), fitting)
         driver_s = TASKS * task_seconds(together) / together + driver_seconds(results)
         facts = {"cpus": cluster.cpus, "gpus": cluster.gpus, "nodes": len(cluster.machines)}
     wall, cpu = sum(part.wall_s for part in reads), sum(part.cpu_s for part in reads)
@@ -175,12 +172,12 @@ def task_seconds(size: int, tasks: int = 100) -> float:
     def run(number: int) -> float:
         table = pa.table({"input": [bytes(300)] * (size * number)})
         data: Any = ray.data.from_arrow(table, override_num_blocks=number)
-        data = data.map_batches(_pass_on, batch_size=None, batch_format="pyarrow", num_cpus=0.25)
+        data = data.map_batches(_PassOn(), batch_size=None, batch_format="pyarrow", num_cpus=0.25)
         data = data.map_batches(
             _PassOn, batch_size=size, batch_format="pyarrow", compute=ActorPoolStrategy(size=1),
             num_cpus=0.5,  # stages of equal resources become one
         )  # fmt: skip
-        data = data.map_batches(_pass_on, batch_size=None, batch_format="pyarrow", num_cpus=0.25)
+        data = data.map_batches(_PassOn(), batch_size=None, batch_format="pyarrow", num_cpus=0.25)
         began = time.process_time()
         for _ in data.iter_batches(batch_size=None, batch_format="pyarrow"):
             pass
@@ -202,10 +199,6 @@ def task_seconds(size: int, tasks: int = 100) -> float:
 class _PassOn:
     def __call__(self, batch: Any) -> Any:
         return batch
-
-
-def _pass_on(batch: Any) -> Any:
-    yield batch
 
 
 def driver_seconds(results: Sequence[InputResult], block: int = BATCH_ON_GPU) -> float:

@@ -17,9 +17,8 @@ TASKS_PER_CPU, BESIDES = (16, 4), 64
 """Tasks before these become larger: the first number for each of a few CPUs, where results would
 else come late, for they come when a task ends; the second, and some besides, on many CPUs."""
 
-READ_MEMORY, MODEL_MEMORY = 300_000_000, 1_500_000_000
-"""Bytes of heap of a reader and of a model: Ray does not see them otherwise, and places too many on
-one machine."""
+MODEL_MEMORY = 1_500_000_000
+"""Bytes of heap of a model: Ray does not see it otherwise, and places too many on one machine."""
 
 CORES_PER_MODEL = 4
 """Threads of a model on CPUs: a small network gains little from more."""
@@ -62,6 +61,12 @@ class Layout:
     finishers: int | None = None
     near_storage: bool = False
     cpus: int = field(default=1, compare=False)
+
+    def inputs_per_task(self, inputs: int) -> int:
+        """Return how many inputs a reading task has: many where the driver has to keep up."""
+        few, many = TASKS_PER_CPU
+        tasks = min(few * self.cpus, many * self.cpus + BESIDES)
+        return min(MOST_PER_TASK, max(INPUTS_PER_TASK, inputs // tasks))
 
 
 def plan_layout(cluster: Cluster, workers: Workers, device: str, *, grows: bool = False) -> Layout:
@@ -124,10 +129,3 @@ def _fitting(cluster: Cluster) -> int:
     """Count the models that there is memory for, with some left on every machine for readers."""
     memories = (machine.get("memory", 1e18) for machine in cluster.machines)  # if unknown: enough
     return sum(int(memory * (1 - READERS_SHARE) // MODEL_MEMORY) for memory in memories)
-
-
-def inputs_per_task(inputs: int, cpus: int) -> int:
-    """Return how many inputs a reading task has: many where the driver has to keep up."""
-    few, many = TASKS_PER_CPU
-    tasks = min(few * cpus, many * cpus + BESIDES)
-    return min(MOST_PER_TASK, max(INPUTS_PER_TASK, inputs // tasks))

@@ -29,16 +29,11 @@ from ray_jobs.cluster.connection import connect, data_settings
 from ray_jobs.cluster.nodes import await_room, check_nodes
 from ray_jobs.cluster.room import Cluster
 from ray_jobs.internals import autoscaler_limits, lines_hidden
-from ray_jobs.reprocessing.layout import (
-    BLOCK_BYTES,
-    MODEL_MEMORY,
-    READ_MEMORY,
-    STORAGE,
-    Layout,
-    inputs_per_task,
-    plan_layout,
-)
+from ray_jobs.reprocessing.layout import BLOCK_BYTES, MODEL_MEMORY, STORAGE, Layout, plan_layout
 from ray_jobs.reprocessing.stages import Finisher, Modeller, Reader, root_of, unpack
+
+READ_MEMORY = 300_000_000
+"""Bytes of heap of a reader: Ray does not see it otherwise."""
 
 ROUNDS = 3
 """Runs over what a dying node has lost, before its inputs are done one at a time."""
@@ -169,7 +164,7 @@ def _pipeline(stages: Stages, inference: Inference, inputs: Sequence[Input], lay
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
-    tasks = math.ceil(len(inputs) / inputs_per_task(len(inputs), layout.cpus))
+    tasks = math.ceil(len(inputs) / layout.inputs_per_task(len(inputs)))
     blocks = max(tasks, min(len(inputs), 8))
     table = pa.table({"input": [pickle.dumps(input) for input in inputs]})
     data = ray.data.from_arrow(table, override_num_blocks=blocks)

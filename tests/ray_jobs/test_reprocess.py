@@ -14,7 +14,7 @@ from odm.reprocess.driver import reprocess
 from odm.reprocess.request import Workers
 from odm.reprocess.stages.base import InputResult
 from ray_jobs.cluster.room import Cluster
-from ray_jobs.reprocessing.layout import Layout, inputs_per_task, plan_layout
+from ray_jobs.reprocessing.layout import Layout, plan_layout
 from ray_jobs.reprocessing.runner import run_on_ray
 from ray_jobs.reprocessing.stages import pack, unpack
 from tests.catalog.rows import same
@@ -147,7 +147,8 @@ def test_models_leave_memory_to_those_that_read() -> None:
     [(12, 2, 8), (300, 2, 9), (900, 2, 28), (11_000, 2, 64), (11_000, 256, 10), (99_000, 256, 64)],
 )
 def test_large_campaigns_have_larger_tasks(inputs: int, cpus: int, expected: int) -> None:
-    assert inputs_per_task(inputs, cpus) == expected
+    layout = Layout((1, 1), 1.0, 0, 1, 1.0, None, cpus=cpus)
+    assert layout.inputs_per_task(inputs) == expected
 
 
 def test_a_block_of_results_is_one_table(done: Path) -> None:
