@@ -1,7 +1,7 @@
 """Is the simulator too easy? And how fast is it?
 
-1. A method without learning (`odm.models.networks.blob`), its settings tuned on half-orbits of one
-   seed and scored on those of another: region F1 at IoU >= 0.25. Goal: at most 0.7.
+1. A method without learning (`odm.models.networks.classical`), its settings tuned on half-orbits of
+   one seed and scored on those of another: region F1 at IoU >= 0.25. Goal: at most 0.7.
 2. Nuclei against almost-nuclei by coordinates alone (frequency, latitude, dip angle, local time,
    season): cross-validated AUC of nearest neighbours and of a quadratic logistic regression. Goal:
    below 0.6.
@@ -27,7 +27,7 @@ import numpy as np
 from common import report
 from scipy.spatial import cKDTree
 
-from odm.models.networks.blob import BlobSettings, blob_response, regions_of
+from odm.models.networks.classical import BlobSettings, blob_response, regions_of
 from odm.simulate.orbit import groundtrack
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.emission import BINS

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from odm.core.errors import InputError, OdmError
 from odm.core.stored import StoredSettings
+from odm.models.networks.base import tempered
 from odm.models.networks.detector import scores_of
 
 LEVELS = 1000
@@ -134,12 +135,3 @@ def to_levels(scores: NDArray[Any], temperature: float) -> NDArray[np.float64]:
 
 def _rounded(scores: Tensor) -> Tensor:
     return (scores * LEVELS).round() / LEVELS
-
-
-def tempered(scores: Tensor, temperature: float) -> Tensor:
-    """Scores at another temperature: sigmoid(logit / temperature)."""
-    if temperature == 1:
-        return scores
-    # float64: in float32 a score next to 1 has no logit.
-    logit = torch.logit(scores.double(), eps=1e-9)
-    return torch.sigmoid(logit / temperature).float()

@@ -10,7 +10,8 @@ engine     what runs the model                   needs
 ========== ===================================== =====================
 
 `auto` is the fastest that is installed: on a GPU `compile`, on a CPU `openvino`, else `onnx`, else
-`eager`. Everything but `eager` is checked against it when the model is exported.
+`eager`, which is also taken where another cannot run a model. Everything but `eager` is checked
+against it when the model is exported.
 
 onnxruntime is given `odm.models.export`'s file, which takes any batch. OpenVINO converts what
 `torch.export` gives for a batch of one: a fixed batch allows dynamic convolutions as single
@@ -43,9 +44,6 @@ from odm.models.networks.odconv import executed
 ENGINES = ("auto", "eager", "compile", "onnx", "openvino")
 TOLERANCE = 1e-3
 """Largest difference from eager, of the model's `answer`: the foreground's probability."""
-
-NEXT_ENGINE = {"openvino": "eager", "onnx": "eager", "compile": "eager"}
-"""What `auto` takes where an engine cannot run a model."""
 
 Run = Callable[[Tensor], Tensor]
 """Input (B, C, H, W) as `to_input` makes it → output (B, ...), of a segmenter logits."""
@@ -121,7 +119,6 @@ def build_engine(
     model: ImageModel,
     batch: int,
     size: Size,
-    *,
     precision: torch.dtype = torch.float32,
     exports: ExportCache | None = None,
 ) -> Run:
@@ -139,15 +136,20 @@ def build_engine(
         InputError: a size that does not fit the model.
         EngineError: the engine cannot run the model, or answers differently from eager.
     """
-    eager = _Torch(model, precision)
+    eager = _with_torch(model, precision)
     if engine == "eager":
         return eager
     images = example_input(model, batch, size)
     model.check(images)
     if engine == "compile":
+        import torch._dynamo.config as dynamo
+
         waiting("compiling model")
-        run: Run = _Torch(torch.compile(model, fullgraph=True, dynamic=False), precision)
-        with _explained(engine, model), _without_limit():
+        run = _with_torch(torch.compile(model, fullgraph=True, dynamic=False), precision)
+        # The compiler counts the compilations of a function, of all models and sizes of images
+        # together, and would take the ninth for a mistake.
+        without_limit = dynamo.patch(recompile_limit=10**6, accumulated_recompile_limit=10**6)
+        with _explained(engine, model), without_limit:
             run(images)  # compiles: now rather than in the first batch
         # Rounding to bfloat16 happens at other places: answers are compared in float32 only.
         if precision == torch.float32:
@@ -156,7 +158,7 @@ def build_engine(
 
     def load(path: Path) -> Run:
         with _explained(engine, model):
-            run = _load(engine, path, batch)
+            run = _Onnx(path) if engine == "onnx" else _OpenVino(path, batch)
         _check(engine, run, eager, model, images)
         return run
 
@@ -237,22 +239,16 @@ def example_input(model: ImageModel, batch: int, size: Size) -> Tensor:
     return to_input(images.to(next(model.parameters()).device), model)
 
 
-class _Torch:
+def _with_torch(module: Callable[[Tensor], Tensor], precision: torch.dtype) -> Run:
     """PyTorch on any device; channels last is the faster layout for convolutions on both kinds."""
+    lower = precision != torch.float32
 
-    def __init__(self, module: Callable[..., Any], precision: torch.dtype) -> None:
-        self.module = module
-        self.precision = precision
-
-    def __call__(self, x: Tensor) -> Tensor:
+    def run(x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        lower = self.precision != torch.float32
-        with (
-            torch.inference_mode(),
-            torch.autocast(x.device.type, dtype=self.precision, enabled=lower),
-        ):
-            logits: Tensor = self.module(x)
-            return logits
+        with torch.inference_mode(), torch.autocast(x.device.type, precision, enabled=lower):
+            return module(x)
+
+    return run
 
 
 def _export(engine: str, model: ImageModel, path: Path, size: Size) -> None:
@@ -271,23 +267,6 @@ def _export(engine: str, model: ImageModel, path: Path, size: Size) -> None:
         network = openvino.convert_model(program)
     network.reshape([1, model.in_channels, *size])  # the conversion forgets the input's size
     openvino.save_model(network, path, compress_to_fp16=False)
-
-
-@contextmanager
-def _without_limit() -> Iterator[None]:
-    """Let the compiler compile one model as often as there are sizes of images and more.
-
-    It counts the compilations of a function, of all models together, and takes the ninth for a
-    mistake.
-    """
-    import torch._dynamo.config as settings
-
-    with settings.patch(recompile_limit=10**6, accumulated_recompile_limit=10**6):
-        yield
-
-
-def _load(engine: str, path: Path, batch: int) -> Run:
-    return _Onnx(path) if engine == "onnx" else _OpenVino(path, batch)
 
 
 class _Onnx:

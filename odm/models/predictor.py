@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from odm.core.errors import InputError, OdmError
 from odm.models.engines import (
-    NEXT_ENGINE,
     EngineError,
     ExportCache,
     Run,
@@ -22,7 +21,14 @@ from odm.models.engines import (
     build_engine,
     choose_engine,
 )
-from odm.models.networks.base import ImageModel, Segmenter, find_device, foreground, to_input
+from odm.models.networks.base import (
+    ImageModel,
+    Segmenter,
+    find_device,
+    foreground,
+    tempered,
+    to_input,
+)
 
 LOG = logging.getLogger(__name__)
 LEVELS = 255
@@ -143,7 +149,7 @@ class Predictor:
         probability = self._probability(full, 1.0 if self.flip else self.temperature)
         if self.flip:
             mirrored = self._probability(np.ascontiguousarray(full[:, :, ::-1]), 1.0)
-            probability = _tempered((probability + mirrored.flip(-1)) / 2, self.temperature)
+            probability = tempered((probability + mirrored.flip(-1)) / 2, self.temperature)
         if not bool(torch.isfinite(probability).all()):
             # Rounded to uint8 it would be 0: a broken model would see a clear sky everywhere.
             raise OdmError(
@@ -157,7 +163,8 @@ class Predictor:
         """(B, H, W) float32 on the device."""
         if not isinstance(self.model, ImageModel):
             answer = self.model.predict(images[:, None])
-            return _tempered(torch.from_numpy(answer[:, 1:].sum(axis=1)), temperature)
+            probability = torch.from_numpy(answer[:, 1:].sum(axis=1)).clamp(0, 1)
+            return tempered(probability, temperature)
         return foreground(self.output(images), temperature)
 
     def output(self, images: Images) -> Tensor:
@@ -178,24 +185,10 @@ class Predictor:
         while True:
             try:
                 return build_engine(
-                    self.engine,
-                    model,
-                    self.batch,
-                    size,
-                    precision=self.precision,
-                    exports=self.exports,
+                    self.engine, model, self.batch, size, self.precision, self.exports
                 )
             except EngineError as error:
-                slower = NEXT_ENGINE.get(self.engine) if self.automatic else None
-                if slower is None:
+                if not self.automatic or self.engine == "eager":
                     raise
-                LOG.warning("%s; taking engine %s instead", error, slower)
-                self.engine = choose_engine(slower, self.device)
-
-
-def _tempered(probability: Tensor, temperature: float) -> Tensor:
-    if temperature == 1:
-        return probability.clamp(0, 1)
-    # float64: in float32 a probability next to 1 has no logit.
-    logit: Any = torch.logit(probability.double(), eps=1e-9)
-    return torch.sigmoid(logit / temperature).float()
+                LOG.warning("%s; taking engine eager instead", error)
+                self.engine = "eager"

@@ -97,13 +97,12 @@ def local_time(times: ArrayLike, longitude: ArrayLike) -> Floats:
 
 def month_season(times: ArrayLike) -> NDArray[np.str_]:
     """Return the season by month as the paper counts it: March to May is spring anywhere."""
-    months = np.asarray(times).astype("datetime64[M]").astype(np.int64) % 12  # 0 January
-    return np.array(_SEASONS)[((months + 1) // 3) % 4]
+    return local_season(times, latitude=0.0)
 
 
 def local_season(times: ArrayLike, latitude: ArrayLike) -> NDArray[np.str_]:
     """Return the season at the place: in the south, the opposite of `month_season`."""
-    months = np.asarray(times).astype("datetime64[M]").astype(np.int64) % 12
+    months = np.asarray(times).astype("datetime64[M]").astype(np.int64) % 12  # 0 January
     south = np.asarray(latitude) < 0
     return np.array(_SEASONS)[((months + 1) // 3 + 2 * south) % 4]
 

@@ -54,15 +54,14 @@ class ArchiveRecipe:
         files: what identifies each file to ``write_file``, by its name.
         write_file: writes one file into a folder: arguments are the folder, the settings and the
             identification. It runs in worker processes, so it is a function of a module.
-        write_truth: writes the rows of ``truth.parquet`` to a path.
-        confusers: schema of ``confusers.parquet``.
+        truth, confusers: schemas of ``truth.parquet`` and ``confusers.parquet``.
     """
 
     manifest: Mapping[str, Any]
     settings: Any
     files: Mapping[str, Any]
     write_file: Callable[[Path, Any, Any], SimulatedFile]
-    write_truth: Callable[[Path, Rows], None]
+    truth: pa.Schema
     confusers: pa.Schema
 
 
@@ -90,7 +89,8 @@ def simulate_archive(
     for file in _run_all(write_file, list(recipe.files.values()), workers):
         files.append(file)
         advance()
-    recipe.write_truth(folder / TRUTH, [row for file in files for row in file.truth])
+    truth = [row for file in files for row in file.truth]
+    write_table(folder / TRUTH, pa.Table.from_pylist(truth, schema=recipe.truth))
     confusers = [row for file in files for row in file.confusers]
     write_table(folder / CONFUSERS, pa.Table.from_pylist(confusers, schema=recipe.confusers))
     write_bytes(folder / MANIFEST, manifest)

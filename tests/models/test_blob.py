@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from odm.models.networks.blob import BlobSettings, blob_response, detect_blobs
+from odm.models.networks.classical import BlobSettings, blob_response, detect_blobs
 
 HEIGHT, WIDTH = 512, 480
 

@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 from odm.core.errors import InputError
 from odm.findings.regions import RegionSettings, level_of, to_levels
 from odm.models.networks.base import SegmentationModel, to_input
-from odm.models.networks.blob import BlobSettings, blob_response
-from odm.models.networks.classical import create_classical
+from odm.models.networks.classical import BlobSettings, blob_response, create_classical
 from odm.models.networks.pretrained import hub_error
 from odm.models.networks.segmenters import available_segmenters, create_model, create_segmenter
 

@@ -17,7 +17,7 @@ from odm.findings.measure import MAX_GAP_S
 from odm.findings.regions import RegionSettings, find_regions, region_rows
 from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import estimate_limits, geometry_of
-from odm.models.networks.blob import detect_blobs
+from odm.models.networks.classical import detect_blobs
 from odm.scoring.evaluation import Evaluation
 from odm.scoring.orbit.maps import (
     CANDIDATES_PER_ORBIT,

@@ -17,7 +17,7 @@ from odm.findings.outlines import outline_mask
 from odm.findings.regions import RegionSettings, find_regions, region_rows
 from odm.images.geometry import OrbitImageSettings
 from odm.images.spectrogram import geometry_of, read_spectrogram
-from odm.models.networks.blob import detect_blobs
+from odm.models.networks.classical import detect_blobs
 from odm.scoring.evaluation import Evaluation
 from odm.scoring.orbit.campaign import catalog_sheet, score_rows
 from odm.scoring.orbit.maps import MapSource, score_archive

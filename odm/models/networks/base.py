@@ -160,6 +160,15 @@ def foreground(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return torch.softmax(scaled, dim=1)[:, 1:].sum(dim=1)
 
 
+def tempered(scores: Tensor, temperature: float) -> Tensor:
+    """Return scores or probabilities at another temperature: sigmoid(logit / temperature)."""
+    if temperature == 1:
+        return scores
+    # float64: in float32 a score next to 1 has no logit.
+    logit = torch.logit(scores.double(), eps=1e-9)
+    return torch.sigmoid(logit / temperature).float()
+
+
 def find_device(device: str) -> torch.device:
     """A device by name; ``auto`` is a GPU if there is one.
 

@@ -1,23 +1,28 @@
 """Segmentation without learning, behind the interface of the learned models.
 
 `canny` is the method that the first paper compares with (section 4): edges by the Canny operator;
-here the edges are closed and filled, so that they become regions. `log` is a Laplacian-of-Gaussian
-detector of blobs.
+here the edges are closed and filled, so that they become regions. `log` finds blobs: the median
+over time of each frequency is taken away, the rest is filtered with Laplacians of Gaussians at
+several scales (Lindeberg 1998: normalised by the square of the scale), and connected areas above a
+threshold that are large enough are regions.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any, ClassVar, get_type_hints
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, create_model, field_validator
+from pydantic import Field, field_validator
 
 from odm.core.errors import InputError
 from odm.core.text import unknown_name
 from odm.models.networks.options import ModelOptions, parse_options
+
+Floats = NDArray[np.float32]
 
 
 class ClassicalOptions(ModelOptions):
@@ -53,6 +58,25 @@ class CannyOptions(ClassicalOptions):
     """Diameter of the disc that closes gaps between edges, pixels."""
     opening: int = Field(default=5, ge=1)
     """Diameter of the disc that removes what is left of lines, pixels."""
+
+
+class BlobSettings(ClassicalOptions):
+    """Options of `log`, the settings of `detect_blobs`: native pixels are 24.4 Hz by 2.048 s."""
+
+    scales: tuple[float, ...] = (12.0, 18.0, 27.0)
+    """Standard deviations of the Gaussians, pixels."""
+    threshold: float = 12.0
+    """Response, in robust standard deviations of it, that a region must exceed somewhere."""
+    outline: float = 0.6
+    """Share of ``threshold`` that a region exceeds everywhere."""
+    minimum_area: int = 500
+    """Smallest area of a region, pixels."""
+    maximum_elongation: float = 3.0
+    """Largest ratio of the bounding box's longer to its shorter side."""
+    without_streaks: bool = True
+    """Whether the median over frequency of each column is taken away, too."""
+    shrink: int = 2
+    """Factor by which the image is made smaller, for speed."""
 
 
 class ClassicalSegmenter:
@@ -133,48 +157,27 @@ class Canny(ClassicalSegmenter):
 
 
 class LaplacianOfGaussian(ClassicalSegmenter):
-    """Blobs by the Laplacian of Gaussian; its settings are those of `odm.models.networks.blob`."""
+    """Blobs by the Laplacian of Gaussian; see `detect_blobs`."""
 
-    def __init__(self, options: ClassicalOptions) -> None:
-        from odm.models.networks.blob import BlobSettings
-
+    def __init__(self, options: BlobSettings) -> None:
         super().__init__("log", options)
-        self.settings = BlobSettings(
-            **options.model_dump(exclude=set(ClassicalOptions.model_fields))
-        )
+        self.settings = options
+        numbers = (*options.scales, options.threshold, options.outline, options.maximum_elongation)
+        if not options.scales or not all(number > 0 for number in numbers):
+            raise InputError("blob settings: scales, threshold, outline and elongation are above 0")
+        if options.minimum_area < 1 or options.shrink < 1:
+            raise InputError("blob settings: minimum_area and shrink are at least 1")
 
     def foreground(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """0.5 to 1 inside the blobs of `image` (H, W), 0 elsewhere."""
-        from odm.models.networks.blob import detect_blobs
-
         return detect_blobs(image, self.settings)
 
 
-@cache
-def _log_options() -> type[ClassicalOptions]:
-    """The options of `log`: those of the detector, taken from it when they are first needed."""
-    from odm.models.networks.blob import BlobSettings
-
-    settings: dict[str, Any] = {
-        field.name: (kind, field.default)
-        for field in fields(BlobSettings)
-        for kind in [get_type_hints(BlobSettings)[field.name]]
-    }
-    return create_model("LogOptions", __base__=ClassicalOptions, **settings)
-
-
-@dataclass(frozen=True)
-class ClassicalMethod:
-    """A method without learning: the class of its options, and what it is built by."""
-
-    options: Callable[[], type[ClassicalOptions]]
-    build: Callable[[Any], ClassicalSegmenter]
-
-
-CLASSICAL: dict[str, ClassicalMethod] = {
-    "canny": ClassicalMethod(lambda: CannyOptions, Canny),
-    "log": ClassicalMethod(_log_options, LaplacianOfGaussian),
+CLASSICAL: dict[str, tuple[type[ClassicalOptions], Any]] = {
+    "canny": (CannyOptions, Canny),
+    "log": (BlobSettings, LaplacianOfGaussian),
 }
+"""Methods without learning: the class of their options, and their own."""
 
 
 def create_classical(name: str, **options: Any) -> ClassicalSegmenter:
@@ -185,9 +188,95 @@ def create_classical(name: str, **options: Any) -> ClassicalSegmenter:
     """
     if name not in CLASSICAL:
         raise InputError(f"Segmenter: {unknown_name('method', name, CLASSICAL)}")
-    method = CLASSICAL[name]
-    return method.build(parse_options(method.options(), name, options))
+    kind, method = CLASSICAL[name]
+    built: ClassicalSegmenter = method(parse_options(kind, name, options))
+    return built
 
 
 def _disc(diameter: int) -> NDArray[np.uint8]:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)).astype(np.uint8)
+
+
+def blob_response(
+    image: NDArray[np.floating] | NDArray[np.uint8], settings: BlobSettings
+) -> Floats:
+    """Response of the filters, in robust standard deviations of itself.
+
+    Args:
+        image: (H, W) log10 PSD with NaN where invalid, or a uint8 image with 0 where invalid;
+            rows are frequencies.
+
+    Returns:
+        (H, W) float32, large where something is brighter than its surroundings.
+    """
+    values = np.asarray(image, dtype=np.float32)
+    values = np.where(_invalid(image), np.float32(np.nan), values)
+    values -= _median(values, axis=1)
+    if settings.without_streaks:
+        values -= _median(values, axis=0)
+    values = np.nan_to_num(values, nan=0.0)
+    height, width = values.shape
+    factor = settings.shrink
+    size = (max(width // factor, 1), max(height // factor, 1))
+    small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    best = np.full(small.shape, -np.inf, dtype=np.float32)
+    for scale in settings.scales:
+        smooth = cv2.GaussianBlur(small, (0, 0), scale / factor, borderType=cv2.BORDER_REFLECT_101)
+        log = cv2.Laplacian(smooth, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REFLECT_101)
+        np.maximum(best, -((scale / factor) ** 2) * log, out=best)
+    # Brighter areas are few: half the spread is taken below the median, where there are none.
+    middle = np.median(best)
+    below = middle - best[best < middle]
+    spread = 1.4826 * float(np.median(below)) if below.size else 0.0
+    response = (best - middle) / np.float32(max(spread, 1e-9))
+    large = cv2.resize(response, (width, height), interpolation=cv2.INTER_LINEAR)
+    return large.astype(np.float32, copy=False)
+
+
+def detect_blobs(
+    image: NDArray[np.floating] | NDArray[np.uint8], settings: BlobSettings | None = None
+) -> Floats:
+    """A map like a model's probabilities: 0 outside regions, 0.5 to 1 inside.
+
+    Args:
+        image: as for `blob_response`.
+        settings: the defaults are near those tuned in `benchmarks/simulator_difficulty.py`.
+
+    Returns:
+        (H, W) float32; its connected areas are the regions, their maximum rises with the response.
+        Invalid pixels are 0.
+    """
+    settings = settings or BlobSettings()
+    regions = regions_of(blob_response(image, settings), settings)
+    return np.where(_invalid(image), np.float32(0), regions)
+
+
+def regions_of(response: Floats, settings: BlobSettings) -> Floats:
+    """The map of `detect_blobs` from a response: everything after the filters."""
+    level = settings.outline * settings.threshold
+    areas = (response >= level).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(areas, connectivity=8)
+    peaks = np.zeros(count, dtype=np.float32)
+    np.maximum.at(peaks, labels.ravel().astype(np.intp), response.ravel())
+    long = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    short = np.minimum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    chosen = (
+        (peaks >= settings.threshold)
+        & (stats[:, cv2.CC_STAT_AREA] >= settings.minimum_area)
+        & (long <= settings.maximum_elongation * short)
+    )
+    chosen[0] = False
+    # 0.5 at the threshold, towards 1 far above it.
+    confidence = 1.0 - 0.5 * np.exp(-np.maximum(peaks / settings.threshold - 1.0, 0.0))
+    return np.where(chosen, confidence, 0.0).astype(np.float32)[labels]
+
+
+def _invalid(image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (image == 0) if image.dtype == np.uint8 else ~np.isfinite(image)
+
+
+def _median(values: Floats, axis: int) -> Floats:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row without a valid value
+        middle = np.nanmedian(values, axis=axis, keepdims=True)
+    return np.nan_to_num(middle, nan=0.0).astype(np.float32)

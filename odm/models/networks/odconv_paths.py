@@ -83,15 +83,8 @@ def make_geometry(
     def pair(value: Pair) -> tuple[int, int]:
         return (value, value) if isinstance(value, int) else (value[0], value[1])
 
-    return Geometry(
-        in_channels,
-        out_channels,
-        pair(kernel_size),
-        pair(stride),
-        pair(padding),
-        pair(dilation),
-        groups,
-    )
+    kernel, step, pad, spread = map(pair, (kernel_size, stride, padding, dilation))
+    return Geometry(in_channels, out_channels, kernel, step, pad, spread, groups)
 
 
 def supported_paths(geometry: Geometry) -> tuple[str, ...]:

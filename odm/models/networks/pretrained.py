@@ -1,6 +1,6 @@
 """Encoders, and where their weights come from: nowhere, the hub, or a local file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,37 +59,52 @@ def hub_weights(name: str) -> str | bool:
     return "imagenet" if "imagenet" in settings else next(iter(settings))
 
 
-def create_encoder(
-    name: str, *, in_channels: int = 3, depth: int = 5, pretrained: str = "none"
-) -> nn.Module:
+def create_encoder(name: str, *, in_channels: int = 3, pretrained: str = "none") -> nn.Module:
     """Build an encoder that gives features at strides 1, 2, 4, ..., finest first.
 
     Args:
         name: in segmentation_models_pytorch, or `tu-NAME` for one of timm.
         in_channels: of the image.
-        depth: number of halvings.
         pretrained: "none", "hub", or the path of a weights file (safetensors or torch).
 
     Raises:
         InputError: for an unknown encoder, a hub that cannot be reached, or a file that is not
             this encoder's.
     """
-    check_encoder(name)
-    hub = pretrained == "hub"
-    try:
-        encoder = smp.encoders.get_encoder(
-            name,
-            in_channels=in_channels,
-            depth=depth,
-            weights=hub_weights(name) if hub else None,
+
+    def build(weights: str | bool | None) -> nn.Module:
+        encoder: nn.Module = smp.encoders.get_encoder(
+            name, in_channels=in_channels, weights=weights
         )
-    except Exception as error:
-        if not hub:
-            raise InputError(f"Encoder {name!r} cannot be used here: {_first(error)}") from error
-        raise hub_error(name, error) from error
+        return encoder
+
+    encoder = build_around(
+        name, pretrained, build, unusable=f"Encoder {name!r} cannot be used here"
+    )
     if pretrained not in ("none", "hub"):
         load_encoder(encoder, name, Path(pretrained))
     return encoder
+
+
+def build_around(
+    name: str, pretrained: str, build: Callable[[str | bool | None], Any], unusable: str
+) -> Any:
+    """Build a network around an encoder, whose weights the hub gives if that is asked for.
+
+    Args:
+        name: of the encoder.
+        pretrained: see `create_encoder`.
+        build: builds it, given the weights as segmentation_models_pytorch names them.
+        unusable: what the error says where it cannot be built.
+    """
+    check_encoder(name)
+    hub = pretrained == "hub"
+    try:
+        return build(hub_weights(name) if hub else None)
+    except Exception as error:
+        if hub:
+            raise hub_error(name, error) from error
+        raise InputError(f"{unusable}: {_first(error)}") from error
 
 
 def hub_error(name: str, error: Exception) -> InputError:

@@ -14,7 +14,7 @@ from odm.models.networks.classical import CLASSICAL, create_classical
 from odm.models.networks.decoder import prune_unused
 from odm.models.networks.odm_unet import OdmUnet, OdmUnetOptions, OdmUnetSmallOptions
 from odm.models.networks.options import EncoderOptions, parse_options
-from odm.models.networks.pretrained import check_encoder, hub_error, hub_weights, load_encoder
+from odm.models.networks.pretrained import build_around, load_encoder
 
 ODM_UNETS: dict[str, type[OdmUnetOptions]] = {
     "odm_unet": OdmUnetOptions,
@@ -157,27 +157,22 @@ def resolve_options(name: str, **options: Any) -> OdmUnetOptions | RivalOptions:
 
 
 def _build(architecture: str, rival: Rival, options: RivalOptions) -> Any:
-    check_encoder(options.encoder)
     settings: dict[str, Any] = {}
     if isinstance(options, UnetOptions):
         settings["decoder_channels"] = list(options.decoder_channels)
         settings["decoder_attention_type"] = "scse" if options.scse else None
-    hub = options.pretrained == "hub"
-    try:
-        net = rival.build(
+    net = build_around(
+        options.encoder,
+        options.pretrained,
+        lambda weights: rival.build(
             encoder_name=options.encoder,
-            encoder_weights=hub_weights(options.encoder) if hub else None,
+            encoder_weights=weights,
             in_channels=options.in_channels,
             classes=options.classes,
             **settings,
-        )
-    except Exception as error:
-        if hub:
-            raise hub_error(options.encoder, error) from error
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"{architecture} cannot use encoder {options.encoder!r}: {reason}"
-        ) from error
+        ),
+        unusable=f"{architecture} cannot use encoder {options.encoder!r}",
+    )
     if options.pretrained not in ("none", "hub"):
         load_encoder(net.encoder, options.encoder, Path(options.pretrained))
     return prune_unused(net, options.in_channels, size=2 * rival.minimum)

@@ -32,9 +32,9 @@ from odm.simulate.ionogram.ionogram import name_ionogram, simulate_ionogram
 from odm.simulate.ionogram.recipe import IonogramSimulation
 from odm.simulate.ionogram.truth import (
     IONOGRAM_CONFUSER_SCHEMA,
+    LAYER_TRUTH_SCHEMA,
     confuser_rows,
     layer_rows,
-    write_layer_truth,
 )
 
 SIMULATOR_VERSION = 1
@@ -89,7 +89,7 @@ def simulate_ionograms(
         settings=settings,
         files={f"{name_ionogram(settings, index)}.npz": index for index in range(settings.count)},
         write_file=_write_file,
-        write_truth=write_layer_truth,
+        truth=LAYER_TRUTH_SCHEMA,
         confusers=IONOGRAM_CONFUSER_SCHEMA,
     )
     files = simulate_archive(out, recipe, workers, advance)

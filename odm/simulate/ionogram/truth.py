@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from odm.catalog.fields import field
-from odm.core.files import write_table
 from odm.simulate.folder import ABOUT, Rows
 from odm.simulate.ionogram.backscatter import box_of
 from odm.simulate.ionogram.ionogram import EDGE_SEEN_DB, LayerTruth, SimulatedIonogram
@@ -44,11 +42,7 @@ LAYER_TRUTH_SCHEMA = pa.schema(
         field("model", pa.string(), "truth"),
         field("edge_snr", _LIST, "noise-free SNR of the layer at its edge", "dB"),
         field("edge_group_range_o", _LIST, "P'(f) of the O mode alone", "km"),
-        field(
-            "layer_kind",
-            pa.string(),
-            "F, E, local Es, remote Es, or some of these in one",
-        ),
+        field("layer_kind", pa.string(), "F, E, local Es, remote Es, or some of these in one"),
         field("ionogram_kind", pa.string(), "mixed, f, es or none, as drawn"),
         field("ray_model", pa.string(), "quasi-parabolic or layered"),
         field("peak_snr", pa.float64(), "largest noise-free SNR of the layer", "dB"),
@@ -126,8 +120,3 @@ def _layer_numbers(scene: Scene, what: str) -> tuple[float, float]:
 def confuser_rows(ionogram: SimulatedIonogram, source: str) -> Rows:
     """Return the rows of ``confusers.parquet``; ``source`` is the file's name."""
     return [{"ionogram_id": ionogram.stem, "source": source} | row for row in ionogram.confusers]
-
-
-def write_layer_truth(path: Path, layers: Rows) -> None:
-    """Write ``truth.parquet``."""
-    write_table(path, pa.Table.from_pylist(layers, schema=LAYER_TRUTH_SCHEMA))

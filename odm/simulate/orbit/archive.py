@@ -28,10 +28,10 @@ from odm.simulate.orbit.hdf5 import write_half_orbit
 from odm.simulate.orbit.recipe import OrbitSimulation
 from odm.simulate.orbit.truth import (
     CONFUSER_SCHEMA,
+    TRUTH_SCHEMA,
     confuser_rows,
     mask_png,
     nucleus_rows,
-    write_truth,
 )
 
 SIMULATOR_VERSION = 1
@@ -89,7 +89,7 @@ def simulate_orbits(
         settings=settings,
         files={name_half_orbit(settings, *identity)[0].name: identity for identity in identities},
         write_file=_write_file,
-        write_truth=write_truth,
+        truth=TRUTH_SCHEMA,
         confusers=CONFUSER_SCHEMA,
     )
     files = simulate_archive(out, recipe, workers, advance)

@@ -23,7 +23,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,14 +71,14 @@ class Track:
         return self.direction is Direction.ASCENDING
 
 
-def argument_of_latitude(latitude: float) -> float:
-    """Angle along the orbit from the equator to ``latitude`` (degrees), in radians."""
-    return float(np.arcsin(np.sin(np.radians(latitude)) / np.sin(INCLINATION)))
+TRACK_ARRAYS = ("times", "latitude", "longitude", "altitude", "local_time", "dip")
+"""Values of a `Track` that are given row by row."""
 
 
 def seconds_from_equator(latitude: float) -> float:
     """Seconds of flight from the equator to ``latitude`` (degrees, positive)."""
-    return argument_of_latitude(latitude) / (2 * np.pi) * PERIOD_S
+    argument = float(np.arcsin(np.sin(np.radians(latitude)) / np.sin(INCLINATION)))
+    return argument / (2 * np.pi) * PERIOD_S
 
 
 def equator_crossing(orbit_number: int, direction: Direction) -> np.datetime64:
@@ -203,5 +203,5 @@ def conjugate_point(latitude: float, longitude: float) -> tuple[float, float]:
 
 def as_datetime(time: np.datetime64) -> datetime:
     """Naive UTC with the milliseconds cut off, as a file name has it."""
-    whole = time.astype("datetime64[s]").astype(np.int64)
-    return datetime(1970, 1, 1) + timedelta(seconds=int(whole))
+    moment: datetime = time.astype("datetime64[s]").item()
+    return moment

@@ -23,7 +23,7 @@ from odm.simulate.orbit import groundtrack
 from odm.simulate.orbit.background import draw_background, local_level
 from odm.simulate.orbit.confusers import broad_emissions, short_emissions
 from odm.simulate.orbit.emission import BINS, Emission, FloatArray, add
-from odm.simulate.orbit.groundtrack import Track
+from odm.simulate.orbit.groundtrack import TRACK_ARRAYS, Track
 from odm.simulate.orbit.instrument import (
     BURST,
     component_factors,
@@ -36,7 +36,7 @@ from odm.simulate.orbit.instrument import (
     waveforms,
 )
 from odm.simulate.orbit.lines import narrow_lines
-from odm.simulate.orbit.nuclei import truth_mask
+from odm.simulate.orbit.nuclei import main_part
 from odm.simulate.orbit.recipe import OrbitRecipe
 from odm.simulate.orbit.regions import RegionPlacer
 
@@ -138,7 +138,7 @@ def simulate_half_orbit(recipe: OrbitRecipe, number: int, direction: Direction) 
     burst = np.flatnonzero(kept & (modes == BURST))
     return HalfOrbit(
         key=key,
-        track=_without_lost(track, kept),
+        track=replace(track, **{name: getattr(track, name)[kept] for name in TRACK_ARRAYS}),
         amplitude={name: values[kept].astype(np.float64) for name, values in noisy.items()},
         work_mode=modes[kept],
         waveform={
@@ -175,13 +175,8 @@ def _compose(
     return power
 
 
-def _without_lost(track: Track, kept: NDArray[np.bool_]) -> Track:
-    arrays = ("times", "latitude", "longitude", "altitude", "local_time", "dip")
-    return replace(track, **{name: getattr(track, name)[kept] for name in arrays})
-
-
 def _with_truth(emission: Emission, family: str, kept: NDArray[np.bool_]) -> Nucleus:
     rows, bins = emission.window
     first = int(kept[: rows.start].sum())
-    mask = truth_mask(emission, kept)
+    mask = main_part(emission.outline()[kept[rows]])
     return Nucleus(emission, family, mask, slice(first, first + len(mask)), bins)

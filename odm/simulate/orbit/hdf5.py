@@ -8,6 +8,7 @@ dipole coordinates (see `groundtrack`).
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,5 @@ def _put(file: h5py.File, name: str, values: NDArray[np.generic], kind: str, uni
 
 def utc_stamps(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """Return integers ``YYYYMMDDhhmmssmmm`` of datetime64[ms]."""
-    days = times.astype("datetime64[D]")
-    months = days.astype("datetime64[M]")
-    month_count = months.astype(np.int64)
-    date = (month_count // 12 + 1970) * 10_000 + (month_count % 12 + 1) * 100
-    date += (days - months).astype(np.int64) + 1
-    of_day = (times - days).astype("timedelta64[ms]").astype(np.int64)
-    seconds, millisecond = np.divmod(of_day, 1000)
-    clock = seconds // 3600 * 10_000 + seconds // 60 % 60 * 100 + seconds % 60
-    return (date * 1_000_000 + clock) * 1000 + millisecond
+    texts = np.datetime_as_string(times, unit="ms")
+    return np.array([int(re.sub(r"\D", "", text)) for text in texts], dtype=np.int64)

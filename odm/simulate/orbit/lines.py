@@ -14,7 +14,6 @@ which move by up to three bins, when the working mode changes or at random.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -75,28 +74,30 @@ def _transmitters(rng: np.random.Generator, track: Track) -> list[Emission | Non
         if not on_air or not seen.size:
             continue
         level = np.maximum(level + flicker * (level > 0.5), 0.0)[seen[0] : seen[-1] + 1]
-        line = _Line("transmitter", khz, width, strength)
-        lines.append(line.emission(int(seen[0]), level, rows))
+        line = _line("transmitter", (khz, width), int(seen[0]), level, rows, strength)
+        lines.append(line)
     return lines
 
 
-class _Line(NamedTuple):
-    """A line of ``width`` bins (standard deviation) about a frequency."""
+def _line(
+    kind: str,
+    place: tuple[float, float],
+    row: int,
+    level_db: np.ndarray,
+    rows: int,
+    strength: tuple[float, float, float],
+) -> Emission | None:
+    """Return a line from a row on, its level given row by row, on a half-orbit of N rows.
 
-    kind: str
-    khz: float
-    width: float
-    strength: tuple[float, float, float]
-
-    def emission(self, row: int, level_db: np.ndarray, rows: int) -> Emission | None:
-        """Return the line from a row on, its level given row by row, on a half-orbit of N rows."""
-        exact = 1e3 * self.khz / (FREQUENCY[1] - FREQUENCY[0])
-        bins = np.arange(round(exact) - 6, round(exact) + 7)
-        # The profile is one of power, so that a line of many dB does not grow wide.
-        profile = np.exp(-(((bins - exact) / self.width) ** 2) / 2)
-        power = np.expm1(np.log(10) / 10 * level_db)[:, None] * profile
-        excess = 10 * np.log10(1 + power)
-        return clipped(self.kind, (row, int(bins[0])), excess, rows, self.strength)
+    ``place``: its frequency in kHz, and its width in bins (standard deviation).
+    """
+    khz, width = place
+    exact = 1e3 * khz / (FREQUENCY[1] - FREQUENCY[0])
+    bins = np.arange(round(exact) - 6, round(exact) + 7)
+    # The profile is one of power, so that a line of many dB does not grow wide.
+    profile = np.exp(-(((bins - exact) / width) ** 2) / 2)
+    power = np.expm1(np.log(10) / 10 * level_db)[:, None] * profile
+    return clipped(kind, (row, int(bins[0])), 10 * np.log10(1 + power), rows, strength)
 
 
 def _power_grid(rng: np.random.Generator, track: Track) -> Emission | None:
@@ -123,6 +124,7 @@ def _platform(rng: np.random.Generator, rows: int, modes: np.ndarray) -> list[Em
             shifted = khz + rng.integers(-3, 4) * 0.0244 * (first > 0)
             height = level * float(rng.choice([0.0, 0.5, 1.0, 1.4], p=[0.15, 0.25, 0.4, 0.2]))
             if height:
-                line = _Line("platform_line", shifted, 0.45, strength)
-                lines.append(line.emission(first, np.full(last - first, height), rows))
+                level_db = np.full(last - first, height)
+                line = _line("platform_line", (shifted, 0.45), first, level_db, rows, strength)
+                lines.append(line)
     return lines

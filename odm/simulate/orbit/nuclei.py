@@ -193,18 +193,3 @@ def main_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     filled = np.zeros(mask.shape, dtype=np.uint8)
     cv2.drawContours(filled, contours, -1, color=1, thickness=cv2.FILLED)
     return filled.astype(bool)
-
-
-def truth_mask(emission: Emission, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mask of one nucleus over the rows that the file keeps.
-
-    Args:
-        emission: the nucleus on the half-orbit without gaps.
-        kept: (N,) bool, False for a row lost in a packet gap.
-
-    Returns:
-        (n, k) bool for the window of the emission, lost rows taken out: n is the number of kept
-        rows of the window.
-    """
-    rows, _ = emission.window
-    return main_part(emission.outline()[kept[rows]])

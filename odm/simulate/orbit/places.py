@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from odm.physics.coordinates import month_season
 from odm.simulate.orbit.emission import FREQUENCY
 from odm.simulate.orbit.groundtrack import Track
 
@@ -30,7 +31,6 @@ SEASON_COUNTS: dict[str, tuple[int, int]] = {
     "winter": (36, 22),
 }
 """Regions of the paper in the north and in the south."""
-_SEASONS = ("winter", "spring", "summer", "autumn")
 SECOND_NUCLEUS = 51 / 402
 """Share of half-orbits with a nucleus that have a second one (453 regions on 402)."""
 _ABOVE_BAND = 1 / 453
@@ -39,8 +39,7 @@ _OUTSIDE_DIP = 10 / 453
 
 def season(track: Track) -> str:
     """The paper's season of a half-orbit: March to May is spring everywhere."""
-    month = int(track.times[0].astype("datetime64[M]").astype(int)) % 12 + 1
-    return _SEASONS[month % 12 // 3]
+    return str(month_season(track.times[0]))
 
 
 def season_factor(track: Track) -> float:

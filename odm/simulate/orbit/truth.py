@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from odm.archive.orbit.reader import read_orbit
 from odm.catalog.fields import field
-from odm.catalog.orbit.regions import write_regions
+from odm.catalog.orbit.regions import REGION_SCHEMA, catalog_metadata
 from odm.core.errors import InputError
 from odm.findings.measure import measure_regions
 from odm.simulate.folder import ABOUT, Rows
@@ -24,7 +24,7 @@ from odm.simulate.orbit.nuclei import main_part
 MODEL = "truth"
 """Value of the catalog's column ``model``."""
 
-TRUTH_FIELDS = [
+TRUTH_FIELDS = (
     field("contrast_db", pa.float64(), "peak excess over the ambient level, noise-free", "dB"),
     field("mean_contrast_db", pa.float64(), "mean excess inside the mask, noise-free", "dB"),
     field("area_uncut", pa.int32(), "pixels inside the outline, lost rows included", "1"),
@@ -34,8 +34,10 @@ TRUTH_FIELDS = [
     field("centre_latitude", pa.float64(), "geographic, brightest point, noise-free", "degrees"),
     field("centre_dip_angle", pa.float64(), "dip angle, brightest point, noise-free", "degrees"),
     field("mask", pa.string(), "mask picture, relative to the archive"),
-]
+)
 """Columns of ``truth.parquet`` after the catalog's own."""
+TRUTH_SCHEMA = pa.schema([*REGION_SCHEMA, *TRUTH_FIELDS], metadata=catalog_metadata(ABOUT))
+"""Columns of ``truth.parquet``, which is GeoParquet as a catalog is."""
 
 _TIME = pa.timestamp("ns", tz="UTC")
 CONFUSER_SCHEMA = pa.schema(
@@ -121,11 +123,6 @@ def confuser_rows(half: HalfOrbit) -> Rows:
             }
         )
     return rows
-
-
-def write_truth(path: Path, nuclei: Rows) -> None:
-    """Write ``truth.parquet``: GeoParquet, as a catalog."""
-    write_regions(path, nuclei, TRUTH_FIELDS, ABOUT)
 
 
 def mask_png(masks: Sequence[NDArray[np.bool_]]) -> bytes:
