@@ -331,7 +331,7 @@ def test_bad_input(archive: Path, native: OrbitImageSettings, tmp_path: Path) ->
     with pytest.raises(InputError):
         Truth.load(str(tmp_path))
     strange = Truth.load(str(archive))
-    unknown = Truth(type(strange.annotations)(tmp_path, "simulation", {}))
+    unknown = Truth(replace(strange.annotations, images={}))
     assert not unknown.knows(list_orbits(archive).entries[0].key)
 
 
