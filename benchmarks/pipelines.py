@@ -12,11 +12,11 @@ from common import report
 
 from odm.catalog.selection import Selection
 from odm.reprocess.driver import reprocess
-from odm.reprocess.models.base import cores
+from odm.reprocess.inference import cores
 from odm.reprocess.order import Order
 from odm.reprocess.request import Workers
 from odm.reprocess.runners.local import finishing_work, run_local
-from odm.reprocess.stages.base import Draft
+from odm.reprocess.stages import Draft
 
 STORE_MB = 500
 STAGE_INPUTS = 24

@@ -36,7 +36,7 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.base import to_input
 from odm.models.networks.segmenters import create_segmenter
 from odm.models.shipped import model_folder, shipped_model
-from odm.reprocess.models.base import cores
+from odm.reprocess.inference import cores
 from odm.reprocess.order import Order, open_order
 from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.simulate.orbit.archive import simulate_orbits

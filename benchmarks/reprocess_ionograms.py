@@ -39,7 +39,7 @@ from odm.models.folder import load_model, save_model
 from odm.models.networks.base import to_input
 from odm.models.networks.detector import create_detector
 from odm.models.shipped import SHIPPED, shipped_model
-from odm.reprocess.models.base import BATCH_ON_CPU, BATCH_ON_GPU, cores
+from odm.reprocess.inference import BATCH_ON_CPU, BATCH_ON_GPU, cores
 from odm.reprocess.order import Order, open_order
 from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.simulate.ionogram.archive import simulate_ionograms

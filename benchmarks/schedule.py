@@ -195,8 +195,8 @@ def measure_outcomes() -> tuple[float, float]:
     from odm.catalog.orbit.inputs import list_orbit_inputs
     from odm.findings.regions import RegionSettings
     from odm.images.geometry import OrbitImageSettings
-    from odm.reprocess.stages.base import Draft
-    from odm.reprocess.stages.orbit import OrbitStages
+    from odm.reprocess.orbit import OrbitStages
+    from odm.reprocess.stages import Draft
     from odm.simulate.orbit.archive import simulate_orbits
     from odm.simulate.orbit.recipe import OrbitSimulation
     from ray_jobs.reprocessing.calibrate import driver_seconds

@@ -20,7 +20,7 @@ from odm.reprocess.driver import Summary, reprocess
 from odm.reprocess.order import Order, open_order
 from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.reprocess.runners.local import run_local
-from odm.reprocess.stages.base import Draft
+from odm.reprocess.stages import Draft
 from tests.reprocess import small, small_ionograms
 from tests.test_cli import run
 from tests.toy_kind import TOY

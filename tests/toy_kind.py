@@ -19,10 +19,10 @@ from odm.catalog.selection import Listing
 from odm.core.errors import ArchiveError
 from odm.core.kinds import Kind
 from odm.core.settings import Options
-from odm.reprocess.models.base import Images, Inference
+from odm.reprocess.inference import Images, Inference
 from odm.reprocess.order import Preparation
 from odm.reprocess.request import ModelOptions
-from odm.reprocess.stages.base import Draft, Stages, pixel_shares
+from odm.reprocess.stages import Draft, Stages, pixel_shares
 
 LENGTH = 8
 
@@ -116,7 +116,7 @@ class ToyInference(Inference):
 
 
 class ToyModel:
-    """See `odm.reprocess.models.base.ImageModel`."""
+    """See `odm.reprocess.inference.ImageModel`."""
 
     batch = 2
 

@@ -16,16 +16,16 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
-from odm.catalog.lock import CampaignLock
 from odm.catalog.outcomes import UNION_COLUMNS
 from odm.catalog.parts import list_parts, read_outcomes, write_part
 from odm.core.errors import InputError, OdmError
 from odm.core.faults import first_line
 from odm.core.files import as_local, exists, is_uri, make_folder, read_bytes, write_bytes
+from odm.core.locks import FileLock
 
 FORMAT = 1
 RESULT_VERSION = 4
@@ -59,6 +59,42 @@ class CampaignCard:
     def differences(self, asked: CampaignCard) -> list[str]:
         """Name the settings in which the card that is asked for differs from this one."""
         return list(_differences("", self.to_dict(), asked.to_dict()))
+
+
+class CampaignLock(FileLock):
+    """Keeps a second driver out of a campaign for as long as this process lives.
+
+    With ``take_over`` the lock file is replaced: the first driver notices when it next commits,
+    and stops.
+
+    Args:
+        path: the lock file in the campaign's folder, local.
+        take_over: go in even if another driver holds the lock.
+    """
+
+    def __init__(self, path: Path, *, take_over: bool = False) -> None:
+        super().__init__(path)
+        self._may_take_over = take_over
+
+    def __enter__(self) -> Self:
+        if not self.acquire() and not (self._may_take_over and self.take_over()):
+            raise OdmError(
+                f"{self.path.parent}: {self.holder()} is at work in this campaign; wait for it, or "
+                "take over with --take-over"
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def check(self) -> None:
+        """Make sure that the lock is still ours.
+
+        Raises:
+            OdmError: another driver has taken over.
+        """
+        if not self.is_ours:
+            raise OdmError(f"{self.path.parent}: {self.holder()} has taken over this campaign")
 
 
 @dataclass(frozen=True)

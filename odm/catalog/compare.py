@@ -97,7 +97,10 @@ def compare(a: Campaign, b: Campaign) -> Comparison:
     time of modification of a file are no difference.
     """
     kind = kind_of(a.card.kind)
-    rows_a, rows_b = _rows(a), _rows(b)
+    rows_a, rows_b = (
+        {row["identity"]: row for row in campaign.outcomes(_COMPARED).to_pylist()}
+        for campaign in (a, b)
+    )
     comparison = Comparison(kind)
     only: tuple[list[Unmatched], list[Unmatched]] = ([], [])
     for identity in sorted(rows_a.keys() | rows_b.keys()):
@@ -152,11 +155,6 @@ def box_overlap(kind: OutcomeKind, a: Row, b: Row) -> float:
 
 def _number(value: Any) -> float:
     return float(value.value / 1e9) if hasattr(value, "value") else float(value)
-
-
-def _rows(campaign: Campaign) -> dict[str, Row]:
-    table = campaign.outcomes(_COMPARED)
-    return {row["identity"]: row for row in table.to_pylist()}
 
 
 def _content(row: Row) -> str:

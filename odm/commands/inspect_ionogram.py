@@ -144,9 +144,8 @@ def _found(ionogram: xr.Dataset, edge: str, model: str | None) -> tuple[list[dic
     """Return layers as a campaign finds them, with their edges; or why it would look for none."""
     from odm.findings.layer_rows import edge_rows, facts_of, find_edges
     from odm.images.ionogram import ionogram_image
-    from odm.reprocess.models.ionogram import prepare_layers
+    from odm.reprocess.ionogram import nothing_to_see, prepare_layers
     from odm.reprocess.request import LayerOptions, ModelOptions
-    from odm.reprocess.stages.ionogram import nothing_to_see
 
     run = ModelOptions(folder=model, batch=1, engine="eager", device="cpu")
     prepared = prepare_layers(run, LayerOptions(edge=edge))

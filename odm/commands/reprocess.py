@@ -61,11 +61,6 @@ class LayerOptions:
     ] = True
 
 
-@app.callback()
-def _group() -> None:
-    pass
-
-
 @app.command()
 @takes_groups
 def orbits(
@@ -121,6 +116,7 @@ def _reprocess(
     from odm.reprocess.driver import check_summary, reprocess
     from odm.reprocess.order import open_order
     from odm.reprocess.request import ModelOptions, ReprocessRequest, Workers
+    from odm.reprocess.runners.local import run_local
 
     named = {**vars(options), **vars(run)}
     for name in ("since", "until"):
@@ -130,7 +126,7 @@ def _reprocess(
         return {name: named[name] for name in group.model_fields if name in named}
 
     selection = Selection(**chosen(Selection))
-    runner = _find_runner(kind, local=options.local)
+    runner = run_local if options.local else find_runner(f"reprocess {kind}", "reprocessing")
     request = ReprocessRequest(
         kind=kind,
         archive=archive,
@@ -147,14 +143,6 @@ def _reprocess(
     inputs = order.stages.kind.inputs
     _show(summary, inputs, as_json=run.json_)
     check_summary(summary, options.max_quarantined, inputs)
-
-
-def _find_runner(kind: str, *, local: bool) -> Any:
-    if not local:
-        return find_runner(f"reprocess {kind}", "reprocessing")
-    from odm.reprocess.runners.local import run_local
-
-    return run_local
 
 
 def _show(summary: Summary, inputs: str, *, as_json: bool) -> None:

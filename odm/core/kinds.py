@@ -139,7 +139,7 @@ ORBITS = Kind(
         "describe": "odm.catalog.orbit.regions:describe_region",
         "picture": "odm.findings.pictures:draw_regions",
         "options": "odm.reprocess.request:RegionOptions",
-        "prepare": "odm.reprocess.models.orbit:prepare_regions",
+        "prepare": "odm.reprocess.orbit:prepare_regions",
         "score": "odm.scoring.orbit.campaign:score_regions",
     },
 )
@@ -160,7 +160,7 @@ IONOGRAMS = Kind(
         "describe": "odm.catalog.ionogram.layers:describe_layer",
         "picture": "odm.findings.pictures:draw_layers",
         "options": "odm.reprocess.request:LayerOptions",
-        "prepare": "odm.reprocess.models.ionogram:prepare_layers",
+        "prepare": "odm.reprocess.ionogram:prepare_layers",
         "score": "odm.scoring.ionogram.campaign:score_layers",
     },
 )

@@ -2,7 +2,7 @@ from .driver import Runner as Runner
 from .driver import Summary as Summary
 from .driver import check_summary as check_summary
 from .driver import reprocess as reprocess
-from .models.base import Inference as Inference
+from .inference import Inference as Inference
 from .order import Order as Order
 from .order import Preparation as Preparation
 from .order import open_order as open_order
@@ -12,6 +12,6 @@ from .request import RegionOptions as RegionOptions
 from .request import ReprocessRequest as ReprocessRequest
 from .request import Workers as Workers
 from .runners.local import run_local as run_local
-from .stages.base import Draft as Draft
-from .stages.base import InputResult as InputResult
-from .stages.base import Stages as Stages
+from .stages import Draft as Draft
+from .stages import InputResult as InputResult
+from .stages import Stages as Stages

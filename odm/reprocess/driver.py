@@ -6,21 +6,20 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from odm.catalog.campaign import Campaign, check_writable
-from odm.catalog.lock import CampaignLock
-from odm.catalog.outcomes import CLEAR, DETECTED, QUARANTINED, Input
+from odm.catalog.campaign import Campaign, CampaignLock, check_writable
+from odm.catalog.outcomes import QUARANTINED, STATUSES, Input
 from odm.catalog.selection import LEDGER_COLUMNS, WorkList, select
 from odm.core.errors import OdmError, Stopped
 from odm.core.progress import progress
 from odm.core.signals import stop_signals
-from odm.reprocess.models.base import Inference
+from odm.reprocess.inference import Inference
 from odm.reprocess.order import Order
 from odm.reprocess.request import Workers
-from odm.reprocess.stages.base import InputResult, Stages
+from odm.reprocess.stages import InputResult, Stages
 
 COMMIT_EVERY, COMMIT_EVERY_S = 256, 20.0
 """Outcomes and seconds after which a part is written: what a kill can cost."""
@@ -32,19 +31,14 @@ on is clipped about as much."""
 NOTES_SHOWN = 5
 
 
-class Runner(Protocol):
-    """What runs the stages; see `odm.reprocess.runners.local.run_local`."""
+Runner = Callable[
+    [Stages, Inference, Sequence[Input], Callable[[], bool], Workers],
+    Generator[InputResult, None, None],
+]
+"""What runs the stages: it does inputs, and yields what became of each.
 
-    def __call__(
-        self,
-        stages: Stages,
-        inference: Inference,
-        inputs: Sequence[Input],
-        stop: Callable[[], bool],
-        workers: Workers,
-    ) -> Generator[InputResult, None, None]:
-        """Do inputs, and yield what became of each."""
-        ...
+See `odm.reprocess.runners.local.run_local` for its arguments.
+"""
 
 
 @dataclass
@@ -154,23 +148,15 @@ def _run(
                 for result in results:
                     if summary.first_s is None:
                         summary.first_s = time.monotonic() - began
-                    _count(summary, result)
+                    if result.outcome is None:
+                        summary.undone[result.input.source] = result.undone
+                    else:
+                        summary.done += 1
+                        summary.counts[result.outcome["status"][0].as_py()] += 1
                     sink.add(result)
-                    advance(1, _so_far(summary))
+                    advance(1, ", ".join(f"{name} {summary.counts[name]}" for name in STATUSES))
         finally:
             sink.commit()
-
-
-def _count(summary: Summary, result: InputResult) -> None:
-    if result.outcome is None:
-        summary.undone[result.input.source] = result.undone
-        return
-    summary.done += 1
-    summary.counts[result.outcome["status"][0].as_py()] += 1
-
-
-def _so_far(summary: Summary) -> str:
-    return ", ".join(f"{name} {summary.counts[name]}" for name in (DETECTED, CLEAR, QUARANTINED))
 
 
 class _Sink:

@@ -11,9 +11,9 @@ from odm.catalog.kinds import list_inputs
 from odm.catalog.selection import Listing
 from odm.core.cache import EXPORTS, user_cache
 from odm.core.kinds import KINDS
-from odm.reprocess.models.base import Inference
+from odm.reprocess.inference import Inference
 from odm.reprocess.request import ReprocessRequest
-from odm.reprocess.stages.base import Stages
+from odm.reprocess.stages import Stages
 
 AnyStages = TypeVar("AnyStages", bound=Stages, covariant=True)
 
@@ -53,17 +53,6 @@ class Order:
     inference: Inference
 
 
-def prepare(request: ReprocessRequest) -> Preparation[Stages]:
-    """Find the model of a request, and say what its options mean.
-
-    Raises:
-        InputError: no model of this kind, or an option that cannot be meant.
-    """
-    found = KINDS.find(request.kind).load("prepare")(request.model, request.findings)
-    assert isinstance(found, Preparation)
-    return found
-
-
 def open_order(request: ReprocessRequest) -> Order:
     """Make the campaign of a request, or go on with the one that is there.
 
@@ -71,7 +60,8 @@ def open_order(request: ReprocessRequest) -> Order:
         InputError: no model, an empty archive, a folder of another campaign, or an option that
             cannot be meant.
     """
-    prepared = prepare(request)
+    prepare = KINDS.find(request.kind).load("prepare")
+    prepared: Preparation[Stages] = prepare(request.model, request.findings)
     inference = replace(prepared.inference, exports=str(user_cache(EXPORTS)))
     archive = absolute_archive(request.archive)
     listing = list_inputs(request.kind, archive)  # before a folder is made for nothing

@@ -94,7 +94,7 @@ def _measure(archive: str, options: CalibrationOptions) -> tuple[Rates, dict[str
     """Measure the rates; return them with the size of the cluster and of the archive."""
     from odm.catalog.campaign import absolute_archive
     from odm.catalog.kinds import list_inputs
-    from odm.reprocess.models.orbit import prepare_regions
+    from odm.reprocess.orbit import prepare_regions
     from odm.reprocess.request import ModelOptions, RegionOptions, Workers
     from ray_jobs.reprocessing.calibrate import calibrate
 

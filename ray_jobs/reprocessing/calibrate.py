@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from odm.catalog.outcomes import Input
 from odm.core.errors import OdmError
-from odm.reprocess.models.base import BATCH_ON_GPU, Inference
+from odm.reprocess.inference import BATCH_ON_GPU, Inference
 from odm.reprocess.request import Workers
 from odm.reprocess.runners.readers import WorkItem
-from odm.reprocess.stages.base import Draft, InputResult, Stages
+from odm.reprocess.stages import Draft, InputResult, Stages
 from ray_jobs.cluster.connection import connect, data_settings
 from ray_jobs.internals import lines_hidden
 from ray_jobs.reprocessing.estimate import Rates

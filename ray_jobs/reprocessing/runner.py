@@ -21,10 +21,10 @@ from typing import Any
 from odm.catalog.outcomes import Input
 from odm.core.errors import OdmError
 from odm.core.progress import waiting
-from odm.reprocess.models.base import Inference, loading
+from odm.reprocess.inference import Inference, loading
 from odm.reprocess.request import Workers
 from odm.reprocess.runners.readers import WorkItem, killed_reader, perform
-from odm.reprocess.stages.base import Draft, InputResult, Stages, quarantined
+from odm.reprocess.stages import Draft, InputResult, Stages, quarantined
 from ray_jobs.cluster.connection import connect, data_settings
 from ray_jobs.cluster.nodes import await_room, check_nodes
 from ray_jobs.cluster.room import Cluster

@@ -25,9 +25,9 @@ import pyarrow as pa
 from odm.catalog.outcomes import Input
 from odm.core.errors import OdmError
 from odm.core.files import is_uri, local_path
-from odm.reprocess.models.base import Inference
+from odm.reprocess.inference import Inference
 from odm.reprocess.runners.readers import Answer, Death, WorkItem, perform
-from odm.reprocess.stages.base import Draft, InputResult, Stages
+from odm.reprocess.stages import Draft, InputResult, Stages
 
 
 class Reader:

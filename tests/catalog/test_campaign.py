@@ -15,11 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from odm.catalog.campaign import CARD, CampaignCard, load_campaign, open_campaign
+from odm.catalog.campaign import CARD, CampaignCard, CampaignLock, load_campaign, open_campaign
 from odm.catalog.catalog import build_catalog, to_csv, write_catalog
 from odm.catalog.compare import box_overlap, compare, match
 from odm.catalog.ionogram.inputs import IONOGRAMS
-from odm.catalog.lock import CampaignLock
 from odm.catalog.orbit.inputs import ORBITS
 from odm.catalog.outcomes import Input, outcome_table
 from odm.core.errors import InputError, OdmError

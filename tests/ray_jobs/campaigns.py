@@ -16,9 +16,9 @@ from typing import Any
 from odm.catalog.outcomes import Input
 from odm.core.files import write_bytes
 from odm.reprocess.driver import reprocess
+from odm.reprocess.orbit import OrbitStages
 from odm.reprocess.request import Workers
-from odm.reprocess.stages.base import Draft, InputResult
-from odm.reprocess.stages.orbit import OrbitStages
+from odm.reprocess.stages import Draft, InputResult
 from odm.training import plans
 from odm.training.events import listeners
 from odm.training.loop import ProgressReport

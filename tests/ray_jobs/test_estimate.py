@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from odm.catalog.outcomes import Input
 from odm.core.errors import InputError
 from odm.reprocess.request import Workers
-from odm.reprocess.stages.base import InputResult
+from odm.reprocess.stages import InputResult
 from ray_jobs.cluster.room import Cluster
 from ray_jobs.commands.estimate import app
 from ray_jobs.reprocessing.calibrate import calibrate, read_some, shared_out

@@ -12,7 +12,7 @@ from odm.catalog.compare import compare
 from odm.core.errors import InputError, OdmError
 from odm.reprocess.driver import reprocess
 from odm.reprocess.request import Workers
-from odm.reprocess.stages.base import InputResult
+from odm.reprocess.stages import InputResult
 from ray_jobs.cluster.room import Cluster
 from ray_jobs.reprocessing.layout import Layout, plan_layout
 from ray_jobs.reprocessing.runner import run_on_ray

@@ -17,11 +17,11 @@ from odm.catalog.outcomes import Input
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import OrbitImageSettings
 from odm.reprocess.driver import Summary, reprocess
+from odm.reprocess.orbit import OrbitStages
 from odm.reprocess.order import Order, open_order
 from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.reprocess.runners.local import run_local
-from odm.reprocess.stages.base import Draft, InputResult, guarded
-from odm.reprocess.stages.orbit import OrbitStages
+from odm.reprocess.stages import Draft, InputResult, guarded
 from tests.lookalike import contents, renamed, stamp, write
 
 FIRST = 17538

@@ -21,11 +21,10 @@ from odm.models.card import read_model_card
 from odm.models.pipeline import save_pipeline
 from odm.models.shipped import shipped_model
 from odm.reprocess.driver import reprocess
-from odm.reprocess.models.ionogram import prepare_layers
+from odm.reprocess.ionogram import IonogramStages, prepare_layers
 from odm.reprocess.order import Order, Preparation, open_order
 from odm.reprocess.request import LayerOptions, ModelOptions, ReprocessRequest
 from odm.reprocess.runners.local import run_local
-from odm.reprocess.stages.ionogram import IonogramStages
 from odm.simulate.ionogram.archive import simulate_ionograms
 from odm.simulate.ionogram.recipe import IonogramSimulation
 from tests.findings.edge_cases import FREQUENCY, RANGES, curve, echo, layer_of, snr

@@ -90,7 +90,7 @@ def test_killed_and_resumed_it_gives_the_same_catalog(done: Path) -> None:
 
 
 def test_reading_processes_import_no_torch() -> None:
-    code = "import sys, odm.reprocess.stages.ionogram, odm.reprocess.runners.readers; "
+    code = "import sys, odm.reprocess.ionogram, odm.reprocess.runners.readers; "
     code += "print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert found.stdout == "False\n", found.stderr
@@ -222,7 +222,7 @@ def test_why_the_model_has_nothing_to_look_at() -> None:
 
     from odm.findings.layer_rows import IonogramFacts
     from odm.images.ionogram import IonogramImageSettings
-    from odm.reprocess.stages.ionogram import nothing_to_see
+    from odm.reprocess.ionogram import nothing_to_see
 
     def says(mhz: tuple[float, float], km: tuple[float, float]) -> str:
         axes = (np.array(mhz) * 1e6, np.array(km))
@@ -240,8 +240,8 @@ def test_exports_of_a_pipeline_are_kept_by_its_members(tmp_path: Path) -> None:
 
     from odm.models.pipeline import read_cards
     from odm.models.shipped import shipped_model
-    from odm.reprocess.models.base import loading
-    from odm.reprocess.models.ionogram import LayerInference
+    from odm.reprocess.inference import loading
+    from odm.reprocess.ionogram import LayerInference
     from odm.reprocess.request import ModelOptions
 
     folder = str(shipped_model("pipeline"))

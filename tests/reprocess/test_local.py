@@ -24,12 +24,13 @@ from odm.findings.edges import EdgeSettings
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import OrbitImageSettings
 from odm.images.ionogram import IonogramImageSettings
+from odm.reprocess import orbit
+from odm.reprocess import stages as base
 from odm.reprocess.driver import check_summary, reprocess
+from odm.reprocess.ionogram import IonogramStages
+from odm.reprocess.orbit import OrbitStages
 from odm.reprocess.runners.local import default_readers, run_local
-from odm.reprocess.stages import base, orbit
-from odm.reprocess.stages.base import quarantined
-from odm.reprocess.stages.ionogram import IonogramStages
-from odm.reprocess.stages.orbit import OrbitStages
+from odm.reprocess.stages import quarantined
 from tests.lookalike import renamed
 from tests.reprocess import small
 
@@ -349,7 +350,7 @@ def test_a_campaign_says_what_it_waits_for_and_exports_once(
     from odm.images.geometry import OrbitImageSettings
     from odm.models.folder import save_model
     from odm.models.networks.segmenters import create_segmenter
-    from odm.reprocess.models.base import loading
+    from odm.reprocess.inference import loading
 
     pytest.importorskip("openvino")
     monkeypatch.setenv("ODM_CACHE", str(tmp_path / "cache"))

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from odm.catalog.outcomes import Input
 from odm.core.progress import waiting
-from odm.reprocess.models.base import ImageModel, Inference, cores
+from odm.reprocess.inference import ImageModel, Inference, cores
 from odm.reprocess.request import Workers
 from odm.reprocess.runners.readers import (
     Answer,
@@ -21,7 +21,7 @@ from odm.reprocess.runners.readers import (
     alone,
     killed_reader,
 )
-from odm.reprocess.stages.base import Draft, InputResult, Stages, quarantined
+from odm.reprocess.stages import Draft, InputResult, Stages, quarantined
 
 Stop = Callable[[], bool]
 """Whether no more inputs are to be taken."""

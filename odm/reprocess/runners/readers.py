@@ -17,7 +17,7 @@ from typing import Any
 
 from odm.catalog.outcomes import Input
 from odm.core.errors import OdmError
-from odm.reprocess.stages.base import Draft, InputResult, Stages
+from odm.reprocess.stages import Draft, InputResult, Stages
 
 START_LIMIT_S, ANSWER_LIMIT_S = 120.0, 1800.0
 """Seconds for a process to start, and for one input: what takes longer has no end."""

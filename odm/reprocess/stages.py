@@ -1,6 +1,6 @@
 """The stages that every runner goes through, so that all of them give the same outcomes.
 
-read (a file → an image) → model (an image → what is seen in it, see `odm.reprocess.models.base`) →
+read (a file → an image) → model (an image → what is seen in it, see `odm.reprocess.inference`) →
 finish (that → an outcome). Reading and finishing import no torch: their processes start quickly.
 """
 

@@ -1,9 +1,9 @@
-"""The stages of half-orbits: regions in the spectrogram of one component."""
+"""Campaigns of half-orbits: reading them, which model looks at them, and their regions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +14,20 @@ from odm.archive.orbit.reader import Orbit
 from odm.catalog.orbit.inputs import ORBITS, decimated_track
 from odm.catalog.outcomes import Input, OutcomeKind, outcome_table
 from odm.core.errors import ArchiveError
-from odm.findings.regions import Region, RegionSettings, find_regions, level_of, region_rows
+from odm.findings.regions import (
+    Region,
+    RegionSettings,
+    find_regions,
+    level_of,
+    read_thresholds,
+    region_rows,
+)
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.images.spectrogram import geometry_of, read_spectrogram
-from odm.reprocess.stages.base import Draft, Images, Stages, pixel_shares
+from odm.reprocess.inference import ImageModel, Inference, find_model
+from odm.reprocess.order import Preparation
+from odm.reprocess.request import ModelOptions, RegionOptions
+from odm.reprocess.stages import Draft, Images, Stages, pixel_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +93,66 @@ def _valid_by_row(image: Images, geometry: SpectrogramGeometry) -> NDArray[np.fl
         return share
     nearest = np.minimum(((np.arange(rows) + 0.5) * width / rows).astype(np.intp), width - 1)
     return np.asarray(share[nearest])
+
+
+@dataclass(frozen=True)
+class RegionInference(Inference):
+    """A segmenter over spectrograms.
+
+    Attributes:
+        flip, temperature: decide the answers; see `odm.models.predictor.Predictor`.
+    """
+
+    flip: bool = False
+    temperature: float = 1.0
+
+    def deciding(self) -> dict[str, Any]:
+        """See `Inference`."""
+        precision = self.options.precision
+        return {"flip": self.flip, "temperature": self.temperature, "precision": precision}
+
+    def load(self, threads: int = 0) -> ImageModel:
+        """See `Inference`."""
+        from odm.models.folder import load_model
+        from odm.models.predictor import Predictor
+
+        options = self.predictor_options(threads)
+        loaded = load_model(self.folder, expect={"digest": self.digest})
+        return Predictor(
+            loaded.model,
+            flip=self.flip,
+            temperature=self.temperature,
+            digest=self.digest,
+            **options,
+        )
+
+
+def prepare_regions(model: ModelOptions, regions: RegionOptions) -> Preparation[OrbitStages]:
+    """Find a segmenter, and the thresholds that are meant.
+
+    Raises:
+        InputError: no segmenter, or thresholds that cannot be meant.
+    """
+    folder, card = find_model(model.folder, "segmenter", ORBITS.inputs)
+    thresholds, temperature = read_thresholds(card.thresholds)
+    stages = OrbitStages(
+        image=OrbitImageSettings.from_dict(dict(card.image)),
+        regions=_changed(thresholds, regions),
+        model=card.digest,
+    )
+    inference = RegionInference(
+        card.digest,
+        model.model_copy(update={"folder": folder}),
+        flip=regions.flip,
+        temperature=temperature or 1.0,
+    )
+    return Preparation(
+        stages, inference, str(card.architecture["name"]), {"regions": stages.regions.to_dict()}
+    )
+
+
+def _changed(thresholds: RegionSettings, options: RegionOptions) -> RegionSettings:
+    values = options.model_dump(exclude={"flip"}, exclude_none=True)
+    if values.get("threshold", 1) < thresholds.low_threshold:
+        values.setdefault("low_threshold", values["threshold"])  # it cannot stay above
+    return replace(thresholds, **values)

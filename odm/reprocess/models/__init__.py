@@ -1,1 +1,0 @@
-"""The models of a campaign, for each kind of input."""

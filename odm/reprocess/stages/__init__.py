@@ -1,1 +1,0 @@
-"""Reading and finishing inputs, for each kind."""
