@@ -280,8 +280,8 @@ if __name__ == "__main__":  # reading processes import this file too
     from odm.reprocess import driver as drive
 
     drive.COMMIT_EVERY = 1
-    count = drive._count
-    drive._count = lambda *facts: (count(*facts), time.sleep(float(sys.argv[3])))
+    add = drive._Sink.add
+    drive._Sink.add = lambda *facts: (time.sleep(float(sys.argv[3])), add(*facts))
     summary = small.run(Path(sys.argv[1]), sys.argv[2])
     drive.check_summary(summary, 1.0, "half-orbits")
 """
