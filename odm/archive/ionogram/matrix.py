@@ -27,6 +27,7 @@ from odm.core.faults import fault, first_line
 from odm.core.files import exists, read_bytes, write_bytes
 
 AXES = ("frequency", "group_range")
+OPTIONAL = ("time", "link", "range_convention")
 _NAT = np.datetime64("NaT", "ns")
 LEAST_SECONDS_DIGITS = 9
 """Text of fewer digits is no count of seconds since 1970, but perhaps a year or a day."""
@@ -38,16 +39,13 @@ _UNREADABLE = (
 
 def read_npz(path: object, data: bytes) -> Ionogram:
     """Read a ``.npz``; nothing in it is unpickled."""
-    arrays: dict[str, NDArray[Any]] = {}
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             for name in ("snr", *AXES):
                 if name not in archive:
                     raise ArchiveError(path, f"missing array {name}")
             _check_size(path, archive.zip)
-            for name in ("snr", *AXES, "time", "link", "range_convention"):
-                if name in archive:
-                    arrays[name] = archive[name]
+            arrays = {name: archive[name] for name in ("snr", *AXES, *OPTIONAL) if name in archive}
     except _UNREADABLE as error:
         raise _damaged(path, error) from None
     return _ionogram(path, arrays, "matrix (.npz)")
@@ -85,10 +83,8 @@ def read_npy(path: object, data: bytes) -> Ionogram:
         arrays = {name: np.asarray(_listed(path, facts, name, snr)) for name in AXES}
     except (ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ArchiveError(path, f"{where} cannot be understood ({first_line(error)})") from None
-    for name in ("time", "link", "range_convention"):
-        if name in facts:
-            arrays[name] = np.asarray(facts[name])
-    return _ionogram(path, arrays | {"snr": snr}, "matrix (.npy)")
+    more = {name: np.asarray(facts[name]) for name in OPTIONAL if name in facts}
+    return _ionogram(path, arrays | more | {"snr": snr}, "matrix (.npy)")
 
 
 def sidecar(path: object) -> str:
@@ -117,7 +113,7 @@ def read_h5(path: object, file: h5py.File) -> Ionogram:
         if stored.size and stored.size > MAXIMUM_VALUES:
             raise ArchiveError(path, f"wrong shape: {name} is {stored.shape}")
         arrays[name] = values(path, stored)
-    for name in ("time", "link", "range_convention"):
+    for name in OPTIONAL:
         text = text_attribute(file, name)
         if not text and isinstance(file.get(name), h5py.Dataset):
             try:
@@ -146,9 +142,7 @@ def _ionogram(path: object, arrays: dict[str, NDArray[Any]], file_format: str) -
 
 
 def _text(value: NDArray[Any] | None) -> str:
-    if value is None or value.size != 1:
-        return ""
-    return as_text(value.ravel()[0])
+    return "" if value is None or value.size != 1 else as_text(value.ravel()[0])
 
 
 def _time(path: object, value: NDArray[Any] | None) -> np.datetime64:

@@ -119,11 +119,9 @@ def check_ionogram(path: object, ionogram: Ionogram) -> Ionogram:
     Raises:
         ArchiveError: wrong axes, or no value.
     """
-    snr = np.asarray(ionogram.snr)
     frequency = _axis(path, "frequency", ionogram.frequency)
     group_range = _axis(path, "group_range", ionogram.group_range)
-    if snr.dtype.kind not in "iuf":
-        raise ArchiveError(path, f"snr holds {snr.dtype} values, not numbers")
+    snr = _numbers(path, "snr", ionogram.snr)
     expected = (frequency.size, group_range.size)
     if snr.shape != expected:
         turned = ": it looks turned over" if snr.shape == expected[::-1] else ""
@@ -155,11 +153,15 @@ def check_ionogram(path: object, ionogram: Ionogram) -> Ionogram:
     )
 
 
-def _axis(path: object, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+def _numbers(path: object, name: str, values: NDArray[Any]) -> NDArray[Any]:
     values = np.asarray(values)
     if values.dtype.kind not in "iuf":
         raise ArchiveError(path, f"{name} holds {values.dtype} values, not numbers")
-    axis = values.astype(np.float64).ravel()
+    return values
+
+
+def _axis(path: object, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+    axis = _numbers(path, name, values).astype(np.float64).ravel()
     steps = np.diff(axis)
     if not np.isfinite(axis).all() or not ((steps > 0).all() or (steps < 0).all()):
         raise ArchiveError(path, f"wrong axis: {name} does not rise from value to value")
@@ -170,18 +172,16 @@ def _check_units(
     path: object, frequency: NDArray[np.float64], group_range: NDArray[np.float64]
 ) -> None:
     """An axis in the wrong unit would give nonsense without a complaint."""
-    highest = float(frequency.max())
+    highest, farthest = float(frequency.max()), float(group_range.max())
     if not 1e5 <= highest <= 1e9 or frequency.min() < 0:
+        extent = f"frequency goes to {highest:g} Hz"
         hint = " (is it in MHz or kHz?)" if 0 < highest < 1e5 else ""
-        raise ArchiveError(
-            path, f"wrong axis: frequency goes to {highest:g} Hz, which no ionogram does{hint}"
-        )
-    farthest = float(group_range.max())
-    if not 10 <= farthest <= 1e5:
+    elif not 10 <= farthest <= 1e5:
+        extent = f"group_range goes to {farthest:g} km"
         hint = " (is it in m?)" if farthest > 1e5 else ""
-        raise ArchiveError(
-            path, f"wrong axis: group_range goes to {farthest:g} km, which no ionogram does{hint}"
-        )
+    else:
+        return
+    raise ArchiveError(path, f"wrong axis: {extent}, which no ionogram does{hint}")
 
 
 def _dataset(path: object, ionogram: Ionogram) -> xr.Dataset:

@@ -51,12 +51,12 @@ class Agreement:
     only_first: int
     only_second: int
     drawn: tuple[int, int, int]
-    pixels: tuple[int, int, int, int]
+    pixels: tuple[int, ...]
     iou: float | None
     dice: float | None
     kappa: float | None
     image_kappa: float | None
-    regions: tuple[int, int]
+    regions: tuple[int, ...]
     region_f1: dict[str, float | None]
     boundary_pixels: Distance | None
     boundary_khz: Distance | None
@@ -94,10 +94,9 @@ def compare(first: RegionLabels, second: RegionLabels) -> Agreement:
         InputError: there is no half-orbit that both have labelled.
         AnnotationError: a half-orbit's masks differ in size.
     """
-    if not set(first.images) & set(second.images):
-        raise InputError(
-            f"{first.folder} and {second.folder} have no labelled half-orbit in common"
-        )
+    if not first.images.keys() & second.images.keys():
+        places = f"{first.folder} and {second.folder}"
+        raise InputError(f"{places} have no labelled half-orbit in common")
     pixels = np.zeros(4, np.int64)
     images = np.zeros(4, np.int64)
     regions = np.zeros(2, np.int64)
@@ -119,12 +118,12 @@ def compare(first: RegionLabels, second: RegionLabels) -> Agreement:
         only_first=len(first.images.keys() - second.images.keys()),
         only_second=len(second.images.keys() - first.images.keys()),
         drawn=(int(images[0] + images[1]), int(images[0] + images[2]), int(images[0])),
-        pixels=(int(pixels[0]), int(pixels[1]), int(pixels[2]), int(pixels[3])),
+        pixels=tuple(pixels.tolist()),
         iou=_ratio(pixels[0], pixels[:3].sum()),
         dice=_ratio(2 * pixels[0], 2 * pixels[0] + pixels[1] + pixels[2]),
         kappa=cohen_kappa(pixels),
         image_kappa=cohen_kappa(images),
-        regions=(int(regions[0]), int(regions[1])),
+        regions=tuple(regions.tolist()),
         region_f1={str(at): _ratio(2 * matched[at], total) for at in REGION_OVERLAPS},
         boundary_pixels=_summary(np.hypot(*distances.T)),
         boundary_khz=_summary(steps[:, 0]),
@@ -199,13 +198,10 @@ def _pairs(first: RegionLabels, second: RegionLabels) -> Iterator[tuple[Areas, A
         if shape is None:
             drawn = next((image for image in images if image.mask_path), None)
             if drawn is None:
-                raise AnnotationError(
-                    images[0].key,
-                    "",
-                    "its size is unknown: two simulated truths cannot be compared",
-                )
-            mask = drawn.mask()
-            shape = (mask.shape[0], mask.shape[1])
+                reason = "its size is unknown: two simulated truths cannot be compared"
+                raise AnnotationError(images[0].key, "", reason)
+            rows, columns = drawn.mask().shape
+            shape = (rows, columns)
         yield images[0].mask(shape) != 0, images[1].mask(shape) != 0
 
 

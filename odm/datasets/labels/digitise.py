@@ -91,14 +91,10 @@ def digitise_plot(path: object, scale: PlotScale) -> DigitisedPlot:
         InputError: an area outside the picture, or a scale that cannot be meant.
     """
     picture = _picture(path)
-    for name, (low, high), unit, unit_name in (
-        ("frequency", scale.frequency, 1e6, "MHz"),
-        ("range", scale.group_range, 1.0, "km"),
-    ):
+    mhz = (scale.frequency[0] / 1e6, scale.frequency[1] / 1e6)
+    for name, (low, high), unit in (("frequency", mhz, "MHz"), ("range", scale.group_range, "km")):
         if not low < high:
-            raise InputError(
-                f"{name} {low / unit:g} to {high / unit:g} {unit_name}: give the lower one first"
-            )
+            raise InputError(f"{name} {low:g} to {high:g} {unit}: give the lower one first")
     if scale.snr[0] == scale.snr[1]:
         raise InputError(f"SNR {scale.snr[0]:g} to {scale.snr[1]:g}: give two different values")
     left, top, right, bottom = _whole_pixels(path, picture, scale.area, "data area")
@@ -108,9 +104,7 @@ def digitise_plot(path: object, scale: PlotScale) -> DigitisedPlot:
     snr[distance > FARTHEST_COLOUR] = np.nan
     weakest = colours[0 if scale.snr[0] < scale.snr[1] else -1]
     colour = find_ground(pixels, distance, scale.ground, weakest)
-    ground = np.zeros(snr.shape, dtype=bool)
-    if colour is not None:
-        ground = is_ground(pixels, distance, colour, FARTHEST_COLOUR)
+    ground = is_ground(pixels, distance, colour)
     unread = unread_share(np.isnan(snr), ground)
     snr[ground] = np.nan
     # Borders of the whole pixels that were taken, in the plot's own scale.
@@ -270,9 +264,8 @@ def find_ground(
         return frequent.colour
     frequent = _most_frequent(flat)
     is_weakest = np.linalg.norm(frequent.colour - weakest) <= OFF_SCALE
-    large = frequent.same >= DOUBTFUL_SHARE * len(flat) or frequent.alike >= DOUBTFUL_ALIKE * len(
-        flat
-    )
+    same, alike = frequent.same / len(flat), frequent.alike / len(flat)
+    large = same >= DOUBTFUL_SHARE or alike >= DOUBTFUL_ALIKE
     if frequent.is_neutral and large and not is_weakest:
         name = to_hex(frequent.colour)
         raise InputError(
@@ -284,12 +277,14 @@ def find_ground(
 
 
 def is_ground(
-    pixels: NDArray[np.uint8], distance: NDArray[np.float64], colour: Colours, farthest: float
+    pixels: NDArray[np.uint8], distance: NDArray[np.float64], colour: Colours | None
 ) -> NDArray[np.bool_]:
     """Return which pixels (H, W) are ground: nearer to it than to the scale, or hardly away from
     it."""
+    if colour is None:
+        return np.zeros(distance.shape, dtype=bool)
     away = np.linalg.norm(pixels - colour, axis=2)
-    return (away <= NOISE) | ((away <= farthest) & (away <= distance))
+    return (away <= NOISE) | ((away <= FARTHEST_COLOUR) & (away <= distance))
 
 
 def unread_share(unread: NDArray[np.bool_], ground: NDArray[np.bool_]) -> float:

@@ -85,12 +85,8 @@ class LabelFolder:
                 ExportedImage(OrbitKey.parse(row["key"]), int(row["height"]), int(row["width"]))
                 for row in content["images"]
             ]
-            return cls(
-                folder=folder,
-                images={image.key.stem: image for image in images},
-                settings=content["picture_settings"],
-                classes=tuple(content["classes"]),
-            )
+            by_stem = {image.key.stem: image for image in images}
+            return cls(folder, by_stem, content["picture_settings"], tuple(content["classes"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not the list of an export ({error!r})") from None
 

@@ -125,10 +125,8 @@ def _annotation_files(
         raise InputError(f"{folder}: no {source} file (*{FORMATS[source][0]}) in this folder")
     by_stem = {path.stem: path for path in files[source]}
     for path in files[source]:
-        if by_stem[path.stem] != path:
-            raise AnnotationError(
-                path, "", f"{by_stem[path.stem].name} is there for the same picture"
-            )
+        if (last := by_stem[path.stem]) != path:
+            raise AnnotationError(path, "", f"{last.name} is there for the same picture")
     return by_stem, source
 
 
@@ -196,9 +194,14 @@ def write_annotations(
         The digest of the annotations.
     """
     digest = annotations_digest({stem: image.digest for stem, image in drawn.items()}, classes)
-    rows = [
-        _write_image(folder, image) for image in sorted(drawn.values(), key=lambda o: o.key.start)
-    ]
+    rows = []
+    for image in sorted(drawn.values(), key=lambda image: image.key.start):
+        mask = f"{MASKS}/{image.key.stem}.png" if image.mask_png else None
+        if mask:
+            write_bytes(folder / mask, image.mask_png)
+        size = dict(zip(("height", "width"), image.shape, strict=True))
+        objects = [{"class": item.label, "box": list(item.box)} for item in image.objects]
+        rows.append({"key": image.key.name, **size, "mask": mask, "objects": objects})
     manifest = {
         "kind": "odm annotations",
         "version": 1,
@@ -210,16 +213,3 @@ def write_annotations(
     }
     write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
     return digest
-
-
-def _write_image(folder: Path, drawn: DrawnImage) -> dict[str, Any]:
-    name = f"{MASKS}/{drawn.key.stem}.png" if drawn.mask_png else None
-    if name:
-        write_bytes(folder / name, drawn.mask_png)
-    return {
-        "key": drawn.key.name,
-        "height": drawn.shape[0],
-        "width": drawn.shape[1],
-        "mask": name,
-        "objects": [{"class": item.label, "box": list(item.box)} for item in drawn.objects],
-    }
