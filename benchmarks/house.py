@@ -1,6 +1,6 @@
 """The size and the shape of the code: lines per room, imports, signatures and docstrings.
 
-Exits with 1 where a limit is passed. Nothing of the packages is imported.
+Exits with 1 where a number is over its limit. Nothing of the packages is imported.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def main() -> int:
         within = limit is None or number <= limit
         passed = passed and within
         goal = "" if limit is None else f"at most {limit}"
-        print(f"{what:<58} {number:>6}  {goal}{'' if within else '  PASSED'}")
+        print(f"{what:<58} {number:>6}  {goal}{'' if within else '  OVER'}")
         if places and (arguments.list or not within):
             for place in places if arguments.list else places[:20]:
                 print(f"    {place}")
