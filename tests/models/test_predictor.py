@@ -2,6 +2,7 @@ import logging
 import re
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -218,9 +219,12 @@ def test_an_engine_that_answers_differently_is_refused_and_auto_goes_on(
 ) -> None:
     monkeypatch.setattr(engines, "missing_packages", lambda engine: ())
     monkeypatch.setattr(engines, "_export", lambda *arguments: None)
-    monkeypatch.setattr(
-        engines, "_load", lambda *arguments: lambda x: torch.zeros(len(x), 2, *x.shape[2:])
-    )
+
+    def wrong(*arguments: object) -> Callable[[Tensor], Tensor]:
+        return lambda x: torch.zeros(len(x), 2, *x.shape[2:])
+
+    for name in ("_Onnx", "_OpenVino"):
+        monkeypatch.setattr(engines, name, wrong)
     model, batch = Tiny(), images(1)
     with pytest.raises(EngineError, match="'openvino' answers differently"):
         Predictor(model, engine="openvino", device="cpu")(batch)
