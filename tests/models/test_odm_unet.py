@@ -322,6 +322,7 @@ def test_the_default_model_as_onnx_and_in_bfloat16(
         assert (foreground(torch.from_numpy(given)) - expected[:batch]).abs().max() < 1e-4, batch
 
 
+@pytest.mark.slow
 def test_traces_as_one_graph_forward_and_backward() -> None:
     torch.manual_seed(0)
     model = settle(create_model("odm_unet_small", odconv="all"), (64, 64))

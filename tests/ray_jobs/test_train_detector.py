@@ -114,6 +114,7 @@ def watched(
         plans.Loop = before
 
 
+@pytest.mark.slow  # the same launch as in test_train.py, where a worker is killed too
 def test_it_resumes_after_a_kill_and_the_ranks_stay_equal(
     cluster: Cluster, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
