@@ -1,6 +1,7 @@
 """The size and the shape of the code: lines per room, imports, signatures and docstrings.
 
-Exits with 1 where a number is over its limit. Nothing of the packages is imported.
+Exits with 1 where a number is over its limit; the limit of code lines is a goal, and only reported.
+Nothing of the packages is imported.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def main() -> int:
     passed = True
     for what, number, limit, places in counts:
         within = limit is None or number <= limit
-        passed = passed and within
+        passed = passed and (within or what == "code lines")  # a goal, and no rule
         goal = "" if limit is None else f"at most {limit}"
         print(f"{what:<58} {number:>6}  {goal}{'' if within else '  OVER'}")
         if places and (arguments.list or not within):

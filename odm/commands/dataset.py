@@ -201,7 +201,7 @@ def _show(dataset: Dataset[Any, Any, Any], as_json: bool) -> None:
     )
     if dataset.settings_text:
         print(dataset.settings_text)
-    columns = [name.replace("_", " ") for name in dataset.parts[0]]
+    columns = [name.replace("half_", "half-").replace("_", " ") for name in dataset.parts[0]]
     print(table(columns, [[_cell(value) for value in part.values()] for part in dataset.parts]))
     for warning in dataset.warnings:
         typer.echo(f"note: {warning}", err=True)

@@ -79,7 +79,10 @@ def inspect(
     if json_:
         print_json(facts)
     else:
+        nested = {name: facts.pop(name) for name in list(facts) if _is_nested(facts[name])}
         print(table((), [(name.replace("_", " "), _plain(facts[name])) for name in facts]))
+        for name, items in nested.items():
+            print(name.replace("_", " "), *map(_plain, items), sep="\n  ")
 
 
 def known_folder(
@@ -100,11 +103,13 @@ def ends(values: Any, digits: int, scale: float = 1.0) -> list[float]:
     return [round(float(values[i]) / scale, digits) for i in (0, -1)]
 
 
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name.replace('_', ' ')} {_plain(item)}" for name, item in value.items())
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "".join(f"\n  {_plain(item)}" for item in value)
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return "unknown" if value is None else str(value)
