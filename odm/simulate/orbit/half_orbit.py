@@ -12,8 +12,10 @@ assumptions of their own: `groundtrack`, `background`, `places`, `regions`, `nuc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,7 @@ from odm.simulate.orbit.instrument import (
 )
 from odm.simulate.orbit.lines import narrow_lines
 from odm.simulate.orbit.nuclei import main_part
-from odm.simulate.orbit.recipe import OrbitRecipe
+from odm.simulate.orbit.recipe import OrbitRecipe, Stream
 from odm.simulate.orbit.regions import RegionPlacer
 
 
@@ -55,6 +57,30 @@ class Nucleus:
     bins: slice
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a maker of skies draws of one half-orbit, M rows long before any are lost.
+
+    Attributes:
+        power: (C, M, 1024) float32 noise-free PSD in (mV/m)^2/Hz of the recipe's components.
+        amplitude: component -> (M, 1024) float32 as observed, mV/m/Hz^0.5, with speckle, gain and
+            fill values.
+        kept: (M,) bool, rows that arrive.
+        nuclei: what is a nucleus, each with its shape family.
+        confusers: what is none.
+        background: name of the background variant.
+        ignored: (M, 1024) bool, where nobody can say whether there is a nucleus; None for nowhere.
+    """
+
+    power: FloatArray
+    amplitude: dict[str, FloatArray]
+    kept: NDArray[np.bool_]
+    nuclei: list[tuple[Emission, str]]
+    confusers: list[Emission]
+    background: str
+    ignored: NDArray[np.bool_] | None = None
+
+
 @dataclass(frozen=True)
 class HalfOrbit:
     """One half-orbit as it goes into a file; N rows are those that were not lost.
@@ -69,6 +95,7 @@ class HalfOrbit:
         nuclei: truth.
         confusers: everything that is no nucleus, its rows those of ``full_track``.
         full_track: the track before rows were lost.
+        ignored: (N, 1024) bool, where nobody can say whether there is a nucleus.
     """
 
     key: OrbitKey
@@ -80,6 +107,7 @@ class HalfOrbit:
     nuclei: list[Nucleus]
     confusers: list[Emission]
     full_track: Track
+    ignored: NDArray[np.bool_]
 
     def masks(self) -> list[NDArray[np.bool_]]:
         """Return the mask of every nucleus, (1024, N), row 0 being the highest frequency."""
@@ -104,16 +132,45 @@ def name_half_orbit(
     return key, times
 
 
+Maker = Callable[[OrbitRecipe, Track, NDArray[np.int8], Stream], Scene]
+"""Draws what a half-orbit shows, from its recipe, its full track, the working mode of every row,
+and the random generators of the half-orbit by purpose."""
+
+
 def simulate_half_orbit(recipe: OrbitRecipe, number: int, direction: Direction) -> HalfOrbit:
     """Draw one half-orbit in memory; the same arguments give the same arrays."""
-
-    def stream(purpose: str) -> np.random.Generator:
-        return recipe.stream(number, direction, purpose)
-
+    stream = partial(recipe.stream, number, direction)
     key, times = name_half_orbit(recipe, number, direction)
     track = groundtrack.fly(number, direction, times)
-    rows, order = len(times), recipe.components
-    modes = draw_modes(stream("modes"), recipe.burst, recipe.burst_rows, rows)
+    modes = draw_modes(stream("modes"), recipe.burst, recipe.burst_rows, len(times))
+    scene = MAKERS[recipe.sky](recipe, track, modes, stream)
+    kept = scene.kept
+    burst = np.flatnonzero(kept & (modes == BURST))
+    ignored = np.zeros((len(times), BINS), bool) if scene.ignored is None else scene.ignored
+    return HalfOrbit(
+        key=key,
+        track=replace(track, **{name: getattr(track, name)[kept] for name in TRACK_ARRAYS}),
+        amplitude={
+            name: values[kept].astype(np.float64) for name, values in scene.amplitude.items()
+        },
+        work_mode=modes[kept],
+        waveform={
+            name: waveforms(stream(f"wave_{name}"), scene.power[plane][burst])
+            for plane, name in enumerate(recipe.components if burst.size else "")
+        },
+        background=scene.background,
+        nuclei=[_with_truth(emission, family, kept) for emission, family in scene.nuclei],
+        confusers=scene.confusers,
+        full_track=track,
+        ignored=ignored[kept],
+    )
+
+
+def draw_classic(
+    recipe: OrbitRecipe, track: Track, modes: NDArray[np.int8], stream: Stream
+) -> Scene:
+    """Draw named emissions as the first version of this simulator did."""
+    rows, order = len(track.times), recipe.components
     rng = stream("background")
     variant = str(rng.choice(recipe.families["background"]))
     background = draw_background(rng, variant, track)
@@ -135,21 +192,18 @@ def simulate_half_orbit(recipe: OrbitRecipe, number: int, direction: Direction) 
     gain = draw_gain(stream("gain"), rows, gaps)
     noisy = observe(stream, power, order, draw_looks(stream("looks")), gain)
     put_fill_values(stream("fill"), noisy, rows)
-    burst = np.flatnonzero(kept & (modes == BURST))
-    return HalfOrbit(
-        key=key,
-        track=replace(track, **{name: getattr(track, name)[kept] for name in TRACK_ARRAYS}),
-        amplitude={name: values[kept].astype(np.float64) for name, values in noisy.items()},
-        work_mode=modes[kept],
-        waveform={
-            name: waveforms(stream(f"wave_{name}"), power[plane][burst])
-            for plane, name in enumerate(order if burst.size else "")
-        },
-        background=variant,
-        nuclei=[_with_truth(emission, family, kept) for emission, family in nuclei],
+    return Scene(
+        power=power,
+        amplitude=noisy,
+        kept=kept,
+        nuclei=nuclei,
         confusers=[*broad, *almost, *narrow],
-        full_track=track,
+        background=variant,
     )
+
+
+MAKERS: dict[str, Maker] = {"classic": draw_classic}
+"""What draws each of `odm.simulate.orbit.recipe.SKIES`."""
 
 
 def _compose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -22,6 +22,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "confuser": tuple(ALMOST_NUCLEI),
 }
 """Kinds of family and their variants, each of which can be held out."""
+SKIES = ("classic",)
+"""Makers of skies, which share neither code nor idea of what a background and a nucleus are."""
+Stream = Callable[[str], np.random.Generator]
+"""Gives the random generator of one purpose."""
 _PURPOSES = (
     "plan", "background", "nuclei", "almost", "broad", "short", "lines", "components", "gaps",
     "gain", "fill", "modes", "looks", "shared", "x", "y", "z", "wave_x", "wave_y", "wave_z", "file",
@@ -39,6 +43,7 @@ class OrbitRecipe:
             alike.
         burst: share of half-orbits in burst mode.
         burst_rows: fewest and most rows in burst mode on such a half-orbit; each adds 1.2 MB.
+        sky: which maker draws what a half-orbit shows; see `SKIES`.
         components: which of the spectra x, y, z there are ("z" makes small training sets).
         families: variants that occur, by kind of family (see `FAMILIES`); of a kind that is not
             named, all.
@@ -50,6 +55,7 @@ class OrbitRecipe:
     seed: int = 0
     prevalence: float = 0.5
     difficulty: float = 0.5
+    sky: str = "classic"
     burst: float = 0.0
     burst_rows: tuple[int, int] = (20, 60)
     components: str = "xyz"
@@ -61,6 +67,7 @@ class OrbitRecipe:
             raise InputError(
                 f"burst_rows {low} to {high}: give two numbers, rising, of at most 900"
             )
+        check_choice("sky", self.sky, SKIES)
         given = check_components(self.components)
         shares = {name: getattr(self, name) for name in ("prevalence", "difficulty", "burst")}
         self._keep(
