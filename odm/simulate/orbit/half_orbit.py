@@ -12,7 +12,6 @@ assumptions of their own: `groundtrack`, `background`, `places`, `regions`, `nuc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -41,6 +40,7 @@ from odm.simulate.orbit.lines import narrow_lines
 from odm.simulate.orbit.nuclei import main_part
 from odm.simulate.orbit.recipe import OrbitRecipe, Stream
 from odm.simulate.orbit.regions import RegionPlacer
+from odm.simulate.orbit.scene import Maker, Scene
 
 
 @dataclass(frozen=True)
@@ -55,30 +55,6 @@ class Nucleus:
     mask: NDArray[np.bool_]
     rows: slice
     bins: slice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What a maker of skies draws of one half-orbit, M rows long before any are lost.
-
-    Attributes:
-        power: (C, M, 1024) float32 noise-free PSD in (mV/m)^2/Hz of the recipe's components.
-        amplitude: component -> (M, 1024) float32 as observed, mV/m/Hz^0.5, with speckle, gain and
-            fill values.
-        kept: (M,) bool, rows that arrive.
-        nuclei: what is a nucleus, each with its shape family.
-        confusers: what is none.
-        background: name of the background variant.
-        ignored: (M, 1024) bool, where nobody can say whether there is a nucleus; None for nowhere.
-    """
-
-    power: FloatArray
-    amplitude: dict[str, FloatArray]
-    kept: NDArray[np.bool_]
-    nuclei: list[tuple[Emission, str]]
-    confusers: list[Emission]
-    background: str
-    ignored: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,11 +106,6 @@ def name_half_orbit(
     end = groundtrack.as_datetime(times[-1] + np.timedelta64(groundtrack.ROW_STEP_MS, "ms"))
     key = OrbitKey("CSES_01", "EFD_3", "L02", "A1", number, direction, start, end, "000")
     return key, times
-
-
-Maker = Callable[[OrbitRecipe, Track, NDArray[np.int8], Stream], Scene]
-"""Draws what a half-orbit shows, from its recipe, its full track, the working mode of every row,
-and the random generators of the half-orbit by purpose."""
 
 
 def simulate_half_orbit(recipe: OrbitRecipe, number: int, direction: Direction) -> HalfOrbit:
