@@ -41,6 +41,7 @@ from odm.simulate.orbit.nuclei import main_part
 from odm.simulate.orbit.recipe import OrbitRecipe, Stream
 from odm.simulate.orbit.regions import RegionPlacer
 from odm.simulate.orbit.scene import Maker, Scene
+from odm.simulate.orbit.textures import draw_textures
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def draw_classic(
     )
 
 
-MAKERS: dict[str, Maker] = {"classic": draw_classic}
+MAKERS: dict[str, Maker] = {"classic": draw_classic, "textures": draw_textures}
 """What draws each of `odm.simulate.orbit.recipe.SKIES`."""
 
 
