@@ -14,6 +14,7 @@ from odm.core.errors import InputError
 from odm.core.files import without_options
 from odm.datasets.labels.regions import SIMULATED, has_region_labels, load_region_labels
 from odm.findings.measure import MAX_GAP_S
+from odm.images.masks import is_drawn
 
 
 def inspect_orbit(
@@ -115,6 +116,6 @@ def _outlines(
             raise InputError(f"{annotations}: does not label {Path(orbit.path).name}")
         return [], "", ""
     rows, columns = orbit.shape
-    mask = known.images[orbit.key.stem].mask((columns, rows)) > 0
+    mask = is_drawn(known.images[orbit.key.stem].mask((columns, rows)))
     name = "truth" if known.source == SIMULATED else "annotated"
     return ([mask] if mask.any() else []), folder, name

@@ -68,8 +68,8 @@ class OrbitSample(Sample[OrbitKey, LabelledOrbit]):
         Raises:
             ArchiveError: the file has to be opened to know, and is bad.
         """
-        if self.labelled.mask_path is None or self.hemisphere is None:
-            return self.labelled.mask_path is not None
+        if not self.labelled.has_nucleus or self.hemisphere is None:
+            return self.labelled.has_nucleus
         return _nuclei(self) > 0
 
 
@@ -178,7 +178,7 @@ def load_orbit_sample(
 
     Returns:
         Image (H, W) uint8, 0 where invalid (a hemisphere that is not shown included); mask (H, W)
-        uint8 of 0 and 1, 0 outside that hemisphere; geometry.
+        uint8 of 0, 1 and `odm.images.masks.IGNORED`, 0 outside that hemisphere; geometry.
 
     Raises:
         ArchiveError: the half-orbit is bad.
@@ -198,7 +198,7 @@ def load_orbit_sample(
 
 def _nuclei(sample: OrbitSample) -> int:
     """Number of drawn areas that a sample shows; only for a hemisphere is its file opened."""
-    if sample.labelled.mask_path is None:
+    if not sample.labelled.has_nucleus:
         return 0
     if sample.hemisphere is None:
         return len(component_boxes(sample.labelled.mask()))

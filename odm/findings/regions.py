@@ -23,6 +23,7 @@ from odm.core.stored import StoredSettings
 from odm.findings.measure import MAX_GAP_S, measure_regions
 from odm.findings.outlines import Mask
 from odm.images.geometry import SpectrogramGeometry
+from odm.images.masks import is_drawn
 
 LEVELS = 255
 """Probabilities are whole numbers of 1/255, so that a map costs a byte a pixel."""
@@ -198,7 +199,7 @@ def regions_from_mask(
     on either side, as it is for `find_regions`.
 
     Args:
-        mask: (K, N), row 0 the highest frequency; anything but 0 is foreground.
+        mask: (K, N), row 0 the highest frequency; anything but 0 and `IGNORED` is foreground.
         times: (N,) datetime64.
         settings: connectivity, smallest area and holes; its thresholds are not used.
 
@@ -208,7 +209,7 @@ def regions_from_mask(
     stamps = np.asarray(times)
     if mask.ndim != 2 or mask.shape[1] != stamps.size:
         raise InputError(f"a mask of {mask.shape} does not have {stamps.size} columns, one per row")
-    return [Region(area, 1.0) for area in _areas(mask != 0, stamps, settings)]
+    return [Region(area, 1.0) for area in _areas(is_drawn(mask), stamps, settings)]
 
 
 def segments(times: ArrayLike) -> list[slice]:

@@ -13,6 +13,17 @@ from scipy import ndimage
 Mask = NDArray[np.uint8]
 MaskKind = Literal["contour", "ellipse", "box"]
 
+IGNORED = 255
+"""Value of a mask in memory where nobody can say what is there: neither object nor background."""
+OBJECT_GREY, IGNORED_GREY = 255, 128
+"""Grey levels of an object and of what is ignored in the picture of a mask."""
+
+
+def is_drawn(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a mask holds an object: what is ignored is none."""
+    drawn: NDArray[np.bool_] = (mask != 0) & (mask != IGNORED)
+    return drawn
+
 
 def number_areas(mask: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
     """Number the areas of a mask (H, W) from 1, and count them; pixels that touch at a corner
@@ -26,17 +37,23 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(".png", pixels)[1])
 
 
+def mask_png(mask: NDArray[Any]) -> bytes:
+    """Return a mask (H, W) of 0, 1 and `IGNORED` as PNG of 0, `OBJECT_GREY` and `IGNORED_GREY`."""
+    pixels = np.where(is_drawn(mask), OBJECT_GREY, np.where(mask == IGNORED, IGNORED_GREY, 0))
+    return png_bytes(pixels.astype(np.uint8))
+
+
 def contour_to_box(mask: NDArray[Any]) -> Mask:
     """Fill the bounding box of every 8-connected area.
 
     Args:
-        mask: (H, W), anything but 0 is foreground.
+        mask: (H, W), anything but 0 and `IGNORED` is foreground.
 
     Returns:
-        (H, W) uint8 of 0 and 1.
+        (H, W) uint8 of 0 and 1, and `IGNORED` where that was and no box is.
     """
-    labels, _ = number_areas(mask)
-    boxes = np.zeros(mask.shape, np.uint8)
+    labels, _ = number_areas(is_drawn(mask))
+    boxes = _ignored_only(mask)
     for box in ndimage.find_objects(labels):
         boxes[box] = 1
     return boxes
@@ -49,12 +66,12 @@ def contour_to_ellipse(mask: NDArray[Any]) -> Mask:
     inside the image.
 
     Args:
-        mask: (H, W), anything but 0 is foreground.
+        mask: (H, W), anything but 0 and `IGNORED` is foreground.
 
     Returns:
-        (H, W) uint8 of 0 and 1.
+        (H, W) uint8 of 0 and 1, and `IGNORED` where that was and no ellipse is.
     """
-    labels, _ = number_areas(mask)
+    labels, _ = number_areas(is_drawn(mask))
     ellipses = np.zeros(mask.shape, np.uint8)
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         y, x = np.nonzero(labels[rows, columns] == label)
@@ -71,7 +88,7 @@ def contour_to_ellipse(mask: NDArray[Any]) -> Mask:
         dx = np.arange(left, right)[None, :] - centre_x
         form = inverse[0, 0] * dy**2 + 2 * inverse[0, 1] * dy * dx + inverse[1, 1] * dx**2
         ellipses[top:bottom, left:right] |= (form <= 1).astype(np.uint8)
-    return ellipses
+    return np.where(ellipses > 0, ellipses, _ignored_only(mask))
 
 
 def _span(centre: float, reach: float, size: int) -> tuple[int, int]:
@@ -79,7 +96,11 @@ def _span(centre: float, reach: float, size: int) -> tuple[int, int]:
 
 
 def _unchanged(mask: NDArray[Any]) -> Mask:
-    return (mask != 0).astype(np.uint8)
+    return np.where(is_drawn(mask), np.uint8(1), _ignored_only(mask))
+
+
+def _ignored_only(mask: NDArray[Any]) -> Mask:
+    return (mask == IGNORED).astype(np.uint8) * np.uint8(IGNORED)
 
 
 SHAPES: dict[str, Callable[[NDArray[Any]], Mask]] = {

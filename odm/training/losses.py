@@ -56,7 +56,7 @@ class MaskLoss:
         Args:
             logits: (B, C, H, W), any floating dtype.
             truth: (B, H, W), class indices.
-            valid: (B, H, W) bool; other pixels add nothing.
+            valid: (B, H, W) bool; other pixels, such as ignored ones, add nothing.
 
         Returns:
             (5,) float32, as `SUMS` names them.

@@ -15,6 +15,7 @@ from odm.core.errors import InputError
 from odm.datasets.base import Dataset, open_dataset
 from odm.datasets.ionogram import IonogramDataset
 from odm.images.augmentation import make_policy
+from odm.images.masks import IGNORED, is_drawn
 from odm.models.networks.base import SegmentationModel
 from odm.models.networks.segmenters import create_model
 from odm.scoring.pixels import pixel_metrics
@@ -33,7 +34,7 @@ class MaskBatch(NamedTuple):
 
     Attributes:
         images: (B, 1 or 3, H, W) uint8, 0 where invalid.
-        masks: (B, H, W) uint8, class indices.
+        masks: (B, H, W) uint8, class indices, and `IGNORED`.
     """
 
     images: Tensor
@@ -41,8 +42,8 @@ class MaskBatch(NamedTuple):
 
     @property
     def valid(self) -> Tensor:
-        """(B, H, W) bool, where there is a measurement."""
-        return (self.images > 0).all(dim=1)
+        """(B, H, W) bool, where there is a measurement whose class is not ignored."""
+        return (self.images > 0).all(dim=1) & (self.masks != IGNORED)
 
 
 class MaskTask(TrainingTask):
@@ -209,7 +210,7 @@ class MaskMeter:
         self.task = task
         self.classes = task.model.classes
         # By true class, then predicted class; as a list, and with one place more for what is
-        # invalid, which costs less than picking the valid pixels out.
+        # invalid or ignored, which costs less than picking the others out.
         self.counts = torch.zeros(self.classes**2 + 1, dtype=torch.int64, device=device)
         self.sums = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
 
@@ -274,7 +275,7 @@ def crop(
             f"data.crop {size[0]} x {size[1]} is larger than the images, {image.shape[0]} x "
             f"{image.shape[1]}"
         )
-    drawn = np.flatnonzero(mask) if rng.random() < on_nucleus else np.empty(0, np.intp)
+    drawn = np.flatnonzero(is_drawn(mask)) if rng.random() < on_nucleus else np.empty(0, np.intp)
     focus = divmod(int(rng.choice(drawn)), mask.shape[1]) if drawn.size else None
     valid = image > 0
     corner = []

@@ -25,7 +25,7 @@ from odm.datasets.orbit import (
 )
 from odm.datasets.splits import OrbitSplit
 from odm.images.geometry import OrbitImageSettings
-from odm.images.masks import png_bytes
+from odm.images.masks import IGNORED, png_bytes
 from tests.lookalike import contents, renamed, write
 
 ROWS, COLUMNS = 40, 64
@@ -353,3 +353,38 @@ def test_a_mask_of_another_size_is_an_error(archive: Path) -> None:
     dataset = OrbitDataset(config(archive))
     with pytest.raises(AnnotationError, match="has 41 by 64 pixels, the half-orbit has 40 by 64"):
         load_orbit_sample(dataset.samples("train")[0], dataset.settings)
+
+
+def test_a_mask_says_where_nobody_can_say(archive: Path) -> None:
+    digest = OrbitDataset(config(archive)).digest
+    mask = archive / "masks" / f"{renamed(FIRST + 3)[:-3]}.png"
+    pixels = np.zeros((COLUMNS, ROWS), np.uint8)
+    pixels[5:9, 2:6] = 255
+    pixels[20:30, 30:36] = 255
+    pixels[40:50, 10:20] = 128
+    mask.write_bytes(png_bytes(pixels))
+    dataset = OrbitDataset(config(archive))
+    assert dataset.digest != digest
+    sample = dataset.samples("train")[0]
+    loaded = load_orbit_sample(sample, dataset.settings)[1]
+    assert (loaded[40:50, 10:20] == IGNORED).all()
+    assert np.bincount(loaded.ravel(), minlength=256)[[1, IGNORED]].tolist() == [76, 100]
+    (train,) = (row for row in dataset.parts if row["part"] == "train")
+    assert train["nuclei"] == 2
+    pixels[40, 10] = 0
+    mask.write_bytes(png_bytes(pixels))
+    assert OrbitDataset(config(archive)).digest != dataset.digest
+
+
+def test_a_mask_of_ignored_pixels_alone_has_no_nucleus(archive: Path) -> None:
+    before = OrbitDataset(config(archive))
+    empty = before.samples("validation")[0]
+    assert not empty.has_object
+    pixels = np.full((COLUMNS, ROWS), 128, np.uint8)
+    (archive / "masks" / f"{empty.key.stem}.png").write_bytes(png_bytes(pixels))
+    after = OrbitDataset(config(archive))
+    sample = after.samples("validation")[0]
+    assert sample.labelled.mask_path is not None
+    assert not sample.has_object
+    assert after.parts == before.parts
+    assert after.digest != before.digest

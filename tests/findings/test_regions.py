@@ -176,7 +176,7 @@ def test_a_resized_map_comes_back_within_one_of_its_pixels() -> None:
 
 
 def test_regions_of_a_mask_are_exact_and_touching_ones_are_one() -> None:
-    mask = box(5, 5).astype(np.uint8) * 255
+    mask = box(5, 5).astype(np.uint8) * 7
     (region,) = regions_from_mask(mask, times(), ANY_AREA)
     assert np.array_equal(region.mask, mask > 0)
     assert region.confidence == 1

@@ -1,12 +1,15 @@
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 
+from odm.images.masks import IGNORED
 from odm.scoring.orbit.scorer import Scorer, boundary_distance, confuser_of
 from odm.scoring.orbit.sheet import RegionSheet
 from odm.scoring.orbit.tally import NOTHING, NUCLEUS, Confuser
+from odm.scoring.orbit.truth import undecided
 from odm.scoring.sheet import WIDTH
 from tests.scoring.helpers import COLUMNS, LINES, box, finding, half_orbit
 
@@ -80,7 +83,7 @@ def test_missing_and_invented_regions() -> None:
     assert (score["precision"], score["recall"], score["f1"]) == (1 / 3, 1 / 2, 2 / 5)
     assert score["average_precision"] == 0.5
     assert sheet.counts == {
-        "half_orbits": 4, "clear": 3, "nuclei": 2, "found": 3, "blocks": 1,
+        "half_orbits": 4, "clear": 3, "nuclei": 2, "found": 3, "ignored": 0, "blocks": 1,
     }  # fmt: skip
     # Two on three clear half-orbits.
     assert sheet.campaign["false_per_100_clear"] == pytest.approx(200 / 3)
@@ -313,3 +316,47 @@ def test_settings_are_words() -> None:
 
     settings = {"regions": {"threshold": 0.6, "fill_holes": True}, "flip": False, "limits": [1, 2]}
     assert in_words(settings) == "regions: (threshold 0.6, fill_holes yes), flip no, limits 1 2"
+
+
+def test_what_lies_in_ignored_places_is_neither_true_nor_false() -> None:
+    ignored = box(20, 30, 10, 10)
+    found = [
+        finding(box(5, 5), 0.9),  # true
+        finding(box(20, 35), 0.8),  # half of it ignored
+        finding(box(20, 24), 0.7),  # four tenths of it ignored: false
+    ]
+    orbit = replace(half_orbit([finding(box(5, 5))], found), ignored=ignored)
+    clear = replace(half_orbit([], [finding(box(21, 31, 5, 5), 0.95)]), ignored=ignored)
+    sheet = sheet_of(orbit, clear)
+    assert outcome(sheet, 0.5) == (1, 1, 0)
+    assert sheet.counts["found"] == 4
+    assert sheet.counts["ignored"] == 2
+    assert sheet.campaign["false_per_100_clear"] == 0
+    assert sum(row["alarms"] for row in sheet.alarms) == 1
+    assert sheet.curves["0.5"]["threshold"] == [0.9, 0.7]
+    assert sheet.score("contour", 0.5)["best_f1"] == 1
+    assert sum(sheet.calibration["regions"]["bins"]["count"]) == 2
+    assert "neither true nor false" in sheet.to_text()
+
+
+def test_a_true_region_is_found_though_it_lies_in_ignored_places() -> None:
+    everywhere = box(0, 0, LINES, COLUMNS)
+    orbit = half_orbit([finding(box(5, 5))], [finding(box(5, 5))])
+    assert outcome(sheet_of(replace(orbit, ignored=everywhere)), 0.5) == (1, 0, 0)
+    assert outcome(sheet_of(orbit), 0.5) == (1, 0, 0)
+
+
+def test_ignored_pixels_are_not_scored() -> None:
+    half = half_orbit([finding(box(5, 5))], [finding(box(5, 5)), finding(box(20, 30))])
+    sheet = sheet_of(replace(half, ignored=box(20, 30)))
+    (regions,) = [row for row in sheet.pixels if row["truth"] == "contour"]
+    assert regions["source"] == "regions"
+    assert regions["metrics"]["pixel_accuracy"] == 1
+
+
+def test_pieces_of_nuclei_that_are_no_true_region_are_undecided() -> None:
+    mask = (box(5, 5) | box(20, 30, 2, 2)).astype(np.uint8)
+    mask[30:35, 40:45] = IGNORED
+    np.testing.assert_array_equal(
+        undecided(mask, [box(5, 5)]), box(20, 30, 2, 2) | box(30, 40, 5, 5)
+    )

@@ -1,11 +1,13 @@
 """Half-orbits, nuclei and almost-nuclei in memory."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from odm.archive.orbit.key import Direction
+from odm.images.masks import IGNORED
 from odm.simulate.orbit import groundtrack
 from odm.simulate.orbit.almost import ALMOST_NUCLEI, almost_nucleus
 from odm.simulate.orbit.emission import FREQUENCY
@@ -13,6 +15,7 @@ from odm.simulate.orbit.half_orbit import name_half_orbit, simulate_half_orbit
 from odm.simulate.orbit.instrument import SAMPLE_RATE_HZ, waveforms
 from odm.simulate.orbit.nuclei import SHAPES, draw_contrast, nucleus
 from odm.simulate.orbit.recipe import OrbitRecipe
+from odm.simulate.orbit.truth import mask_of
 
 ROWS = 1017
 
@@ -202,3 +205,15 @@ def test_names_begin_at_most_95_seconds_early():
     assert min(early) >= 0
     assert 20 < max(early) <= 97
     assert np.median(early) < 5
+
+
+def test_the_mask_of_a_half_orbit_says_what_is_ignored(halves):
+    half = next(half for half in halves if half.nuclei)
+    ignored = np.zeros_like(half.ignored)
+    ignored[:200, :300] = True
+    row, bin_ = half.nuclei[0].rows.start, half.nuclei[0].bins.start
+    ignored[row : row + 40, bin_ : bin_ + 40] = True
+    mask = mask_of(replace(half, ignored=ignored))
+    true = np.any(half.masks(), axis=0)
+    np.testing.assert_array_equal(mask == 1, true)
+    np.testing.assert_array_equal(np.rot90(mask == IGNORED, -1), ignored & ~np.rot90(true, -1))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from odm.images.masks import IGNORED
 from odm.scoring.pixels import confusion_matrix, pixel_metrics
 from odm.training.losses import MaskLoss
-from odm.training.masks import MaskMeter, MaskTask
+from odm.training.masks import MaskBatch, MaskMeter, MaskTask, crop
 from tests.training.tiny import TinyNet, tiny_settings
 
 
@@ -123,3 +124,22 @@ def test_meter_equals_the_metrics_of_all_pixels_at_once() -> None:
     assert values["loss"] == pytest.approx(whole["loss"].item(), rel=1e-6)
     assert values["cross_entropy"] == pytest.approx(whole["cross_entropy"].item(), rel=1e-6)
     assert np.isfinite(list(values.values())).all()
+
+
+def test_ignored_pixels_are_not_valid() -> None:
+    images = torch.tensor([[[[9, 0], [9, 9]]]], dtype=torch.uint8)
+    masks = torch.tensor([[[1, 1], [IGNORED, 0]]], dtype=torch.uint8)
+    batch = MaskBatch(images, masks)
+    assert batch.valid.tolist() == [[[True, False], [False, True]]]
+    values = MaskLoss()(LOGITS, batch.masks, batch.valid)
+    entropy = -(math.log(0.8) + math.log(1 - 0.6)) / 2
+    assert values["cross_entropy"].item() == pytest.approx(entropy, rel=1e-6)
+
+
+def test_crops_are_placed_on_nuclei_not_on_what_is_ignored() -> None:
+    mask = np.full((32, 32), IGNORED, np.uint8)
+    mask[20:23, 3:5] = 1
+    image = np.ones_like(mask)
+    for seed in range(5):
+        part = crop(image, mask, (8, 8), 1.0, np.random.default_rng(seed))[1]
+        assert (part == 1).any()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.regions import RegionLabels
-from odm.images.masks import number_areas
+from odm.images.masks import is_drawn, number_areas
 
 COLUMN_S = 2.048
 """Seconds from one row of a survey file to the next, nominal: packet gaps are not counted."""
@@ -202,7 +202,7 @@ def _pairs(first: RegionLabels, second: RegionLabels) -> Iterator[tuple[Areas, A
                 raise AnnotationError(images[0].key, "", reason)
             rows, columns = drawn.mask().shape
             shape = (rows, columns)
-        yield images[0].mask(shape) != 0, images[1].mask(shape) != 0
+        yield is_drawn(images[0].mask(shape)), is_drawn(images[1].mask(shape))
 
 
 def _confusion(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from odm.core.errors import AnnotationError
 from odm.core.text import unknown_name
-from odm.images.masks import number_areas
+from odm.images.masks import IGNORED, IGNORED_GREY, OBJECT_GREY, is_drawn, number_areas
 
 Mask = NDArray[np.uint8]
 Point = tuple[float, float]
@@ -166,7 +166,7 @@ class Canvas:
 
 
 def load_mask(path: str | Path) -> Mask:
-    """Load a mask picture as (H, W) uint8 of 0 and 1.
+    """Load a mask picture as (H, W) uint8 of 0, 1 and, where it is grey 128, `IGNORED`.
 
     Raises:
         AnnotationError: no such file, not a picture, or more than one foreground value.
@@ -191,22 +191,28 @@ def load_mask(path: str | Path) -> Mask:
         values: NDArray[Any] = colour[..., 0] | colour[..., 1] << 8 | colour[..., 2] << 16
     else:
         values = pixels
-    levels = np.unique(values)
-    foreground = levels[levels != 0]
+    # In a picture of colours any one of them is the class.
+    ignored = values == IGNORED_GREY if pixels.ndim == 2 else np.zeros(values.shape, bool)
+    foreground = np.unique(values[(values != 0) & ~ignored])
     if foreground.size > 1:
-        reason = f"has {foreground.size} values beside 0; a mask has one, such as 255"
+        reason = f"has {foreground.size} values beside 0; a mask has one, such as {OBJECT_GREY}"
         raise AnnotationError(path, "", reason)
-    if pixels.ndim == 2 and foreground.size and int(foreground[0]) not in (1, 255):
-        reason = f"unknown class {int(foreground[0])}: a mask has 0 and 255 (or 1)"
+    if pixels.ndim == 2 and foreground.size and int(foreground[0]) not in (1, OBJECT_GREY):
+        reason = (
+            f"unknown class {int(foreground[0])}: a mask has 0 and {OBJECT_GREY} (or 1), and "
+            f"{IGNORED_GREY} for what is ignored"
+        )
         raise AnnotationError(path, "", reason)
-    return (values != 0).astype(np.uint8)
+    mask = (values != 0).astype(np.uint8)
+    mask[ignored] = IGNORED
+    return mask
 
 
 def component_boxes(mask: Mask) -> list[Box]:
-    """Pixel edges of the 8-connected areas of a mask."""
+    """Pixel edges of the 8-connected areas of a mask; what is ignored belongs to none."""
     return [
         (columns.start, rows.start, columns.stop, rows.stop)
-        for rows, columns in ndimage.find_objects(number_areas(mask)[0])
+        for rows, columns in ndimage.find_objects(number_areas(is_drawn(mask))[0])
     ]
 
 

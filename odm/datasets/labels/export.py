@@ -35,7 +35,7 @@ from odm.datasets.labels.folder import (
 from odm.datasets.labels.formats import EXACT_SOURCE
 from odm.datasets.labels.regions import RegionLabels
 from odm.images.geometry import OrbitImageSettings
-from odm.images.masks import number_areas, png_bytes
+from odm.images.masks import is_drawn, number_areas, png_bytes
 from odm.images.spectrogram import estimate_limits, grey_levels
 
 TRUTH = "truth"
@@ -150,7 +150,7 @@ def write_truth(folder: Path, truth: RegionLabels, images: Collection[ExportedIm
     Unlike LabelImg and LabelMe, this writes edges at the image's borders as they are, so a round
     trip is exact with ``odm label import --exact-edges``, and of VOC, which says whose it is,
     without. A nucleus with a hole becomes several
-    polygons of one ``group_id``.
+    polygons of one ``group_id``. What is ignored has no place in these formats, and is left out.
 
     Args:
         folder: ``voc``, ``yolo`` and ``labelme`` are made in it.
@@ -200,7 +200,7 @@ def _add_texts(parent: Element, **texts: object) -> None:
 
 def labelme_bytes(stem: str, mask: Mask) -> bytes:
     """A LabelMe file with the outlines of the 8-connected areas of a mask (H, W)."""
-    labels, number = number_areas(mask)
+    labels, number = number_areas(is_drawn(mask))
     shapes = [
         {
             "label": CLASSES[0],

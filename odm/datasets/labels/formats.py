@@ -35,6 +35,7 @@ from odm.datasets.labels.drawing import (
     count,
     load_mask,
 )
+from odm.images.masks import is_drawn
 
 Reader = Callable[[Path, Picture], Drawing]
 EXACT_SOURCE = "odm"
@@ -174,7 +175,8 @@ def read_labelme(path: Path, picture: Picture) -> Drawing:
 
 
 def read_mask(path: Path, picture: Picture) -> Drawing:
-    """Read a mask picture: 0 for background; 1, 255 or one colour for the class.
+    """Read a mask picture: 0 for background; 1, 255 or one colour for the class; 128 for what is
+    ignored.
 
     Every 8-connected area becomes an object.
 
@@ -184,7 +186,7 @@ def read_mask(path: Path, picture: Picture) -> Drawing:
     """
     mask = load_mask(path)
     _check_size(path, mask.shape, picture)
-    if mask.mean() > 0.5:
+    if is_drawn(mask).mean() > 0.5:
         raise AnnotationError(path, "", "covers more than half of the image: is it inverted?")
     objects = [AnnotatedObject(picture.classes[0], box) for box in component_boxes(mask)]
     return Drawing(mask, tuple(objects))

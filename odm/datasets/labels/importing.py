@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from odm.archive.orbit.key import OrbitKey
 from odm.core.errors import AnnotationError, InputError
 from odm.core.faults import first_line
@@ -18,7 +16,7 @@ from odm.datasets.labels.drawing import AnnotatedObject, Drawing, Picture, count
 from odm.datasets.labels.folder import LABELS, LabelFolder, new_folder
 from odm.datasets.labels.formats import FORMATS
 from odm.datasets.labels.regions import MANIFEST, MASKS, annotations_digest, mask_digest
-from odm.images.masks import png_bytes
+from odm.images.masks import mask_png
 
 _NOT_ANNOTATIONS = frozenset({LABELS, MANIFEST, "classes.txt", "predefined_classes.txt"})
 
@@ -144,7 +142,7 @@ class DrawnImage:
     def of(cls, key: OrbitKey, drawing: Drawing) -> DrawnImage:
         """Pack what was drawn on a half-orbit."""
         mask, digest = drawing.mask, mask_digest(drawing.mask)
-        png = png_bytes(mask * np.uint8(255)) if digest else b""
+        png = mask_png(mask) if digest else b""
         return cls(key, png, (mask.shape[0], mask.shape[1]), drawing.objects, digest)
 
 

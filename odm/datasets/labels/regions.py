@@ -2,7 +2,8 @@
 
 An imported folder holds ``annotations.json``, which lists every labelled half-orbit, those without
 a nucleus included, and ``masks/<half-orbit>.png`` for those with one: 0 and 255, one pixel per
-value of the half-orbit, top = highest frequency, left = first row of the file.
+value of the half-orbit, top = highest frequency, left = first row of the file. Where nobody can say
+whether there is a nucleus the picture is 128; in memory such pixels are `odm.images.masks.IGNORED`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from odm.archive.orbit.key import OrbitKey
 from odm.core.errors import AnnotationError, InputError
 from odm.datasets.labels.drawing import AnnotatedObject, Mask, count, load_mask
 from odm.datasets.labels.folder import CLASSES, Labels
+from odm.images.masks import IGNORED
 
 MANIFEST = "annotations.json"
 SIMULATION = "simulation.json"
@@ -34,22 +36,29 @@ class LabelledOrbit:
 
     Attributes:
         key: the half-orbit.
-        mask_path: its mask; None where nothing was found in it.
+        mask_path: its mask; None where nothing was found in it, nor is anything ignored.
         shape: rows (frequency) and columns (time) of the mask; None where only a mask would say.
         objects: the drawn objects with their boxes; empty for simulated truth, which has masks.
+        only_ignored: whether its mask holds no nucleus, but pixels that are ignored.
     """
 
     key: OrbitKey
     mask_path: Path | None = None
     shape: tuple[int, int] | None = None
     objects: tuple[AnnotatedObject, ...] = ()
+    only_ignored: bool = False
+
+    @property
+    def has_nucleus(self) -> bool:
+        """Whether a nucleus is drawn in it."""
+        return self.mask_path is not None and not self.only_ignored
 
     def digest(self) -> str:
         """`mask_digest` of its mask."""
         return "" if self.mask_path is None else mask_digest(load_mask(self.mask_path))
 
     def mask(self, shape: tuple[int, int] | None = None) -> Mask:
-        """The mask, (K, N) uint8 of 0 and 1.
+        """The mask, (K, N) uint8 of 0, 1 and `IGNORED`.
 
         Args:
             shape: what the half-orbit needs; for checking, and for those without a mask file.
@@ -84,6 +93,9 @@ def mask_digest(mask: Mask) -> str:
         return ""
     digest = hashlib.sha256(str(mask.shape).encode())
     digest.update(np.packbits(mask != 0).tobytes())
+    ignored = mask == IGNORED
+    if ignored.any():  # a mask without such pixels keeps the digest that it always had
+        digest.update(b"ignored" + np.packbits(ignored).tobytes())
     return digest.hexdigest()
 
 
@@ -124,6 +136,7 @@ def _load_imported(folder: Path) -> RegionLabels:
                     AnnotatedObject(str(item["class"]), tuple(item["box"]))
                     for item in row["objects"]
                 ),
+                only_ignored=bool(row["mask"]) and not row["objects"],
             )
             for row in content["images"]
         ]
@@ -141,14 +154,20 @@ def _load_simulated(folder: Path) -> RegionLabels:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the list of a simulated archive ({error!r})") from None
     masks = {path.stem: path for path in (folder / MASKS).glob("*.png")}
-    lost = _masks_of_truth(folder) - set(masks)
+    drawn = _masks_of_truth(folder)
+    lost = drawn - set(masks)
     if lost:
         # Without this, a copy that lacks its masks would say that nothing is anywhere.
         raise InputError(
             f"{folder}: {count(len(lost), 'mask')} of its truth missing in {MASKS}/, such as "
             f"{min(lost)}.png"
         )
-    images = [LabelledOrbit(key, masks.get(key.stem)) for key in keys]
+    images = [
+        LabelledOrbit(
+            key, masks.get(key.stem), only_ignored=key.stem in masks and key.stem not in drawn
+        )
+        for key in keys
+    ]
     return RegionLabels(folder, SIMULATED, _by_stem(images), CLASSES)
 
 

@@ -74,14 +74,16 @@ def score_rows(
     scorer = Scorer(settings.threshold)
     for entry in orbits.entries:
         orbit = read_orbit(entry.path)
+        true = orbits.truth.findings(orbit, settings)
         rows = regions.get(entry.key.name, ())
         scored = ScoredOrbit(
             block=entry.key.cycle,
             shape=(orbit.frequency.size, orbit.times.size),
-            truth=orbits.truth.findings(orbit, settings),
+            truth=true,
             # All rows have passed their own search.
             found=[finding_of({**row, "seed": 1.0}, orbit) for row in rows],
             confusers=orbits.truth.confusers_of(orbit),
+            ignored=orbits.truth.ignored(orbit, [region.mask for region in true]),
         )
         scorer.add(scored, entry.path)
         if advance is not None:

@@ -29,7 +29,7 @@ from odm.images.spectrogram import geometry_of, read_spectrogram
 from odm.scoring.curves import curve
 from odm.scoring.matching import OVERLAPS, mask_overlaps, match_findings
 from odm.scoring.orbit.scorer import Scorer
-from odm.scoring.orbit.tally import Finding, ScoredOrbit
+from odm.scoring.orbit.tally import Finding, ScoredOrbit, is_ignored
 from odm.scoring.orbit.truth import Truth
 
 Images = NDArray[np.uint8]
@@ -226,14 +226,16 @@ def scored_orbit(predicted: PredictedOrbit, settings: RegionSettings, truth: Tru
         Finding(region.mask, {"confidence": region.confidence, "seed": region.seed})
         for region in surest[: max(0, CANDIDATES_PER_ORBIT - len(result))]
     ]
+    true = truth.findings(orbit, settings, predicted.shown)
     return ScoredOrbit(
         block=orbit.key.cycle,
         shape=(orbit.frequency.size, orbit.times.size),
-        truth=truth.findings(orbit, settings, predicted.shown),
+        truth=true,
         found=found,
         probability=native_probability(predicted.probability, predicted.geometry),
         valid=valid,
         confusers=truth.confusers_of(orbit, predicted.shown),
+        ignored=truth.ignored(orbit, [region.mask for region in true], predicted.shown),
     )
 
 
@@ -280,7 +282,8 @@ def fit_thresholds(
     for predicted in predict_orbits(source, orbits.entries, advance):
         true = orbits.truth.regions(predicted.orbit, settings, predicted.shown)
         masks = [region.mask for region in true]
-        fit.add(predicted.probability, predicted.geometry, predicted.native_valid, masks)
+        ignored = orbits.truth.ignored(predicted.orbit, masks, predicted.shown)
+        fit.add(predicted.probability, predicted.geometry, predicted.native_valid, masks, ignored)
     return fit.best()
 
 
@@ -310,6 +313,7 @@ class ThresholdFit:
         geometry: SpectrogramGeometry,
         valid: Mask,
         true: Sequence[Mask],
+        ignored: Mask | None = None,
     ) -> None:
         """Count one map.
 
@@ -318,6 +322,7 @@ class ThresholdFit:
             geometry: of the image.
             valid: (K, N) where there is a measurement.
             true: masks (K, N) of the true regions.
+            ignored: (K, N), as `ScoredOrbit` has it.
         """
         self.nuclei += len(true)
         self.maps += 1
@@ -325,8 +330,11 @@ class ThresholdFit:
             wide = replace(self.settings, threshold=low, low_threshold=low)
             found = measured_regions(probability, geometry, valid, wide)
             seeds = [region.seed for region in found]
-            self.seeds[low] += seeds
-            self.hits[low] += region_hits(true, found, seeds, self.overlap).tolist()
+            hits = region_hits(true, found, seeds, self.overlap).tolist()
+            for region, hit in zip(found, hits, strict=True):
+                if hit or not is_ignored(region.mask, ignored):
+                    self.seeds[low].append(region.seed)
+                    self.hits[low].append(hit)
 
     def best(self) -> FittedThresholds:
         """Return the pair with the largest F1; of equally good ones the highest.

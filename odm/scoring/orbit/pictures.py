@@ -17,7 +17,7 @@ from odm.findings.regions import reaches
 from odm.images.pictures.figure import new_figure
 from odm.scoring.curves import RecallFit
 from odm.scoring.orbit.sheet import RegionSheet
-from odm.scoring.orbit.tally import ScoredOrbit
+from odm.scoring.orbit.tally import ScoredOrbit, is_ignored
 from odm.scoring.sheet import rounded
 
 if TYPE_CHECKING:
@@ -79,7 +79,13 @@ def example_of(
         threshold: of seeds.
         pairs: as `Scorer.add` gave them.
     """
-    result = [n for n, region in enumerate(scored.found) if reaches(region.seed, threshold)]
+    paired = {number for _, number in pairs}
+    result = [
+        number
+        for number, region in enumerate(scored.found)
+        if reaches(region.seed, threshold)
+        and (number in paired or not is_ignored(region.mask, scored.ignored))
+    ]
     if not scored.truth and not result:
         return None
     true = union_mask([region.mask for region in scored.truth], scored.shape)

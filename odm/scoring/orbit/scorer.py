@@ -34,6 +34,7 @@ from odm.scoring.orbit.tally import (
     ScoredOrbit,
     Tally,
     Tempering,
+    is_ignored,
 )
 from odm.scoring.pixels import confusion_matrix
 
@@ -41,6 +42,7 @@ _NUCLEUS_SHARE = 0.1
 """Share of a false region's pixels inside nuclei from which it is an ill-fitting nucleus."""
 _CONFUSER_SHARE = 0.25
 """Share of a false region's pixels inside a confuser's extent from which it may be that one."""
+
 
 Pairs = list[tuple[int, int]]
 
@@ -79,7 +81,7 @@ class Scorer:
         if not np.isfinite([*confidences, *(region.seed for region in orbit.found)]).all():
             raise ValueError(f"the confidences of found regions are {confidences}: not all numbers")
         masks = [region.mask for region in (*orbit.truth, *orbit.found)]
-        for array in (*masks, orbit.probability, orbit.valid):
+        for array in (*masks, orbit.probability, orbit.valid, orbit.ignored):
             if array is not None and array.shape != orbit.shape:
                 raise ValueError(f"a mask or map of {array.shape} is not one of {orbit.shape}")
         shapes = _truth_shapes([region.mask for region in orbit.truth])
@@ -135,7 +137,8 @@ class Scorer:
                 first = pairs if first is None else first
         for k, region in enumerate(orbit.found):
             paired = [column[k] for column in hits], [column[k] for column in correct]
-            tally.found.append((number, region.confidence, region.seed, *paired))
+            ignored = is_ignored(region.mask, orbit.ignored)
+            tally.found.append((number, region.confidence, region.seed, ignored, *paired))
         for k, region in enumerate(orbit.truth):
             contrast, area = float(region.row.get("contrast_db", np.nan)), int(region.mask.sum())
             tally.truth.append((number, contrast, area, [column[k] for column in recovered]))
@@ -143,6 +146,7 @@ class Scorer:
 
     def _count_pixels(self, orbit: ScoredOrbit, shapes: Mapping[str, list[Mask]]) -> None:
         """Add confusion matrices (source, shape, 2, 2) to the block, and count the map's levels."""
+        valid = counted_pixels(orbit)
         counts = self.tally.confusion.setdefault(
             orbit.block, np.zeros((len(PIXEL_SOURCES), len(TRUTH_SHAPES), 2, 2), np.int64)
         )
@@ -154,9 +158,9 @@ class Scorer:
             truth = union_mask(masks, orbit.shape)
             for source, pixels in enumerate(predicted):
                 if pixels is not None:
-                    counts[source, place] += confusion_matrix(truth, pixels, orbit.valid)
+                    counts[source, place] += confusion_matrix(truth, pixels, valid)
             if orbit.probability is not None and place == 0:
-                self.tally.levels += level_counts(orbit.probability, truth, orbit.valid)
+                self.tally.levels += level_counts(orbit.probability, truth, valid)
 
     def _measure(self, orbit: ScoredOrbit, pairs: Pairs) -> None:
         for true, found in pairs:
@@ -174,7 +178,9 @@ class Scorer:
         false = [
             region.mask
             for number, region in enumerate(orbit.found)
-            if number not in paired and reaches(region.seed, self.threshold)
+            if number not in paired
+            and reaches(region.seed, self.threshold)
+            and not is_ignored(region.mask, orbit.ignored)
         ]
         self.tally.present.update(confuser.kind for confuser in orbit.confusers)
         if false:
@@ -182,6 +188,13 @@ class Scorer:
             for number, mask in enumerate(false):
                 touched = shared[:, number].sum() >= _NUCLEUS_SHARE * mask.sum()
                 self.tally.alarms[NUCLEUS if touched else confuser_of(mask, orbit.confusers)] += 1
+
+
+def counted_pixels(orbit: ScoredOrbit) -> Mask | None:
+    """Return where pixels are scored, (K, N): measured and not ignored; None for everywhere."""
+    if orbit.ignored is None:
+        return orbit.valid
+    return ~orbit.ignored if orbit.valid is None else orbit.valid & ~orbit.ignored
 
 
 def confuser_of(mask: Mask, confusers: Sequence[Confuser]) -> str:

@@ -27,7 +27,8 @@ class RegionSheet(ScoreSheet):
     """Scores as `odm.scoring.orbit.scorer.Scorer.sheet` computes them.
 
     Attributes:
-        counts: half-orbits, clear ones, nuclei, regions found, 5-day blocks.
+        counts: half-orbits, clear ones, nuclei, regions found, of these the ignored ones, 5-day
+            blocks.
         regions: per truth shape and overlap (IoU): true, false, missed, precision, recall, f1,
             average_precision, best_threshold, best_f1, intervals (95 %).
         pixels: per source (probability map, found regions) and truth shape: `PIXEL_METRICS`.
@@ -98,6 +99,11 @@ class RegionSheet(ScoreSheet):
             f"days, {counts['clear']} of them clear; {counts['nuclei']} nuclei, "
             f"{counts['found']} regions found at threshold {self.threshold:.2f}."
         ]
+        if counts["ignored"]:
+            lines.append(
+                f"{counts['ignored']} of the regions found lie where nobody can say whether there "
+                "is a nucleus: they are neither true nor false."
+            )
         if blocks < LEAST_BLOCKS:
             lines.append("There are no intervals: all half-orbits are of one block.")
         elif blocks < _FEW_BLOCKS:

@@ -67,6 +67,7 @@ def summarise(
             "clear": int(data.clear.sum()),
             "nuclei": len(tally.truth),
             "found": int(data.result.sum()),
+            "ignored": int((data.result & data.left_out(data.correct[:, 0])).sum()),
             "blocks": data.number,
         },
         threshold=threshold,
@@ -101,6 +102,7 @@ class _Data:
             found["hit"],
             found["correct"],
         )
+        self.ignored = found["ignored"]
         self.result = reaches(found["seed"], threshold)
         self.contrast, self.area, self.recovered = (
             truth["contrast"],
@@ -114,6 +116,10 @@ class _Data:
     def column(self, truth: str, at: float) -> int:
         return TRUTH_SHAPES.index(truth) * len(OVERLAPS) + OVERLAPS.index(at)
 
+    def left_out(self, paired: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which found regions are neither true nor false, given which are true."""
+        return self.ignored & ~paired
+
     def per_block(self, orbits: NDArray[np.intp]) -> NDArray[np.int64]:
         """Count entries, given the half-orbit of each, in every block."""
         return np.bincount(self.block[orbits], minlength=self.number)
@@ -122,18 +128,20 @@ class _Data:
         """Count true, false and missed regions of the result in every block."""
         correct = self.correct[:, column]
         true = self.per_block(self.found_orbit[self.result & correct])
-        false = self.per_block(self.found_orbit[self.result & ~correct])
+        false = self.per_block(self.found_orbit[self.result & ~correct & ~self.ignored])
         return true, false, self.per_block(self.truth_orbit) - true
 
     def curve(self, column: int, weights: NDArray[np.int64] | None = None) -> Curve:
         """Return the curve of all half-orbits, or of a resampling."""
         if weights is None:
-            truths, orbits, each = self.truth_orbit.size, self.block.size, None
+            truths, orbits = self.truth_orbit.size, self.block.size
+            each = np.ones(self.found_orbit.size, np.int64)
         else:
             truths = int(weights @ self.per_block(self.truth_orbit))
             orbits = int(weights @ np.bincount(self.block, minlength=self.number))
             each = weights[self.block[self.found_orbit]]
-        return curve(self.confidence, self.hits[:, column], truths, orbits, each)
+        hits = self.hits[:, column]
+        return curve(self.confidence, hits, truths, orbits, each * ~self.left_out(hits))
 
 
 def _blocks(data: _Data, at: float) -> dict[str, list[int]]:
@@ -192,14 +200,15 @@ def _campaign(data: _Data) -> dict[str, Any]:
     result, prevalence = data.result, PAPER_PREVALENCE
     on_clear = data.clear[data.found_orbit]
     clear = data.per_block(np.flatnonzero(data.clear))
-    false = data.per_block(data.found_orbit[result & on_clear])
+    false = data.per_block(data.found_orbit[result & on_clear & ~data.ignored])
     per_clear = ratio(false.sum(), clear.sum())
     occupied = int((~data.clear).sum())
     precision = {}
     for at in OVERLAPS:
         hits = data.correct[:, data.column("contour", at)]
         true = np.count_nonzero(result & hits) / occupied if occupied else np.nan
-        others = np.count_nonzero(result & ~hits & ~on_clear) / occupied if occupied else np.nan
+        wrong = result & ~hits & ~data.ignored & ~on_clear
+        others = np.count_nonzero(wrong) / occupied if occupied else np.nan
         all_found = prevalence * (true + others) + (1 - prevalence) * float(per_clear)
         precision[f"{at:g}"] = prevalence * true / all_found if all_found else float("nan")
     return {
@@ -269,6 +278,8 @@ def _calibration(data: _Data, tempering: Tempering | None) -> dict[str, Any]:
         chosen = tempering
         plain, scaled = (level_reliability(levels, t) for t in (1 / chosen.temperature, 1.0))
     hits = data.hits[:, data.column("contour", OVERLAPS[0])]
+    kept = ~data.left_out(hits)
+    confidence, right = data.confidence[kept], hits[kept]
     return {
         "temperature": chosen.temperature,
         "fitted_on": chosen.fitted_on,
@@ -276,7 +287,7 @@ def _calibration(data: _Data, tempering: Tempering | None) -> dict[str, Any]:
         "above": round(_ACTIVE, 4),
         **_reliability(plain),
         "scaled": _reliability(scaled),
-        "regions": _reliability(reliability(data.confidence, ~hits, hits, bins=10)),
+        "regions": _reliability(reliability(confidence, ~right, right, bins=10)),
     }
 
 

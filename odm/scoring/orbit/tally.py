@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.findings.outlines import Mask
+from odm.findings.outlines import Mask, bounding_box
 from odm.scoring.calibration import LEVELS
 from odm.scoring.matching import OVERLAPS
 
@@ -20,6 +20,8 @@ PIXEL_SOURCES = ("probability", "regions")
 """Predicted pixels: those of at least `PIXEL_THRESHOLD`, or those inside found regions."""
 PIXEL_THRESHOLD = 0.5
 """Probability at which a map of two classes changes sides, whatever the settings of the regions."""
+_IGNORED_SHARE = 0.5
+"""Share of a region's pixels in what is ignored from which it is neither true nor false."""
 NUCLEUS, NOTHING = "ill-fitting nucleus", "nothing drawn"
 """Kinds of false region beside the confusers'."""
 
@@ -37,12 +39,12 @@ _EACH = f"({len(TRUTH_SHAPES) * len(OVERLAPS)},)?"
 """A column for each truth shape and overlap, shape-major."""
 FOUND = np.dtype(
     {
-        "names": ["orbit", "confidence", "seed", "hit", "correct"],
-        "formats": ["i8", "f8", "f8", _EACH, _EACH],
+        "names": ["orbit", "confidence", "seed", "ignored", "hit", "correct"],
+        "formats": ["i8", "f8", "f8", "?", _EACH, _EACH],
     }
 )
 """A found region: ``hit`` says what is paired of all regions, for curves, ``correct`` of the
-result."""
+result. Of one that is not paired ``ignored`` says that it is not false either."""
 TRUE = np.dtype(
     {
         "names": ["orbit", "contrast", "area", "recovered"],
@@ -94,6 +96,8 @@ class ScoredOrbit:
         probability: (K, N) uint8, native, or None.
         valid: (K, N) bool, where there is a measurement, or None for everywhere.
         confusers: what else the simulator drew.
+        ignored: (K, N) bool, where nobody can say whether there is a nucleus, pieces of nuclei that
+            are no true region included; None for nowhere.
     """
 
     block: int
@@ -103,6 +107,16 @@ class ScoredOrbit:
     probability: NDArray[np.uint8] | None = None
     valid: Mask | None = None
     confusers: Sequence[Confuser] = ()
+    ignored: Mask | None = None
+
+
+def is_ignored(mask: Mask, ignored: Mask | None) -> bool:
+    """Whether at least half of a region (K, N) lies where nobody can say what is there."""
+    if ignored is None:
+        return False
+    box = bounding_box(mask)
+    inside = np.count_nonzero(mask[box] & ignored[box])
+    return bool(inside >= _IGNORED_SHARE * np.count_nonzero(mask[box]))
 
 
 @dataclass(frozen=True, slots=True)

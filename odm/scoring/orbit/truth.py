@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odm.archive.orbit.key import OrbitKey
 from odm.archive.orbit.reader import Orbit
@@ -75,15 +76,41 @@ class Truth:
         Raises:
             AnnotationError: the mask is bad.
         """
+        mask = self._mask(orbit, shown)
+        return [] if mask is None else regions_from_mask(mask, orbit.times, settings)
+
+    def ignored(
+        self, orbit: Orbit, truth: Sequence[Mask], shown: Mask | None = None
+    ) -> Mask | None:
+        """Return where nobody can say whether there is a nucleus, (K, N); None for nowhere.
+
+        Pieces of nuclei that are no true region, such as those below the minimum area, belong to
+        it.
+
+        Args:
+            orbit: with its key.
+            truth: masks of its true regions.
+            shown: (N,) the columns that count; None for all.
+
+        Raises:
+            AnnotationError: the mask is bad.
+        """
+        mask = self._mask(orbit, shown)
+        if mask is None:
+            return None
+        ignored = undecided(mask, truth)
+        return ignored if ignored.any() else None
+
+    def _mask(self, orbit: Orbit, shown: Mask | None) -> NDArray[np.uint8] | None:
         assert orbit.key is not None
         image = self.annotations.images[orbit.key.stem]
         if image.mask_path is None:
-            return []
+            return None
         rows, columns = orbit.shape
         mask = image.mask((columns, rows))
         if shown is not None:
             mask[:, ~shown] = 0
-        return regions_from_mask(mask, orbit.times, settings)
+        return mask
 
     def findings(
         self, orbit: Orbit, settings: RegionSettings, shown: Mask | None = None
@@ -131,6 +158,14 @@ class Truth:
                     )
                 )
         return extents
+
+
+def undecided(mask: NDArray[np.uint8], truth: Sequence[Mask]) -> Mask:
+    """Return where a mask (K, N) is ignored, or holds a nucleus that is no true region, (K, N)."""
+    left: Mask = mask != 0
+    for region in truth:
+        left &= ~region
+    return left
 
 
 def _contrast(mask: np.ndarray, orbit: Orbit, nuclei: list[dict[str, Any]]) -> float:

@@ -3,7 +3,8 @@
     OUT/<name>.h5          the half-orbits, as CSES-01 delivers them
     OUT/truth.parquet      a row per nucleus: the catalog's columns, then `TRUTH_FIELDS`
     OUT/confusers.parquet  a row per emission or line that is none
-    OUT/masks/<stem>.png   0 and 255, (1024, N), top = highest frequency; where there are nuclei
+    OUT/masks/<stem>.png   0, 255 and 128 where nobody can say, (1024, N), top = highest frequency;
+                           where there are nuclei or such places
     OUT/simulation.json    all settings, and the names of all half-orbits; written last
 
 Masks of different nuclei never touch, so each 8-connected area of a mask is one nucleus. Anything
@@ -21,6 +22,7 @@ from odm.archive.orbit.key import Direction
 from odm.core.errors import InputError
 from odm.core.files import write_bytes
 from odm.core.progress import Advance, unheard
+from odm.images.masks import mask_png
 from odm.simulate.folder import ArchiveRecipe, SimulatedFile, simulate_archive
 from odm.simulate.orbit.groundtrack import LAST_ORBIT, first_half, following
 from odm.simulate.orbit.half_orbit import name_half_orbit, simulate_half_orbit
@@ -30,7 +32,7 @@ from odm.simulate.orbit.truth import (
     CONFUSER_SCHEMA,
     TRUTH_SCHEMA,
     confuser_rows,
-    mask_png,
+    mask_of,
     nucleus_rows,
 )
 
@@ -131,8 +133,8 @@ def _write_file(
     """Write one half-orbit with its mask."""
     half_orbit = simulate_half_orbit(settings, *identity)
     path = write_half_orbit(folder, half_orbit, settings)
-    if half_orbit.nuclei:
-        mask = mask_png(half_orbit.masks())
-        write_bytes(folder / "masks" / f"{half_orbit.key.stem}.png", mask)
+    mask = mask_of(half_orbit)
+    if mask.any():
+        write_bytes(folder / "masks" / f"{half_orbit.key.stem}.png", mask_png(mask))
     rows = nucleus_rows(path, half_orbit), confuser_rows(half_orbit)
     return SimulatedFile(*rows, path.stat().st_size)

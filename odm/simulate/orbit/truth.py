@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -14,8 +12,8 @@ from numpy.typing import NDArray
 from odm.archive.orbit.reader import read_orbit
 from odm.catalog.fields import field
 from odm.catalog.orbit.regions import REGION_SCHEMA, catalog_metadata
-from odm.core.errors import InputError
 from odm.findings.measure import measure_regions
+from odm.images.masks import IGNORED
 from odm.simulate.folder import ABOUT, Rows
 from odm.simulate.orbit.emission import FREQUENCY
 from odm.simulate.orbit.half_orbit import HalfOrbit, Nucleus
@@ -125,10 +123,12 @@ def confuser_rows(half: HalfOrbit) -> Rows:
     return rows
 
 
-def mask_png(masks: Sequence[NDArray[np.bool_]]) -> bytes:
-    """Return a PNG, 0 and 255, of the union of ``masks`` (K, N) in image orientation."""
-    pixels = np.any(masks, axis=0).astype(np.uint8) * np.uint8(255)
-    done, data = cv2.imencode(".png", pixels)
-    if not done:
-        raise InputError(f"a mask of {pixels.shape} could not be written as PNG")
-    return bytes(data)
+def mask_of(half: HalfOrbit) -> NDArray[np.uint8]:
+    """Return the mask of a half-orbit, (1024, N) of 0, 1 and `IGNORED`.
+
+    Row 0 is the highest frequency. What belongs to a nucleus is never ignored.
+    """
+    ignored = np.rot90(half.ignored).astype(np.uint8) * np.uint8(IGNORED)
+    for mask in half.masks():
+        ignored[mask] = 1
+    return ignored
