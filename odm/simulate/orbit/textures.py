@@ -4,7 +4,7 @@ A mean spectrum along a random curve, its slow change along the orbit, and a ran
 layers of `textures_layers` are added in dB. Nuclei (`textures_nuclei`, `textures_places`) are added
 in power relative to the ambient level, which is smoothed over about 31 pixels. Half of the
 half-orbits are calm: few layers, faint ones. Neither layers nor damage know whether there is a
-nucleus.
+nucleus. The families of a recipe, which name variants of another sky, do not apply.
 
 What nobody can decide is ignored: smooth bumps of the layers that look like a nucleus
 (`textures_doubts`), nuclei weaker than 3 dB, nuclei most of which is hidden, and nuclei that do not

@@ -53,7 +53,7 @@ def doubtful_bumps(power: FloatArray) -> Mask:
             bump = _bump(smooth[window], at)
             if bump is None or rough[window][bump].mean() > _ROUGHNESS * smooth[row, column]:
                 continue
-            if not _is_plateau(excess[window][bump]):
+            if _is_peaked(excess[window][bump]):
                 found[window] |= bump
     found = cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8))
     doubtful = np.zeros(power.shape, bool)
@@ -95,9 +95,10 @@ def _bump(excess: FloatArray, top: tuple[int, int]) -> Mask | None:
     return area if cv2.contourArea(outline[0]) >= _SOLIDITY * hull else None
 
 
-def _is_plateau(inside: FloatArray) -> bool:
-    """Whether the excess inside a bump, not smoothed, is much the same everywhere."""
-    return float((inside >= 0.7 * np.quantile(inside, 0.95)).mean()) > _CORE[1]
+def _is_peaked(inside: FloatArray) -> bool:
+    """Whether the excess inside a bump, not smoothed, is neither a plateau nor a mere spike."""
+    core = float((inside >= 0.7 * np.quantile(inside, 0.95)).mean())
+    return core < _CORE[1] and int((inside >= _SHARE * inside.max()).sum()) >= _AREA[0]
 
 
 def confusers_of(kind: str, layer: FloatArray, most: int = 8) -> list[Emission]:

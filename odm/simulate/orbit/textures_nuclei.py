@@ -40,7 +40,7 @@ MOST_ELONGATED = 2.5
 _SIZE = 72
 _GRID = np.linspace(-1, 1, _SIZE, dtype=np.float32)
 _T, _F = np.meshgrid(_GRID, _GRID, indexing="ij")
-_WINDOW = np.clip((1 - np.maximum(np.abs(_T), np.abs(_F))) / 0.25, 0, 1)
+_WINDOW = np.clip((1 - np.hypot(_T, _F)) / 0.3, 0, 1)
 
 
 def draw_peak_db(rng: np.random.Generator, difficulty: float) -> float:
@@ -122,12 +122,12 @@ def _from_field(rng: np.random.Generator) -> FloatArray:
     middle = _SIZE // 2
     height = rng.uniform(3.0, 5.5)
     bump = noise + near * np.float32(height - noise[middle, middle])
-    bump = np.maximum(bump + np.float32(0.15 * height), 0)
-    return _unit(bump * np.exp(-((_T**2 + _F**2) * np.float32(rng.uniform(1.2, 2.6)))))
+    bump = np.maximum(bump + np.float32(0.08 * height), 0)
+    return _unit(bump * np.exp(-((_T**2 + _F**2) * np.float32(rng.uniform(1.8, 3.6)))))
 
 
 def _from_kernels(rng: np.random.Generator) -> FloatArray:
-    total: NDArray[np.floating] = np.zeros_like(_T)
+    total = np.zeros_like(_T)
     place, height = (0.0, 0.0), 1.0
     for _ in range(int(rng.integers(2, 8))):
         long, turn = rng.uniform(0.14, 0.3), rng.uniform(0, np.pi)
@@ -163,8 +163,9 @@ def _from_diffusion(rng: np.random.Generator) -> FloatArray:
 
 
 def _unit(profile: FloatArray) -> FloatArray:
-    profile = profile * _WINDOW
-    return (profile / profile.max()).astype(np.float32)
+    """Fade a profile to 0 at the border, and scale it to 1 at its peak."""
+    faded = profile * _WINDOW
+    return np.asarray(faded / faded.max(), dtype=np.float32)
 
 
 CONSTRUCTIONS: dict[str, Callable[[np.random.Generator], FloatArray]] = {

@@ -122,7 +122,8 @@ def _stands_out(one: Emission, ambient: FloatArray) -> bool:
     few = cv2.resize(part, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(one.outline().astype(np.uint8), few.shape[::-1]).astype(bool)
     around = 10 * np.log10(few[cv2.dilate(inside.astype(np.uint8), np.ones((5, 5))) > 0])
-    return one.contrast_db > 2.5 * float(np.std(around))
+    low, high = np.quantile(around, (0.16, 0.84))
+    return one.contrast_db > 1.5 * float(high - low)
 
 
 def _draw_centre(rng: np.random.Generator, where: Surroundings) -> tuple[int, int]:
