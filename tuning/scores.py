@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from odm.findings.regions import RegionSettings, regions_from_mask
+from odm.images.canvas import valid_pixels
 from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, OrbitImageSettings, SpectrogramGeometry
 from odm.models.networks.base import find_device
 from odm.scoring.orbit.maps import ThresholdFit
@@ -92,7 +93,7 @@ def region_f1(model: SegmentationModel, source: Source, batch: int, device: torc
 
     Args:
         model: the model, with the weights to score.
-        source: images (H, W) uint8 and masks (H, W).
+        source: images (H, W) or (H, W, C) uint8 and masks (H, W).
         batch: images at once.
         device: where the model computes.
 
@@ -110,13 +111,13 @@ def region_f1(model: SegmentationModel, source: Source, batch: int, device: torc
             fit = fit or ThresholdFit(_settings(image), lows=LOWS)
             geometry = _plain_geometry(image)
             true = regions_from_mask(mask, geometry.times, fit.settings)
-            fit.add(probability, geometry, image > 0, [region.mask for region in true])
+            fit.add(probability, geometry, valid_pixels(image), [region.mask for region in true])
     return 0.0 if fit is None or not fit.nuclei else fit.best().f1
 
 
 def _settings(image: NDArray[np.uint8]) -> RegionSettings:
     """The default settings, their areas as many pixels as they are of this image."""
-    share = min(1.0, image.size / (NATIVE_HEIGHT * NATIVE_WIDTH))
+    share = min(1.0, image.shape[0] * image.shape[1] / (NATIVE_HEIGHT * NATIVE_WIDTH))
     base = RegionSettings()
     return replace(
         base,
@@ -127,7 +128,7 @@ def _settings(image: NDArray[np.uint8]) -> RegionSettings:
 
 def _plain_geometry(image: NDArray[np.uint8]) -> SpectrogramGeometry:
     """The geometry of a half-orbit of the image's own size, without gaps."""
-    height, width = image.shape
+    height, width = image.shape[:2]
     times = np.datetime64("2000-01-01", "ns") + np.arange(width) * np.timedelta64(10**9, "ns")
     frequency = np.arange(height, dtype=np.float64) + 1
     settings = OrbitImageSettings(0, 1, "native", height, width)

@@ -17,6 +17,7 @@ from odm.commands.options import (
     print_json,
     takes_groups,
 )
+from odm.core.errors import InputError
 
 if TYPE_CHECKING:
     from odm.datasets.base import Dataset
@@ -78,15 +79,22 @@ def create(
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("dataset.yaml"),
     *,
     split: OrbitSplit,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help="Image: native (a pixel per value), resized (with --size), or relative (dB above "
+            "each half-orbit's own background) [default: native, or resized with --size]."
+        ),
+    ] = None,
     size: Annotated[
-        int | None,
-        typer.Option(help="Resize to this many pixels square [default: native, padded]."),
+        int | None, typer.Option(help="Resize to this many pixels square; a multiple of 32.")
     ] = None,
     limits: Annotated[
         tuple[float, float] | None,
         typer.Option(
             help="log10 of the PSD in (mV/m)^2/Hz that becomes black and white "
-            "[default: from percentiles of the half-orbits for training]; as --limits -9 -6."
+            "[default: from percentiles of the half-orbits for training]; as --limits -9 -6; "
+            "relative images have none."
         ),
     ] = None,
     component: Component = "z",
@@ -103,19 +111,19 @@ def create(
     from odm.datasets.orbit import OrbitDataset, OrbitDatasetConfig
 
     check_new_file(out, overwrite)
-    image: dict[str, Any] = {"component": check_component(component)}
-    if size is not None:
-        image |= {"mode": "resized", "height": size, "width": size}
+    image = {"component": check_component(component), **_image_mode(mode, size, limits)}
     content = {"archive": archive, "annotations": annotations, "mask": mask, "split": asdict(split)}
 
-    def config(lower: float, upper: float) -> OrbitDatasetConfig:
-        limited = {**image, "minimum": lower, "maximum": upper}
+    def config(*limits: float) -> OrbitDatasetConfig:
+        limited = image | dict(zip(("minimum", "maximum"), limits, strict=False))
         return parse_config({**content, "image": limited}, OrbitDatasetConfig, "the options")
 
-    if limits is None:
+    if image["mode"] == "relative":
+        chosen = config()
+    else:
         # Any limits will do for finding out what is for training.
-        limits = _training_limits(config(-8.0, -2.0), component)
-    _show(OrbitDataset.create(out, config(*limits)), json_)
+        chosen = config(*(limits or _training_limits(config(-8.0, -2.0))))
+    _show(OrbitDataset.create(out, chosen), json_)
 
 
 @app.command("ionograms")
@@ -173,20 +181,31 @@ def show(
     _show(open_dataset(dataset), json_)
 
 
-def _training_limits(config: OrbitDatasetConfig, component: str) -> tuple[float, float]:
+def _image_mode(
+    mode: str | None, size: int | None, limits: tuple[float, float] | None
+) -> dict[str, Any]:
+    """Image settings of the options on the image, without its limits."""
+    chosen = mode or ("native" if size is None else "resized")
+    if chosen not in ("native", "resized", "relative"):
+        raise InputError(f"--mode {chosen}: give native, resized or relative")
+    if chosen == "relative" and limits is not None:
+        raise InputError("relative images have no limits: give no --limits with --mode relative")
+    if (chosen == "resized") != (size is not None):
+        raise InputError(f"--mode {chosen}: give a --size with resized, and with no other mode")
+    return {"mode": chosen} if size is None else {"mode": chosen, "height": size, "width": size}
+
+
+def _training_limits(config: OrbitDatasetConfig) -> tuple[float, float]:
     """Image limits from what is for training alone; from everything where that is nothing."""
     from odm.datasets.orbit import OrbitDataset
-    from odm.images.spectrogram import estimate_limits
 
-    dataset = OrbitDataset(config)
-    paths = [sample.path for sample in dataset.all_samples if sample.part == "train"]
-    if not paths:
+    limits, whole = OrbitDataset(config).estimated_limits()
+    if whole:
         typer.echo(
             "note: nothing is for training, so the image limits are from the whole archive",
             err=True,
         )
-        paths = [entry.path for entry in dataset.listing.entries]
-    return estimate_limits(paths, component)
+    return limits
 
 
 def _show(dataset: Dataset[Any, Any, Any], as_json: bool) -> None:

@@ -28,7 +28,7 @@ from odm.datasets.labels.regions import (
 from odm.datasets.splits import PURGED, Hemisphere, OrbitSplit
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.images.masks import SHAPES, MaskKind
-from odm.images.spectrogram import geometry_of, read_spectrogram
+from odm.images.spectrogram import estimate_limits, geometry_of, read_spectrogram
 from odm.physics.coordinates import bridged, month_season
 
 _SEASONS = ("spring", "summer", "autumn", "winter")
@@ -88,6 +88,22 @@ class OrbitDataset(Dataset[OrbitDatasetConfig, OrbitSample, RegionLabels]):
     def settings(self) -> OrbitImageSettings:
         """How a half-orbit becomes an image."""
         return self.config.image
+
+    def estimated_limits(self) -> tuple[tuple[float, float], bool]:
+        """Estimate image limits from the half-orbits for training; see `estimate_limits`.
+
+        Returns:
+            The limits, and whether nothing is for training, so that they are from the whole
+            archive.
+
+        Raises:
+            InputError: no file could be read.
+        """
+        paths = [sample.path for sample in self.all_samples if sample.part == "train"]
+        whole = not paths
+        if whole:
+            paths = [entry.path for entry in self.listing.entries]
+        return estimate_limits(paths, self.settings.component), whole
 
     def samples(self, part: str) -> list[OrbitSample]:
         """Return the half-orbits of one part, sorted by start.
@@ -161,10 +177,14 @@ class OrbitDataset(Dataset[OrbitDatasetConfig, OrbitSample, RegionLabels]):
     def settings_text(self) -> str:
         """A line on images, masks and split for people."""
         image = self.settings
+        if image.mode == "relative":
+            levels = f"{image.channels} channels of dB above the background"
+        else:
+            minimum, maximum = image.limits
+            levels = f"log10 PSD {minimum:g} to {maximum:g}"
         return (
             f"image {image.mode} {image.height} x {image.width}, component {image.component}, "
-            f"log10 PSD {image.minimum:g} to {image.maximum:g}; mask {self.config.mask}; split by "
-            f"{self.config.split.by}"
+            f"{levels}; mask {self.config.mask}; split by {self.config.split.by}"
         )
 
     def _described_settings(self) -> dict[str, Any]:
@@ -177,8 +197,9 @@ def load_orbit_sample(
     """Read a sample with its mask.
 
     Returns:
-        Image (H, W) uint8, 0 where invalid (a hemisphere that is not shown included); mask (H, W)
-        uint8 of 0, 1 and `odm.images.masks.IGNORED`, 0 outside that hemisphere; geometry.
+        Image (H, W) or (H, W, C) uint8, 0 where invalid (a hemisphere that is not shown included);
+        mask (H, W) uint8 of 0, 1 and `odm.images.masks.IGNORED`, 0 outside that hemisphere;
+        geometry.
 
     Raises:
         ArchiveError: the half-orbit is bad.

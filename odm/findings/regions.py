@@ -137,8 +137,8 @@ def reaches(confidence: ArrayLike, threshold: float) -> Mask:
 def native_probability(probability: NDArray[Any], geometry: SpectrogramGeometry) -> Levels:
     """Return a probability map of the canvas (H, W) at native size (K, N), as levels.
 
-    A native image loses its padding; a resized one is interpolated, so that an outline does not
-    step from model pixel to model pixel.
+    A native image loses its padding; another one is interpolated, so that an outline does not step
+    from model pixel to model pixel. At frequencies that an image does not show there is nothing.
 
     Raises:
         InputError: a map of another size than the canvas.
@@ -150,10 +150,10 @@ def native_probability(probability: NDArray[Any], geometry: SpectrogramGeometry)
     content = levels[:height, :width]
     if geometry.content == geometry.native_shape:
         return content
-    lines, columns = geometry.native_shape
+    lines, columns = geometry.covered
     # cv2 puts pixel centres where SpectrogramGeometry does.
     resized = cv2.resize(content, (columns, lines), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8)
+    return geometry.placed(np.asarray(resized, dtype=np.uint8))
 
 
 def find_regions(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.core.errors import InputError
-from odm.images.canvas import Image
+from odm.images.canvas import Image, valid_pixels
 
 if TYPE_CHECKING:
     from albumentations import Compose
@@ -53,34 +53,40 @@ class Policy:
         """Vary one image.
 
         Args:
-            image: (H, W) uint8, 0 where invalid.
+            image: (H, W) uint8, 0 where invalid; ``none`` also takes (H, W, C).
             mask: (H, W) uint8, class indices.
             seed: a whole number from 0; the same one gives the same result.
 
         Returns:
-            New arrays: image (H, W) or (H, W, 3), 1..255 where valid and 0 elsewhere; mask, moved
+            New arrays: image (H, W) or (H, W, C), 1..255 where valid and 0 elsewhere; mask, moved
             as the image was and not changed by validity (a loss ignores what is invalid); validity
             (H, W). The arguments are left as they are.
 
         Raises:
-            InputError: image and mask differ in shape.
+            InputError: image and mask differ in shape, or the policy cannot vary such images.
         """
-        if image.ndim != 2 or image.shape != mask.shape:
+        if image.ndim not in (2, 3) or image.shape[:2] != mask.shape:
             raise InputError(
                 f"augmentation needs an image and a mask of one shape (H, W), not {image.shape} "
                 f"and {mask.shape}"
             )
+        if image.ndim == 3 and self.name != "none":
+            raise InputError(
+                f"augmentation {self.name!r} varies images of one channel, and these have "
+                f"{image.shape[2]}: give none, or a policy that is made for them"
+            )
         if self.name == "paper":
             return self._paper(image, mask, seed)
-        if self.size is not None and self.size != image.shape:
+        if self.size is not None and self.size != mask.shape:
             image, mask = _resized(image, mask, self.size)
         else:
             image, mask = image.copy(), mask.copy()
         if self.name == "physical":
             image, mask = _physical(image, mask, self.strength, np.random.default_rng(seed))
-        if self.rgb:
-            return np.repeat(image[..., None], 3, axis=2), mask, image > 0
-        return image, mask, image > 0
+        valid = valid_pixels(image)
+        if self.rgb and image.ndim == 2:
+            image = np.repeat(image[..., None], 3, axis=2)
+        return image, mask, valid
 
     def _paper(self, image: Image, mask: Image, seed: int) -> tuple[Image, Image, Valid]:
         import cv2
@@ -225,6 +231,9 @@ def _resized(image: Image, mask: Image, size: tuple[int, int]) -> tuple[Image, I
     from odm.images.spectrogram import resize
 
     mask = np.asarray(cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT))
+    if image.ndim == 3:
+        channels = [resize(image[..., channel], *size) for channel in range(image.shape[2])]
+        return np.stack(channels, axis=-1), mask.astype(np.uint8)
     return resize(image, *size), mask.astype(np.uint8)
 
 

@@ -16,6 +16,13 @@ MULTIPLE = 32
 """Divisor of a canvas's sides: encoders halve an image five times."""
 
 Image = NDArray[np.uint8]
+"""(H, W), or (H, W, C) where an image has several channels; 0 where it is invalid."""
+
+
+def valid_pixels(image: Image) -> NDArray[np.bool_]:
+    """Return where an image holds a measurement, (H, W): all of its channels are above 0."""
+    valid = image > 0
+    return valid if image.ndim == 2 else np.all(valid, axis=-1)
 
 
 class CanvasSettings(StoredSettings):
@@ -23,6 +30,11 @@ class CanvasSettings(StoredSettings):
     ``maximum`` (physical values that become grey level 1 and 255), ``height`` and ``width``."""
 
     __slots__ = ()
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of an image; with 1 it is (H, W), with more (H, W, C)."""
+        return 1
 
     def check_sides(self: Any) -> None:
         """Refuse a canvas whose sides are no multiples of 32.
@@ -45,6 +57,8 @@ class CanvasSettings(StoredSettings):
 
 def clipped_share(image: Image) -> tuple[float, float]:
     """Return the shares of the valid pixels at or below the lower, and at or above the upper
-    limit."""
+    limit; of an image with several channels in the first."""
+    if image.ndim == 3:
+        image = image[..., 0]
     valid = max(1, int(np.count_nonzero(image)))
     return float((image == 1).sum()) / valid, float((image == 255).sum()) / valid

@@ -32,6 +32,8 @@ LOWEST_DB, HIGHEST_DB = -25.0, 70.0
 """Values that become grey level 1 and 255, or beyond."""
 SOFT_DB = 4.0
 """Below it a grey level grows with dB, above with their logarithm."""
+COVERED = HEIGHT * BLOCK
+"""Number of frequencies, from 0 Hz up, that the canvas covers."""
 
 Floats = NDArray[np.float32]
 
@@ -126,3 +128,33 @@ def relative_levels(amplitude: NDArray[np.floating[Any]]) -> Image:
     if not np.isnan(spread).all():
         spread = spread - np.nanmedian(spread)
     return np.stack([compress(polished(decibels)), compress(spread)], axis=-1)
+
+
+def mask_blocks(mask: NDArray[Any]) -> NDArray[Any]:
+    """Return the class of every block of a native mask.
+
+    Args:
+        mask: (K, N) of classes 0 to 255, or bool; row 0 the highest frequency.
+
+    Returns:
+        (`HEIGHT`, n), n being N / `BLOCK` rounded up: the class that most native pixels of a block
+        have. Of two that have equally many the lower one, but 0 only before none.
+    """
+    lines, rows = mask.shape
+    classes = mask.astype(np.uint8, copy=False)[max(0, lines - COVERED) :]
+    columns = -(-rows // BLOCK)
+
+    def count(value: int) -> NDArray[np.int32]:
+        here = np.zeros((COVERED, columns * BLOCK), dtype=bool)
+        here[COVERED - classes.shape[0] :, :rows] = classes == value
+        blocks = here.reshape(HEIGHT, BLOCK, columns, BLOCK)
+        return blocks.sum(axis=(1, 3), dtype=np.int32)
+
+    most = count(0)
+    result = np.zeros(most.shape, dtype=np.uint8)
+    present = np.flatnonzero(np.bincount(classes.ravel(), minlength=1))
+    for value in sorted(present[present > 0].tolist(), reverse=True):
+        number = count(value)
+        wins = (number >= most) & (number > 0)
+        result[wins], most[wins] = value, number[wins]
+    return result.astype(mask.dtype)

@@ -1,4 +1,7 @@
-"""Spectrogram images: log10 PSD between two limits as grey levels 1 to 255, 0 for invalid."""
+"""Spectrogram images: log10 PSD between two limits as grey levels 1 to 255, 0 for invalid.
+
+Those that need no limits are in `odm.images.relative`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ from odm.archive.orbit.reader import (
 )
 from odm.core.errors import ArchiveError, InputError
 from odm.images.canvas import LEVELS, Image
-from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
+from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry, check_fits
+from odm.images.relative import relative_levels
 
 DEFAULT_PERCENTILES = (1.0, 99.0)
 """Percentiles of log10 PSD over a data set that become the image limits. What is clipped above is
@@ -36,20 +40,24 @@ def spectrogram_image(amplitude: NDArray[np.floating[Any]], settings: OrbitImage
         settings: limits, canvas and mode.
 
     Returns:
-        (height, width) uint8, row 0 the highest frequency; 0 where there is no measurement.
+        (height, width) uint8, of a relative image (height, width, 2); row 0 the highest frequency,
+        0 where there is no measurement.
+
+    Raises:
+        InputError: it does not fit its canvas.
     """
-    grey = grey_levels(amplitude, settings)
-    rotated: Image = np.asarray(cv2.rotate(grey, cv2.ROTATE_90_COUNTERCLOCKWISE), dtype=np.uint8)
+    rows, frequencies = amplitude.shape
+    check_fits(rows, frequencies, settings)
     height, width = settings.height, settings.width
-    if settings.mode == "resized":
-        return resize(rotated, height, width)
-    if rotated.shape[0] > height or rotated.shape[1] > width:
-        raise InputError(
-            f"a half-orbit of {amplitude.shape[0]} rows and {amplitude.shape[1]} frequencies does "
-            f"not fit the native canvas of {width} by {height}"
-        )
-    canvas = np.zeros((height, width), dtype=np.uint8)
-    canvas[: rotated.shape[0], : rotated.shape[1]] = rotated
+    if settings.mode == "relative":
+        content = relative_levels(amplitude)
+    else:
+        grey = grey_levels(amplitude, settings)
+        content = np.asarray(cv2.rotate(grey, cv2.ROTATE_90_COUNTERCLOCKWISE), dtype=np.uint8)
+        if settings.mode == "resized":
+            return resize(content, height, width)
+    canvas = np.zeros((height, width, *content.shape[2:]), dtype=np.uint8)
+    canvas[: content.shape[0], : content.shape[1]] = content
     return canvas
 
 
@@ -59,13 +67,14 @@ def grey_levels(amplitude: NDArray[np.floating[Any]], settings: OrbitImageSettin
     float32 with the natural logarithm: NumPy has vector instructions for just that, and it is
     within one grey level of float64 (in 1 of 70,000 pixels).
     """
-    scale = LEVELS / (settings.maximum - settings.minimum)
+    minimum, maximum = settings.limits
+    scale = LEVELS / (maximum - minimum)
     level = np.array(amplitude, dtype=np.float32, order="C")
     valid = (level > 0) & (level < np.float32(MAXIMUM_AMPLITUDE))
     level[~valid] = 1  # any number whose logarithm is quiet; it becomes 0 below
     np.log(level, out=level)
     level *= np.float32(2 / np.log(10) * scale)
-    level += np.float32(1.5 - settings.minimum * scale)  # the half rounds
+    level += np.float32(1.5 - minimum * scale)  # the half rounds
     np.clip(level, 1, 255, out=level)
     grey = level.astype(np.uint8)
     grey *= valid
@@ -98,7 +107,7 @@ def read_spectrogram(path: object, settings: OrbitImageSettings) -> tuple[Image,
         travels on is a tenth of what was read.
 
     Raises:
-        ArchiveError: the file is bad, or does not fit a native canvas.
+        ArchiveError: the file is bad, or does not fit its canvas.
     """
     orbit = read_orbit(path, settings.component)
     try:

@@ -24,6 +24,7 @@ from odm.models.engines import (
 from odm.models.networks.base import (
     ImageModel,
     Segmenter,
+    channels_first,
     find_device,
     foreground,
     tempered,
@@ -41,10 +42,10 @@ Item = TypeVar("Item")
 class Predictor:
     """Runs a segmentation method over images in batches of one fixed size.
 
-    Images are what `odm.images.spectrogram.spectrogram_image` makes, native or resized, 0 for
-    invalid; what a learned model sees of them is `odm.models.networks.base.to_input`, as in
-    training. The answer is rounded to whole 1/255 before anything is done with it, so that a
-    threshold means the same on every device and engine.
+    Images are what `odm.images.spectrogram.spectrogram_image` makes in any mode, 0 for invalid;
+    what a learned model sees of them is `odm.models.networks.base.to_input`, as in training. The
+    answer is rounded to whole 1/255 before anything is done with it, so that a threshold means the
+    same on every device and engine.
 
     Args:
         model: learned or not, as `odm.models.create_segmenter` or `load_model` give it. A learned
@@ -107,7 +108,7 @@ class Predictor:
         """Probability of the foreground (any class but 0).
 
         Args:
-            images: (B, H, W) uint8, any B; H and W multiples of `model.multiple`.
+            images: (B, H, W) or (B, H, W, C) uint8, any B; H and W multiples of `model.multiple`.
 
         Returns:
             (B, H, W) uint8, 255 for 1.
@@ -115,18 +116,19 @@ class Predictor:
         Raises:
             InputError: images of another type, or of a size that does not fit the model.
         """
-        if images.dtype != np.uint8 or images.ndim != 3:
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
             raise InputError(
-                f"images are uint8 (B, H, W), not {images.dtype} of {images.ndim} dimensions"
+                f"images are uint8 (B, H, W) or (B, H, W, C), not {images.dtype} of {images.ndim} "
+                "dimensions"
             )
-        answers = np.empty(images.shape, dtype=np.uint8)
+        answers = np.empty(images.shape[:3], dtype=np.uint8)
         for first in range(0, len(images), self.batch):
             part = images[first : first + self.batch]
             answers[first : first + len(part)] = self._predict(part)
         return answers
 
     def stream(self, pairs: Iterable[tuple[Item, Images]]) -> Iterator[tuple[Item, Images]]:
-        """Predict an endless supply of (anything, image (H, W)) in full batches, in its order.
+        """Predict an endless supply of (anything, image) in full batches, in its order.
 
         Images may differ in size: a batch ends where the size changes.
         """
@@ -162,7 +164,7 @@ class Predictor:
     def _probability(self, images: Images, temperature: float) -> Tensor:
         """(B, H, W) float32 on the device."""
         if not isinstance(self.model, ImageModel):
-            answer = self.model.predict(images[:, None])
+            answer = self.model.predict(channels_first(images))
             probability = torch.from_numpy(answer[:, 1:].sum(axis=1)).clamp(0, 1)
             return tempered(probability, temperature)
         return foreground(self.output(images), temperature)
@@ -171,11 +173,11 @@ class Predictor:
         """What a learned model gives for one batch, on the device.
 
         Args:
-            images: (`batch`, H, W) uint8.
+            images: (`batch`, H, W) or (`batch`, H, W, C) uint8.
         """
         assert isinstance(self.model, ImageModel)
         size = (images.shape[1], images.shape[2])
-        x = to_input(torch.from_numpy(images)[:, None].to(self.device), self.model)
+        x = to_input(torch.from_numpy(channels_first(images)).to(self.device), self.model)
         if size not in self._runs:
             self.model.check(x)
             self._runs[size] = self._build(self.model, size)

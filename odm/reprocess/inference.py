@@ -34,7 +34,7 @@ class ImageModel(Protocol):
         ...
 
     def __call__(self, images: Images) -> Iterable[Any]:
-        """Return an answer to each of images (B, H, W) uint8, any B."""
+        """Return an answer to each of images (B, H, W) or (B, H, W, C) uint8, any B."""
         ...
 
 

@@ -22,6 +22,7 @@ from odm.findings.regions import (
     read_thresholds,
     region_rows,
 )
+from odm.images.canvas import valid_pixels
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.images.spectrogram import geometry_of, read_spectrogram
 from odm.reprocess.inference import ImageModel, Inference, find_model
@@ -87,12 +88,8 @@ class OrbitStages(Stages):
 def _valid_by_row(image: Images, geometry: SpectrogramGeometry) -> NDArray[np.float64]:
     """Return the share of valid pixels in each row of the file, (N,)."""
     height, width = geometry.content
-    share = (image[:height, :width] > 0).mean(axis=0)
-    rows = geometry.native_shape[1]
-    if rows == width:
-        return share
-    nearest = np.minimum(((np.arange(rows) + 0.5) * width / rows).astype(np.intp), width - 1)
-    return np.asarray(share[nearest])
+    share = valid_pixels(image[:height, :width]).mean(axis=0)
+    return np.asarray(share[geometry.column_of_row])
 
 
 @dataclass(frozen=True)

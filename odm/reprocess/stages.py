@@ -42,7 +42,8 @@ class Draft:
 
     Attributes:
         input: the input.
-        image: (H, W) uint8, all of one size in a campaign; None once the model has seen it.
+        image: (H, W) or (H, W, C) uint8, all of one size in a campaign; None once the model has
+            seen it.
         facts: what `Stages.finish` needs to know of the input.
         shares: shares of valid and of clipped pixels; see `pixel_shares`.
     """

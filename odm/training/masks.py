@@ -15,8 +15,9 @@ from odm.core.errors import InputError
 from odm.datasets.base import Dataset, open_dataset
 from odm.datasets.ionogram import IonogramDataset
 from odm.images.augmentation import make_policy
+from odm.images.canvas import valid_pixels
 from odm.images.masks import IGNORED, is_drawn
-from odm.models.networks.base import SegmentationModel
+from odm.models.networks.base import SegmentationModel, channels_first
 from odm.models.networks.segmenters import create_model
 from odm.scoring.pixels import pixel_metrics
 from odm.training.errors import TrainingError
@@ -33,7 +34,7 @@ class MaskBatch(NamedTuple):
     """Images and masks that are computed together.
 
     Attributes:
-        images: (B, 1 or 3, H, W) uint8, 0 where invalid.
+        images: (B, 1, 2 or 3, H, W) uint8, 0 where invalid.
         masks: (B, H, W) uint8, class indices, and `IGNORED`.
     """
 
@@ -119,11 +120,17 @@ class MaskTask(TrainingTask):
 
     @classmethod
     def check_model(cls, model: SegmentationModel, dataset: Any) -> None:
-        """Compare the number of a model's classes with that of the labels' classes.
+        """Compare a model's classes with the labels' classes, and its channels with the images'.
 
         Raises:
-            TrainingError: they differ.
+            TrainingError: they are not as many.
         """
+        channels = dataset.settings.channels
+        if channels not in (1, model.in_channels):
+            raise TrainingError(
+                f"the images have {channels} channels and the model takes {model.in_channels}: set "
+                f"model.options.in_channels={channels}"
+            )
         names = dataset.annotations.classes
         if model.classes != len(names) + 1:
             raise TrainingError(
@@ -154,11 +161,12 @@ class MaskTask(TrainingTask):
         """Crop and vary one sample.
 
         Args:
-            sample: image (H, W) uint8, 0 where invalid; mask (H, W) uint8, class indices.
+            sample: image (H, W) or (H, W, C) uint8, 0 where invalid; mask (H, W) uint8, class
+                indices.
             seed: decides everything that is random; None for validation.
 
         Returns:
-            Image (H, W) or (H, W, 3) and mask (H, W).
+            Image (H, W) or (H, W, C) and mask (H, W).
 
         Raises:
             InputError: the crop is larger than the image.
@@ -174,10 +182,9 @@ class MaskTask(TrainingTask):
 
     def collate(self, samples: list[tuple[Image, Image]]) -> MaskBatch:
         """Samples of one size as a batch."""
-        images = np.stack([image for image, _ in samples])
-        images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+        images = channels_first(np.stack([image for image, _ in samples]))
         masks = np.stack([mask for _, mask in samples])
-        return MaskBatch(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(masks))
+        return MaskBatch(torch.from_numpy(images), torch.from_numpy(masks))
 
     def logits(self, net: nn.Module, batch: MaskBatch) -> Tensor:
         """(B, C, H, W) of a batch."""
@@ -258,7 +265,8 @@ def crop(
     """A random part of an image and its mask.
 
     Args:
-        image, mask: (H, W).
+        image: (H, W) or (H, W, C).
+        mask: (H, W).
         size: height and width of the part.
         on_nucleus: probability that a pixel of the mask, if there is one, is inside.
         rng: decides where.
@@ -277,7 +285,7 @@ def crop(
         )
     drawn = np.flatnonzero(is_drawn(mask)) if rng.random() < on_nucleus else np.empty(0, np.intp)
     focus = divmod(int(rng.choice(drawn)), mask.shape[1]) if drawn.size else None
-    valid = image > 0
+    valid = valid_pixels(image)
     corner = []
     for axis in (0, 1):
         filled = np.flatnonzero(valid.any(axis=1 - axis))

@@ -50,7 +50,8 @@ class SampleReader:
         label: what one label is called.
         name: gives the name of a sample, which no other sample has.
         loads: reads a sample by its labels, as ``load(sample, settings=image settings)``: with
-            ``masks`` an image and a mask (H, W) uint8, with ``boxes`` an image and boxes (N, 5).
+            ``masks`` an image (H, W) or (H, W, C) and a mask (H, W) uint8, with ``boxes`` an image
+            (H, W) and boxes (N, 5).
         resized: image settings, beside height and width, of images of any size.
     """
 
@@ -65,7 +66,7 @@ class SampleReader:
 
 
 def _load_orbit_mask(sample: Any, settings: Any) -> Arrays:
-    """Image and mask (H, W) uint8 of a half-orbit."""
+    """Image (H, W) or (H, W, C) and mask (H, W) of a half-orbit, uint8."""
     image, mask, _ = load_orbit_sample(sample, settings)
     return image, mask
 

@@ -42,7 +42,8 @@ def read_samples(
                 reader.load_for(plan.task_class.labels, plan.dataset),
                 [reader.name(sample) for sample in samples],
                 [sample.has_object for sample in samples],
-                sample_bytes=2 * image.height * image.width,  # labels take as much at most
+                # Labels take as much as a channel at most.
+                sample_bytes=(image.channels + 1) * image.height * image.width,
                 cpus=cluster.cpus,
                 wait_s=wait_s,
                 advance=advance,

@@ -164,7 +164,7 @@ def test_an_unknown_key_names_the_nearest() -> None:
         ({"split": {"trian": 3}}, "unknown key 'trian' in split; did you mean train"),
         ({"image": SETTINGS.to_dict() | {"hight": 3}}, "image: unknown key 'hight'; did you mean"),
         ({"image": SETTINGS.to_dict() | {"height": 33}}, "image height 33: give a multiple of 32"),
-        ({"image": {"maximum": 3}}, "image.minimum is missing"),
+        ({"image": {"maximum": 3}}, "image: image minimum is missing"),
         ({"mask": "square"}, "mask: input should be 'contour', 'ellipse' or 'box', not 'square'"),
     ):
         with pytest.raises(InputError, match=reason):

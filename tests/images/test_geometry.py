@@ -133,9 +133,9 @@ def test_a_half_orbit_too_long_for_its_canvas_is_refused() -> None:
         ({"minimum": -5, "maximum": -9}, "minimum below a maximum"),
         ({"minimum": float("nan"), "maximum": -9}, "minimum below a maximum"),
         ({"minimum": -9, "maximum": -5, "width": 1000}, "width 1000: give a multiple of 32"),
-        ({"minimum": -9, "maximum": -5, "mode": "cropped"}, "native or resized"),
+        ({"minimum": -9, "maximum": -5, "mode": "cropped"}, "native, resized or relative"),
         ({"minimum": -9, "maximum": -5, "colour": 1}, "unknown key 'colour' in the image settings"),
-        ({"minimum": -9}, "the image settings: maximum is missing"),
+        ({"minimum": -9}, "image maximum is missing"),
     ],
 )
 def test_settings_that_cannot_be(values: dict[str, object], reason: str) -> None:

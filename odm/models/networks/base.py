@@ -196,6 +196,13 @@ def find_device(device: str) -> torch.device:
     return place
 
 
+def channels_first(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return images (B, H, W) or (B, H, W, C) as (B, C, H, W)."""
+    if images.ndim == 3:
+        return images[:, None]
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
 def to_input(images: Tensor, model: ImageModel) -> Tensor:
     """Scale images to what a model takes; in training and inference alike.
 

@@ -10,8 +10,7 @@ from typing import Any
 from odm.core.cache import EXPORTS, user_cache
 from odm.core.errors import OdmError
 from odm.core.kinds import ORBITS
-from odm.datasets.base import Dataset
-from odm.datasets.orbit import OrbitSample
+from odm.datasets.orbit import OrbitDataset, OrbitSample
 from odm.datasets.splits import PARTS
 from odm.images.geometry import OrbitImageSettings
 from odm.scoring.evaluation import (
@@ -77,6 +76,7 @@ class SegmenterBench(Bench):
 
     def check(self, scored: Part, validation: Part) -> None:
         self.method.check_classes(scored.data.annotations.classes)
+        assert isinstance(scored.data, OrbitDataset)
         self.images = self.method.image or _images_of(self.method, scored.data)
 
     def stored(self) -> Calibration | None:
@@ -202,9 +202,13 @@ def _shared(part: Part, scored: Part) -> int:
     )
 
 
-def _images_of(method: SegmentationMethod, data: Dataset[Any, Any, Any]) -> OrbitImageSettings:
-    """Return the data set's images, but native ones for a method with scales in native pixels."""
-    own: OrbitImageSettings = data.config.image
+def _images_of(method: SegmentationMethod, data: OrbitDataset) -> OrbitImageSettings:
+    """Return the data set's images, but native ones for a method with scales in native pixels.
+
+    Those need limits: where the data set has none, they are estimated from what is for training.
+    """
+    own = data.settings
     if method.learned:
         return own
-    return OrbitImageSettings(own.minimum, own.maximum, component=own.component)
+    limits = data.estimated_limits()[0] if own.minimum is None else own.limits
+    return OrbitImageSettings(*limits, component=own.component)

@@ -24,6 +24,7 @@ from odm.findings.regions import (
     reaches,
     region_rows,
 )
+from odm.images.canvas import valid_pixels
 from odm.images.geometry import OrbitImageSettings, SpectrogramGeometry
 from odm.images.spectrogram import geometry_of, read_spectrogram
 from odm.scoring.curves import curve
@@ -34,8 +35,8 @@ from odm.scoring.orbit.truth import Truth
 
 Images = NDArray[np.uint8]
 Predict = Callable[[Images], NDArray[Any]]
-"""Function of images (B, H, W) uint8 that gives the probability of the foreground (B, H, W), uint8
-or float."""
+"""Function of images (B, H, W) or (B, H, W, C) uint8 that gives the probability of the foreground
+(B, H, W), uint8 or float."""
 Entry = OrbitFile | OrbitSample
 Advance = Callable[..., object]
 """Function that is called with the number of half-orbits just finished."""
@@ -152,10 +153,11 @@ def predict_orbits(
             shown.append(_hide(entry, image, geometry_of(orbit, images)))
         maps = source.predict(np.stack([image for image, _ in read]))
         for (image, orbit), probability, columns in zip(read, maps, shown, strict=True):
+            valid = valid_pixels(image)
             if columns is not None:
-                probability = np.where(image > 0, probability, 0).astype(probability.dtype)
+                probability = np.where(valid, probability, 0).astype(probability.dtype)
             geometry = geometry_of(orbit, images)
-            yield PredictedOrbit(orbit, geometry, probability, image > 0, columns)
+            yield PredictedOrbit(orbit, geometry, probability, valid, columns)
             if advance is not None:
                 advance(1)
 
