@@ -14,6 +14,7 @@ from odm.images.canvas import valid_pixels
 from odm.images.geometry import NATIVE_HEIGHT, NATIVE_WIDTH, OrbitImageSettings, SpectrogramGeometry
 from odm.models.networks.base import find_device
 from odm.scoring.orbit.maps import ThresholdFit
+from odm.scoring.orbit.truth import undecided
 from odm.training.checkpoints import below, load_weights
 from odm.training.loop import Listener, ProgressReport, TrainingResult
 from odm.training.plans import TrainingPlan, train_planned
@@ -111,7 +112,8 @@ def region_f1(model: SegmentationModel, source: Source, batch: int, device: torc
             fit = fit or ThresholdFit(_settings(image), lows=LOWS)
             geometry = _plain_geometry(image)
             true = regions_from_mask(mask, geometry.times, fit.settings)
-            fit.add(probability, geometry, valid_pixels(image), [region.mask for region in true])
+            masks = [region.mask for region in true]
+            fit.add(probability, geometry, valid_pixels(image), masks, undecided(mask, masks))
     return 0.0 if fit is None or not fit.nuclei else fit.best().f1
 
 

@@ -30,10 +30,12 @@ class RegionSheet(ScoreSheet):
         counts: half-orbits, clear ones, nuclei, regions found, of these the ignored ones, 5-day
             blocks.
         regions: per truth shape and overlap (IoU): true, false, missed, precision, recall, f1,
-            average_precision, best_threshold, best_f1, intervals (95 %).
+            average_precision, best_threshold, best_f1, intervals (95 %), intervals_90.
         pixels: per source (probability map, found regions) and truth shape: `PIXEL_METRICS`.
         curves: per overlap, contours: threshold, recall, precision, false_per_half_orbit.
         froc: per overlap: rates of false regions per half-orbit, and recall at each.
+        at_false_rates: per overlap: what is found at rates of false regions per 100 clear
+            half-orbits, as `odm.scoring.orbit.false_rates.recall_at_false_rates` gives it.
         campaign: false regions per 100 clear half-orbits, and the precision to expect where the
             share `prevalence` of half-orbits has a nucleus.
         contrast: per overlap: dB at which half are found, slope, interval; recall in bins.
@@ -55,6 +57,7 @@ class RegionSheet(ScoreSheet):
     pixels: list[dict[str, Any]]
     curves: dict[str, dict[str, list[float]]]
     froc: dict[str, dict[str, list[float]]]
+    at_false_rates: dict[str, list[dict[str, Any]]]
     campaign: dict[str, Any]
     contrast: dict[str, dict[str, Any]]
     area: list[dict[str, float]]
@@ -86,6 +89,7 @@ class RegionSheet(ScoreSheet):
             },
             "pixels": pixels[0] if pixels else {},
             "false_per_100_clear": self.campaign["false_per_100_clear"],
+            "at_false_rates": self.at_false_rates,
             "ece": self.calibration["scaled"]["ece"],
             "statement": self.caveat,
         }
@@ -140,6 +144,13 @@ class RegionSheet(ScoreSheet):
         for overlap, precision in campaign["precision_at_prevalence"].items():
             words = f"precision (IoU {overlap}) where {campaign['prevalence']:.1%} have a nucleus"
             rows.append([words, rounded(precision), ""])
+        for overlap, points in self.at_false_rates.items():
+            for point in points:
+                words = (
+                    f"recall (IoU {overlap}) at {point['rate']:g} false per 100 clear half-orbits, "
+                    f"from confidence {rounded(point['threshold'], 4)}"
+                )
+                rows.append([words, rounded(point["recall"]), interval_text(point["interval"])])
         for overlap, froc in self.froc.items():
             for rate, recall in zip(froc["rate"], froc["recall"], strict=True):
                 words = f"recall (IoU {overlap}) at {rate:g} false regions per half-orbit"
@@ -148,7 +159,8 @@ class RegionSheet(ScoreSheet):
             if row["truth"] == "contour":
                 threshold = rounded(row["best_threshold"], 2)
                 words = f"best F1 (IoU {row['overlap']:g}), at confidence {threshold}"
-                rows.append([words, rounded(row["best_f1"]), ""])
+                best = interval_text(row["intervals"].get("best_f1"))
+                rows.append([words, rounded(row["best_f1"]), best])
         return table(("", "value", "95 %"), rows, "What a campaign would see")
 
     def _pixel_table(self) -> str:

@@ -18,6 +18,7 @@ from odm.scoring.calibration import (
 )
 from odm.scoring.curves import FROC_RATES, Curve, curve, fit_recall, rates, ratio, recall_by_bin
 from odm.scoring.matching import OVERLAPS
+from odm.scoring.orbit.false_rates import RankedRegions, recall_at_false_rates
 from odm.scoring.orbit.sheet import OPEN_END, RegionSheet
 from odm.scoring.orbit.tally import (
     ERRORS,
@@ -75,6 +76,7 @@ def summarise(
         pixels=_pixels(data),
         curves={name: each.points(*names, most=_CURVE_POINTS) for name, each in curves.items()},
         froc={name: {"rate": list(FROC_RATES), "recall": each} for name, each in froc.items()},
+        at_false_rates={f"{at:g}": _at_false_rates(data, at) for at in OVERLAPS},
         campaign=_campaign(data),
         contrast={f"{at:g}": _contrast(data, at) for at in OVERLAPS},
         area=recall_by_bin(data.area, data.recovered[:, 0], AREA_EDGES),
@@ -158,10 +160,13 @@ def _regions(data: _Data, truth: str, at: float) -> dict[str, Any]:
     whole = data.curve(column)
     best_threshold, best_f1 = whole.best_threshold()
     # The other shapes' average precision has no interval: it costs most, and is read least.
-    averages = [
-        data.curve(column, weights).average_precision()
-        for weights in (data.weights if truth == "contour" else [])
+    again = [
+        data.curve(column, weights) for weights in (data.weights if truth == "contour" else [])
     ]
+    resampled |= {
+        "average_precision": np.array([each.average_precision() for each in again]),
+        "best_f1": np.array([each.best_threshold()[1] for each in again]),
+    }
     return {
         "truth": truth,
         "overlap": at,
@@ -172,10 +177,8 @@ def _regions(data: _Data, truth: str, at: float) -> dict[str, Any]:
         "average_precision": whole.average_precision(),
         "best_threshold": best_threshold,
         "best_f1": best_f1,
-        "intervals": {
-            **{name: interval(values) for name, values in resampled.items()},
-            "average_precision": interval(np.array(averages)),
-        },
+        "intervals": {name: interval(values) for name, values in resampled.items()},
+        "intervals_90": {name: interval(values, 0.9) for name, values in resampled.items()},
     }
 
 
@@ -194,6 +197,20 @@ def _pixels(data: _Data) -> list[dict[str, Any]]:
                 {"source": source, "truth": truth, "metrics": metrics, "intervals": intervals}
             )
     return rows
+
+
+def _at_false_rates(data: _Data, at: float) -> list[dict[str, Any]]:
+    hits = data.hits[:, data.column("contour", at)]
+    regions = RankedRegions(
+        confidence=data.confidence,
+        hit=hits,
+        counted=~data.left_out(hits),
+        on_clear=data.clear[data.found_orbit],
+        block=data.block[data.found_orbit],
+        truths=data.per_block(data.truth_orbit),
+        clear=data.per_block(np.flatnonzero(data.clear)),
+    )
+    return recall_at_false_rates(regions, data.weights)
 
 
 def _campaign(data: _Data) -> dict[str, Any]:
