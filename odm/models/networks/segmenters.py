@@ -1,4 +1,4 @@
-"""Segmentation methods by name: ODM_Unet, its rivals, and methods without learning."""
+"""Segmentation methods by name: ODM_Unet, its rivals, `unet_dense`, methods without learning."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,14 @@ from odm.models.networks.decoder import prune_unused
 from odm.models.networks.odm_unet import OdmUnet, OdmUnetOptions, OdmUnetSmallOptions
 from odm.models.networks.options import EncoderOptions, parse_options
 from odm.models.networks.pretrained import build_around, load_encoder
+from odm.models.networks.unet_dense import UnetDense, UnetDenseOptions
 
 ODM_UNETS: dict[str, type[OdmUnetOptions]] = {
     "odm_unet": OdmUnetOptions,
     "odm_unet_small": OdmUnetSmallOptions,
 }
+
+DENSE = "unet_dense"
 
 
 class RivalOptions(EncoderOptions):
@@ -112,7 +115,7 @@ def available_segmenters(*, learned: bool | None = None) -> tuple[str, ...]:
     Args:
         learned: True for models with weights, False for methods without learning, None for all.
     """
-    models = (*ODM_UNETS, *RIVALS)
+    models = (*ODM_UNETS, DENSE, *RIVALS)
     if learned is None:
         return (*models, *CLASSICAL)
     return models if learned else tuple(CLASSICAL)
@@ -142,13 +145,17 @@ def create_model(name: str, **options: Any) -> SegmentationModel:
     resolved = resolve_options(name, **options)
     if isinstance(resolved, OdmUnetOptions):
         return OdmUnet(resolved, name)
+    if isinstance(resolved, UnetDenseOptions):
+        return UnetDense(resolved, name)
     return SmpSegmenter(name, resolved)
 
 
-def resolve_options(name: str, **options: Any) -> OdmUnetOptions | RivalOptions:
+def resolve_options(name: str, **options: Any) -> OdmUnetOptions | UnetDenseOptions | RivalOptions:
     """Return the checked options of a learned method; see `create_segmenter`."""
     if name in ODM_UNETS:
         return parse_options(ODM_UNETS[name], name, options)
+    if name == DENSE:
+        return parse_options(UnetDenseOptions, name, options)
     if name in RIVALS:
         return parse_options(RIVALS[name].options, name, options)
     if name in CLASSICAL:
