@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from odm.catalog.campaign import Campaign, CampaignCard, absolute_archive, open_campaign
+from odm.catalog.campaign import (
+    CARD,
+    Campaign,
+    CampaignCard,
+    absolute_archive,
+    load_campaign,
+    open_campaign,
+)
 from odm.catalog.kinds import list_inputs
 from odm.catalog.selection import Listing
 from odm.core.cache import EXPORTS, user_cache
+from odm.core.files import as_local, exists, join
 from odm.core.kinds import KINDS
 from odm.reprocess.inference import Inference
-from odm.reprocess.request import ReprocessRequest
+from odm.reprocess.request import ModelOptions, ReprocessRequest
 from odm.reprocess.stages import Stages
 
 AnyStages = TypeVar("AnyStages", bound=Stages, covariant=True)
@@ -56,12 +64,15 @@ class Order:
 def open_order(request: ReprocessRequest) -> Order:
     """Make the campaign of a request, or go on with the one that is there.
 
+    Where no model is named, one that is there goes on with its own, if that comes with the package:
+    another version may have become the default since.
+
     Raises:
         InputError: no model, an empty archive, a folder of another campaign, or an option that
             cannot be meant.
     """
     prepare = KINDS.find(request.kind).load("prepare")
-    prepared: Preparation[Stages] = prepare(request.model, request.findings)
+    prepared: Preparation[Stages] = prepare(_model_of(request), request.findings)
     inference = replace(prepared.inference, exports=str(user_cache(EXPORTS)))
     archive = absolute_archive(request.archive)
     listing = list_inputs(request.kind, archive)  # before a folder is made for nothing
@@ -73,3 +84,15 @@ def open_order(request: ReprocessRequest) -> Order:
     )
     campaign = open_campaign(request.campaign, card)
     return Order(request, campaign, listing, prepared.stages, inference)
+
+
+def _model_of(request: ReprocessRequest) -> ModelOptions:
+    """Return which model is meant."""
+    from odm.models.shipped import shipped_with
+
+    model = request.model
+    if model.folder is not None or not exists(join(as_local(request.campaign), CARD)):
+        return model
+    campaign = load_campaign(request.campaign)
+    folder = shipped_with(campaign.card.model.get("digest", ""))
+    return model if folder is None else model.model_copy(update={"folder": folder})

@@ -10,7 +10,8 @@ from odm.core.errors import InputError
 from odm.core.statement import SIMULATED_DATA
 from odm.models import shipped
 from odm.models.folder import load_model
-from odm.models.shipped import model_folder, shipped_model
+from odm.models.pipeline import read_digest
+from odm.models.shipped import model_folder, shipped_model, shipped_names, shipped_with
 from odm.scoring.orbit.methods import open_method
 
 
@@ -40,6 +41,14 @@ def test_the_shipped_detector_names_its_seeds_and_what_it_was_scored_on() -> Non
     assert card.notes["statement"] == SIMULATED_DATA
 
 
+def test_every_shipped_model_is_found_by_its_digest() -> None:
+    assert set(shipped.SHIPPED.values()) <= set(shipped_names())
+    for name in shipped_names():
+        folder = model_folder(name)
+        assert shipped_with(read_digest(folder)) == folder
+    assert shipped_with("0" * 64) is None
+
+
 def test_a_kind_that_is_not_carried_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(shipped.SHIPPED, "segmenter", "none")
     with pytest.raises(InputError, match="carries no segmenter: name a model folder"):
@@ -50,10 +59,14 @@ def test_a_shipped_model_is_known_by_its_name_unless_a_folder_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert model_folder("odm_unet_small") == str(shipped_model("segmenter"))
+    # Whatever the default is: campaigns that were begun with another go on with that.
+    monkeypatch.setitem(shipped.SHIPPED, "segmenter", "another")
+    own = str(files("odm.models.shipped") / "odm_unet_small")
+    assert model_folder("odm_unet_small") == own
     assert model_folder("runs/odm_unet_small") == "runs/odm_unet_small"
     assert model_folder("log") == "log"
+    assert model_folder("") == "" and model_folder("__pycache__") == "__pycache__"
     (tmp_path / "odm_unet_small").mkdir()
-    assert model_folder("odm_unet_small") == str(shipped_model("segmenter"))
+    assert model_folder("odm_unet_small") == own
     (tmp_path / "odm_unet_small" / "model.json").touch()
     assert model_folder("odm_unet_small") == "odm_unet_small"

@@ -16,6 +16,7 @@ from odm.catalog.campaign import load_campaign
 from odm.catalog.outcomes import Input
 from odm.findings.regions import RegionSettings
 from odm.images.geometry import OrbitImageSettings
+from odm.images.relative import compress
 from odm.reprocess.driver import Summary, reprocess
 from odm.reprocess.orbit import OrbitStages
 from odm.reprocess.order import Order, open_order
@@ -96,6 +97,37 @@ def write_model(folder: Path, **thresholds: Any) -> str:
         image=OrbitImageSettings(-9.0, -5.0, width=128).to_dict(),
         thresholds=regions.to_dict(),
     )
+    return str(folder)
+
+
+def write_relative_model(folder: Path) -> str:
+    """A folder of `unet_dense` for relative images whose weights are set by hand: it marks what is
+    some 12 dB and more above the background."""
+    import torch
+
+    from odm.models.folder import save_model
+    from odm.models.networks.base import GREY_MEAN, GREY_STD
+    from odm.models.networks.segmenters import create_model
+
+    bright = float((compress(np.float32([[12.0]]))[0, 0] / 255 - GREY_MEAN) / GREY_STD)
+    model = create_model("unet_dense", widths=(1, 1))
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if weights.ndim == 4:
+                weights.zero_()
+                if "head" not in name:
+                    # Of two maps the last: at the joint that is the one that was not halved again.
+                    weights[:, -1, weights.shape[2] // 2, weights.shape[3] // 2] = 1
+        stem = model.get_parameter("stem.0.weight")
+        stem.zero_()
+        stem[0, 0, 2:4, 2:4] = 0.25  # the mean of the first channel over a pixel's quarters
+        head = model.head
+        head.weight[4:] = 8
+        head.bias.zero_()
+        head.bias[4:] = -8 * bright
+    regions = RegionSettings(minimum_area=100)
+    image = OrbitImageSettings.relative().to_dict()
+    save_model(folder, model, image=image, thresholds=regions.to_dict())
     return str(folder)
 
 

@@ -1,6 +1,8 @@
 """Models that come with the package, as model folders beside this file.
 
-Trained on simulated data by the recipes that their cards name; see `odm.core.statement`.
+One that was the default stays beside the one that is, under its own name, so that campaigns go on
+with the model that they were begun with. All are trained on simulated data by the recipes that
+their cards name; see `odm.core.statement`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ SHIPPED = {
     "layers": "layers_unet",
     "pipeline": "layers",
 }
+"""Kind of model, and the name of the one that is used where none is named."""
 _CARDS = ("model.json", "pipeline.json")
 
 
@@ -30,22 +33,38 @@ def shipped_model(kind: str = "segmenter") -> Path:
         InputError: this installation carries none of that kind.
     """
     folder = Path(__file__).parent / SHIPPED[kind]
-    if not any((folder / name).is_file() for name in _CARDS):
+    if not _is_model(folder):
         raise InputError(f"this installation of odm carries no {kind}: name a model folder")
     return folder
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Names of all models and pipelines that come with the package, defaults or not."""
+    folders = Path(__file__).parent.iterdir()
+    return tuple(sorted(folder.name for folder in folders if _is_model(folder)))
+
+
+def shipped_with(digest: str) -> str | None:
+    """Folder of the model or pipeline of the package that has a digest; None where none has."""
+    from odm.models.pipeline import read_digest
+
+    folders = (Path(__file__).parent / name for name in shipped_names())
+    return next((str(folder) for folder in folders if read_digest(folder) == digest), None)
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / card).is_file() for card in _CARDS)
 
 
 def model_folder(name: object) -> str:
     """The folder that is meant where a model is named.
 
     Args:
-        name: a model or pipeline folder, which comes first, or one of `SHIPPED` by its name.
+        name: a model or pipeline folder, which comes first, or one of `shipped_names()`.
     """
     text = str(name)
-    if text in SHIPPED.values() and not any(exists(join(text, card)) for card in _CARDS):
-        folder = Path(__file__).parent / text
-        if any((folder / card).is_file() for card in _CARDS):
-            return str(folder)
+    if text in shipped_names() and not any(exists(join(text, card)) for card in _CARDS):
+        return str(Path(__file__).parent / text)
     return text
 
 
