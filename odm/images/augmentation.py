@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from albumentations import Compose
 
 POLICIES = ("none", "paper", "physical")
+OF_ONE_CHANNEL = ("paper", "physical")
+"""Policies that vary grey images, which have one channel."""
 
 Valid = NDArray[np.bool_]
 
@@ -70,11 +72,7 @@ class Policy:
                 f"augmentation needs an image and a mask of one shape (H, W), not {image.shape} "
                 f"and {mask.shape}"
             )
-        if image.ndim == 3 and self.name != "none":
-            raise InputError(
-                f"augmentation {self.name!r} varies images of one channel, and these have "
-                f"{image.shape[2]}: give none, or a policy that is made for them"
-            )
+        check_channels(self.name, 1 if image.ndim == 2 else image.shape[2])
         if self.name == "paper":
             return self._paper(image, mask, seed)
         if self.size is not None and self.size != mask.shape:
@@ -130,6 +128,20 @@ def make_policy(
     if name == "paper":
         _albumentations()  # slow to import: now rather than in the first batch
     return Policy(name, float(strength), size, rgb)  # type: ignore[arg-type]
+
+
+def check_channels(name: str, channels: int) -> None:
+    """Check that a policy can vary images of so many channels.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if channels > 1 and name in OF_ONE_CHANNEL:
+        others = " or ".join(policy for policy in POLICIES if policy not in OF_ONE_CHANNEL)
+        raise InputError(
+            f"augmentation {name!r} varies images of one channel, and these have {channels}: give "
+            f"{others}"
+        )
 
 
 def _albumentations() -> Any:

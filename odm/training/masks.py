@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from odm.core.errors import InputError
 from odm.datasets.base import Dataset, open_dataset
 from odm.datasets.ionogram import IonogramDataset
-from odm.images.augmentation import make_policy
+from odm.images.augmentation import check_channels, make_policy
 from odm.images.canvas import valid_pixels
 from odm.images.masks import IGNORED, is_drawn
 from odm.models.networks.base import SegmentationModel, channels_first
@@ -105,7 +105,12 @@ class MaskTask(TrainingTask):
     def adapt(
         cls, settings: SegmenterSettings, dataset: Any, *, fine_tuned: bool
     ) -> SegmenterSettings:
-        """Fill in the temperature that the attentions of ODConv start with."""
+        """Fill in the temperature that the attentions of ODConv start with.
+
+        Raises:
+            InputError: the augmentation cannot vary the data set's images.
+        """
+        check_channels(settings.data.augmentation, dataset.settings.channels)
         if settings.schedule.temperature_start is not None:
             return settings
         # A trained model's attentions are sharp; heating them up again would undo them.

@@ -207,6 +207,19 @@ def test_wrong_use() -> None:
         make_policy("none")(np.zeros((3, 4), np.uint8), np.zeros((4, 3), np.uint8), 0)
 
 
+def test_images_of_two_channels_are_varied_by_those_that_can() -> None:
+    image, mask = scene()
+    both = np.stack([image, image[:, ::-1]], axis=-1)
+    varied, moved, valid = make_policy("none")(both, mask, 0)
+    assert np.array_equal(varied, both) and np.array_equal(moved, mask)
+    assert np.array_equal(valid, (image > 0) & (image[:, ::-1] > 0))
+    smaller = make_policy("none", size=(32, 48))(both, mask, 0)[0]
+    assert np.array_equal(smaller[..., 0], make_policy("none", size=(32, 48))(image, mask, 0)[0])
+    for name in augment.OF_ONE_CHANNEL:
+        with pytest.raises(InputError, match="one channel, and these have 2"):
+            make_policy(name)(both, mask, 0)
+
+
 def test_albumentations_is_imported_late() -> None:
     code = (
         "import sys, odm.images.augmentation as a; a.make_policy('physical');"

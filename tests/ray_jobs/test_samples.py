@@ -15,9 +15,12 @@ import ray
 from odm.core.errors import ArchiveError
 from odm.core.progress import unheard
 from odm.datasets.orbit import OrbitDataset, OrbitSample
+from odm.images.geometry import OrbitImageSettings
 from odm.training.samples import HALF_ORBITS, CachedSource
 from ray_jobs.cluster.room import Cluster, ClusterError
 from ray_jobs.training.samples import HeldSource, _patiently, hold
+
+RELATIVE = OrbitImageSettings.relative()
 
 
 def held(
@@ -34,8 +37,13 @@ def held(
     )
 
 
-def test_images_and_masks_equal_those_of_the_files(cluster: Cluster, dataset: Path) -> None:
+@pytest.mark.parametrize("image", [None, RELATIVE], ids=["resized", "relative"])
+def test_images_and_masks_equal_those_of_the_files(
+    cluster: Cluster, dataset: Path, image: OrbitImageSettings | None
+) -> None:
     opened = OrbitDataset.load(dataset)
+    if image is not None:
+        opened = OrbitDataset(opened.config.model_copy(update={"image": image}))
     samples = opened.samples("train")
     seen: list[int] = []
     source = held(opened, samples, seen)
