@@ -42,6 +42,19 @@ def test_it_gives_the_plain_runners_rows(done: Path, cluster: Cluster, models: i
     assert compare(ray, plain).equal
 
 
+def test_images_of_two_channels_give_the_plain_runners_rows(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    small.write_archive(tmp_path / "archive", 2)
+    small.write_relative_model(tmp_path / "model")
+    small.run(tmp_path)
+    workers = Workers(models=1, readers=1, threads=1)
+    reprocess(small.order(tmp_path, "ray", workers=workers), run_on_ray)
+    ray, plain = (load_campaign(tmp_path / name) for name in ("ray", "campaign"))
+    assert sum(row["status"] == "detected" for row in ray.outcomes().to_pylist()) == 1
+    assert same(ray.outcomes(), plain.outcomes())
+
+
 @pytest.mark.parametrize(("how", "says"), [("signal", "died"), ("memory", "ran out of memory")])
 def test_what_kills_its_process_is_found_and_the_rest_done(
     done: Path, cluster: Cluster, how: str, says: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_a_data_set_of_relative_images_is_stored_and_read_again(dataset: Path) -
     image, mask, geometry = load_orbit_sample(opened.samples("train")[0], opened.settings)
     assert image.shape == (160, 288, 2) and mask.shape == geometry.shape == (160, 288)
     assert set(np.unique(mask)) <= {0, 1, 255} and (mask == 1).any()
+
+
+def test_a_hemisphere_that_is_not_shown_is_hidden_in_both_channels(dataset: Path) -> None:
+    opened = OrbitDataset.load(dataset)
+    sample = replace(opened.samples("train")[0], hemisphere="north")
+    image, mask, geometry = load_orbit_sample(sample, opened.settings)
+    south = geometry.to_physical(np.arange(288), 0)[1] < 0
+    assert not image[:, south].any() and not mask[:, south].any()
+    assert image[:, ~south].any(axis=(0, 1)).all() and south[: geometry.content[1]].any()
 
 
 def test_it_is_trained_and_scored(archive: Path, dataset: Path, config: Path) -> None:
