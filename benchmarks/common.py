@@ -73,12 +73,18 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
     return median, low, high
 
 
-def report(name: str, rows: Sequence[Mapping[str, Any]], **facts: Any) -> None:
-    """Print one table and write ``results/<name>.json``."""
+def report(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    kept: Mapping[str, Any] | None = None,
+    **facts: Any,
+) -> None:
+    """Print one table and write ``results/<name>.json``, with ``kept`` that is not printed."""
     columns = list(rows[0])
     cells = [[row[column] for column in columns] for row in rows]
     print("\n" + table(columns, cells, f"{name}: {machine()}"))
     for fact, value in facts.items():
         print(f"{fact}: {value}")
-    content = {"machine": machine(), "rows": list(rows), **facts}
+    content = {"machine": machine(), "rows": list(rows), **facts, **(kept or {})}
     write_bytes(RESULTS / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())

@@ -187,6 +187,35 @@ def measured_regions(
     return [region for region in regions if valid[region.mask].any()]
 
 
+def candidate_regions(
+    probability: NDArray[Any], geometry: SpectrogramGeometry, valid: Mask, settings: RegionSettings
+) -> tuple[list[Region], list[Region]]:
+    """Return the regions of the result, and weaker ones, the surest first, that extend curves.
+
+    Args:
+        probability: (H, W) on the canvas of ``geometry``.
+        geometry: of the image.
+        valid: (K, N) where there is a measurement; a weaker region holds some.
+        settings: thresholds and sizes.
+    """
+    wide = replace(settings, threshold=settings.low_threshold)
+    candidates = find_regions(probability, geometry, wide)
+    # Of fill values alone there is no region; `region_rows` sees to that for the result.
+    result = [region for region in candidates if reaches(region.seed, settings.threshold)]
+    weaker = [
+        region
+        for region in candidates
+        if not reaches(region.seed, settings.threshold) and valid[region.mask].any()
+    ]
+    surest = sorted(weaker, key=lambda region: -region.confidence)
+    return result, surest[: max(0, CANDIDATES_PER_ORBIT - len(result))]
+
+
+def as_finding(region: Region) -> Finding:
+    """Return a region to be scored, without physical values."""
+    return Finding(region.mask, {"confidence": region.confidence, "seed": region.seed})
+
+
 def region_hits(
     truth: Sequence[Mask], regions: Sequence[Region], confidences: Sequence[float], overlap: float
 ) -> NDArray[np.bool_]:
@@ -206,15 +235,7 @@ def scored_orbit(predicted: PredictedOrbit, settings: RegionSettings, truth: Tru
     orbit = predicted.orbit
     assert orbit.key is not None
     valid = predicted.native_valid
-    wide = replace(settings, threshold=settings.low_threshold)
-    candidates = find_regions(predicted.probability, predicted.geometry, wide)
-    result = [region for region in candidates if reaches(region.seed, settings.threshold)]
-    # Of fill values alone there is no region; `region_rows` sees to that for the result.
-    weaker = [
-        region
-        for region in candidates
-        if not reaches(region.seed, settings.threshold) and valid[region.mask].any()
-    ]
+    result, weaker = candidate_regions(predicted.probability, predicted.geometry, valid, settings)
     kept, rows = region_rows(
         orbit.path, result, source=orbit.key.name, model="candidate", components="z"
     )
@@ -223,11 +244,7 @@ def scored_orbit(predicted: PredictedOrbit, settings: RegionSettings, truth: Tru
         for region, row in zip(kept, rows, strict=True)
     ]
     # What only extends the curves needs no physical values.
-    surest = sorted(weaker, key=lambda region: -region.confidence)
-    found += [
-        Finding(region.mask, {"confidence": region.confidence, "seed": region.seed})
-        for region in surest[: max(0, CANDIDATES_PER_ORBIT - len(result))]
-    ]
+    found += [as_finding(region) for region in weaker]
     true = truth.findings(orbit, settings, predicted.shown)
     return ScoredOrbit(
         block=orbit.key.cycle,

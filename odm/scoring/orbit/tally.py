@@ -151,3 +151,19 @@ class Tally:
     alarms: Counter[str] = field(default_factory=Counter)
     confusion: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     levels: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, LEVELS + 1), np.int64))
+
+    def extend(self, later: Tally) -> None:
+        """Add what another scorer has counted of other half-orbits, as if they had come after."""
+        before = len(self.blocks)
+        self.blocks += later.blocks
+        self.clear += later.clear
+        self.found += [(before + number, *rest) for number, *rest in later.found]
+        self.truth += [(before + number, *rest) for number, *rest in later.truth]
+        for name, values in later.errors.items():
+            self.errors[name] += values
+        self.boundary += later.boundary
+        self.present += later.present
+        self.alarms += later.alarms
+        for block, counts in later.confusion.items():
+            self.confusion[block] = self.confusion.get(block, 0) + counts
+        self.levels = self.levels + later.levels
