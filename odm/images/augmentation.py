@@ -1,8 +1,9 @@
 """Augmentation of a spectrogram image, its mask and its validity, which stay aligned.
 
-Three policies: ``none``; ``paper``, Table 1 of the ODM_Unet paper with the names that
+Four policies: ``none``; ``paper``, Table 1 of the ODM_Unet paper with the names that
 albumentations 2.0.8 gives its methods; ``physical``, which keeps the meaning of frequency and time:
-no flip, no rotation, no change of frequency.
+no flip, no rotation, no change of frequency; ``randomised``, for relative images alone, which shows
+them as another receiver under another sky would (`odm.images.randomised`).
 
 What a call does depends on its seed alone: not on earlier calls, nor on the process or thread.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,13 +20,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.core.checks import check_choice
 from odm.core.errors import InputError
 from odm.images.canvas import Image, valid_pixels
+from odm.images.primitives import PRIMITIVES
+from odm.images.randomised import Donor, randomise
+from odm.images.relative import CHANNELS
 
 if TYPE_CHECKING:
     from albumentations import Compose
 
-POLICIES = ("none", "paper", "physical")
+POLICIES = ("none", "paper", "physical", "randomised")
 OF_ONE_CHANNEL = ("paper", "physical")
 """Policies that vary grey images, which have one channel."""
 
@@ -39,25 +45,30 @@ class Policy:
     """A way to vary images; safe to send to another process.
 
     Attributes:
-        name: ``none``, ``paper`` or ``physical``.
-        strength: 1 is the policy as published. Scales the probabilities of ``paper`` (up to 1) and
-            the amplitudes of ``physical``.
+        name: one of `POLICIES`.
+        strength: 1 is the policy as published. Scales the probabilities of ``paper`` and
+            ``randomised`` (up to 1) and the amplitudes of ``physical``.
         size: (H, W) of the result; None keeps the image's.
         rgb: give the image as (H, W, 3); ``paper`` works in colour, and makes grey of it otherwise.
+        without: primitives that ``randomised`` does not draw, see `odm.images.primitives`.
     """
 
-    name: Literal["none", "paper", "physical"]
+    name: Literal["none", "paper", "physical", "randomised"]
     strength: float = 1.0
     size: tuple[int, int] | None = None
     rgb: bool = False
+    without: tuple[str, ...] = ()
 
-    def __call__(self, image: Image, mask: Image, seed: int) -> tuple[Image, Image, Valid]:
+    def __call__(
+        self, image: Image, mask: Image, seed: int, donor: Donor | None = None
+    ) -> tuple[Image, Image, Valid]:
         """Vary one image.
 
         Args:
             image: (H, W) uint8, 0 where invalid; ``none`` also takes (H, W, C).
             mask: (H, W) uint8, class indices.
             seed: a whole number from 0; the same one gives the same result.
+            donor: another image with its mask, of which ``randomised`` takes nuclei.
 
         Returns:
             New arrays: image (H, W) or (H, W, C), 1..255 where valid and 0 elsewhere; mask, moved
@@ -73,6 +84,8 @@ class Policy:
                 f"and {mask.shape}"
             )
         check_channels(self.name, 1 if image.ndim == 2 else image.shape[2])
+        if self.name == "randomised":
+            return self._randomised(image, mask, seed, donor)
         if self.name == "paper":
             return self._paper(image, mask, seed)
         if self.size is not None and self.size != mask.shape:
@@ -85,6 +98,15 @@ class Policy:
         if self.rgb and image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=2)
         return image, mask, valid
+
+    def _randomised(
+        self, image: Image, mask: Image, seed: int, donor: Donor | None
+    ) -> tuple[Image, Image, Valid]:
+        rng = np.random.default_rng(seed)
+        image, mask = randomise(
+            image, mask, rng, donor=donor, strength=self.strength, without=self.without
+        )
+        return image, mask, valid_pixels(image)
 
     def _paper(self, image: Image, mask: Image, seed: int) -> tuple[Image, Image, Valid]:
         import cv2
@@ -112,12 +134,16 @@ class Policy:
 
 
 def make_policy(
-    name: str, strength: float = 1.0, size: tuple[int, int] | None = None, rgb: bool = False
+    name: str,
+    strength: float = 1.0,
+    size: tuple[int, int] | None = None,
+    rgb: bool = False,
+    without: Sequence[str] = (),
 ) -> Policy:
     """A policy by name; the arguments are those of `Policy`.
 
     Raises:
-        InputError: an unknown name, a strength below 0, or a size without pixels.
+        InputError: an unknown name or primitive, a strength below 0, or a size without pixels.
     """
     if name not in POLICIES:
         raise InputError(f"augmentation {name!r}: give {', '.join(POLICIES)}")
@@ -125,9 +151,11 @@ def make_policy(
         raise InputError(f"augmentation strength {strength}: give a number from 0")
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise InputError(f"augmentation size {size}: give a height and a width")
+    for primitive in without:
+        check_choice("primitive", primitive, PRIMITIVES)
     if name == "paper":
         _albumentations()  # slow to import: now rather than in the first batch
-    return Policy(name, float(strength), size, rgb)  # type: ignore[arg-type]
+    return Policy(name, float(strength), size, rgb, tuple(without))  # type: ignore[arg-type]
 
 
 def check_channels(name: str, channels: int) -> None:
@@ -141,6 +169,11 @@ def check_channels(name: str, channels: int) -> None:
         raise InputError(
             f"augmentation {name!r} varies images of one channel, and these have {channels}: give "
             f"{others}"
+        )
+    if channels != CHANNELS and name == "randomised":
+        raise InputError(
+            f"augmentation 'randomised' varies relative images, of {CHANNELS} channels: create the "
+            "data set with --mode relative, or choose physical or paper"
         )
 
 

@@ -78,7 +78,9 @@ class MaskTask(TrainingTask):
             self.data.augmentation,
             self.data.strength,
             rgb=self.data.augmentation == "paper" and model.in_channels == 3,
+            without=self.data.without,
         )
+        self._positive = [] if source is None else np.flatnonzero(source.positive).tolist()
 
     @classmethod
     def open_dataset(cls, path: str | Path) -> Dataset[Any, Any, Any]:
@@ -182,8 +184,16 @@ class MaskTask(TrainingTask):
         if self.data.crop is not None:
             rng = np.random.default_rng([seed, 1])
             image, mask = crop(image, mask, self.data.crop, self.data.crop_on_nucleus, rng)
-        image, mask, _ = self.policy(image, mask, seed)
+        image, mask, _ = self.policy(image, mask, seed, self._donor(seed))
         return image, mask
+
+    def _donor(self, seed: int) -> tuple[Image, Image] | None:
+        """Another image with something in it, for a policy that takes nuclei from one."""
+        if self.policy.name != "randomised" or self.source is None or not self._positive:
+            return None
+        number = int(np.random.default_rng([seed, 2]).integers(len(self._positive)))
+        donor: tuple[Image, Image] = self.source.load(self._positive[number])
+        return donor
 
     def collate(self, samples: list[tuple[Image, Image]]) -> MaskBatch:
         """Samples of one size as a batch."""

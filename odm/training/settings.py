@@ -44,13 +44,15 @@ class MaskDataSettings(BatchSettings):
     Attributes:
         augmentation: policy of `odm.images.augmentation`.
         strength: strength of the policy; 1 as published.
+        without: primitives that ``randomised`` does not draw.
         crop: height and width of a random part of each image; None trains on whole images.
             Validation always sees whole images.
         crop_on_nucleus: probability that the crop of a half-orbit with nuclei shows one of them.
     """
 
-    augmentation: Literal["none", "paper", "physical"] = "physical"
+    augmentation: Literal["none", "paper", "physical", "randomised"] = "physical"
     strength: float = Field(default=1.0, ge=0)
+    without: tuple[str, ...] = ()
     crop: tuple[int, int] | None = None
     crop_on_nucleus: float = Field(default=0.5, ge=0, le=1)
 
