@@ -77,19 +77,30 @@ def block_means(amplitude: NDArray[np.floating[Any]]) -> tuple[Floats, Floats]:
     valid = np.zeros(power.shape, dtype=bool)
     valid[:rows, :bins] = valid_amplitude(part)
     np.square(part, out=power[:rows, :bins], where=valid[:rows, :bins], casting="same_kind")
-    shape = (columns, BLOCK, HEIGHT, BLOCK)
-    count = valid.reshape(shape).sum(axis=(1, 3), dtype=np.int32)
+    count = _block_sums(valid.view(np.uint8))
     with np.errstate(divide="ignore", invalid="ignore"):
         power *= valid
-        mean = power.reshape(shape).sum(axis=(1, 3)) / count
+        mean = _block_sums(power) / count
         power[~valid] = 1
         np.log10(power, out=power)
-        geometric = 10 * power.reshape(shape).sum(axis=(1, 3)) / count
+        geometric = 10 * _block_sums(power) / count
         decibels = 10 * np.log10(mean)
         spread = decibels - geometric
     few = count < BLOCK * BLOCK // 2
     decibels[few] = spread[few] = np.nan
     return np.ascontiguousarray(decibels.T[::-1]), np.ascontiguousarray(spread.T[::-1])
+
+
+def _block_sums(values: NDArray[Any]) -> NDArray[Any]:
+    """Sums of blocks of `BLOCK` by `BLOCK` values; row by row, which is ten times as fast as over
+    both axes of a block at once."""
+    rows = values[0::BLOCK] + values[1::BLOCK]
+    for row in range(2, BLOCK):
+        rows += values[row::BLOCK]
+    sums = rows[:, 0::BLOCK] + rows[:, 1::BLOCK]
+    for column in range(2, BLOCK):
+        sums += rows[:, column::BLOCK]
+    return sums
 
 
 def polished(decibels: Floats) -> Floats:
@@ -144,11 +155,10 @@ def mask_blocks(mask: NDArray[Any]) -> NDArray[Any]:
     classes = mask.astype(np.uint8, copy=False)[max(0, lines - COVERED) :]
     columns = -(-rows // BLOCK)
 
-    def count(value: int) -> NDArray[np.int32]:
-        here = np.zeros((COVERED, columns * BLOCK), dtype=bool)
+    def count(value: int) -> NDArray[np.uint8]:
+        here = np.zeros((COVERED, columns * BLOCK), dtype=np.uint8)
         here[COVERED - classes.shape[0] :, :rows] = classes == value
-        blocks = here.reshape(HEIGHT, BLOCK, columns, BLOCK)
-        return blocks.sum(axis=(1, 3), dtype=np.int32)
+        return _block_sums(here)
 
     most = count(0)
     result = np.zeros(most.shape, dtype=np.uint8)
