@@ -38,6 +38,7 @@ from odm.simulate.orbit.instrument import (
 )
 from odm.simulate.orbit.lines import narrow_lines
 from odm.simulate.orbit.nuclei import main_part
+from odm.simulate.orbit.rays import draw_rays
 from odm.simulate.orbit.recipe import OrbitRecipe, Stream
 from odm.simulate.orbit.regions import RegionPlacer
 from odm.simulate.orbit.scene import Maker, Scene
@@ -174,7 +175,11 @@ def draw_classic(
     )
 
 
-MAKERS: dict[str, Maker] = {"classic": draw_classic, "textures": draw_textures}
+MAKERS: dict[str, Maker] = {
+    "classic": draw_classic,
+    "textures": draw_textures,
+    "rays": draw_rays,
+}
 """What draws each of `odm.simulate.orbit.recipe.SKIES`."""
 
 

@@ -22,7 +22,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "confuser": tuple(ALMOST_NUCLEI),
 }
 """Kinds of family and their variants, each of which can be held out."""
-SKIES = ("classic", "textures")
+SKIES = ("classic", "textures", "rays")
 """Makers of skies, which share neither code nor idea of what a background and a nucleus are."""
 Stream = Callable[[str], np.random.Generator]
 """Gives the random generator of one purpose."""
