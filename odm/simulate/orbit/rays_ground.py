@@ -102,14 +102,14 @@ def whistler_power(
 
 def add_whistlers(rng: np.random.Generator, sky: Sky, busy: float) -> None:
     """Add whistlers with long paths: arcs, bundles of arcs, and trains of echoes."""
-    for _ in range(int(rng.poisson(3 * busy))):
+    for _ in range(int(rng.poisson(4 * busy))):
         row = rng.uniform(-20, sky.rows)
         gyro = float(sky.plasma.equatorial_gyro[int(np.clip(row, 0, sky.rows - 1))])
         high = min(rng.uniform(0.35, 0.55) * gyro, rng.uniform(3e3, 22e3))
         low = rng.uniform(300, 2500)
         if high < low + 1500:
             continue
-        shape = rng.choice(("single", "bundle", "train"), p=(0.35, 0.35, 0.3))
+        shape = rng.choice(("single", "bundle", "train"), p=(0.3, 0.3, 0.4))
         dispersion = log_draw(rng, 40, 1500)
         if shape == "bundle":
             count = int(rng.integers(4, 25))

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.orbit.emission import BINS, Emission, FloatArray
+from odm.simulate.orbit.emission import BINS, DECIBEL, Emission, FloatArray
 from odm.simulate.orbit.groundtrack import Track
 from odm.simulate.orbit.rays_nuclei import LEAST_AREA, draw_nucleus, is_whole
 from odm.simulate.orbit.rays_plasma import log_draw
@@ -27,6 +27,8 @@ APART = 6
 SECOND = 1 / 8
 """Share of half-orbits with a nucleus that have a second one."""
 _TRIES = 40
+_RING = 12  # pixels around a nucleus that it has to stand out of
+_BAND = 640  # frequencies below 15.6 kHz
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ def place_nuclei(
         peak = 13 * (7 / 13) ** difficulty * np.exp(0.45 * rng.standard_normal())
         peak = log_draw(rng, 3.05, 30) if rng.random() < 1 / 6 else float(np.clip(peak, 3.5, 25))
         drawn = draw_nucleus(rng, peak, _draw_centre(rng, where), len(where.kept))
-        if drawn is None or drawn[0].contrast_db < 3:
+        if drawn is None or drawn[0].contrast_db < 3 or not _is_in_band(drawn[0]):
             continue
         if not _is_apart(drawn[0], [*(one for one, _ in nuclei), *doubtful], where.kept):
             continue
-        if _is_seen(drawn[0], where):
+        if _is_seen(drawn[0], where) and stands_out(drawn[0], where.ambient):
             nuclei.append(drawn)
         elif not doubtful:
             doubtful.append(drawn[0])
@@ -109,6 +111,41 @@ def _is_seen(one: Emission, where: Surroundings) -> bool:
     if seen.sum() < max(LEAST_AREA, 0.5 * outline.sum()):
         return False
     return is_whole(outline[where.kept[one.window[0]]])
+
+
+def _is_in_band(one: Emission) -> bool:
+    """Whether the outline is closed towards 0 Hz, and most of it lies below 15.6 kHz."""
+    per_bin = one.outline().sum(axis=0)
+    below = per_bin[: max(0, _BAND - one.bin)].sum()
+    closed = one.bin > 0 or per_bin[0] == 0
+    return bool(closed and below >= max(LEAST_AREA, 0.75 * per_bin.sum()))
+
+
+def stands_out(one: Emission, ambient: FloatArray) -> bool:
+    """Whether the core stands out of what lies earlier, later, below and above the outline."""
+    rows, bins = one.window
+    top, left = max(0, rows.start - _RING), max(0, bins.start - _RING)
+    total = ambient[top : rows.stop + _RING, left : bins.stop + _RING].copy()
+    inner = (slice(rows.start - top, rows.stop - top), slice(bins.start - left, bins.stop - left))
+    total[inner] += level_around(ambient, one) * np.expm1(DECIBEL * one.excess_db)
+    decibels = 10 * np.log10(total)
+    excess = np.zeros_like(total)
+    excess[inner] = one.excess_db
+    core = np.median(decibels[excess >= 0.7 * one.contrast_db])
+    outline = np.zeros(total.shape, np.uint8)
+    outline[inner] = one.outline()
+    size = 2 * _RING + 1
+    ring = (cv2.dilate(outline, np.ones((size, size), np.uint8)) > 0) & (outline == 0)
+    covered = np.argwhere(outline)
+    time, frequency = ((np.argwhere(ring) - covered.mean(axis=0)) / np.ptp(covered, axis=0)).T
+    beside = np.abs(time) > np.abs(frequency)
+    around = decibels[ring]
+    early, low = time < 0, frequency < 0
+    for side in (beside & early, beside & ~early, ~beside & low, ~beside & ~low):
+        least = max(1.0, 0.4 * one.contrast_db)
+        if side.sum() > 30 and core - np.median(around[side]) < least:
+            return False
+    return True
 
 
 def level_around(power: FloatArray, one: Emission) -> FloatArray:
