@@ -26,7 +26,7 @@ from tests.test_cli import run
 from tests.toy_kind import TOY
 
 CAMPAIGN_ROLES = {"outcome", "list", "describe", "picture", "options", "prepare"}
-ROLES_OF_SOME = {"mask thresholds"}
+ROLES_OF_SOME = {"mask thresholds", "drawn"}
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from odm.commands.options import (
 from odm.core.errors import InputError
 
 if TYPE_CHECKING:
-    from odm.datasets.base import Dataset
     from odm.datasets.orbit import OrbitDatasetConfig
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: archive, annotations, images, split.")
@@ -176,9 +175,35 @@ def show(
 
     Example: odm dataset show dataset.yaml
     """
-    from odm.datasets.base import open_dataset
+    from odm.datasets.base import drawn_kind, open_dataset
 
-    _show(open_dataset(dataset), json_)
+    drawn = drawn_kind(dataset)
+    opened = open_dataset(dataset) if drawn is None else drawn.load("drawn").load(dataset)
+    _show(opened, json_)
+
+
+@app.command("draw")
+def draw(
+    dataset: Annotated[Path, typer.Argument(help="A drawn.yaml.")],
+    workers: Annotated[int, typer.Option(help="Processes that draw.", min=1)] = 1,
+    epochs: Annotated[int, typer.Option(help="Epochs of a training to draw for.", min=1)] = 1,
+    cache_gb: Annotated[
+        float, typer.Option(help="Size of the cache of drawn half-orbits, in 1e9 bytes.")
+    ] = 20.0,
+) -> None:
+    """Draw the half-orbits of a drawn.yaml into the cache, so that no training waits for them.
+
+    Example: odm dataset draw drawn.yaml --workers 2 --epochs 10
+    """
+    from odm.core.progress import progress
+    from odm.training.drawn.dataset import DrawnDataset
+    from odm.training.drawn.fill import fill_cache
+
+    opened = DrawnDataset.load(dataset)
+    number = opened.number_drawn(epochs)
+    with progress("drawing", number) as advance:
+        fill_cache(opened, epochs=epochs, workers=workers, limit_gb=cache_gb, advance=advance)
+    print(f"{number} half-orbits are in the cache")
 
 
 def _image_mode(
@@ -208,16 +233,13 @@ def _training_limits(config: OrbitDatasetConfig) -> tuple[float, float]:
     return limits
 
 
-def _show(dataset: Dataset[Any, Any, Any], as_json: bool) -> None:
+def _show(dataset: Any, as_json: bool) -> None:
     from odm.core.text import table
 
     if as_json:
         print_json(dataset.describe())
         return
-    print(
-        f"{len(dataset.all_samples)} labelled of {len(dataset.listing)} {dataset.kind.inputs} in "
-        f"{dataset.archive}"
-    )
+    print(dataset.headline)
     if dataset.settings_text:
         print(dataset.settings_text)
     columns = [name.replace("half_", "half-").replace("_", " ") for name in dataset.parts[0]]

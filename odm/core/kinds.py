@@ -26,6 +26,7 @@ report             report        what `odm report` writes of a campaign
 annotations        report        writes what a reviewer drew
 score              scoring       scores a campaign against the truth
 mask thresholds    findings      how a map of probability becomes findings; only half-orbits
+drawn              training      data sets that are drawn while a training runs; only half-orbits
 =================  ============  =================================================================
 """
 
@@ -132,6 +133,7 @@ ORBITS = Kind(
         "samples": "odm.training.samples:HALF_ORBITS",
         "archive": "odm.archive.orbit.listing:list_orbits",
         "dataset": "odm.datasets.orbit:OrbitDataset",
+        "drawn": "odm.training.drawn.dataset:DrawnDataset",
         "inspect": "odm.commands.inspect_orbit:inspect_orbit",
         "mask thresholds": "odm.findings.regions:RegionSettings",
         "report": "odm.report.orbit.report:OrbitReport",

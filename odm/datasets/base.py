@@ -21,6 +21,9 @@ from odm.core.settings import Settings, parse_config, read_yaml
 from odm.datasets.labels.folder import Labels
 from odm.datasets.splits import PARTS, PURGED
 
+DRAWN = "drawn "
+"""Begin of the kind of a data set that is drawn while a training runs."""
+
 
 class DatasetConfig(Settings):
     """The content of ``dataset.yaml``; relative paths are relative to the file.
@@ -156,6 +159,11 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
         write_bytes(path, (cls.heading + yaml.safe_dump(content, sort_keys=False)).encode())
         return cls.load(path)
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What a simulator draws the samples from; empty, as these are files."""
+        return {}
+
     @cached_property
     def all_samples(self) -> tuple[AnySample, ...]:
         """Every labelled input of the archive, purged ones included, sorted by time."""
@@ -198,6 +206,12 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
         absent = len(self.annotations.images) - len(self.all_samples)
         sentence = f"{absent} labelled {self.kind.inputs} are not in the archive (by exact name)"
         return [*self._part_warnings(), *([sentence] if absent else [])]
+
+    @property
+    def headline(self) -> str:
+        """A line on what there is."""
+        number = f"{len(self.all_samples)} labelled of {len(self.listing)} {self.kind.inputs}"
+        return f"{number} in {self.archive}"
 
     @property
     def settings_text(self) -> str:
@@ -256,9 +270,30 @@ def open_dataset(path: str | Path) -> Dataset[Any, Any, Any]:
     return dataset.load(path)
 
 
+def drawn_kind(path: str | Path) -> Kind | None:
+    """Return the kind of inputs that a data set has drawn while a training runs; None if it is one
+    of files.
+
+    Raises:
+        InputError: the file cannot be read, or is of an unknown kind.
+    """
+    said = _said_kind(read_yaml(path))
+    return KINDS.find(said.removeprefix(DRAWN)) if said.startswith(DRAWN) else None
+
+
 def _kind_of(content: object) -> Kind:
+    said = _said_kind(content)
+    if said.startswith(DRAWN):
+        raise InputError(
+            f"a data set of {said} has no files: only odm train segmenter and odm dataset draw "
+            "take it"
+        )
+    return KINDS.find(said)
+
+
+def _said_kind(content: object) -> str:
     said = content.get("kind") if isinstance(content, dict) else None
-    return KINDS.find("orbits" if said is None else str(said))
+    return "orbits" if said is None else str(said)
 
 
 def _absolute(path: str, base: str | Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from odm.core.errors import InputError
 from odm.training.draws import draw_epoch, share_of
 from odm.training.ranks import Ranks
-from odm.training.samples import Source
+from odm.training.samples import ChangingSource, Source, at_epoch
 
 Prepare = Callable[[Any, int | None], Any]
 """A raw sample and a seed (None: as it is) → what `Collate` takes."""
@@ -75,9 +75,10 @@ class ThreadFeed(_Feed):
                 f"{ranks.world_size} ranks cannot share {part} samples a step: set a larger "
                 "data.batch_size or a smaller optimiser.accumulate"
             )
+        source = at_epoch(self.source, epoch)
         draws = draw_epoch(
-            self.source.keys,
-            self.source.positive,
+            source.keys,
+            source.positive,
             seed=self.seed,
             epoch=epoch,
             positive_share=self.positive_share,
@@ -88,7 +89,7 @@ class ThreadFeed(_Feed):
             for step in range(first, self.steps_per_epoch)
             for at in range(step * self.batch_size, (step + 1) * self.batch_size, part)
         ]
-        batches = _made_ready(self, plan, self.prefetch * self.parts)
+        batches = _made_ready(self, source, plan, self.prefetch * self.parts)
         for _ in range(first, self.steps_per_epoch):
             yield [next(batches) for _ in range(self.parts)]
 
@@ -106,16 +107,18 @@ class WholeFeed(_Feed):
             [(index, None) for index in range(at, min(at + self.batch_size, stop))]
             for at in range(start, stop, self.batch_size)
         ]
-        return _made_ready(self, plan, self.prefetch)
+        return _made_ready(self, self.source, plan, self.prefetch)
 
 
 def _made_ready(
-    feed: _Feed, plan: Sequence[Sequence[tuple[int, int | None]]], ahead: int
+    feed: _Feed, source: Source, plan: Sequence[Sequence[tuple[int, int | None]]], ahead: int
 ) -> Iterator[Any]:
     """The batches of a plan in its order, samples prepared by threads."""
+    if isinstance(source, ChangingSource):
+        source.expect([index for batch in plan for index, _ in batch])
 
     def make(index: int, seed: int | None) -> Any:
-        return feed.prepare(feed.source.load(index), seed)
+        return feed.prepare(source.load(index), seed)
 
     if feed.threads == 0:
         for batch in plan:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from odm.core.errors import InputError
-from odm.datasets.base import Dataset, open_dataset
+from odm.datasets.base import drawn_kind, open_dataset
 from odm.datasets.ionogram import IonogramDataset
 from odm.images.augmentation import check_channels, make_policy
 from odm.images.canvas import valid_pixels
@@ -23,7 +23,7 @@ from odm.scoring.pixels import pixel_metrics
 from odm.training.errors import TrainingError
 from odm.training.losses import SUMS, MaskLoss
 from odm.training.ranks import Ranks
-from odm.training.samples import Source
+from odm.training.samples import Source, at_epoch
 from odm.training.settings import SegmenterSettings
 from odm.training.task import TrainingTask
 
@@ -80,12 +80,13 @@ class MaskTask(TrainingTask):
             rgb=self.data.augmentation == "paper" and model.in_channels == 3,
             without=self.data.without,
         )
-        self._positive = [] if source is None else np.flatnonzero(source.positive).tolist()
+        self.begin_epoch(0)
 
     @classmethod
-    def open_dataset(cls, path: str | Path) -> Dataset[Any, Any, Any]:
-        """A data set of half-orbits or of ionograms."""
-        return open_dataset(path)
+    def open_dataset(cls, path: str | Path) -> Any:
+        """A data set of half-orbits or of ionograms, of files or drawn."""
+        drawn = drawn_kind(path)
+        return open_dataset(path) if drawn is None else drawn.load("drawn").load(path)
 
     @classmethod
     def check_samples(cls, dataset: Any, samples: Sequence[Any]) -> None:
@@ -164,6 +165,12 @@ class MaskTask(TrainingTask):
                 "gets: set a larger data.batch_size"
             )
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Take the nuclei that the policy adds from the samples of this epoch."""
+        if self.source is not None:
+            self._donors = at_epoch(self.source, epoch)
+            self._positive = np.flatnonzero(self._donors.positive).tolist()
+
     def prepare(self, sample: tuple[Image, Image], seed: int | None) -> tuple[Image, Image]:
         """Crop and vary one sample.
 
@@ -192,7 +199,7 @@ class MaskTask(TrainingTask):
         if self.policy.name != "randomised" or self.source is None or not self._positive:
             return None
         number = int(np.random.default_rng([seed, 2]).integers(len(self._positive)))
-        donor: tuple[Image, Image] = self.source.load(self._positive[number])
+        donor: tuple[Image, Image] = self._donors.load(self._positive[number])
         return donor
 
     def collate(self, samples: list[tuple[Image, Image]]) -> MaskBatch:

@@ -7,8 +7,8 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,21 @@ class TrainingPlan:
         """
         labels = self.task_class.labels
         return CachedSource(self.dataset, getattr(self, part), labels, cache_bytes)
+
+    @contextmanager
+    def sources(self) -> Iterator[Mapping[str, Source]]:
+        """The samples of both parts, ``training`` and ``validation``, while the body runs.
+
+        Raises:
+            InputError: they cannot be had.
+        """
+        runtime = self.settings.runtime
+        if self.reader.sources is not None:
+            with self.reader.sources(self.dataset, runtime) as drawn:
+                yield drawn
+            return
+        cache_bytes = runtime.cache_gb * 1e9 / 2
+        yield {part: self.source(part, cache_bytes) for part in ("training", "validation")}
 
 
 def plan_training(
@@ -232,20 +247,31 @@ def train_planned(
         plan: the same on every rank.
         ranks: who trains together.
         listener: hears reports.
-        training, validation: sources of the plan's samples; None reads the files.
+        training, validation: sources of the plan's samples; None reads or draws them here.
 
     Raises:
         InputError: a batch cannot be shared by the ranks.
         TrainingError: see `Loop.run`.
     """
+    if training is None or validation is None:
+        with plan.sources() as sources:
+            return _train(plan, ranks, listener, sources["training"], sources["validation"])
+    return _train(plan, ranks, listener, training, validation)
+
+
+def _train(
+    plan: TrainingPlan,
+    ranks: Ranks,
+    listener: Listener | None,
+    training: Source,
+    validation: Source,
+) -> TrainingResult:
+    """Run the loop on sources."""
     settings: TrainingSettings = plan.settings
     runtime, data = settings.runtime, settings.data
     model = plan.new_model()
     if plan.init is not None:
         model.load_state_dict(load_model(plan.init).model.state_dict())
-    cache_bytes = runtime.cache_gb * 1e9 / 2
-    training = training or plan.source("training", cache_bytes)
-    validation = validation or plan.source("validation", cache_bytes)
     task = plan.task_class(model, settings, training)
     task.check_share(data.batch_size // settings.optimiser.accumulate // ranks.world_size)
     feeding: dict[str, Any] = {
@@ -294,6 +320,7 @@ def keep_model(plan: TrainingPlan, result: TrainingResult) -> ModelCard:
             "settings": plan.settings.model_dump(mode="json", exclude={"runtime"}),
             "annotations_from": dataset.annotations.source,
             **plan.counts,
+            **({"drawn": dataset.recipe} if dataset.recipe else {}),
             "ended": result.reason,
             **({"statement": SIMULATED_DATA} if simulated else {}),
         },

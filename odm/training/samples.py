@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -42,6 +43,24 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class ChangingSource(Source, Protocol):
+    """A source of other samples in every epoch, always of as many; by itself that of epoch 0."""
+
+    def at_epoch(self, epoch: int) -> ChangingSource:
+        """The samples of an epoch, counted from 0: the same whenever they are asked for."""
+        ...
+
+    def expect(self, indices: Sequence[int]) -> None:
+        """Hear which samples will be loaded, in their order, so that they are ready by then."""
+        ...
+
+
+def at_epoch(source: Source, epoch: int) -> Source:
+    """The samples that a source has in an epoch, counted from 0."""
+    return source.at_epoch(epoch) if isinstance(source, ChangingSource) else source
+
+
 @dataclass(frozen=True)
 class SampleReader:
     """How the samples of one kind of input are named and read.
@@ -53,12 +72,15 @@ class SampleReader:
             ``masks`` an image (H, W) or (H, W, C) and a mask (H, W) uint8, with ``boxes`` an image
             (H, W) and boxes (N, 5).
         resized: image settings, beside height and width, of images of any size.
+        sources: gives the sources of both parts while a context lasts, from the data set and
+            ``runtime`` of the settings; None reads samples one by one.
     """
 
     label: str
     name: Callable[[Any], str]
     loads: Mapping[str, Callable[..., Arrays]]
     resized: Mapping[str, Any] = field(default_factory=dict)
+    sources: Callable[..., AbstractContextManager[Mapping[str, Source]]] | None = None
 
     def load_for(self, labels: str, dataset: Any) -> Load:
         """What reads one sample of a data set; it can be sent to another process."""

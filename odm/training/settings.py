@@ -199,6 +199,10 @@ class RuntimeSettings(Settings):
         loader_threads: threads that read and vary samples; 0 does it between the steps.
         prefetch: steps that are prepared ahead.
         cache_gb: images kept in memory, in 1e9 bytes, by every process.
+        draw_workers: processes that draw half-orbits ahead, for a data set that is drawn; 0 draws
+            in the threads that need one.
+        drawn_gb: size of the cache of drawn half-orbits on disk, in 1e9 bytes, which all trainings
+            share.
         checkpoint_steps: a checkpoint after so many steps of an epoch, besides its end.
         log_steps: steps to a line of the log.
         tensorboard: write its files, if it is installed.
@@ -208,6 +212,8 @@ class RuntimeSettings(Settings):
     loader_threads: int = Field(default=2, ge=0)
     prefetch: int = Field(default=2, ge=1)
     cache_gb: float = Field(default=4.0, ge=0)
+    draw_workers: int = Field(default=1, ge=0)
+    drawn_gb: float = Field(default=20.0, gt=0)
     checkpoint_steps: int | None = Field(default=None, ge=1)
     log_steps: int = Field(default=10, ge=1)
     tensorboard: bool = True

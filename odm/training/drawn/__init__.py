@@ -1,0 +1,1 @@
+"""Data without end: half-orbits that a simulator draws in memory while a training runs."""

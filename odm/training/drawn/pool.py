@@ -1,0 +1,101 @@
+"""Which half-orbits are in use in which epoch: a function of the settings and the epoch alone.
+
+The half-orbits of a part are a sequence without end. An epoch uses a stretch of it, and the next
+epoch the stretch that begins `fresh` later. Sky and label follow a sequence of low discrepancy (the
+R2 sequence of Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018), so that
+every stretch has the shares that are asked for; orbits go in steps of about the golden section of
+seven years, so that it spans all seasons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from odm.archive.orbit.key import Direction
+from odm.images.geometry import OrbitImageSettings
+from odm.training.drawn.drawing import Drawing, Maker, code_digest
+from odm.training.drawn.settings import FIRST_ORBIT, ORBITS, SkySettings
+
+_SKY_STEP, _LABEL_STEP = 0.7548776662466927, 0.5698402909980532
+_HALF_STEP = 46_971
+"""Half-orbits from one to the next: odd, so that directions alternate, and without a common divisor
+with their number, so that each is met before one comes again."""
+
+
+@dataclass(frozen=True)
+class DrawnSample:
+    """One half-orbit in use.
+
+    Attributes:
+        name: unlike that of any other in use.
+        drawing: what it is.
+        has_object: whether it is drawn with a nucleus; of a few the simulator finds no room for it.
+    """
+
+    name: str
+    drawing: Drawing
+    has_object: bool
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The half-orbits of one part.
+
+    Attributes:
+        settings: what is drawn.
+        image: how it becomes an image.
+        fresh: number of new ones in every epoch.
+    """
+
+    settings: SkySettings
+    image: OrbitImageSettings
+    fresh: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number in use in every epoch."""
+        return self.settings.half_orbits
+
+    def samples(self, epoch: int) -> list[DrawnSample]:
+        """The half-orbits in use in an epoch, counted from 0."""
+        first = epoch * self.fresh
+        return [self.sample(place) for place in range(first, first + self.size)]
+
+    def fresh_samples(self, epoch: int) -> list[DrawnSample]:
+        """Those in use in an epoch that were not in the epoch before."""
+        end = epoch * self.fresh + self.size
+        return [self.sample(place) for place in range(end - self.fresh, end)]
+
+    def sample(self, place: int) -> DrawnSample:
+        """The half-orbit at a place of the sequence, counted from 0."""
+        positive = (0.5 + place * _LABEL_STEP) % 1 < self.settings.prevalence
+        sky = self._sky((0.5 + place * _SKY_STEP) % 1)
+        number, digit = divmod(place * _HALF_STEP % (2 * ORBITS), 2)
+        drawing = Drawing(
+            self._makers[sky, positive], FIRST_ORBIT + number, Direction.from_digit(digit)
+        )
+        label = "nucleus" if positive else "clear"
+        name = f"{sky}_{self.settings.seed}_{drawing.number:05d}{digit}_{label}"
+        return DrawnSample(name, drawing, positive)
+
+    def _sky(self, at: float) -> str:
+        total = 0.0
+        for sky, share in self.settings.shares.items():
+            total += share
+            if at < total:
+                return sky
+        return sky
+
+    @cached_property
+    def _makers(self) -> dict[tuple[str, bool], Maker]:
+        component = self.image.component
+        return {
+            (sky, positive): Maker(
+                self.settings.recipe(sky, component, positive=positive),
+                self.image,
+                code_digest(sky),
+            )
+            for sky in self.settings.shares
+            for positive in (False, True)
+        }
