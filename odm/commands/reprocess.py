@@ -33,6 +33,10 @@ class RegionOptions:
     minimum_area: Annotated[
         int | None, typer.Option(help="Pixels of a region [default: the model's].")
     ] = None
+    minimum_confidence: Annotated[
+        float | None,
+        typer.Option(help="Least mean probability of a region [default: the model's]."),
+    ] = None
     flip: Annotated[
         bool, typer.Option("--flip", help="Average with the image reversed in time.")
     ] = False

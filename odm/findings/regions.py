@@ -8,6 +8,7 @@ such a merger as one nucleus found, if it overlaps one of them enough, and one m
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ class RegionSettings(StoredSettings):
         connectivity: 8, or 4 where pixels that touch at a corner do not belong together.
         seed_pixels: one bright pixel is noise.
         fill_holes: whether a region covers what it encloses; an outline has no holes.
+        minimum_confidence: a region's mean probability is at least this. What a trained model
+            finds reaches nearly 1 somewhere, false regions too, so that this ranks them better
+            than ``threshold`` does.
     """
 
     called = "thresholds of the model's card"
@@ -58,6 +62,15 @@ class RegionSettings(StoredSettings):
     connectivity: int = 8
     seed_pixels: int = 10
     fill_holes: bool = True
+    minimum_confidence: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; without ``minimum_confidence`` where it is 0, as it was before there
+        was one, so that what is named by these values keeps its name."""
+        values = dataclasses.asdict(self)
+        if not values["minimum_confidence"]:
+            del values["minimum_confidence"]
+        return values
 
     def __post_init__(self) -> None:
         if not 0 < self.low_threshold <= self.threshold <= 1:
@@ -67,6 +80,8 @@ class RegionSettings(StoredSettings):
             )
         if self.minimum_area < 1 or self.seed_pixels < 1:
             raise InputError("minimum_area and seed_pixels: give at least 1 pixel")
+        if not 0 <= self.minimum_confidence <= 1:
+            raise InputError(f"minimum_confidence {self.minimum_confidence}: give 0 to 1")
         if self.connectivity not in (4, 8):
             raise InputError(f"connectivity {self.connectivity}: give 4 or 8")
 
@@ -186,6 +201,8 @@ def find_regions(
         if seed >= level_of(settings.threshold):
             # Whole numbers are summed, so that the mean does not depend on who sums.
             mean = int(inside.sum(dtype=np.int64)) / (LEVELS * inside.size)
+            if mean < settings.minimum_confidence:
+                continue
             regions.append(Region(mask, mean, seed / LEVELS))
     return regions
 

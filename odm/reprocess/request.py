@@ -77,14 +77,15 @@ class RegionOptions(Options):
     """How regions are found in half-orbits, where it differs from the model's own thresholds.
 
     Attributes:
-        threshold, low_threshold, minimum_area: see `odm.findings.regions.RegionSettings`; None for
-            the model's own.
+        threshold, low_threshold, minimum_area, minimum_confidence: see
+            `odm.findings.regions.RegionSettings`; None for the model's own.
         flip: whether the answer is averaged with that to the image reversed in time.
     """
 
     threshold: float | None = None
     low_threshold: float | None = None
     minimum_area: int | None = None
+    minimum_confidence: float | None = None
     flip: bool = False
 
 

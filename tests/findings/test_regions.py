@@ -84,6 +84,19 @@ def test_a_seed_is_the_threshold_at_which_a_region_disappears() -> None:
             assert np.array_equal(one.mask, other.mask)
 
 
+def test_a_region_has_at_least_the_minimum_confidence() -> None:
+    native = np.zeros((LINES, COLUMNS))
+    native[10:20, 10:20] = 1.0
+    native[10:20, 40:50], native[12:14, 42:48] = 0.5, 1.0
+    settings = RegionSettings(minimum_area=1, seed_pixels=4)
+    assert [round(region.confidence, 2) for region in find(native, settings)] == [1.0, 0.56]
+    (sure,) = find(native, replace(settings, minimum_confidence=0.6))
+    assert sure.confidence == 1.0
+    assert "minimum_confidence" not in settings.to_dict()  # older digests stay
+    stored = replace(settings, minimum_confidence=0.6).to_dict()
+    assert RegionSettings.from_dict(stored).minimum_confidence == 0.6
+
+
 def test_minimum_area_counts_native_pixels() -> None:
     at_limit, below = box(5, 5, 4, 5), box(20, 5, 4, 5)
     below[20, 5] = False

@@ -198,15 +198,16 @@ def candidate_regions(
         valid: (K, N) where there is a measurement; a weaker region holds some.
         settings: thresholds and sizes.
     """
-    wide = replace(settings, threshold=settings.low_threshold)
-    candidates = find_regions(probability, geometry, wide)
-    # Of fill values alone there is no region; `region_rows` sees to that for the result.
-    result = [region for region in candidates if reaches(region.seed, settings.threshold)]
-    weaker = [
-        region
-        for region in candidates
-        if not reaches(region.seed, settings.threshold) and valid[region.mask].any()
-    ]
+    wide = replace(settings, threshold=settings.low_threshold, minimum_confidence=0.0)
+    result, weaker = [], []
+    for region in find_regions(probability, geometry, wide):
+        sure = region.confidence >= settings.minimum_confidence
+        if sure and reaches(region.seed, settings.threshold):
+            # Of fill values alone there is no region; `region_rows` sees to that for the result.
+            result.append(region)
+        elif valid[region.mask].any():
+            # Its seed says whether a region is part of the result.
+            weaker.append(region if sure else replace(region, seed=0.0))
     surest = sorted(weaker, key=lambda region: -region.confidence)
     return result, surest[: max(0, CANDIDATES_PER_ORBIT - len(result))]
 
