@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from odm.core.checks import check_choice
 from odm.core.errors import InputError
+from odm.images.added_nuclei import Donor
 from odm.images.canvas import Image, valid_pixels
 from odm.images.primitives import PRIMITIVES
-from odm.images.randomised import Donor, randomise
+from odm.images.randomised import randomise
 from odm.images.relative import CHANNELS
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ class Policy:
     without: tuple[str, ...] = ()
 
     def __call__(
-        self, image: Image, mask: Image, seed: int, donor: Donor | None = None
+        self,
+        image: Image,
+        mask: Image,
+        seed: int,
+        donor: Donor | Callable[[], Donor | None] | None = None,
     ) -> tuple[Image, Image, Valid]:
         """Vary one image.
 
@@ -68,7 +73,8 @@ class Policy:
             image: (H, W) uint8, 0 where invalid; ``none`` also takes (H, W, C).
             mask: (H, W) uint8, class indices.
             seed: a whole number from 0; the same one gives the same result.
-            donor: another image with its mask, of which ``randomised`` takes nuclei.
+            donor: another image with its mask, of which ``randomised`` takes nuclei, or what loads
+                one when it is needed.
 
         Returns:
             New arrays: image (H, W) or (H, W, C), 1..255 where valid and 0 elsewhere; mask, moved
@@ -85,7 +91,11 @@ class Policy:
             )
         check_channels(self.name, 1 if image.ndim == 2 else image.shape[2])
         if self.name == "randomised":
-            return self._randomised(image, mask, seed, donor)
+            rng = np.random.default_rng(seed)
+            image, mask = randomise(
+                image, mask, rng, donor=donor, strength=self.strength, without=self.without
+            )
+            return image, mask, valid_pixels(image)
         if self.name == "paper":
             return self._paper(image, mask, seed)
         if self.size is not None and self.size != mask.shape:
@@ -98,15 +108,6 @@ class Policy:
         if self.rgb and image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=2)
         return image, mask, valid
-
-    def _randomised(
-        self, image: Image, mask: Image, seed: int, donor: Donor | None
-    ) -> tuple[Image, Image, Valid]:
-        rng = np.random.default_rng(seed)
-        image, mask = randomise(
-            image, mask, rng, donor=donor, strength=self.strength, without=self.without
-        )
-        return image, mask, valid_pixels(image)
 
     def _paper(self, image: Image, mask: Image, seed: int) -> tuple[Image, Image, Valid]:
         import cv2
@@ -151,6 +152,8 @@ def make_policy(
         raise InputError(f"augmentation strength {strength}: give a number from 0")
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise InputError(f"augmentation size {size}: give a height and a width")
+    if size is not None and name == "randomised":
+        raise InputError("augmentation 'randomised' keeps the size of an image: give no size")
     for primitive in without:
         check_choice("primitive", primitive, PRIMITIVES)
     if name == "paper":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -191,7 +192,7 @@ class MaskTask(TrainingTask):
         if self.data.crop is not None:
             rng = np.random.default_rng([seed, 1])
             image, mask = crop(image, mask, self.data.crop, self.data.crop_on_nucleus, rng)
-        image, mask, _ = self.policy(image, mask, seed, self._donor(seed))
+        image, mask, _ = self.policy(image, mask, seed, partial(self._donor, seed))
         return image, mask
 
     def _donor(self, seed: int) -> tuple[Image, Image] | None:
