@@ -70,13 +70,14 @@ class WorkerPlacement:
         return {"CPU": float(self.cpus), **({"GPU": 1.0} if self.gpu else {})}
 
 
-def place(cluster: Cluster, launch: Launch, device: str) -> WorkerPlacement:
+def place(cluster: Cluster, launch: Launch, device: str, spare: int = 0) -> WorkerPlacement:
     """Workers as a launch asks for them, as many as the cluster can give.
 
     Args:
         cluster: connected.
         launch: what is asked for.
         device: ``runtime.device`` of the settings.
+        spare: CPUs that workers whose size is not given leave free, where there are as many.
 
     Raises:
         ClusterError: it cannot give them.
@@ -88,16 +89,20 @@ def place(cluster: Cluster, launch: Launch, device: str) -> WorkerPlacement:
     least, most = launch.span or ((cluster.gpus or 1,) * 2 if gpu else (1, 1))
     cpus = launch.cpus
     if cpus is None:
-        cpus = _shared_out(cluster.machines, most, gpu)
+        cpus = _shared_out(cluster.machines, most, gpu, spare)
     placement = WorkerPlacement(least, most, cpus, gpu)
     await_room(cluster, least, placement.each, "workers")
     return placement
 
 
-def _shared_out(machines: Sequence[Mapping[str, float]], workers: int, gpu: bool) -> int:
+def _shared_out(
+    machines: Sequence[Mapping[str, float]], workers: int, gpu: bool, spare: int
+) -> int:
     """Most CPUs that each of so many workers can have; 1 where there is no room for them all."""
-    largest = max((int(machine.get("CPU", 0)) for machine in machines), default=1)
-    for cpus in range(largest, 1, -1):
+    each = [int(machine.get("CPU", 0)) for machine in machines]
+    for cpus in range(max(each, default=1), 1, -1):
+        if sum(each) - workers * cpus < spare:
+            continue
         if room(machines, WorkerPlacement(workers, workers, cpus, gpu).each) >= workers:
             return cpus
     return 1

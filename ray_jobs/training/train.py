@@ -14,6 +14,7 @@ from odm.training.ranks import Ranks
 from ray_jobs.cluster.connection import connect
 from ray_jobs.cluster.nodes import check_nodes
 from ray_jobs.cluster.room import Cluster
+from ray_jobs.training.drawn import draw_on_ray
 from ray_jobs.training.launch import place, run_workers
 from ray_jobs.training.samples import READER, HeldSource, hold
 
@@ -78,11 +79,18 @@ def train_on_ray(
             result = work(plan, Ranks(), None)
             return result, keep_model(plan, result)
         with connect(launch.address) as cluster:
-            placement = place(cluster, launch, plan.settings.runtime.device)
-            cluster.check(1, READER, "readers")
+            runtime = plan.settings.runtime
+            drawn = plan.reader.sources is not None
+            spare = runtime.draw_workers if drawn else 0
+            placement = place(cluster, launch, runtime.device, spare)
+            if not drawn:
+                cluster.check(1, READER, "readers")
             if not cluster.started:
                 check_nodes([plan.dataset.archive], written=plan.run.folder)
             plan.run.write(plan.settings, plan.facts)
-            sources = read(plan, cluster, launch.wait_s)
+            if drawn:
+                sources: Mapping[str, Any] = draw_on_ray(plan, cluster, placement)
+            else:
+                sources = read(plan, cluster, launch.wait_s)
             result = run_workers(plan, work, sources, placement, launch)
             return result, keep_model(plan, result)

@@ -23,31 +23,18 @@ from odm.core.errors import InputError
 from odm.datasets.base import open_dataset
 from odm.models.folder import read_model_card
 from odm.simulate.orbit.half_orbit import simulate_half_orbit
-from odm.training.checkpoints import Checkpoints
 from odm.training.drawn.dataset import DrawnDataset
 from odm.training.drawn.drawer import Drawer
 from odm.training.drawn.drawing import Drawing, draw_into_cache, make_room
 from odm.training.drawn.fill import fill_cache
+from odm.training.drawn.workers import DrawingProcesses
 from odm.training.errors import TrainingError
 from odm.training.loop import Answer, ProgressReport
 from odm.training.plans import plan_training, train_planned
 from odm.training.ranks import Ranks
 from odm.training.settings import read_settings
-from tests.training.tiny_drawn import CONTENT, draw_all, opened
-
-SETTINGS = (
-    "model.architecture=unet_dense",
-    "model.options={widths: [4, 8]}",
-    "data.batch_size=2",
-    "data.validation_batch_size=2",
-    "data.augmentation=randomised",
-    "data.positive_share=0.5",
-    "schedule.epochs=3",
-    "runtime.device=cpu",
-    "runtime.loader_threads=2",
-    "runtime.log_steps=1",
-    "runtime.tensorboard=false",
-)
+from tests.training.tiny import on_ranks
+from tests.training.tiny_drawn import CONTENT, SETTINGS, draw_all, opened
 
 
 @pytest.fixture(autouse=True)
@@ -283,12 +270,13 @@ def test_the_command_fills_the_cache(tmp_path: Path, cache: Path) -> None:
 # -- training ------------------------------------------------------------------------------------
 
 
-def weights(folder: Path) -> dict[str, Any]:
-    _, tensors = Checkpoints(folder / "checkpoints").load_last() or (None, {})
-    return {name: value.numpy().copy() for name, value in tensors.items()}
-
-
-def trained(folder: Path, *changes: str, stop: int = 0, empty: Path | None = None) -> Any:
+def trained(
+    folder: Path,
+    *changes: str,
+    stop: int = 0,
+    empty: Path | None = None,
+    ranks: Ranks | None = None,
+) -> dict[str, Any]:
     """Weights of a training, stopped at a step and gone on with where that is given."""
 
     def listener(report: ProgressReport) -> Answer:
@@ -297,12 +285,20 @@ def trained(folder: Path, *changes: str, stop: int = 0, empty: Path | None = Non
 
     settings = read_settings(None, [*SETTINGS, *changes])
     plan = plan_training("segmenter", settings, opened(), folder)
+    ranks = ranks or Ranks()
     if stop:
-        assert train_planned(plan, Ranks(), listener).step == stop
+        assert train_planned(plan, ranks, listener).step == stop
         for path in files(empty) if empty else []:
             path.unlink()
-    assert train_planned(plan, Ranks()).epoch == 3
-    return weights(plan.run.folder)
+    assert train_planned(plan, ranks).epoch == 3
+    _, tensors = plan.run.checkpoints.load_last() or (None, {})
+    return {name: value.numpy().copy() for name, value in tensors.items()}
+
+
+def train_drawn(ranks: Ranks, folder: Path, stop: int) -> dict[str, Any]:
+    """Weights of a training on several ranks, each with a process that draws."""
+    kept = "runtime.checkpoint_steps=1"  # where the ranks agree on running means
+    return trained(folder, "runtime.draw_workers=1", kept, stop=stop, ranks=ranks)
 
 
 def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -312,15 +308,21 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 def test_a_training_goes_on_exactly_whatever_draws(tmp_path: Path, cache: Path) -> None:
     whole = trained(tmp_path / "whole", "runtime.draw_workers=0")
     assert len(whole) > 10
-    assert same(whole, trained(tmp_path / "again", "runtime.draw_workers=0"))
     stopped = trained(
         tmp_path / "stopped", "runtime.draw_workers=2", "runtime.cache_gb=0", stop=5, empty=cache
     )
     assert same(whole, stopped)
-    other = read_settings(None, [*SETTINGS, "seed=1", "runtime.draw_workers=0"])
-    plan = plan_training("segmenter", other, opened(), tmp_path / "other")
-    train_planned(plan, Ranks())
-    assert not same(whole, weights(plan.run.folder))
+    assert not same(whole, trained(tmp_path / "other", "runtime.draw_workers=0", "seed=1"))
+
+
+@pytest.mark.slow
+def test_two_ranks_go_on_exactly(tmp_path: Path) -> None:
+    """Also where one has to draw what the other has drawn already."""
+    (whole, _), (stopped, other) = (
+        on_ranks(2, train_drawn, tmp_path / f"{stop}", tmp_path / f"run{stop}", stop)
+        for stop in (0, 4)
+    )
+    assert len(whole) > 10 and same(whole, stopped) and same(whole, other)
 
 
 def test_the_command_trains_and_the_card_says_on_what(tmp_path: Path) -> None:
@@ -355,7 +357,8 @@ def test_a_dead_worker_is_one_clear_error() -> None:
         before = _children(os.getpid())
         drawer.expect(sample.drawing for sample in samples)
         drawer.load(samples[0].drawing)
-        workers = list(drawer._pool._processes) if drawer._pool else []
+        assert isinstance(drawer._pool, DrawingProcesses)
+        workers = drawer._pool.identities
         assert workers and set(workers) <= before | _children(os.getpid())
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
@@ -375,7 +378,7 @@ if __name__ == "__main__":
     drawer = Drawer(2, 1e9)
     drawer.expect(sample.drawing for sample in samples)
     drawer.load(samples[0].drawing)
-    print(*drawer._pool._processes, flush=True)
+    print(*drawer._pool.identities, flush=True)
     time.sleep(60)
 """
 

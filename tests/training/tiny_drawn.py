@@ -21,6 +21,20 @@ CONTENT: dict[str, Any] = {
     "validation": {"half_orbits": 3, "seed": 12, "skies": {"textures": 1}},
 }
 
+SETTINGS = (
+    "model.architecture=unet_dense",
+    "model.options={widths: [4, 8]}",
+    "data.batch_size=2",
+    "data.validation_batch_size=2",
+    "data.augmentation=randomised",
+    "data.positive_share=0.5",
+    "schedule.epochs=3",
+    "runtime.device=cpu",
+    "runtime.loader_threads=2",
+    "runtime.log_steps=1",
+    "runtime.tensorboard=false",
+)
+
 
 def opened(**changes: Any) -> DrawnDataset:
     """The data set with other settings."""

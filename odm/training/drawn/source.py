@@ -27,9 +27,12 @@ class Shelf:
 
     def __init__(self, drawer: Drawer, room_bytes: float) -> None:
         self.drawer = drawer
-        self.room = room_bytes
+        self.room_bytes = self._free = room_bytes
         self._lock = threading.Lock()
         self._kept: dict[str, Drawn] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.drawer, self.room_bytes)
 
     def load(self, sample: DrawnSample) -> Drawn:
         """Return image and mask, read-only."""
@@ -41,8 +44,8 @@ class Shelf:
             array.setflags(write=False)
         size = sum(array.nbytes for array in drawn)
         with self._lock:
-            if self.room >= size and sample.name not in self._kept:
-                self.room -= size
+            if self._free >= size and sample.name not in self._kept:
+                self._free -= size
                 self._kept[sample.name] = drawn
         return drawn
 
@@ -50,7 +53,7 @@ class Shelf:
         """Forget all others."""
         with self._lock:
             for name in self._kept.keys() - set(names):
-                self.room += sum(array.nbytes for array in self._kept.pop(name))
+                self._free += sum(array.nbytes for array in self._kept.pop(name))
 
 
 class DrawnSource:
@@ -72,6 +75,9 @@ class DrawnSource:
         self.positive = [sample.has_object for sample in self.samples]
         self._later = self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.pool, self.shelf, self.afterwards, self.epoch)
+
     def at_epoch(self, epoch: int) -> DrawnSource:
         """The half-orbits in use in an epoch; memory is given free of what is in use no more."""
         if self._later.epoch != epoch and self.pool.fresh:
@@ -83,14 +89,14 @@ class DrawnSource:
         """Draw what will be needed, in this order, and then what may be needed later."""
         epochs = range(self.epoch + 1, self.epoch + 1 + AHEAD_EPOCHS)
         fresh = chain.from_iterable(map(self.pool.fresh_samples, epochs))
-        self.shelf.drawer.expect(
-            chain(
-                (self.samples[index].drawing for index in indices),
-                (sample.drawing for sample in self.samples),
-                self.afterwards,
-                (sample.drawing for sample in fresh),
-            )
-        )
+        needed = [self.samples[index].drawing for index in indices]
+        if not self.pool.fresh and not self.afterwards:
+            self.shelf.drawer.expect(needed)
+            return
+        # Any other of the epoch may be a donor of nuclei.
+        needed += [sample.drawing for sample in self.samples]
+        later = chain(self.afterwards, (sample.drawing for sample in fresh))
+        self.shelf.drawer.expect(needed, later)
 
     def load(self, index: int) -> Drawn:
         """Image and mask, read-only.
@@ -102,31 +108,41 @@ class DrawnSource:
         return self.shelf.load(self.samples[index])
 
 
+def sources_of(dataset: Any, drawer: Drawer, memory_bytes: float) -> dict[str, DrawnSource]:
+    """Return the sources of both parts, ``training`` and ``validation``.
+
+    Args:
+        dataset: a `odm.training.drawn.dataset.DrawnDataset`.
+        drawer: what draws them.
+        memory_bytes: memory for images.
+
+    Raises:
+        InputError: the cache is too small for what is in use.
+    """
+    dataset.check_fits(drawer.limit_bytes / 1e9)
+    training, validation = dataset.pools["train"], dataset.pools["validation"]
+    validated = Shelf(drawer, min(memory_bytes / 2, validation.size * dataset.sample_bytes))
+    trained = Shelf(drawer, memory_bytes - validated.room_bytes)
+    later = [sample.drawing for sample in validation.samples(0)]
+    return {
+        "training": DrawnSource(training, trained, later),
+        "validation": DrawnSource(validation, validated),
+    }
+
+
 @contextmanager
-def draw_sources(dataset: Any, runtime: Any) -> Iterator[dict[str, DrawnSource]]:
-    """Draw the parts of a data set while the body runs.
+def draw_here(dataset: Any, runtime: Any) -> Iterator[dict[str, DrawnSource]]:
+    """Draw both parts of a data set in processes of this machine while the body runs.
 
     Args:
         dataset: a `odm.training.drawn.dataset.DrawnDataset`.
         runtime: settings `draw_workers`, `drawn_gb` and `cache_gb`.
 
-    Yields:
-        ``training`` and ``validation``.
-
     Raises:
         InputError: the cache is too small for what is in use.
     """
-    dataset.check_fits(runtime.drawn_gb)
-    training, validation = dataset.pools["train"], dataset.pools["validation"]
-    room_bytes = runtime.cache_gb * 1e9
     with closing(Drawer(runtime.draw_workers, runtime.drawn_gb * 1e9)) as drawer:
-        validated = Shelf(drawer, min(room_bytes / 2, validation.size * dataset.sample_bytes))
-        trained = Shelf(drawer, room_bytes - validated.room)
-        later = [sample.drawing for sample in validation.samples(0)]
-        yield {
-            "training": DrawnSource(training, trained, later),
-            "validation": DrawnSource(validation, validated),
-        }
+        yield sources_of(dataset, drawer, runtime.cache_gb * 1e9)
 
 
 def _read_drawn(sample: DrawnSample, settings: Any) -> Drawn:
@@ -138,5 +154,5 @@ DRAWN_HALF_ORBITS = SampleReader(
     "nucleus",
     name=lambda sample: sample.name,
     loads={"masks": _read_drawn},
-    sources=draw_sources,
+    sources=draw_here,
 )
