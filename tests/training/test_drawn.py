@@ -160,6 +160,13 @@ def test_what_cannot_be_is_one_sentence(
     assert "\n" not in str(raised.value)
 
 
+def test_the_example_can_be_drawn() -> None:
+    dataset = DrawnDataset.load(Path(__file__).parents[2] / "configs" / "nuclei_drawn.yaml")
+    assert dataset.number_drawn(10) == 6000
+    dataset.check_fits(1.0, 6000)
+    assert dataset.samples("validation")[0].drawing.maker.recipe.seed == 12
+
+
 def test_who_needs_files_refuses_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="drawn orbits has no files: only odm train segmenter"):
         open_dataset(write(tmp_path))
