@@ -17,6 +17,7 @@ import time
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from odm.archive.orbit.key import Direction
 from odm.core.errors import InputError
@@ -86,7 +87,7 @@ def simulate_orbits(
         manifest={
             "what": "simulated half-orbits of CSES-01 EFD-VLF; no measurement",
             "simulator_version": SIMULATOR_VERSION,
-            "settings": asdict(settings) | {"start": settings.start_time.isoformat()},
+            "settings": _described(settings),
         },
         settings=settings,
         files={name_half_orbit(settings, *identity)[0].name: identity for identity in identities},
@@ -106,6 +107,15 @@ def simulate_orbits(
         bytes=sum(file.bytes for file in files),
         seconds=time.monotonic() - began,
     )
+
+
+def _described(settings: OrbitSimulation) -> dict[str, Any]:
+    """Return the settings as the manifest has them: the first sky is not named, so that an archive
+    from before there were others can be gone on with."""
+    described = asdict(settings) | {"start": settings.start_time.isoformat()}
+    if settings.sky == OrbitSimulation.sky:
+        del described["sky"]
+    return described
 
 
 def choose_half_orbits(settings: OrbitSimulation) -> list[tuple[int, Direction]]:

@@ -24,6 +24,7 @@ from odm.simulate.orbit import groundtrack
 from odm.simulate.orbit.background import draw_background, local_level
 from odm.simulate.orbit.confusers import broad_emissions, short_emissions
 from odm.simulate.orbit.emission import BINS, Emission, FloatArray, add
+from odm.simulate.orbit.emissions import draw_emissions
 from odm.simulate.orbit.groundtrack import TRACK_ARRAYS, Track
 from odm.simulate.orbit.instrument import (
     BURST,
@@ -177,6 +178,7 @@ def draw_classic(
 
 MAKERS: dict[str, Maker] = {
     "classic": draw_classic,
+    "emissions": draw_emissions,
     "textures": draw_textures,
     "rays": draw_rays,
 }

@@ -27,7 +27,8 @@ from odm.simulate.orbit.emission import (
 )
 from odm.simulate.orbit.groundtrack import Track, conjugate_point
 
-_ALPHA_KHZ = (11.905, 12.649, 14.881)
+ALPHA_KHZ = (11.905, 12.649, 14.881)
+"""Frequencies of the Alpha transmitters."""
 _ALPHA_PLACES = ((45.40, 38.16), (55.76, 84.45), (50.07, 136.61))
 TRANSMITTERS: dict[str, tuple[float, float, float]] = {
     "NWC": (19.8, -21.82, 114.17),
@@ -47,7 +48,8 @@ def narrow_lines(rng: np.random.Generator, track: Track, modes: np.ndarray) -> l
     return [line for line in lines if line is not None]
 
 
-def _distance_km(track: Track, latitude: float, longitude: float) -> np.ndarray:
+def distance_km(track: Track, latitude: float, longitude: float) -> np.ndarray:
+    """Return the distance of every row (N,) from a place, along the ground."""
     lat, lon = np.radians(track.latitude), np.radians(track.longitude)
     to_lat, to_lon = np.radians(latitude), np.radians(longitude)
     cosine = np.sin(lat) * np.sin(to_lat) + np.cos(lat) * np.cos(to_lat) * np.cos(lon - to_lon)
@@ -56,7 +58,7 @@ def _distance_km(track: Track, latitude: float, longitude: float) -> np.ndarray:
 
 def _transmitters(rng: np.random.Generator, track: Track) -> list[Emission | None]:
     sources = [(name, *values) for name, values in TRANSMITTERS.items()]
-    sources += [("Alpha", khz, *place) for place in _ALPHA_PLACES for khz in _ALPHA_KHZ]
+    sources += [("Alpha", khz, *place) for place in _ALPHA_PLACES for khz in ALPHA_KHZ]
     rows = len(track.times)
     lines = []
     for name, khz, latitude, longitude in sources:
@@ -67,8 +69,8 @@ def _transmitters(rng: np.random.Generator, track: Track) -> list[Emission | Non
         keyed = rng.choice([0.35, 1.0], rows) if name == "Alpha" else np.ones(rows)
         flicker = 0.6 * smooth_line(rng, rows, 8.0)
         strength = draw_strength(rng)
-        near = np.exp(-((_distance_km(track, latitude, longitude) / reach) ** 2)) * peak
-        far = _distance_km(track, *conjugate_point(latitude, longitude))
+        near = np.exp(-((distance_km(track, latitude, longitude) / reach) ** 2)) * peak
+        far = distance_km(track, *conjugate_point(latitude, longitude))
         level = np.maximum(near, np.exp(-((far / reach) ** 2)) * (peak - 5.0)) * keyed
         seen = np.flatnonzero(level > 0.5)
         if not on_air or not seen.size:

@@ -14,6 +14,9 @@ from odm.core.checks import check_choice, check_share, check_whole
 from odm.core.errors import InputError
 from odm.simulate.orbit.almost import ALMOST_NUCLEI
 from odm.simulate.orbit.background import VARIANTS
+from odm.simulate.orbit.emissions_receiver import RECEIVER
+from odm.simulate.orbit.emissions_streaks import STREAKS
+from odm.simulate.orbit.emissions_waves import WAVES
 from odm.simulate.orbit.nuclei import SHAPES
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -22,13 +25,18 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "confuser": tuple(ALMOST_NUCLEI),
 }
 """Kinds of family and their variants, each of which can be held out."""
-SKIES = ("classic", "textures", "rays")
+EMISSION = "emission"
+OPTIONAL_FAMILIES: dict[str, tuple[str, ...]] = {EMISSION: (*WAVES, *STREAKS, *RECEIVER)}
+"""Kinds of family that only the sky "emissions" has; all of their variants can be held out. A
+recipe has them only if they are named."""
+SKIES = ("classic", "emissions", "textures", "rays")
 """Makers of skies, which share neither code nor idea of what a background and a nucleus are."""
 Stream = Callable[[str], np.random.Generator]
 """Gives the random generator of one purpose."""
 _PURPOSES = (
     "plan", "background", "nuclei", "almost", "broad", "short", "lines", "components", "gaps",
     "gain", "fill", "modes", "looks", "shared", "x", "y", "z", "wave_x", "wave_y", "wave_z", "file",
+    "waves", "receiver", "faint",
 )  # fmt: skip
 
 
@@ -45,8 +53,8 @@ class OrbitRecipe:
         burst_rows: fewest and most rows in burst mode on such a half-orbit; each adds 1.2 MB.
         sky: which maker draws what a half-orbit shows; see `SKIES`.
         components: which of the spectra x, y, z there are ("z" makes small training sets).
-        families: variants that occur, by kind of family (see `FAMILIES`); of a kind that is not
-            named, all.
+        families: variants that occur, by kind of family (see `FAMILIES` and `OPTIONAL_FAMILIES`);
+            of a kind that is not named, all.
 
     Raises:
         InputError: a setting that cannot be meant.
@@ -119,25 +127,35 @@ def choose_families(
 ) -> dict[str, tuple[str, ...]]:
     """Return the variants of every kind of family that may occur.
 
+    Kinds of `OPTIONAL_FAMILIES` are left out where neither argument names them.
+
     Args:
         families: only these variants, by kind; of a kind that is not named, all.
         held_out: variants that do not occur, by kind.
 
     Raises:
-        InputError: an unknown kind or variant, or no variant is left.
+        InputError: an unknown kind or variant, or no variant is left of a kind of `FAMILIES`.
     """
     held_out = held_out or {}
+    every = FAMILIES | OPTIONAL_FAMILIES
     for kind, names in (*families.items(), *held_out.items()):
-        check_choice("family", kind, FAMILIES)
+        check_choice("family", kind, every)
         for name in names:
-            check_choice(kind, name, FAMILIES[kind])
+            check_choice(kind, name, every[kind])
     allowed = {}
-    for kind, known in FAMILIES.items():
+    for kind, known in every.items():
+        if kind in OPTIONAL_FAMILIES and kind not in families and kind not in held_out:
+            continue
         chosen = families.get(kind, known)
         allowed[kind] = tuple(n for n in known if n in chosen and n not in held_out.get(kind, ()))
-        if not allowed[kind]:
+        if not allowed[kind] and kind in FAMILIES:
             raise InputError(f"no {kind} is left: every one is held out")
     return allowed
+
+
+def emission_kinds(recipe: OrbitRecipe) -> tuple[str, ...]:
+    """Return the kinds of the family "emission" that may occur."""
+    return tuple(recipe.families.get(EMISSION, OPTIONAL_FAMILIES[EMISSION]))
 
 
 def _as_datetime(start: str | date) -> datetime:
