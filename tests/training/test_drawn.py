@@ -99,7 +99,9 @@ def test_training_and_validation_share_no_seed_and_validation_stays_the_same() -
 def test_what_is_left_out_is_never_drawn() -> None:
     held_out = {"background": ["quiet"], "confuser": ["hiss_patch"], "shape": ["compact"]}
     kept = {"families": {"background": ["quiet", "auroral"]}, "held_out": held_out}
-    dataset = opened(skies={"classic": 1, "textures": 0}, half_orbits=12, **kept)
+    classic = {"skies": {"classic": 1, "textures": 0}}
+    validation = {"half_orbits": 3, "seed": 12, **classic}
+    dataset = opened(half_orbits=12, validation=validation, **classic, **kept)
     for sample in dataset.samples("train"):
         recipe = sample.drawing.maker.recipe
         assert recipe.sky == "classic" and recipe.families["background"] == ("auroral",)

@@ -17,7 +17,7 @@ from odm.core.settings import read_config
 from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.archive import SIMULATOR_VERSION
 from odm.training.drawn.pool import DrawnSample, Pool
-from odm.training.drawn.settings import DrawnConfig
+from odm.training.drawn.settings import WITHOUT_FAMILIES, DrawnConfig
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,14 @@ class DrawnDataset:
             )
         return rows
 
-    warnings: Sequence[str] = ()
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What may be unlike what was meant."""
+        config = self.config
+        skies = [sky for sky in config.shares if sky in WITHOUT_FAMILIES]
+        if not skies or not (config.families or config.held_out):
+            return ()
+        return (f"families do not apply to {', '.join(skies)}: what is left out may occur there",)
 
     def describe(self) -> dict[str, Any]:
         """Return the data set as plain values, for JSON."""

@@ -4,7 +4,8 @@ The half-orbits of a part are a sequence without end. An epoch uses a stretch of
 epoch the stretch that begins `fresh` later. Sky and label follow a sequence of low discrepancy (the
 R2 sequence of Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018), so that
 every stretch has the shares that are asked for; orbits go in steps of about the golden section of
-seven years, so that it spans all seasons.
+seven years, so that it spans all seasons. When every orbit was met once, they come again with
+another seed.
 """
 
 from __future__ import annotations
@@ -72,11 +73,10 @@ class Pool:
         positive = (0.5 + place * _LABEL_STEP) % 1 < self.settings.prevalence
         sky = self._sky((0.5 + place * _SKY_STEP) % 1)
         number, digit = divmod(place * _HALF_STEP % (2 * ORBITS), 2)
-        drawing = Drawing(
-            self._makers[sky, positive], FIRST_ORBIT + number, Direction.from_digit(digit)
-        )
+        maker = self._maker(sky, positive, turn=place // (2 * ORBITS))
+        drawing = Drawing(maker, FIRST_ORBIT + number, Direction.from_digit(digit))
         label = "nucleus" if positive else "clear"
-        name = f"{sky}_{self.settings.seed}_{drawing.number:05d}{digit}_{label}"
+        name = f"{sky}_{maker.recipe.seed}_{drawing.number:05d}{digit}_{label}"
         return DrawnSample(name, drawing, positive)
 
     def _sky(self, at: float) -> str:
@@ -87,15 +87,14 @@ class Pool:
                 return sky
         return sky
 
+    def _maker(self, sky: str, positive: bool, turn: int) -> Maker:
+        known = self._makers.get((sky, positive, turn))
+        if known is not None:
+            return known
+        recipe = self.settings.recipe(sky, self.image.component, positive=positive, turn=turn)
+        maker = Maker(recipe, self.image, code_digest(sky))
+        return self._makers.setdefault((sky, positive, turn), maker)
+
     @cached_property
-    def _makers(self) -> dict[tuple[str, bool], Maker]:
-        component = self.image.component
-        return {
-            (sky, positive): Maker(
-                self.settings.recipe(sky, component, positive=positive),
-                self.image,
-                code_digest(sky),
-            )
-            for sky in self.settings.shares
-            for positive in (False, True)
-        }
+    def _makers(self) -> dict[tuple[str, bool, int], Maker]:
+        return {}

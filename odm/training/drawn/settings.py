@@ -17,9 +17,14 @@ from odm.simulate.orbit.recipe import SKIES, OrbitRecipe, choose_families
 DRAWN_ORBITS = "drawn orbits"
 """Kind of such a data set, as the file says it."""
 TEST_SEEDS = 900_000
-"""Seeds from here on belong to frozen tests, and nothing is trained on them."""
+"""Seeds from here up to `SEEDS` belong to frozen tests, and nothing is trained on them."""
+SEEDS = 1_000_000
+"""Added to a seed when every orbit has been met once: the same orbits come with another seed, which
+is neither one of a test nor, as they differ by less, one of another part."""
 FIRST_ORBIT, ORBITS = 2_000, 38_000
 """Orbits that are drawn: seven years from June 2018."""
+WITHOUT_FAMILIES = ("textures", "rays")
+"""Skies to which the variants of families do not apply."""
 
 Names = tuple[str, ...]
 
@@ -31,7 +36,7 @@ class SkySettings(Settings):
         seed: of everything that is drawn.
         skies: shares of the makers of skies; one that is not named does not occur.
         families: variants that occur, by kind of family (`odm.simulate.orbit.recipe.FAMILIES`); of
-            a kind that is not named, all.
+            a kind that is not named, all. They apply to skies other than `WITHOUT_FAMILIES`.
         held_out: variants that do not occur, by kind of family.
         prevalence: share of half-orbits with a nucleus.
         difficulty: see `odm.simulate.orbit.recipe.OrbitRecipe`.
@@ -69,15 +74,24 @@ class SkySettings(Settings):
         total = sum(self.skies.values())
         return {sky: self.skies[sky] / total for sky in SKIES if self.skies.get(sky)}
 
-    def recipe(self, sky: str, component: str, *, positive: bool) -> OrbitRecipe:
-        """Return what draws the half-orbits of one sky, with a nucleus or without."""
+    def recipe(self, sky: str, component: str, *, positive: bool, turn: int = 0) -> OrbitRecipe:
+        """Return what draws the half-orbits of one sky.
+
+        Args:
+            sky: its maker.
+            component: of the field.
+            positive: whether there is a nucleus in each.
+            turn: how often every orbit was met before.
+        """
+        chosen = choose_families(self.families, self.held_out)
         return OrbitRecipe(
-            seed=self.seed,
+            seed=self.seed + SEEDS * turn,
             prevalence=float(positive),
             difficulty=self.difficulty,
             sky=sky,
             components=component,
-            families=choose_families(self.families, self.held_out),
+            # So that trainings with other families share the other skies in the cache.
+            families={} if sky in WITHOUT_FAMILIES else chosen,
         )
 
 
