@@ -62,7 +62,7 @@ def score_rows(
     """Score the rows of a catalog against what is true.
 
     Args:
-        regions: rows by file name, with all columns of `odm.catalog.tables`.
+        regions: rows by file name, with all columns of `odm.catalog.orbit.regions`.
         orbits: the half-orbits that were searched: of these, one without rows is clear.
         settings: as the catalog was searched with, for what counts as a true region.
         advance: called with the number of half-orbits just finished.
