@@ -69,10 +69,10 @@ class FileLock:
         """Hold the lock while the body runs.
 
         Args:
-            refusal: what to raise where another process holds it.
+            refusal: what to raise where another process holds it; who that is is added.
         """
         if not self.acquire():
-            raise refusal
+            raise type(refusal)(f"{refusal}: {self.holder()}")
         try:
             yield
         finally:

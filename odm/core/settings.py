@@ -25,7 +25,8 @@ class Options(Settings):
     """Settings that a caller gives by name, such as those of a command.
 
     Raises:
-        InputError: a value that a validator refuses, in the validator's own words.
+        InputError: an unknown name, or a value that cannot be; where a validator refuses it, in
+            the validator's own words.
     """
 
     if not TYPE_CHECKING:  # which sees the fields as parameters
@@ -34,10 +35,11 @@ class Options(Settings):
             try:
                 super().__init__(**values)
             except ValidationError as error:
-                cause = error.errors()[0].get("ctx", {}).get("error")
+                first = error.errors()[0]
+                cause = first.get("ctx", {}).get("error")
                 if isinstance(cause, InputError):
                     raise cause from None
-                raise
+                raise InputError(_sentence(first, type(self), "option")) from None
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -31,7 +31,7 @@ HEIGHT, WIDTH, CHANNELS = 160, 288, 2
 LOWEST_DB, HIGHEST_DB = -25.0, 70.0
 """Values that become grey level 1 and 255, or beyond."""
 SOFT_DB = 4.0
-"""Below it a grey level grows with dB, above with their logarithm."""
+"""Decibels up to which a grey level grows with them; above, it grows with their logarithm."""
 COVERED = HEIGHT * BLOCK
 """Number of frequencies, from 0 Hz up, that the canvas covers."""
 

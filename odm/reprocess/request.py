@@ -41,6 +41,8 @@ class ModelOptions(Options):
 
     @model_validator(mode="after")
     def _check_words(self) -> ModelOptions:
+        if self.batch < 0:
+            raise InputError(f"batch {self.batch}: give 1 or more, or 0")
         for name, words in WORDS.items():
             if not re.fullmatch(words, getattr(self, name)):
                 choice = words.replace(r"(:\d+)?", " or cuda:N").replace("|", ", ")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from odm.core.settings import Settings, overridden, read_config
 from odm.images.box_augmentation import BoxPolicy
@@ -55,6 +55,14 @@ class MaskDataSettings(BatchSettings):
     without: tuple[str, ...] = ()
     crop: tuple[int, int] | None = None
     crop_on_nucleus: float = Field(default=0.5, ge=0, le=1)
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older runs did not know, so that they keep their names."""
+        values: dict[str, Any] = plain(self)
+        if not self.without:
+            values.pop("without", None)
+        return values
 
     @model_validator(mode="after")
     def _sizes(self) -> MaskDataSettings:

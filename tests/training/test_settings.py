@@ -79,6 +79,21 @@ def test_an_unknown_key_in_a_file(tmp_path: Path) -> None:
         read_settings(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("layers_small", "bcd4211e1ecc59f2"),
+        ("odm_unet", "9405a04434442ca0"),
+        ("odm_unet_paper", "93e5729f689246bc"),
+        ("odm_unet_shipped", "d09a359c76dba6f8"),
+        ("odm_unet_small", "92a196aaefac92c5"),
+    ],
+)
+def test_runs_of_older_versions_keep_their_names(name: str, digest: str) -> None:
+    config = Path(__file__).parents[2] / "configs" / f"{name}.yaml"
+    assert read_settings(config).digest.startswith(digest)
+
+
 def test_the_digest_covers_what_decides_the_result() -> None:
     base = SegmenterSettings()
     assert base.digest == read_settings(None, ["runtime.loader_threads=7"]).digest
