@@ -15,6 +15,13 @@ app = typer.Typer(no_args_is_help=True, help="Make archives whose truth is known
 Folder = Annotated[str, typer.Argument(help="Folder to make.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 Difficulty = Annotated[float, typer.Option(help="0 easy to 1 hard.")]
+Sky = Annotated[
+    str,
+    typer.Option(
+        help="What draws the spectra: emissions (named ones, of every kind), classic (fewer kinds, "
+        "as the first version did), textures, or rays."
+    ),
+]
 Workers = Annotated[int, typer.Option(help="Processes [default 0: one per core].")]
 
 
@@ -51,12 +58,13 @@ def orbits(
         int,
         typer.Option(help="Take each k-th half-orbit, to span more time; both directions occur."),
     ] = 1,
+    sky: Sky = "classic",
     json_: AsJson = False,
     workers: Workers = 0,
 ) -> None:
     """Simulate CSES-01 EFD-VLF half-orbits with nucleus-shaped regions.
 
-    Beside the files: truth.parquet, confusers.parquet, masks/ and simulation.json.
+    Beside the files: truth.parquet, confusers.parquet, ignored.parquet, masks/, simulation.json.
 
     Example: odm simulate orbits archive --half-orbits 8 --start 2021-11-01 --seed 7
     """
@@ -71,6 +79,7 @@ def orbits(
         difficulty=difficulty,
         burst=burst,
         every=every,
+        sky=sky,
     )
     summary = _simulate(simulate_orbits, out, settings, half_orbits, "half-orbits", workers)
     _report(

@@ -3,6 +3,7 @@
 OUT/<files>              written one by one, in any order
 OUT/truth.parquet        what a model should find
 OUT/confusers.parquet    what it should not
+OUT/ignored.parquet      where nobody can say; only where there is such a place
 OUT/simulation.json      settings, and the names of all files; written last
 """
 
@@ -12,7 +13,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MANIFEST = "simulation.json"
 TRUTH = "truth.parquet"
 CONFUSERS = "confusers.parquet"
+IGNORED = "ignored.parquet"
 ABOUT = {"about": "truth of a simulation: what the simulator drew, never a finding"}
 """Metadata of the tables."""
 _UNFINISHED = ".simulation.json"
@@ -37,11 +39,13 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class SimulatedFile:
-    """Rows of ``truth.parquet`` and of ``confusers.parquet`` of one file, and its size in bytes."""
+    """Rows of ``truth.parquet``, ``confusers.parquet`` and ``ignored.parquet`` of one file, and its
+    size in bytes."""
 
     truth: Rows
     confusers: Rows
     bytes: int
+    ignored: Rows = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class ArchiveRecipe:
         write_file: writes one file into a folder: arguments are the folder, the settings and the
             identification. It runs in worker processes, so it is a function of a module.
         truth, confusers: schemas of ``truth.parquet`` and ``confusers.parquet``.
+        ignored: schema of ``ignored.parquet``; None where nothing is ever ignored.
     """
 
     manifest: Mapping[str, Any]
@@ -63,6 +68,7 @@ class ArchiveRecipe:
     write_file: Callable[[Path, Any, Any], SimulatedFile]
     truth: pa.Schema
     confusers: pa.Schema
+    ignored: pa.Schema | None = None
 
 
 def simulate_archive(
@@ -93,6 +99,9 @@ def simulate_archive(
     write_table(folder / TRUTH, pa.Table.from_pylist(truth, schema=recipe.truth))
     confusers = [row for file in files for row in file.confusers]
     write_table(folder / CONFUSERS, pa.Table.from_pylist(confusers, schema=recipe.confusers))
+    ignored = [row for file in files for row in file.ignored]
+    if ignored:
+        write_table(folder / IGNORED, pa.Table.from_pylist(ignored, schema=recipe.ignored))
     write_bytes(folder / MANIFEST, manifest)
     (folder / _UNFINISHED).unlink(missing_ok=True)
     return files

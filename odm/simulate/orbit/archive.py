@@ -3,6 +3,7 @@
     OUT/<name>.h5          the half-orbits, as CSES-01 delivers them
     OUT/truth.parquet      a row per nucleus: the catalog's columns, then `TRUTH_FIELDS`
     OUT/confusers.parquet  a row per emission or line that is none
+    OUT/ignored.parquet    a row per area where nobody can say; missing where there is none
     OUT/masks/<stem>.png   0, 255 and 128 where nobody can say, (1024, N), top = highest frequency;
                            where there are nuclei or such places
     OUT/simulation.json    all settings, and the names of all half-orbits; written last
@@ -31,8 +32,10 @@ from odm.simulate.orbit.hdf5 import write_half_orbit
 from odm.simulate.orbit.recipe import OrbitSimulation
 from odm.simulate.orbit.truth import (
     CONFUSER_SCHEMA,
+    IGNORED_SCHEMA,
     TRUTH_SCHEMA,
     confuser_rows,
+    ignored_rows,
     mask_of,
     nucleus_rows,
 )
@@ -94,6 +97,7 @@ def simulate_orbits(
         write_file=_write_file,
         truth=TRUTH_SCHEMA,
         confusers=CONFUSER_SCHEMA,
+        ignored=IGNORED_SCHEMA,
     )
     files = simulate_archive(out, recipe, workers, advance)
     confusers = [row for file in files for row in file.confusers]
@@ -147,4 +151,4 @@ def _write_file(
     if mask.any():
         write_bytes(folder / "masks" / f"{half_orbit.key.stem}.png", mask_png(mask))
     rows = nucleus_rows(path, half_orbit), confuser_rows(half_orbit)
-    return SimulatedFile(*rows, path.stat().st_size)
+    return SimulatedFile(*rows, path.stat().st_size, ignored_rows(half_orbit))

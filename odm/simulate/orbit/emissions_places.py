@@ -195,13 +195,16 @@ def is_seen(drawn: DrawnNucleus, where: Surroundings) -> bool:
     )
     if parts != 2 and stats[1:, cv2.CC_STAT_AREA].max() < 0.97 * arrives.sum():
         return False
-    return one.contrast_db >= 2.2 * _scatter_db(where.ambient[one.window])
+    return one.contrast_db >= 2.5 * _scatter_db(where.ambient, one.window)
 
 
-def _scatter_db(ambient: FloatArray) -> float:
-    """Return the scatter of a level (n, k) about the medians of its rows and columns, dB."""
-    size = tuple(max(side // 4, 2) for side in ambient.shape[::-1])
-    level = 10 * np.log10(cv2.resize(ambient, size, interpolation=cv2.INTER_AREA))
+def _scatter_db(ambient: FloatArray, window: tuple[slice, slice]) -> float:
+    """Return the scatter of a level (M, 1024) in and around a window about the medians of its rows
+    and columns, dB."""
+    rows, bins = (slice(max(0, one.start - 20), one.stop + 20) for one in window)
+    part = ambient[rows, bins]
+    size = (max(part.shape[1] // 4, 2), max(part.shape[0] // 4, 2))
+    level = 10 * np.log10(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
     level -= np.median(level, axis=0, keepdims=True)
     level -= np.median(level, axis=1, keepdims=True)
     low, high = np.quantile(level, (0.16, 0.84))

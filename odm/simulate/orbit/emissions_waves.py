@@ -184,7 +184,7 @@ def equatorial_turbulence(rng: np.random.Generator, track: Track, busy: float) -
     across = np.log1p(reach / (khz + 0.03)) * expit((reach - khz) / (0.1 * reach))
     field = (along[:, None] * across).astype(np.float32)
     field *= np.clip(1 + 0.12 * smooth_noise(rng, field.shape, (3.0, 8.0)), 0.3, 1.7)
-    excess_db = log_uniform(rng, 5, 25) * field / np.quantile(field[:, 2:].max(axis=1), 0.99)
+    excess_db = np.float32(log_uniform(rng, 5, 25)) * field / field[:, 2:].max()
     excess_db = np.minimum(excess_db, np.float32(25))
     emission = trimmed(rng, "equatorial_turbulence", (int(near[0]), 0), excess_db, len(track.times))
     return [] if emission is None else [emission]

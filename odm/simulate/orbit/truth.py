@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from odm.archive.orbit.reader import read_orbit
 from odm.catalog.fields import field
 from odm.catalog.orbit.regions import REGION_SCHEMA, catalog_metadata
 from odm.findings.measure import measure_regions
-from odm.images.masks import IGNORED
+from odm.images.masks import IGNORED, number_areas
 from odm.simulate.folder import ABOUT, Rows
 from odm.simulate.orbit.emission import FREQUENCY
 from odm.simulate.orbit.half_orbit import HalfOrbit, Nucleus
@@ -60,6 +61,21 @@ CONFUSER_SCHEMA = pa.schema(
     ],
     metadata=ABOUT,
 )
+
+IGNORED_SCHEMA = pa.schema(
+    [
+        field("source", pa.string(), "file, relative to the archive"),
+        field("orbit_number", pa.int32(), "orbit number"),
+        field("direction", pa.string(), "ascending or descending"),
+        field("time_start", _TIME, "UTC where the area begins"),
+        field("time_end", _TIME, "UTC where it ends"),
+        field("frequency_min", pa.float64(), "lowest frequency of the area", "Hz"),
+        field("frequency_max", pa.float64(), "highest frequency of the area", "Hz"),
+        field("area_pixels", pa.int32(), "pixels of the area", "1"),
+    ],
+    metadata=ABOUT,
+)
+"""Columns of ``ignored.parquet``."""
 
 
 def nucleus_rows(path: Path, half: HalfOrbit) -> Rows:
@@ -121,6 +137,27 @@ def confuser_rows(half: HalfOrbit) -> Rows:
             }
         )
     return rows
+
+
+def ignored_rows(half: HalfOrbit) -> Rows:
+    """Return rows of ``ignored.parquet``: areas of the mask, pixels that touch at a corner being in
+    one."""
+    labels, count = number_areas(np.rot90(mask_of(half) == IGNORED, -1))
+    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    utc = half.track.times.astype("datetime64[ns]").astype(np.int64)
+    return [
+        {
+            "source": half.key.name,
+            "orbit_number": half.track.orbit_number,
+            "direction": half.track.direction.value,
+            "time_start": int(utc[rows.start]),
+            "time_end": int(utc[rows.stop - 1]),
+            "frequency_min": float(FREQUENCY[bins.start]),
+            "frequency_max": float(FREQUENCY[bins.stop - 1]),
+            "area_pixels": int(areas[label]),
+        }
+        for label, (rows, bins) in enumerate(ndimage.find_objects(labels), start=1)
+    ]
 
 
 def mask_of(half: HalfOrbit) -> NDArray[np.uint8]:
