@@ -6,7 +6,8 @@ Goes on where it was stopped. Trains by ``configs/nuclei.yaml`` on the half-orbi
 ``configs/nuclei_data.yaml``, which are drawn first, on two processes. Then fits the temperature and
 the thresholds on half-orbits of other seeds (``configs/nuclei_calibration.yaml``): the lower
 threshold with the highest recall at `RATE` false regions per 100 clear half-orbits, and the least
-confidence that reaches it. `benchmarks/nuclei.py` scores what came out.
+confidence that reaches it. At last it is scored on the frozen sets (`benchmarks/nuclei.py`), whose
+scores its card holds; ``--sets`` names some of them, and none leaves them out.
 """
 
 from __future__ import annotations
@@ -20,18 +21,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nuclei import score_sets
 from nuclei_drawn import DrawnOrbit, score_drawn
 from nuclei_sets import NucleiTests, load_tests
-from nuclei_tallies import BATCH, CHUNK, Bench, HalfOrbitName, Running, in_parts
+from nuclei_tallies import (
+    BATCH,
+    CHUNK,
+    Bench,
+    HalfOrbitName,
+    Running,
+    TallyKeeper,
+    in_parts,
+)
 
 from odm.core.progress import progress
 from odm.findings.regions import TEMPERATURE, RegionSettings
 from odm.models.folder import load_model, save_again, save_model
 from odm.models.shipped import SHIPPED
 from odm.scoring.calibration import fit_level_temperature
+from odm.scoring.evaluation import CALIBRATION, SCORES
 from odm.scoring.orbit.scorer import Scorer
 from odm.scoring.orbit.summary import summarise
 from odm.scoring.orbit.tally import Tally
+from odm.scoring.sheet import plain
 from odm.simulate.orbit.half_orbit import simulate_half_orbit
 from odm.training.plans import plan_training
 from odm.training.settings import read_settings
@@ -45,6 +57,7 @@ LOWS = (0.15, 0.25, 0.35, 0.5)
 """Probabilities from which regions may grow."""
 OVERLAP = "0.25"
 PROCESSES = 2
+RESAMPLES = 1000
 
 
 def main() -> None:
@@ -52,9 +65,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--work", type=Path, default=Path("runs/nuclei"))
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the model")
+    parser.add_argument("--sets", nargs="*", help="frozen sets to score [default: all]")
     options = parser.parse_args()
     train(options.work, options.out)
     calibrate(options.out)
+    score(options.work, options.out, options.sets)
 
 
 def train(work: Path, out: Path) -> None:
@@ -112,9 +127,25 @@ def calibrate(folder: Path) -> None:
         "seeds": sorted(one.seed for one in tests.sets.values()),
     }
     loaded = load_model(folder)
-    metrics = {**loaded.card.metrics, "calibration": facts}
+    metrics = {**loaded.card.metrics, CALIBRATION: facts}
     save_again(folder, loaded, thresholds=thresholds, metrics=metrics)
     print(f"temperature {temperature}, thresholds {thresholds}, recall {recall:.3f}")
+
+
+def score(work: Path, folder: Path, names: list[str] | None) -> None:
+    """Score the model on frozen sets, and put the scores on its card."""
+    tests = load_tests()
+    keeper = TallyKeeper(
+        Running(str(folder)), tests, work / "scored", quick=False, workers=PROCESSES
+    )
+    sheets = score_sets(keeper, list(tests.sets) if names is None else names, RESAMPLES)
+    entries = [
+        plain({"name": name, "seed": tests.sets[name].seed, **sheet.card_scores()})
+        for name, sheet in sheets.items()
+    ]
+    loaded = load_model(folder)
+    metrics = {**loaded.card.metrics, SCORES: entries}
+    save_again(folder, loaded, thresholds=loaded.card.thresholds, metrics=metrics)
 
 
 def tallies(

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -61,7 +61,8 @@ class FileLock:
     def release(self) -> None:
         """Let other processes in."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk; the descriptor is closed all the same
+                self._file.close()
             self._file = None
 
     @contextmanager
@@ -111,10 +112,11 @@ class FileLock:
                 raise
             if self._is_at_path(file):  # it was not replaced since it was opened
                 now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-                file.truncate(0)
                 facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
-                file.write(json.dumps(facts))
-                file.flush()
+                with suppress(OSError):  # a full disk; the lock is ours all the same
+                    file.truncate(0)
+                    file.write(json.dumps(facts))
+                    file.flush()
                 self._file = file
                 return True
             file.close()

@@ -122,7 +122,7 @@ class Dataset(ABC, Generic[Config, AnySample, AnyLabels]):
                 another kind.
         """
         content = read_yaml(path)
-        kind = _kind_of(content)
+        kind = _kind_of(content, path)
         if kind is not cls.kind:
             raise InputError(
                 f"{path}: is a data set of {kind.inputs}; this needs one of {cls.kind.inputs} "
@@ -266,7 +266,7 @@ def open_dataset(path: str | Path) -> Dataset[Any, Any, Any]:
     Raises:
         InputError: the file, its archive or its annotations cannot be used.
     """
-    dataset: type[Dataset[Any, Any, Any]] = _kind_of(read_yaml(path)).load("dataset")
+    dataset: type[Dataset[Any, Any, Any]] = _kind_of(read_yaml(path), path).load("dataset")
     return dataset.load(path)
 
 
@@ -278,17 +278,24 @@ def drawn_kind(path: str | Path) -> Kind | None:
         InputError: the file cannot be read, or is of an unknown kind.
     """
     said = _said_kind(read_yaml(path))
-    return KINDS.find(said.removeprefix(DRAWN)) if said.startswith(DRAWN) else None
+    return _known_kind(said.removeprefix(DRAWN), path) if said.startswith(DRAWN) else None
 
 
-def _kind_of(content: object) -> Kind:
+def _kind_of(content: object, path: object) -> Kind:
     said = _said_kind(content)
     if said.startswith(DRAWN):
         raise InputError(
-            f"a data set of {said} has no files: only odm train segmenter and odm dataset draw "
-            "take it"
+            f"{path}: a data set of {said} has no files: only odm train segmenter and odm dataset "
+            "draw take it"
         )
-    return KINDS.find(said)
+    return _known_kind(said, path)
+
+
+def _known_kind(name: str, path: object) -> Kind:
+    try:
+        return KINDS.find(name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _said_kind(content: object) -> str:

@@ -38,7 +38,12 @@ BAD: dict[str, tuple[str, str | bytes, str, str]] = {
         "object 1 (nucleos)",
         "unknown class 'nucleos'; did you mean nucleus?",
     ),
-    "no class": (f"{STEM}.xml", voc((10, 20, 30, 50), name=""), "object 1", "unknown class ''"),
+    "no class": (
+        f"{STEM}.xml",
+        voc((10, 20, 30, 50), name=""),
+        "object 1",
+        "unknown class '(none)'",
+    ),
     "no picture": (f"{OTHER}.xml", voc((1, 2, 3, 4)), "", f"the export has no picture {OTHER}.png"),
     "another picture": (
         f"{STEM}.xml",

@@ -90,7 +90,7 @@ class Canvas:
         """
         subject = f"object {number} ({label})" if label else f"object {number}"
         if label not in self.picture.classes:
-            reason = unknown_name("class", label, self.picture.classes)
+            reason = unknown_name("class", label or "(none)", self.picture.classes)
             raise AnnotationError(self.path, subject, reason)
         return subject
 
