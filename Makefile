@@ -24,7 +24,7 @@ $(READY): requirements.txt pyproject.toml Makefile
 demo: setup
 	rm -rf $(DEMO)
 	$(BIN)/odm simulate orbits $(DEMO)/archive --half-orbits 24 --every 150 --burst 0.04 \
-	  --start 2021-11-03 --seed 5
+	  --start 2021-11-03 --seed 5 --sky classic
 	@last=$$(ls $(DEMO)/archive/*.h5 | tail -n 1); head -c 9000000 $$last > $$last.tmp; \
 	  mv $$last.tmp $$last; echo "cut short, as files sometimes are: $$last"
 	@echo

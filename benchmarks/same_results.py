@@ -76,12 +76,16 @@ class Checkout:
         """Run a line of the command ``odm``, with settings that may hold spaces after it."""
         return self.python("-m", "odm.cli", *line.split(), *settings)
 
+    def simulate_orbits(self, line: str) -> None:
+        """Simulate half-orbits of the sky that every version has."""
+        sky = "--sky classic" if "--sky" in self.odm("simulate orbits --help") else ""
+        self.odm(f"simulate orbits {line} {sky}")
+
 
 def archives(code: Checkout) -> dict[str, Any]:
     """Simulate 24 half-orbits and 40 ionograms, each archive with files that cannot be read."""
-    code.odm(
-        "simulate orbits orbits --half-orbits 24 --every 150 --burst 0.04 --start 2021-11-03 "
-        "--seed 5"
+    code.simulate_orbits(
+        "orbits --half-orbits 24 --every 150 --burst 0.04 --start 2021-11-03 --seed 5"
     )
     code.odm("simulate ionograms ionograms --count 40 --seed 5")
     made = {"orbits": tree_digest(code.work / "orbits")}
@@ -118,7 +122,7 @@ def campaigns(code: Checkout) -> dict[str, Any]:
 
 def data_sets(code: Checkout) -> dict[str, Any]:
     """Data sets of both archives, on archives without bad files."""
-    code.odm("simulate orbits labelled --half-orbits 16 --every 76 --seed 3 --prevalence 0.9")
+    code.simulate_orbits("labelled --half-orbits 16 --every 76 --seed 3 --prevalence 0.9")
     code.odm("simulate ionograms sounded --count 32 --seed 9")
     code.odm(
         "dataset create labelled --annotations labelled --size 128 --train 2 "

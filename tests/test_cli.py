@@ -106,6 +106,7 @@ def test_wrong_use_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     fails(capsys, 2, *simulate, 2, "--start", "2021-04-31", says="no date")
     fails(capsys, 2, *simulate, 0, says="half_orbits")
     fails(capsys, 2, *simulate, 2, "--prevalence", 1.5, says="prevalence")
+    fails(capsys, 2, *simulate, 2, "--sky", "emision", says="emissions")
     fails(
         capsys, 2, "simulate", "orbits", tmp_path / "file" / "x", "--half-orbits", 1, says="the way"
     )

@@ -58,7 +58,7 @@ def orbits(
         int,
         typer.Option(help="Take each k-th half-orbit, to span more time; both directions occur."),
     ] = 1,
-    sky: Sky = "classic",
+    sky: Sky = "emissions",
     json_: AsJson = False,
     workers: Workers = 0,
 ) -> None:

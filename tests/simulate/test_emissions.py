@@ -163,6 +163,20 @@ def test_nuclei_have_their_size_strength_and_mask(halves):
             assert FREQUENCY[nucleus.emission.peak()[1]] < 16e3
 
 
+def test_nuclei_are_brighter_than_what_surrounds_them(halves):
+    gains = []
+    for half in halves:
+        amplitude = half.amplitude["z"]
+        power = np.where(amplitude > 0, amplitude, np.nan) ** 2
+        for nucleus in half.nuclei:
+            mask = np.zeros(power.shape, np.uint8)
+            mask[nucleus.rows, nucleus.bins] = nucleus.mask
+            around = (cv2.dilate(mask, np.ones((41, 41))) - cv2.dilate(mask, np.ones((13, 13)))) > 0
+            gains.append(10 * np.log10(np.nanmean(power[mask > 0]) / np.nanmedian(power[around])))
+    assert np.median(gains) > 3
+    assert np.mean(np.array(gains) > 1) > 0.85
+
+
 def test_nuclei_do_not_touch_each_other_and_are_never_ignored(halves):
     several = 0
     for half in halves:

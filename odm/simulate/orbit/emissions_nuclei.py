@@ -35,7 +35,7 @@ from odm.simulate.orbit.emission import (
     smooth_noise,
 )
 from odm.simulate.orbit.emissions_waves import log_uniform
-from odm.simulate.orbit.nuclei import main_part
+from odm.simulate.orbit.nuclei import is_whole, main_part
 
 WEAKEST_DB, STRONGEST_DB = 3.0, 30.0
 LEAST_ASPECT, MOST_ASPECT = 0.4, 2.5
@@ -78,7 +78,9 @@ def draw_nucleus(
         than was meant, or wholly outside.
     """
     share = np.float32(max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / peak_db))
-    profile = _tidy(_Shape(rng).profile(family), share)
+    profile = _whole_profile(rng, family, share)
+    if profile is None:
+        return None
     covered = int((profile >= share).sum())
     area = log_uniform(rng, 550, 3500) if rng.random() < 0.65 else log_uniform(rng, 550, 7500)
     side = _SIDE * np.sqrt(area / max(covered, 60))
@@ -99,6 +101,15 @@ def draw_nucleus(
     corner = (centre[0] - int(row), centre[1] - int(bin_))
     emission = clipped("nucleus", corner, np.float32(peak_db) * profile, rows, strength)
     return None if emission is None else DrawnNucleus(emission, family, pixels)
+
+
+def _whole_profile(rng: np.random.Generator, family: str, share: np.float32) -> FloatArray | None:
+    """Draw a profile that is above the outline's ``share`` in one piece, but for crumbs."""
+    for _ in range(12):
+        profile = _Shape(rng).profile(family)
+        if is_whole(profile >= share, int(np.argmax(profile))):
+            return _tidy(profile, share)
+    return None
 
 
 def height_over_width(outline: NDArray[np.bool_]) -> float:
@@ -123,7 +134,7 @@ def _tidy(profile: FloatArray, share: np.float32) -> FloatArray:
     """Lower what lies above the outline apart from the peak's part, and fill what it encloses."""
     main = main_part(profile >= share)
     profile = np.where(main, np.maximum(profile, np.float32(1.01) * share), profile)
-    return np.where(main, profile, np.minimum(profile, np.float32(0.93) * share))
+    return np.where(main, profile, np.minimum(profile, np.float32(0.8) * share))
 
 
 class _Shape:
@@ -210,6 +221,6 @@ class _Shape:
         distance, angle = self.distance(0.55, 0.1)
         place, height = rng.uniform(1.1, 1.5), rng.uniform(0.45, 0.72)
         ring = np.exp(-(((distance - place) / rng.uniform(0.2, 0.33)) ** 2))
-        gone = rng.uniform(0, 0.8) * (0.5 + 0.5 * np.cos(angle - rng.uniform(0, 2 * np.pi)))
-        core = np.exp(-((distance / rng.uniform(0.65, 0.85)) ** 2) * np.float32(1.2))
+        gone = rng.uniform(0, 0.7) * (0.5 + 0.5 * np.cos(angle - rng.uniform(0, 2 * np.pi)))
+        core = np.exp(-((distance / rng.uniform(0.7, 1.0)) ** 2) * np.float32(1.2))
         return np.maximum(core, height * ring * (1 - gone)).astype(np.float32)
