@@ -28,6 +28,7 @@ from odm.simulate.orbit.emission import Emission, FloatArray, add
 from odm.simulate.orbit.emissions_background import wide_background
 from odm.simulate.orbit.emissions_doubts import smooth_blobs
 from odm.simulate.orbit.emissions_places import (
+    Placed,
     Surroundings,
     footprint,
     level_around,
@@ -44,6 +45,9 @@ from odm.simulate.orbit.lines import narrow_lines
 from odm.simulate.orbit.recipe import OrbitRecipe, Stream, emission_kinds
 from odm.simulate.orbit.scene import Scene
 
+_SMOOTH = (*WAVES, "broadened_transmitter")
+"""Added emissions that are wide enough to be part of the level that a nucleus lies on."""
+
 
 def draw_emissions(
     recipe: OrbitRecipe, track: Track, modes: NDArray[np.int8], stream: Stream
@@ -58,7 +62,7 @@ def draw_emissions(
     broad = stream("broad")
     smooth = [
         *_scaled(broad, broad_emissions(broad, track)),
-        *(emission for kind in WAVES for emission in added[kind]),
+        *(emission for kind in _SMOOTH for emission in added[kind]),
     ]
 
     planes = recipe.components if "z" in recipe.components else recipe.components + "z"
@@ -85,12 +89,8 @@ def draw_emissions(
     place_faint(stream("faint"), where, recipe, placed)
     ignored = smooth_blobs(ambient) | footprint(placed.doubtful, rows, margin=4)
     ignored &= ~footprint([emission for emission, _ in placed.nuclei], rows, margin=3)
-    ratio = factors / factors[planes.index("z")]
-    for emission in placed.all():
-        level = level_around(ambient, emission.window)
-        for plane, name in enumerate(planes):
-            here = level * ratio[plane][:, emission.window[1]]
-            add(power[plane : plane + 1], here, emission, name)
+    ratios = factors / factors[planes.index("z")]
+    _add_nuclei(power, ambient, placed, dict(zip(planes, ratios, strict=True)))
     power = power[: len(recipe.components)]
     return Scene(
         power=power,
@@ -121,10 +121,24 @@ def _draw_sharp(
     """Return lines, bursts and streaks, which lie on top of everything but nuclei."""
     short = stream("short")
     return [
-        *(emission for kind in STREAKS for emission in added[kind]),
+        *(emission for kind in added if kind not in _SMOOTH for emission in added[kind]),
         *_scaled(short, short_emissions(short, track)),
         *narrow_lines(stream("lines"), track, modes),
     ]
+
+
+def _add_nuclei(
+    power: FloatArray, ambient: FloatArray, placed: Placed, ratios: dict[str, FloatArray]
+) -> None:
+    """Add nuclei to the ``power`` (C, M, 1024) of the components named in ``ratios``.
+
+    ``ambient`` (M, 1024) is the level in Z, and ``ratios`` the factors (1, 1024) to that of others.
+    """
+    for emission in placed.all():
+        level = level_around(ambient, emission.window)
+        for plane, (name, ratio) in enumerate(ratios.items()):
+            here = level * ratio[:, emission.window[1]]
+            add(power[plane : plane + 1], here, emission, name)
 
 
 def _scaled(rng: np.random.Generator, emissions: list[Emission]) -> list[Emission]:
