@@ -40,6 +40,7 @@ from odm.simulate.orbit.nuclei import is_whole, main_part
 WEAKEST_DB, STRONGEST_DB = 3.0, 30.0
 LEAST_ASPECT, MOST_ASPECT = 0.4, 2.5
 LEAST_AREA, MOST_AREA = 500, 8000
+_LEAST_SOLIDITY = 0.66  # share of its convex hull that an outline fills
 _SIDE = 88
 _AXIS = np.linspace(-1.9, 1.9, _SIDE, dtype=np.float32)
 _BORDER = np.clip((1.86 - np.maximum(np.abs(_AXIS)[:, None], np.abs(_AXIS)[None, :])) / 0.25, 0, 1)
@@ -94,7 +95,7 @@ def draw_nucleus(
     pixels = int(outline.sum())
     if not 0.75 < pixels / area < 1.33 or not LEAST_AREA <= pixels <= MOST_AREA:
         return None
-    if not LEAST_ASPECT <= height_over_width(outline) <= MOST_ASPECT or _is_long(outline):
+    if not LEAST_ASPECT <= height_over_width(outline) <= MOST_ASPECT or _is_spread(outline):
         return None
     row, bin_ = np.unravel_index(int(np.argmax(profile)), profile.shape)
     strength = (float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.1, 0.9)), 1.0)
@@ -117,8 +118,15 @@ def height_over_width(outline: NDArray[np.bool_]) -> float:
     return float(outline.any(axis=1).sum() / max(outline.any(axis=0).sum(), 1))
 
 
-def _is_long(outline: NDArray[np.bool_]) -> bool:
-    """Whether an area is long and thin in any direction."""
+def _is_spread(outline: NDArray[np.bool_]) -> bool:
+    """Whether an area is long and thin in any direction, or consists of arms."""
+    contours, _ = cv2.findContours(
+        outline.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    border = max(contours, key=len)
+    hull = cv2.contourArea(cv2.convexHull(border)) + len(border) / 2
+    if outline.sum() < _LEAST_SOLIDITY * hull:
+        return True
     (tall, tilt), (_, wide) = np.cov(np.argwhere(outline).T)
     mean, apart = (tall + wide) / 2, np.hypot((tall - wide) / 2, tilt)
     return bool(mean + apart > MOST_ASPECT**2 * (mean - apart))
