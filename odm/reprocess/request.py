@@ -149,9 +149,13 @@ class ReprocessRequest(Options):
     @field_validator("findings", mode="before")
     @classmethod
     def _parse_findings(cls, findings: Any, info: ValidationInfo) -> Any:
-        if isinstance(findings, Options):
-            return findings
-        return KINDS.find(info.data["kind"]).load("options")(**(findings or {}))
+        kind = KINDS.find(info.data["kind"])
+        options = kind.load("options")
+        if not isinstance(findings, Options):
+            return options(**(findings or {}))
+        if not isinstance(findings, options):
+            raise InputError(f"findings: give {options.__name__} for {kind.inputs}")
+        return findings
 
     @field_validator("max_quarantined")
     @classmethod
