@@ -3,8 +3,8 @@
     python benchmarks/ship_nuclei.py [--work runs/nuclei]     (make model)
 
 Goes on where it was stopped. Trains by ``configs/nuclei.yaml`` on the half-orbits of
-``configs/nuclei_data.yaml``, which are drawn first, on two processes. Then fits the temperature and
-the thresholds on half-orbits of other seeds (``configs/nuclei_calibration.yaml``): the lower
+``configs/nuclei_drawn.yaml``, which are drawn first, on two processes. Then fits the temperature
+and the thresholds on half-orbits of other seeds (``configs/nuclei_calibration.yaml``): the lower
 threshold with the highest recall at `RATE` false regions per 100 clear half-orbits, and the least
 confidence that reaches it. At last it is scored on the frozen sets (`benchmarks/nuclei.py`), whose
 scores its card holds; ``--sets`` names some of them, and none leaves them out.
@@ -56,6 +56,8 @@ RATE = 3.0
 LOWS = (0.15, 0.25, 0.35, 0.5)
 """Probabilities from which regions may grow."""
 OVERLAP = "0.25"
+TEMPERED = 3
+"""The temperature, a sum over pixels, is fitted on each half-orbit of this many."""
 PROCESSES = 2
 RESAMPLES = 1000
 
@@ -74,7 +76,7 @@ def main() -> None:
 
 def train(work: Path, out: Path) -> None:
     """Train, and save the best weights in half precision."""
-    data, config = CONFIGS / "nuclei_data.yaml", CONFIGS / "nuclei.yaml"
+    data, config = CONFIGS / "nuclei_drawn.yaml", CONFIGS / "nuclei.yaml"
     plan = plan_training("segmenter", read_settings(config), data, work)
     if not (plan.run.model / "model.json").is_file():
         odm = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -101,7 +103,7 @@ def calibrate(folder: Path) -> None:
     """Fit temperature and thresholds, and save them in the model's folder."""
     tests = load_tests(CONFIGS / "nuclei_calibration.yaml")
     start = RegionSettings()
-    (tally,) = tallies(folder, tests, 1.0, [start])
+    (tally,) = tallies(folder, tests, 1.0, [start], every=TEMPERED)
     temperature = round(fit_level_temperature(tally.levels), 4)
     candidates = [replace(start, low_threshold=low, threshold=max(low, 0.5)) for low in LOWS]
     best: tuple[float, float, RegionSettings] | None = None
@@ -149,13 +151,18 @@ def score(work: Path, folder: Path, names: list[str] | None) -> None:
 
 
 def tallies(
-    folder: Path, tests: NucleiTests, temperature: float, candidates: list[RegionSettings]
+    folder: Path,
+    tests: NucleiTests,
+    temperature: float,
+    candidates: list[RegionSettings],
+    every: int = 1,
 ) -> list[Tally]:
-    """Return what is counted of all sets together with each of several settings."""
+    """Return what is counted of all sets together, or each ``every``-th of their half-orbits, with
+    each of several settings."""
     jobs = [
         (name, chunk, temperature, candidates)
         for name in tests.sets
-        for chunk in in_parts(tests.half_orbits(name), CHUNK)
+        for chunk in in_parts(tests.half_orbits(name)[::every], CHUNK)
     ]
     sums = [Tally() for _ in candidates]
     context = multiprocessing.get_context("spawn")

@@ -1,6 +1,6 @@
-"""The model that comes with odm: simulate, train, calibrate, score, and put it in the package.
+"""The model `odm_unet_small`: simulate, train, calibrate, score, and put it in the package.
 
-    python benchmarks/ship_segmenter.py [--work runs/shipped]     (make model)
+    python benchmarks/ship_segmenter.py [--work runs/shipped]     (make model-small)
 
 Goes on where it was stopped. Trains by ``configs/odm_unet_shipped.yaml`` on half-orbits of one
 seed, fits temperature and thresholds on the validation part, and scores the model on half-orbits of
@@ -21,7 +21,6 @@ from simulated import HELD_OUT, SCORED_SEED, TRAINING_SEED, scored_set, shifted_
 
 from odm.core.progress import progress
 from odm.models.folder import load_model, save_model
-from odm.models.shipped import SHIPPED
 from odm.scoring.evaluation import (
     Evaluation,
     EvaluationSettings,
@@ -34,7 +33,7 @@ from odm.training.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "configs" / "odm_unet_shipped.yaml"
-FOLDER = ROOT / "odm" / "models" / "shipped" / SHIPPED["segmenter"]
+FOLDER = ROOT / "odm" / "models" / "shipped" / "odm_unet_small"
 DEFAULT = "simulator's defaults"
 DECADE = 0.5
 OVERLAP = 0.25
@@ -93,7 +92,7 @@ def train(work: Path) -> None:
         metrics=card.metrics,
         notes={
             **card.notes,
-            "recipe": "make model",
+            "recipe": "make model-small",
             "seed": TRAINING_SEED,
             "never_trained_on": HELD_OUT,
         },

@@ -164,8 +164,8 @@ def test_what_cannot_be_is_one_sentence(
 
 def test_the_example_can_be_drawn() -> None:
     dataset = DrawnDataset.load(Path(__file__).parents[2] / "configs" / "nuclei_drawn.yaml")
-    assert dataset.number_drawn(10) == 6000
-    dataset.check_fits(1.0, 6000)
+    assert dataset.number_drawn(10) == 4200
+    dataset.check_fits(1.0, 4200)
     assert dataset.samples("validation")[0].drawing.maker.recipe.seed == 12
 
 

@@ -13,7 +13,7 @@ from odm.core.errors import InputError
 from odm.core.files import exists, join
 
 SHIPPED = {
-    "segmenter": "odm_unet_small",
+    "segmenter": "nuclei-1",
     "detector": "yolox_nano",
     "layers": "layers_unet",
     "pipeline": "layers",
