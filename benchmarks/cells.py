@@ -315,7 +315,7 @@ def _rounded(value: float | None, digits: int, unit: float = 1) -> float | str:
 
 
 def _difference(mine: list[dict[str, Any]], reference: list[dict[str, Any]]) -> str:
-    """Of F1, with its 95 % interval; the seeds of each are pooled.
+    """Return the difference in F1 with its 95 % interval; the seeds of each are pooled.
 
     The interval says how much the half-orbits matter, not how much the seed of a training does: of
     one seed each, a difference is of two trainings, not of two models.

@@ -9,10 +9,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odm.core.files import write_bytes
 from odm.core.text import table
+
+if TYPE_CHECKING:
+    from odm.models.card import ModelCard
 
 RESULTS = Path(__file__).parent / "results"
 UNSTEADY = 0.25
@@ -88,3 +91,24 @@ def report(
         print(f"{fact}: {value}")
     content = {"machine": machine(), "rows": list(rows), **facts, **(kept or {})}
     write_bytes(RESULTS / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
+
+
+def ship(trained: Path, target: Path, notes: Mapping[str, Any]) -> ModelCard:
+    """Copy a trained model into another folder in half precision, with notes beside its own."""
+    from odm.models.folder import load_model, save_model
+
+    loaded = load_model(trained)
+    card = loaded.card
+    saved = save_model(
+        target,
+        loaded.model,
+        image=card.image,
+        thresholds=card.thresholds,
+        training_data=card.training_data,
+        metrics=card.metrics,
+        notes={**card.notes, **notes},
+        half=True,
+    )
+    assert saved.weights is not None
+    print(f"{target}: {saved.weights['bytes'] / 1e6:.2f} MB, digest {saved.digest}")
+    return saved

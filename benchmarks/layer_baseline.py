@@ -99,7 +99,7 @@ def scored(
 
 
 def mean_f1(found: Sequence[ScoredIonogram], threshold: float) -> float:
-    """Of both classes."""
+    """Return the mean F1 of both classes."""
     sheet = layer_sheet(found, CLASSES, threshold)
     return float(np.mean([row["f1"] for row in sheet.layers if row["overlap"] == OVERLAP]))
 

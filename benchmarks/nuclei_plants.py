@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odm.images.masks import number_areas
+from odm.images.nucleus import LEAST_AREA, MOST_AREA, OUTLINE_DB, OUTLINE_SHARE
 
 ROWS, BINS, SHOWN_BINS = 1024, 1024, 640
 """Rows of time and bins of frequency of a planted spectrogram; the picture fills the lowest bins,
@@ -30,12 +31,10 @@ LOOKS = (4.0, 16.0)
 """Fewest and most looks of fresh speckle."""
 CONTRASTS_DB = (10.0, 14.0, 20.0)
 """Power of what is planted in a picture above its local level at the peak: one of each."""
-AREA, LIMITS = (600.0, 7000.0), (500, 8000)
-"""Smallest and largest area that is aimed at, and that a nucleus has, in pixels."""
+AREA = (600.0, 7000.0)
+"""Smallest and largest area that is aimed at, in pixels."""
 PATCHES = 6
 """Places of a picture of which the one that shows most is displaced."""
-OUTLINE_SHARE, OUTLINE_MINIMUM_DB = 0.3, 1.0
-"""A nucleus ends where its excess is below this share of its peak in dB, and below 1 dB."""
 REACH = 1.0 + np.log(1 / OUTLINE_SHARE) - 0.5
 """Distance, in widths of the core, at which the wings fall to the outline."""
 
@@ -93,7 +92,7 @@ def nucleus(rng: np.random.Generator, contrast_db: float) -> Plant:
     while True:
         plant = _finished("nucleus", contrast_db * _profile(rng))
         pieces = number_areas(plant.mask)[1]
-        if pieces == 1 and LIMITS[0] <= np.count_nonzero(plant.mask) <= LIMITS[1]:
+        if pieces == 1 and LEAST_AREA <= np.count_nonzero(plant.mask) <= MOST_AREA:
             return plant
 
 
@@ -163,7 +162,7 @@ def patch(rng: np.random.Generator, contrast_db: float, power: Floats) -> Plant:
 
 
 def _finished(kind: str, excess_db: Floats) -> Plant:
-    level = max(OUTLINE_SHARE * float(excess_db.max()), OUTLINE_MINIMUM_DB)
+    level = max(OUTLINE_SHARE * float(excess_db.max()), OUTLINE_DB)
     return Plant(kind, excess_db, excess_db >= level)
 
 

@@ -31,7 +31,7 @@ INPUTS = 20_000
 AHEAD = 4
 """Batches for each GPU that may wait before reading is held back."""
 SPREAD = 0.3
-"""Of the time of a task around its mean."""
+"""Deviation of the time of a task, as a share of its mean."""
 
 
 @dataclass(frozen=True)

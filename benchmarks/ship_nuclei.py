@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import ship
 from nuclei import score_sets
 from nuclei_drawn import DrawnOrbit, score_drawn
 from nuclei_sets import NucleiTests, load_tests
@@ -36,7 +37,7 @@ from nuclei_tallies import (
 
 from odm.core.progress import progress
 from odm.findings.regions import TEMPERATURE, RegionSettings
-from odm.models.folder import load_model, save_again, save_model
+from odm.models.folder import load_model, save_again
 from odm.models.shipped import SHIPPED
 from odm.scoring.calibration import fit_level_temperature
 from odm.scoring.evaluation import CALIBRATION, SCORES
@@ -85,18 +86,7 @@ def train(work: Path, out: Path) -> None:
         subprocess.run([odm[-1], *drawing], check=True)
         training = ["train", "segmenter", f"--config={config}", f"--data={data}", f"--out={work}"]
         subprocess.run([*odm, *training, "--local"], check=True)
-    loaded = load_model(plan.run.model)
-    card = loaded.card
-    save_model(
-        out,
-        loaded.model,
-        image=card.image,
-        thresholds=card.thresholds,
-        training_data=card.training_data,
-        metrics=card.metrics,
-        notes={**card.notes, "recipe": "make model"},
-        half=True,
-    )
+    ship(plan.run.model, out, {"recipe": "make model"})
 
 
 def calibrate(folder: Path) -> None:

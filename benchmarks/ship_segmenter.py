@@ -16,11 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, report
+from common import RESULTS, report, ship
 from simulated import HELD_OUT, SCORED_SEED, TRAINING_SEED, scored_set, shifted_sets, training_set
 
 from odm.core.progress import progress
-from odm.models.folder import load_model, save_model
 from odm.scoring.evaluation import (
     Evaluation,
     EvaluationSettings,
@@ -81,23 +80,8 @@ def train(work: Path) -> None:
     plan = plan_training("segmenter", read_settings(CONFIG), training_set(work), work / "runs")
     if not (plan.run.model / "model.json").is_file():
         train_here(plan)
-    loaded = load_model(plan.run.model)
-    card = loaded.card
-    save_model(
-        FOLDER,
-        loaded.model,
-        image=card.image,
-        thresholds=card.thresholds,
-        training_data=card.training_data,
-        metrics=card.metrics,
-        notes={
-            **card.notes,
-            "recipe": "make model-small",
-            "seed": TRAINING_SEED,
-            "never_trained_on": HELD_OUT,
-        },
-        half=True,
-    )
+    notes = {"recipe": "make model-small", "seed": TRAINING_SEED, "never_trained_on": HELD_OUT}
+    ship(plan.run.model, FOLDER, notes)
 
 
 def evaluate(

@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from common import ship
 from simulated_ionograms import TRAINING_SEED, training_set
 
-from odm.models.folder import load_model, save_model
 from odm.models.shipped import SHIPPED
 from odm.training.plans import plan_training, train_here
 from odm.training.settings import read_settings
@@ -34,24 +34,7 @@ def main() -> None:
     data = training_set(options.work, options.ionograms)
     plan = plan_training("segmenter", settings, data, options.work / "runs")
     train_here(plan)
-    keep(plan.run.model, options.target)
-
-
-def keep(trained: Path, target: Path) -> None:
-    """The trained model in float16, as a model folder of the package."""
-    loaded = load_model(trained)
-    card = loaded.card
-    saved = save_model(
-        target,
-        loaded.model,
-        image=card.image,
-        thresholds=card.thresholds,
-        training_data=card.training_data,
-        metrics=card.metrics,
-        notes={**card.notes, "recipe": "make detector", "seed": TRAINING_SEED},
-        half=True,
-    )
-    print(f"{target}: {saved.weights['bytes'] / 1e6:.2f} MB, digest {saved.digest}")
+    ship(plan.run.model, options.target, {"recipe": "make detector", "seed": TRAINING_SEED})
 
 
 if __name__ == "__main__":

@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 
 from odm.images.canvas import Image
 from odm.images.masks import IGNORED
+from odm.images.nucleus import OUTLINE_DB, OUTLINE_SHARE, WEAKEST_DB
 from odm.images.primitives import smooth_field
 from odm.images.relative import expand
 from odm.images.sky import (
     HIDING,
     LARGEST,
-    OUTLINE_DB,
-    OUTLINE_SHARE,
     ROUND,
     SMALLEST,
     STRONGEST_DB,
-    WEAKEST_DB,
     Floats,
     Sky,
     Window,

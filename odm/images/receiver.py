@@ -12,12 +12,11 @@ import numpy as np
 
 from odm.images.canvas import Image
 from odm.images.masks import IGNORED
+from odm.images.nucleus import OUTLINE_SHARE, WEAKEST_DB
 from odm.images.primitives import smooth_field
 from odm.images.sky import (
     LARGEST,
-    OUTLINE_SHARE,
     SMALLEST,
-    WEAKEST_DB,
     Floats,
     Sky,
     in_decibels,

@@ -16,16 +16,15 @@ from scipy.special import polygamma
 
 from odm.images.canvas import Image
 from odm.images.masks import IGNORED
+from odm.images.nucleus import LEAST_AREA, MOST_AREA, OUTLINE_DB, OUTLINE_SHARE, WEAKEST_DB
 from odm.images.relative import BLOCK
 
 Floats = NDArray[np.float32]
 Window = tuple[slice, slice]
 
-SMALLEST, LARGEST = 500 / BLOCK**2, 8000 / BLOCK**2
+SMALLEST, LARGEST = LEAST_AREA / BLOCK**2, MOST_AREA / BLOCK**2
 """Pixels inside the outline of a nucleus."""
-WEAKEST_DB, STRONGEST_DB = 3.0, 30.0
-OUTLINE_SHARE, OUTLINE_DB = 0.3, 1.0
-"""The outline of a nucleus is where it exceeds both, as a share of its peak in dB and in dB."""
+STRONGEST_DB = 30.0
 HIDING = 10.0
 """What has so many times the power of a nucleus hides it."""
 ROUND = np.ones((3, 3), np.uint8)

@@ -120,7 +120,7 @@ def test_prune_takes_only_what_is_never_used() -> None:
 
 
 def test_factors_around_one_keep_the_product_from_vanishing() -> None:
-    """Of five factors around 0 nearly all products are nearly 0; of five around 1 few are."""
+    """Products of five factors around 0 nearly all vanish; those of five around 1 rarely do."""
     shares = []
     for around_one in (False, True):
         torch.manual_seed(0)

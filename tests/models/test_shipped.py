@@ -29,6 +29,8 @@ def test_the_shipped_segmenter_is_whole_small_calibrated_and_says_what_it_is() -
     assert max(drawn["seed"], drawn["validation"]["seed"]) < min(calibration["seeds"])
     assert max(calibration["seeds"]) < 900_000  # what belongs to the frozen tests begins there
     assert set(calibration["skies"]) <= set(drawn["skies"])
+    scored = {entry["name"].partition(",")[0] for entry in card.metrics["scores"]}
+    assert set(drawn["skies"]) | {"home"} <= scored
     for entry in card.metrics["scores"]:
         assert entry["statement"] == SIMULATED_DATA
 

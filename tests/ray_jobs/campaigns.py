@@ -33,7 +33,7 @@ WAITS = 600
 
 
 def node_name() -> str:
-    """Of the node that this process is on."""
+    """Return the name of the node that this process is on."""
     import ray
 
     own = ray.get_runtime_context().get_node_id()

@@ -138,7 +138,7 @@ def test_the_notice_of_a_spot_machine(metadata: str) -> None:
 
 
 def test_a_machine_that_is_taken_away_is_drained(metadata: str, cluster: Cluster) -> None:
-    """Of the only node Ray refuses nothing: told of a deadline long ahead, it drains no work."""
+    """Ray agrees to drain its only node; the deadline is so far ahead that no work is ended."""
     Metadata.taken = {
         "action": "terminate",
         "time": (datetime.now(UTC) + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -55,7 +55,7 @@ def test_ionograms(browser: Any, tmp_path: Path) -> None:
 
 
 def test_ionograms_by_the_minute(browser: Any, tmp_path: Path) -> None:
-    """Of a few hours a day is no filter: ends are minutes; a ring stands for a box."""
+    """A few hours a day are no filter: ends are minutes; a ring stands for a box."""
     one = ionogram_campaign(tmp_path)  # layers at 3:00, 3:30 (two), 4:00, 4:30 (two)
     write_report(one, str(tmp_path / "out"), None, QUICK)
     with Opened(browser, tmp_path / "out", timezone_id="America/New_York") as opened:

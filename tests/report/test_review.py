@@ -52,7 +52,7 @@ def test_nothing_missed_in_few_leaves_recall_open() -> None:
 
 
 def test_intervals_cover() -> None:
-    """Of many reviews of a known campaign, at least nine in ten intervals hold the truth."""
+    """At least nine in ten reviews of a known campaign have intervals that hold the truth."""
     rng = np.random.default_rng(0)
     truly_right = np.arange(400) < 320  # precision 0.8
     truly_missed = np.arange(2000) < 100  # recall 320 / 420

@@ -31,7 +31,7 @@ def times(gaps: Mapping[int, float] | None = None, rows: int = COLUMNS) -> NDArr
 def geometry(
     gaps: Mapping[int, float] | None = None, settings: OrbitImageSettings = NATIVE
 ) -> SpectrogramGeometry:
-    """Of a half-orbit of 60 rows and 40 frequencies."""
+    """Return the geometry of a half-orbit of 60 rows and 40 frequencies."""
     return SpectrogramGeometry(
         times(gaps),
         np.arange(LINES) * 100.0,

@@ -14,6 +14,7 @@ import pytest
 import odm.simulate.orbit.rays as maker
 from odm.archive.orbit.key import Direction
 from odm.archive.orbit.reader import read_orbit, valid_amplitude
+from odm.images.nucleus import LEAST_AREA, MOST_AREA
 from odm.simulate.orbit.archive import simulate_orbits
 from odm.simulate.orbit.emission import BINS
 from odm.simulate.orbit.groundtrack import fly, row_times
@@ -27,7 +28,7 @@ from odm.simulate.orbit.rays_ground import (
     add_whistlers,
     whistler_power,
 )
-from odm.simulate.orbit.rays_nuclei import LEAST_AREA, MOST_AREA, SOURCES, draw_nucleus
+from odm.simulate.orbit.rays_nuclei import SOURCES, draw_nucleus
 from odm.simulate.orbit.rays_places import (
     APART,
     Surroundings,

@@ -43,7 +43,7 @@ def search(model: str, data: Path, space: Space, trials: int) -> ThresholdSearch
 
 @pytest.fixture
 def model(dataset: Path, tmp_path: Path) -> str:
-    """Of weights as they were drawn: it finds something, somewhere."""
+    """A model whose weights are as they were drawn: it finds something, somewhere."""
     from odm.datasets.orbit import OrbitDataset
 
     data = OrbitDataset.load(dataset)

@@ -24,15 +24,8 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
-from odm.simulate.orbit.emission import (
-    OUTLINE_MINIMUM_DB,
-    OUTLINE_SHARE,
-    Emission,
-    FloatArray,
-    smooth_line,
-    smooth_noise,
-    wave,
-)
+from odm.images.nucleus import OUTLINE_DB, OUTLINE_SHARE
+from odm.simulate.orbit.emission import Emission, FloatArray, smooth_line, smooth_noise, wave
 from odm.simulate.orbit.nuclei import draw_area, draw_contrast
 
 FEWEST = 0.3
@@ -57,7 +50,7 @@ def almost_nucleus(
     """
     contrast = min(1.1 * draw_contrast(rng, difficulty), 18.0)
     area = draw_area(rng)
-    share = max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / contrast)
+    share = max(OUTLINE_SHARE, OUTLINE_DB / contrast)
     blur = float(rng.uniform(0.3, 1.0)) * 3.0 * difficulty
     aspect = float(np.exp(0.3 * rng.standard_normal()))
     state = rng.bit_generator.state

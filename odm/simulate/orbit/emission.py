@@ -13,15 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.images.nucleus import OUTLINE_DB, OUTLINE_SHARE
+
 FloatArray = NDArray[np.float32]
 BINS = 1024
 FREQUENCY = np.arange(BINS) * (50_000.0 / 2048.0)
 """Hz, as FREQ in the files."""
 DECIBEL = np.float32(np.log(10.0) / 10.0)
-OUTLINE_SHARE = 0.3
-"""An emission ends where its excess falls below this share of its peak excess in dB ..."""
-OUTLINE_MINIMUM_DB = 1.0
-"""... or below this many dB, whichever comes first when going outward."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Emission:
 
     def outline(self) -> NDArray[np.bool_]:
         """(n, k) where the excess is at least `OUTLINE_SHARE` of its peak and 1 dB."""
-        level = max(OUTLINE_SHARE * self.contrast_db, OUTLINE_MINIMUM_DB)
+        level = max(OUTLINE_SHARE * self.contrast_db, OUTLINE_DB)
         return self.excess_db >= np.float32(level)
 
     def peak(self) -> tuple[int, int]:

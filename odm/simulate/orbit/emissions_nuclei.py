@@ -26,20 +26,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.orbit.emission import (
-    OUTLINE_MINIMUM_DB,
-    OUTLINE_SHARE,
-    Emission,
-    FloatArray,
-    clipped,
-    smooth_noise,
-)
+from odm.images.nucleus import LEAST_AREA, MOST_AREA, OUTLINE_DB, OUTLINE_SHARE, WEAKEST_DB
+from odm.simulate.orbit.emission import Emission, FloatArray, clipped, smooth_noise
 from odm.simulate.orbit.emissions_waves import log_uniform
 from odm.simulate.orbit.nuclei import is_whole, main_part
 
-WEAKEST_DB, STRONGEST_DB = 3.0, 30.0
+STRONGEST_DB = 30.0
 LEAST_ASPECT, MOST_ASPECT = 0.4, 2.5
-LEAST_AREA, MOST_AREA = 500, 8000
 _LEAST_SOLIDITY = 0.66  # share of its convex hull that an outline fills
 _SIDE = 88
 _AXIS = np.linspace(-1.9, 1.9, _SIDE, dtype=np.float32)
@@ -78,7 +71,7 @@ def draw_nucleus(
         The nucleus, cut at the ends of the pass; None if it is not of one piece, of another size
         than was meant, or wholly outside.
     """
-    share = np.float32(max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / peak_db))
+    share = np.float32(max(OUTLINE_SHARE, OUTLINE_DB / peak_db))
     profile = _whole_profile(rng, family, share)
     if profile is None:
         return None

@@ -26,19 +26,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.images.nucleus import LEAST_AREA, OUTLINE_DB, OUTLINE_SHARE, WEAKEST_DB
 from odm.simulate.orbit.almost import almost_nucleus
-from odm.simulate.orbit.emission import (
-    BINS,
-    DECIBEL,
-    FREQUENCY,
-    OUTLINE_MINIMUM_DB,
-    OUTLINE_SHARE,
-    Emission,
-    FloatArray,
-)
+from odm.simulate.orbit.emission import BINS, DECIBEL, FREQUENCY, Emission, FloatArray
 from odm.simulate.orbit.emissions_nuclei import (
-    LEAST_AREA,
-    WEAKEST_DB,
     DrawnNucleus,
     draw_nucleus,
     draw_peak_db,
@@ -184,7 +175,7 @@ def is_seen(drawn: DrawnNucleus, where: Surroundings) -> bool:
     after = where.receiver.shown(there + added, one.window)
     gained = 10 * np.log10(np.maximum(after, 1e-30) / np.maximum(before, 1e-30))
     arrives = outline & where.receiver.kept[rows][:, None]
-    least = 0.5 * max(OUTLINE_MINIMUM_DB, OUTLINE_SHARE * one.contrast_db)
+    least = 0.5 * max(OUTLINE_DB, OUTLINE_SHARE * one.contrast_db)
     visible = arrives & (gained >= min(least, 1.0))
     if visible.sum() < max(LEAST_AREA, 0.5 * drawn.area):
         return False

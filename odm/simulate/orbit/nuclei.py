@@ -27,18 +27,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.orbit.emission import (
-    OUTLINE_MINIMUM_DB,
-    OUTLINE_SHARE,
-    Emission,
-    FloatArray,
-    clipped,
-    smooth_noise,
-)
+from odm.images.nucleus import OUTLINE_DB, OUTLINE_SHARE
+from odm.simulate.orbit.emission import Emission, FloatArray, clipped, smooth_noise
 
 SHAPES: dict[str, float] = {"compact": 0.45, "lobed": 0.25, "double": 0.15, "ring": 0.15}
 """Shape families and how often they occur."""
-MINIMUM_AREA, MAXIMUM_AREA = 500, 8000
 
 
 def draw_contrast(rng: np.random.Generator, difficulty: float) -> float:
@@ -67,7 +60,7 @@ def nucleus(
     ``rows`` is N of the spectrogram (N, 1024). None where no outline in one piece was found, or
     where it lies outside.
     """
-    share = max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / contrast_db)
+    share = max(OUTLINE_SHARE, OUTLINE_DB / contrast_db)
     for _ in range(10):
         area = draw_area(rng)
         aspect = float(np.exp(0.3 * rng.standard_normal()))

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.images.nucleus import LEAST_AREA, MOST_AREA
 from odm.simulate.orbit.emission import BINS, FloatArray
-from odm.simulate.orbit.rays_nuclei import LEAST_AREA, MOST_AREA
 
 _BLOCK = 4
 _LINES = 688  # frequencies looked at: beyond where a nucleus may be

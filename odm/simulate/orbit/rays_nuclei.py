@@ -21,17 +21,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.orbit.emission import (
-    OUTLINE_MINIMUM_DB,
-    OUTLINE_SHARE,
-    Emission,
-    FloatArray,
-    clipped,
-)
+from odm.images.nucleus import LEAST_AREA, MOST_AREA, OUTLINE_DB, OUTLINE_SHARE
+from odm.simulate.orbit.emission import Emission, FloatArray, clipped
 from odm.simulate.orbit.rays_plasma import Floats, log_draw
 
-LEAST_AREA, MOST_AREA = 500, 8000
-"""Pixels inside the outline of a nucleus."""
 _MOST_ELONGATED = 3.0
 
 
@@ -80,7 +73,7 @@ SOURCES: dict[str, Callable[[np.random.Generator], tuple[Floats, Floats]]] = {
 
 def outline_share(peak_db: float) -> float:
     """Return the share of the peak in dB at which the outline lies."""
-    return max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / peak_db)
+    return max(OUTLINE_SHARE, OUTLINE_DB / peak_db)
 
 
 def draw_nucleus(
@@ -116,7 +109,7 @@ def draw_nucleus(
     strength = (float(rng.uniform(0.1, 1)), float(rng.uniform(0.1, 1)), 1.0)
     corner = (centre[0] - int(row), centre[1] - int(bin_))
     nucleus = clipped("nucleus", corner, excess, rows, strength)
-    if nucleus is None or nucleus.contrast_db <= OUTLINE_MINIMUM_DB:
+    if nucleus is None or nucleus.contrast_db <= OUTLINE_DB:
         return None
     seen = nucleus.outline()
     if not LEAST_AREA <= int(seen.sum()) <= MOST_AREA or not is_whole(seen):

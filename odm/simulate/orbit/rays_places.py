@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.images.nucleus import LEAST_AREA
 from odm.simulate.orbit.emission import BINS, DECIBEL, Emission, FloatArray
 from odm.simulate.orbit.groundtrack import Track
-from odm.simulate.orbit.rays_nuclei import LEAST_AREA, draw_nucleus, is_whole
+from odm.simulate.orbit.rays_nuclei import draw_nucleus, is_whole
 from odm.simulate.orbit.rays_plasma import log_draw
 from odm.simulate.orbit.rays_sky import BIN_HZ
 

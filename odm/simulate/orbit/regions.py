@@ -12,17 +12,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.images.nucleus import LEAST_AREA, MOST_AREA
 from odm.simulate.orbit.almost import FEWEST, almost_nucleus, per_nucleus
 from odm.simulate.orbit.emission import BINS, Emission
 from odm.simulate.orbit.groundtrack import Track
-from odm.simulate.orbit.nuclei import (
-    MAXIMUM_AREA,
-    MINIMUM_AREA,
-    SHAPES,
-    draw_contrast,
-    is_whole,
-    nucleus,
-)
+from odm.simulate.orbit.nuclei import SHAPES, draw_contrast, is_whole, nucleus
 from odm.simulate.orbit.places import SECOND_NUCLEUS, draw_place, presence, season_factor
 from odm.simulate.orbit.recipe import OrbitRecipe
 
@@ -89,7 +83,7 @@ class RegionPlacer:
             if not emission.almost and not is_whole(outline, int(np.argmax(emission.excess_db))):
                 continue  # cut in two by the end of the pass
             # A tenth in hand: rows of it can still be lost.
-            if not 1.15 * MINIMUM_AREA <= np.count_nonzero(outline) <= MAXIMUM_AREA:
+            if not 1.15 * LEAST_AREA <= np.count_nonzero(outline) <= MOST_AREA:
                 continue
             if not self._occupied[emission.window][outline].any():
                 self._occupy(emission, outline)

@@ -24,17 +24,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from odm.simulate.orbit.emission import (
-    OUTLINE_MINIMUM_DB,
-    OUTLINE_SHARE,
-    Emission,
-    FloatArray,
-    clipped,
-)
+from odm.images.nucleus import LEAST_AREA, MOST_AREA, OUTLINE_DB, OUTLINE_SHARE
+from odm.simulate.orbit.emission import Emission, FloatArray, clipped
 from odm.simulate.orbit.textures_fields import Weave, coarse_field, log_uniform
 
-LEAST_AREA, MOST_AREA = 500, 8000
-"""Pixels inside the outline of a nucleus."""
 MOST_ELONGATED = 2.5
 """Length over width beyond which a bump is no nucleus."""
 _SIZE = 72
@@ -67,7 +60,7 @@ def draw_nucleus(
     """
     construction = str(rng.choice(tuple(CONSTRUCTIONS)))
     profile = CONSTRUCTIONS[construction](rng)
-    share = max(OUTLINE_SHARE, OUTLINE_MINIMUM_DB / peak_db)
+    share = max(OUTLINE_SHARE, OUTLINE_DB / peak_db)
     profile = _tidy(profile ** np.float32(log_uniform(rng, 0.75, 1.7)), share)
     area = log_uniform(rng, 600, 4500) if rng.random() < 0.7 else log_uniform(rng, 600, 7400)
     aspect = float(np.exp(0.25 * rng.standard_normal()))
@@ -83,7 +76,7 @@ def draw_nucleus(
     strength = (float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.1, 0.9)), 1.0)
     corner = (centre[0] - int(row), centre[1] - int(bin_))
     nucleus = clipped("nucleus", corner, excess.astype(np.float32), rows, strength)
-    if nucleus is None or nucleus.contrast_db <= OUTLINE_MINIMUM_DB:
+    if nucleus is None or nucleus.contrast_db <= OUTLINE_DB:
         return None
     outline = nucleus.outline()
     alone = cv2.connectedComponents(outline.astype(np.uint8), connectivity=8)[0] == 2

@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from odm.images.nucleus import LEAST_AREA
 from odm.simulate.orbit.emission import BINS, FREQUENCY, Emission, FloatArray
 from odm.simulate.orbit.groundtrack import Track
-from odm.simulate.orbit.textures_nuclei import LEAST_AREA, draw_nucleus, draw_peak_db
+from odm.simulate.orbit.textures_nuclei import draw_nucleus, draw_peak_db
 from odm.simulate.orbit.textures_receiver import Damage
 
 _APART = 6  # pixels between nuclei, at least
