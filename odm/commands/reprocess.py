@@ -35,7 +35,7 @@ class RegionOptions:
     ] = None
     minimum_confidence: Annotated[
         float | None,
-        typer.Option(help="Least mean probability of a region [default: the model's]."),
+        typer.Option(help="Least confidence of a region [default: the model's]."),
     ] = None
     flip: Annotated[
         bool, typer.Option("--flip", help="Average with the image reversed in time.")

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -36,6 +37,9 @@ _ROUNDING = 1e-9
 
 Levels = NDArray[np.uint8]
 
+_LOG_ODDS = np.log((np.arange(LEVELS + 1) + 0.5) / (LEVELS + 0.5 - np.arange(LEVELS + 1)))
+"""Log odds of every level; those of 0 and 1 are finite, since a level is a rounded probability."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegionSettings(StoredSettings):
@@ -49,9 +53,12 @@ class RegionSettings(StoredSettings):
         connectivity: 8, or 4 where pixels that touch at a corner do not belong together.
         seed_pixels: one bright pixel is noise.
         fill_holes: whether a region covers what it encloses; an outline has no holes.
-        minimum_confidence: a region's mean probability is at least this. What a trained model
-            finds reaches nearly 1 somewhere, false regions too, so that this ranks them better
-            than ``threshold`` does.
+        minimum_confidence: the least confidence of a region. What a trained model finds reaches
+            nearly 1 somewhere, false regions too, so that this ranks them better than
+            ``threshold`` does.
+        averaged: what is averaged over a region to give its confidence: ``probability``, or
+            ``log_odds``, whose mean is turned back into a probability. The mean probability
+            grows with the area, since less of a large region is its doubtful border.
     """
 
     called = "thresholds of the model's card"
@@ -63,13 +70,16 @@ class RegionSettings(StoredSettings):
     seed_pixels: int = 10
     fill_holes: bool = True
     minimum_confidence: float = 0.0
+    averaged: Literal["probability", "log_odds"] = "probability"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values; without ``minimum_confidence`` where it is 0, as it was before there
-        was one, so that what is named by these values keeps its name."""
+        """Return plain values; without those that came later where they change nothing, so that
+        what is named by these values keeps its name."""
         values = dataclasses.asdict(self)
         if not values["minimum_confidence"]:
             del values["minimum_confidence"]
+        if values["averaged"] == "probability":
+            del values["averaged"]
         return values
 
     def __post_init__(self) -> None:
@@ -82,6 +92,8 @@ class RegionSettings(StoredSettings):
             raise InputError("minimum_area and seed_pixels: give at least 1 pixel")
         if not 0 <= self.minimum_confidence <= 1:
             raise InputError(f"minimum_confidence {self.minimum_confidence}: give 0 to 1")
+        if self.averaged not in ("probability", "log_odds"):
+            raise InputError(f"averaged {self.averaged}: give probability or log_odds")
         if self.connectivity not in (4, 8):
             raise InputError(f"connectivity {self.connectivity}: give 4 or 8")
 
@@ -108,9 +120,10 @@ class Region:
 
     Attributes:
         mask: (K, N) bool at native size, row 0 the highest frequency.
-        confidence: mean probability inside. The peak, which decides whether there is a region at
-            all, is 1 for nearly all that a trained model finds, false ones among them; the mean
-            also knows how much of the region is as sure as that, and ranks them.
+        confidence: mean inside, as `RegionSettings.averaged` says. The peak, which decides
+            whether there is a region at all, is 1 for nearly all that a trained model finds,
+            false ones among them; the mean also knows how much of the region is as sure as that,
+            and ranks them.
         seed: the highest `RegionSettings.threshold` at which this region would still be found,
             that is the probability that ``seed_pixels`` of its pixels reach. So a sweep of the
             threshold is a cut through the seeds, and one search gives the results of all.
@@ -199,12 +212,19 @@ def find_regions(
             continue
         seed = int(np.partition(inside, -settings.seed_pixels)[-settings.seed_pixels])
         if seed >= level_of(settings.threshold):
-            # Whole numbers are summed, so that the mean does not depend on who sums.
-            mean = int(inside.sum(dtype=np.int64)) / (LEVELS * inside.size)
-            if mean < settings.minimum_confidence:
-                continue
-            regions.append(Region(mask, mean, seed / LEVELS))
+            confidence = _confidence(inside, settings)
+            if confidence >= settings.minimum_confidence:
+                regions.append(Region(mask, confidence, seed / LEVELS))
     return regions
+
+
+def _confidence(inside: Levels, settings: RegionSettings) -> float:
+    """Return the mean probability of a region's levels (n,), or that of their mean log odds."""
+    if settings.averaged == "probability":
+        # Whole numbers are summed, so that the mean does not depend on who sums.
+        return int(inside.sum(dtype=np.int64)) / (LEVELS * inside.size)
+    mean = float(np.bincount(inside, minlength=LEVELS + 1) @ _LOG_ODDS) / inside.size
+    return 1 / (1 + math.exp(-mean))
 
 
 def regions_from_mask(

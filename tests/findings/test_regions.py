@@ -97,6 +97,28 @@ def test_a_region_has_at_least_the_minimum_confidence() -> None:
     assert RegionSettings.from_dict(stored).minimum_confidence == 0.6
 
 
+def test_a_large_region_is_no_surer_than_a_small_one_by_its_log_odds() -> None:
+    """Both are as sure in the middle as at the border, but the large one has less border."""
+    native = np.zeros((LINES, COLUMNS))
+    native[10:20, 10:20], native[12:18, 12:18] = 0.5, 0.95
+    native[10:30, 40:60], native[12:28, 42:58] = 0.5, 0.95
+    by_probability = RegionSettings(minimum_area=1, seed_pixels=4)
+    settings = replace(by_probability, averaged="log_odds")
+    small, large = find(native, by_probability)
+    assert large.confidence > small.confidence + 0.1
+    logit = np.log((242 + 0.5) / (255 - 242 + 0.5))  # 0.95 is level 242, 0.5 level 128
+    half = np.log((128 + 0.5) / (255 - 128 + 0.5))
+    for region, share in zip(find(native, settings), (0.36, 0.64), strict=True):
+        expected = 1 / (1 + np.exp(-(share * logit + (1 - share) * half)))
+        assert region.confidence == pytest.approx(expected, abs=1e-12)
+    (sure,) = find(native, replace(settings, minimum_confidence=0.8))
+    assert sure.mask[15, 50]
+    assert "averaged" not in by_probability.to_dict()  # older digests stay
+    assert RegionSettings.from_dict(settings.to_dict()) == settings
+    with pytest.raises(InputError, match="give probability or log_odds"):
+        RegionSettings(averaged="peak")  # type: ignore[arg-type]  # from a damaged card
+
+
 def test_minimum_area_counts_native_pixels() -> None:
     at_limit, below = box(5, 5, 4, 5), box(20, 5, 4, 5)
     below[20, 5] = False
