@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from odm.commands import campaign, dataset, ionogram, label, reprocess, review, simulate, train
+from odm.commands.adapt import adapt
 from odm.commands.evaluate import evaluate
 from odm.commands.inspect import inspect
 from odm.commands.pipeline import pipeline
@@ -98,8 +99,8 @@ def _root(
 
 
 for command in (
-    inspect, evaluate, pipeline, campaign.status, campaign.catalog, campaign.diff, score, report,
-    campaign.compact,
+    inspect, evaluate, adapt, pipeline, campaign.status, campaign.catalog, campaign.diff, score,
+    report, campaign.compact,
 ):  # fmt: skip
     app.command()(command)
 for module in (simulate, label, dataset, train, ionogram, reprocess, review):

@@ -64,10 +64,10 @@ def _add_command(task: str, summary: str, config_example: str) -> None:
 
         settings = read_settings(config, overrides or [], TASKS.find(task).load("settings"))
         launch = runners.parse_launch(workers, cpus_per_worker, gpu, address, max_failures)
-        run = _chosen(task, launch, local=local)
+        run = chosen_runner(task, launch, local=local)
         from odm.training.plans import plan_training
 
-        plan = plan_training(task, settings, data, _runs(out), _model(init, task))
+        plan = plan_training(task, settings, data, _runs(out), model_to_tune(init, task))
         _tell(plan)
         _show(plan, *run(plan), as_json=json_)
 
@@ -109,7 +109,7 @@ def _runs(out: str) -> Path:
     return folder
 
 
-def _model(init: str | None, kind: str) -> str | None:
+def model_to_tune(init: str | None, kind: str) -> str | None:
     """The folder of the model to fine-tune: of a pipeline, its member of that kind."""
     from odm.models.pipeline import member_of_kind
     from odm.models.shipped import model_folder
@@ -117,7 +117,7 @@ def _model(init: str | None, kind: str) -> str | None:
     return None if init is None else member_of_kind(model_folder(init), kind)
 
 
-def _chosen(task: str, launch: Launch, *, local: bool) -> Any:
+def chosen_runner(task: str, launch: Launch, *, local: bool) -> Any:
     """What runs a plan: `train_here`, or another package's runner."""
     from odm.training.ranks import is_launched
 

@@ -16,7 +16,8 @@ from odm.core.kinds import ORBITS
 from odm.core.settings import read_config
 from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.archive import SIMULATOR_VERSION
-from odm.training.drawn.pool import DrawnSample, Pool
+from odm.training.drawn.backgrounds import ARCHIVE, Backgrounds
+from odm.training.drawn.pool import DrawnSample, Pool, Prepared
 from odm.training.drawn.settings import WITHOUT_FAMILIES, DrawnConfig
 
 
@@ -29,13 +30,17 @@ class DrawnLabels:
 
 
 class DrawnDataset:
-    """Half-orbits that are drawn; there are neither files nor an archive.
+    """Half-orbits that are drawn, and prepared ones of an archive beside them.
 
     Args:
         config: its settings.
+        base: folder that a relative ``backgrounds.folder`` starts from.
 
     Attributes:
         pools: the half-orbits of ``train`` and ``validation``.
+
+    Raises:
+        InputError: the backgrounds are not there, or are other images.
     """
 
     kind = replace(
@@ -45,21 +50,40 @@ class DrawnDataset:
     annotations = DrawnLabels()
     archive = ""
 
-    def __init__(self, config: DrawnConfig) -> None:
+    def __init__(self, config: DrawnConfig, base: str | Path = ".") -> None:
         self.config = config
+        self.backgrounds: Backgrounds | None = None
+        if config.backgrounds is not None:
+            self.backgrounds = Backgrounds.open(Path(base) / config.backgrounds.folder)
+            if self.backgrounds.image != config.image:
+                raise InputError(
+                    f"{self.backgrounds.folder}: its images have other settings than those drawn"
+                )
         self.pools = {
-            "train": Pool(config.for_training, config.image, config.fresh),
-            "validation": Pool(config.for_validation, config.image),
+            "train": Pool(
+                config.for_training, config.image, config.fresh, self._prepared("train", False)
+            ),
+            "validation": Pool(
+                config.for_validation, config.image, prepared=self._prepared("validation", True)
+            ),
         }
+
+    def _prepared(self, part: str, planted: bool) -> Prepared | None:
+        """Half-orbits of the archive for a part, if there are any."""
+        settings, backgrounds = self.config.backgrounds, self.backgrounds
+        if settings is None or backgrounds is None or not backgrounds.counts.get(part):
+            return None
+        count = backgrounds.counts[part]
+        return Prepared(backgrounds.maker(part), count, settings.share, planted)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read ``drawn.yaml``.
 
         Raises:
-            InputError: a setting that cannot be.
+            InputError: a setting that cannot be, or no backgrounds where it names them.
         """
-        return cls(read_config(path, DrawnConfig))
+        return cls(read_config(path, DrawnConfig), Path(path).parent)
 
     @property
     def settings(self) -> OrbitImageSettings:
@@ -75,9 +99,14 @@ class DrawnDataset:
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """What is drawn, as plain values."""
-        content = self.config.model_dump(mode="json", exclude={"version", "image", "validation"})
-        validation = self.config.for_validation.model_dump(mode="json")
-        return {**content, "image": self.settings.to_dict(), "validation": validation}
+        own = {"version", "image", "validation", "backgrounds"}
+        content = self.config.model_dump(mode="json", exclude=own)
+        content["image"] = self.settings.to_dict()
+        content["validation"] = self.config.for_validation.model_dump(mode="json")
+        if self.config.backgrounds is not None and self.backgrounds is not None:
+            share = self.config.backgrounds.share
+            content["backgrounds"] = {"digest": self.backgrounds.digest, "share": share}
+        return content
 
     def samples(self, part: str) -> list[DrawnSample]:
         """Return the half-orbits of a part, of training those of the first epoch.
@@ -139,7 +168,8 @@ class DrawnDataset:
         rows = []
         for part, pool in self.pools.items():
             samples = pool.samples(0)
-            skies = Counter(sample.drawing.maker.recipe.sky for sample in samples)
+            skies = Counter(sample.drawing.maker.sky for sample in samples)
+            names = [*pool.settings.shares, *([ARCHIVE] if pool.prepared else [])]
             positive = sum(sample.has_object for sample in samples)
             rows.append(
                 {
@@ -147,7 +177,7 @@ class DrawnDataset:
                     "half_orbits": len(samples),
                     "with_nuclei": positive,
                     "seed": pool.settings.seed,
-                    "skies": {sky: skies[sky] for sky in pool.settings.shares},
+                    "skies": {sky: skies[sky] for sky in names},
                 }
             )
         return rows

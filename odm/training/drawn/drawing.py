@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ DRAWN = "drawn"
 STALE_S = 10.0
 """Seconds after which a process that said that it draws a half-orbit is taken for dead."""
 
-_DAMAGED = (
+DAMAGED = (
     OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile
 )  # fmt: skip
 
@@ -47,9 +48,36 @@ Drawn = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Image (H, W) or (H, W, C), 0 where invalid, and mask (H, W) of 0, 1 and `IGNORED`."""
 
 
+class Maker(Protocol):
+    """What makes images with masks of half-orbits, by their number and direction of flight."""
+
+    @property
+    def image(self) -> OrbitImageSettings:
+        """How they become images."""
+        ...
+
+    @property
+    def sky(self) -> str:
+        """Name of what they show."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides what is made."""
+        ...
+
+    def make(self, number: int, direction: Direction) -> Drawn:
+        """Make one anew.
+
+        Raises:
+            InputError: it can no longer be made.
+        """
+        ...
+
+
 @dataclass(frozen=True)
-class Maker:
-    """What draws half-orbits of one sky, all with a nucleus or all without.
+class SkyMaker:
+    """Draws half-orbits of one sky, all with a nucleus or all without; a `Maker`.
 
     Attributes:
         recipe: what draws them.
@@ -60,6 +88,11 @@ class Maker:
     recipe: OrbitRecipe
     image: OrbitImageSettings
     code: str
+
+    @property
+    def sky(self) -> str:
+        """Name of the sky."""
+        return self.recipe.sky
 
     @cached_property
     def digest(self) -> str:
@@ -78,6 +111,22 @@ class Maker:
                 f"the code that draws the sky {self.recipe.sky} was changed after the data set was "
                 "opened: start again"
             )
+
+    def make(self, number: int, direction: Direction) -> Drawn:
+        """Draw a half-orbit.
+
+        Raises:
+            InputError: see `check_code`.
+        """
+        self.check_code()
+        half = simulate_half_orbit(self.recipe, number, direction)
+        image = spectrogram_image(half.amplitude[self.image.component], self.image)
+        native = np.rot90(half.ignored).astype(np.uint8) * np.uint8(IGNORED)
+        for mask in half.masks():
+            native[mask] = 1
+        track = half.track
+        places = (track.times, FREQUENCY, track.latitude, track.longitude)
+        return image, SpectrogramGeometry(*places, self.image).mask_from_native(native)
 
 
 @dataclass(frozen=True)
@@ -104,18 +153,9 @@ class Drawing:
         """Return its image and mask, newly drawn.
 
         Raises:
-            InputError: see `Maker.check_code`.
+            InputError: see `Maker.make`.
         """
-        self.maker.check_code()
-        settings = self.maker.image
-        half = simulate_half_orbit(self.maker.recipe, self.number, self.direction)
-        image = spectrogram_image(half.amplitude[settings.component], settings)
-        native = np.rot90(half.ignored).astype(np.uint8) * np.uint8(IGNORED)
-        for mask in half.masks():
-            native[mask] = 1
-        track = half.track
-        places = (track.times, FREQUENCY, track.latitude, track.longitude)
-        return image, SpectrogramGeometry(*places, settings).mask_from_native(native)
+        return self.maker.make(self.number, self.direction)
 
     def read(self) -> Drawn | None:
         """Return what the cache keeps of it; None where that is nothing, or damaged."""
@@ -124,7 +164,7 @@ class Drawing:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 image, mask = arrays["image"], arrays["mask"]
             os.utime(path)  # what is in use is the last to go
-        except _DAMAGED:
+        except DAMAGED:
             return None
         fits = mask.shape == (self.maker.image.height, self.maker.image.width)
         return (image, mask) if fits else None

@@ -15,7 +15,8 @@ from functools import cached_property
 
 from odm.archive.orbit.key import Direction
 from odm.images.geometry import OrbitImageSettings
-from odm.training.drawn.drawing import Drawing, Maker, code_digest
+from odm.training.drawn.backgrounds import BackgroundMaker
+from odm.training.drawn.drawing import Drawing, SkyMaker, code_digest
 from odm.training.drawn.settings import FIRST_ORBIT, ORBITS, SkySettings
 
 _SKY_STEP, _LABEL_STEP = 0.7548776662466927, 0.5698402909980532
@@ -40,6 +41,23 @@ class DrawnSample:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """Half-orbits of an archive that a part has beside the drawn ones.
+
+    Attributes:
+        maker: what reads them.
+        count: number of them.
+        share: of those in use.
+        planted: whether they have nuclei.
+    """
+
+    maker: BackgroundMaker
+    count: int
+    share: float
+    planted: bool
+
+
+@dataclass(frozen=True)
 class Pool:
     """The half-orbits of one part.
 
@@ -47,11 +65,13 @@ class Pool:
         settings: what is drawn.
         image: how it becomes an image.
         fresh: number of new ones in every epoch.
+        prepared: those of an archive; None for none.
     """
 
     settings: SkySettings
     image: OrbitImageSettings
     fresh: int = 0
+    prepared: Prepared | None = None
 
     @property
     def size(self) -> int:
@@ -70,14 +90,26 @@ class Pool:
 
     def sample(self, place: int) -> DrawnSample:
         """The half-orbit at a place of the sequence, counted from 0."""
+        at = (0.5 + place * _SKY_STEP) % 1
+        if self.prepared is not None:
+            share = self.prepared.share
+            if at < share:
+                return self._prepared_sample(self.prepared, place)
+            at = (at - share) / (1 - share)
         positive = (0.5 + place * _LABEL_STEP) % 1 < self.settings.prevalence
-        sky = self._sky((0.5 + place * _SKY_STEP) % 1)
+        sky = self._sky(at)
         number, digit = divmod(place * _HALF_STEP % (2 * ORBITS), 2)
         maker = self._maker(sky, positive, turn=place // (2 * ORBITS))
         drawing = Drawing(maker, FIRST_ORBIT + number, Direction.from_digit(digit))
         label = "nucleus" if positive else "clear"
         name = f"{sky}_{maker.recipe.seed}_{drawing.number:05d}{digit}_{label}"
         return DrawnSample(name, drawing, positive)
+
+    def _prepared_sample(self, prepared: Prepared, place: int) -> DrawnSample:
+        # The same one can be in use several times: what is added to it differs.
+        number = int(place * prepared.share) % prepared.count
+        drawing = Drawing(prepared.maker, number, Direction.ASCENDING)
+        return DrawnSample(f"archive_{number:05d}_{place}", drawing, prepared.planted)
 
     def _sky(self, at: float) -> str:
         total = 0.0
@@ -87,14 +119,14 @@ class Pool:
                 return sky
         return sky
 
-    def _maker(self, sky: str, positive: bool, turn: int) -> Maker:
+    def _maker(self, sky: str, positive: bool, turn: int) -> SkyMaker:
         known = self._makers.get((sky, positive, turn))
         if known is not None:
             return known
         recipe = self.settings.recipe(sky, self.image.component, positive=positive, turn=turn)
-        maker = Maker(recipe, self.image, code_digest(sky))
+        maker = SkyMaker(recipe, self.image, code_digest(sky))
         return self._makers.setdefault((sky, positive, turn), maker)
 
     @cached_property
-    def _makers(self) -> dict[tuple[str, bool, int], Maker]:
+    def _makers(self) -> dict[tuple[str, bool, int], SkyMaker]:
         return {}

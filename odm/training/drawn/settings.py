@@ -13,6 +13,7 @@ from odm.core.text import unknown_name
 from odm.datasets.base import known_keys_of
 from odm.images.geometry import OrbitImageSettings
 from odm.simulate.orbit.recipe import SKIES, OrbitRecipe, choose_families
+from odm.training.drawn.backgrounds import BackgroundSettings
 
 DRAWN_ORBITS = "drawn orbits"
 """Kind of such a data set, as the file says it."""
@@ -123,6 +124,7 @@ class DrawnConfig(SkySettings):
         fresh: number of half-orbits that are new in every epoch, in place of the oldest; 0 keeps
             the first ones.
         validation: half-orbits for validation.
+        backgrounds: prepared half-orbits of an archive that are used beside the drawn ones.
     """
 
     version: Literal[1] = 1
@@ -132,6 +134,7 @@ class DrawnConfig(SkySettings):
     )
     fresh: int = Field(default=0, ge=0)
     validation: ValidationSettings
+    backgrounds: BackgroundSettings | None = None
 
     @model_validator(mode="after")
     def _parts(self) -> DrawnConfig:
