@@ -26,7 +26,7 @@ from odm.simulate.orbit.emissions_places import footprint, level_around
 from odm.simulate.orbit.nuclei import SHAPES
 
 LOWEST_HZ, HIGHEST_HZ = 500.0, 15_000.0
-_TRIES = 12
+_TRIES = 60
 _APART = 6  # pixels between two nuclei, and between one and what is to be avoided
 
 
@@ -63,7 +63,8 @@ def plant_nuclei(
     """
     valid = valid_amplitude(amplitude)
     power = np.where(valid, np.square(amplitude, dtype=np.float64), 0.0)
-    level = _filled(power, valid)
+    # Means in dB of single speckled pixels lie below the level.
+    level = np.asarray(cv2.blur(_filled(power, valid), (5, 5)), np.float32)
     looks = looks_of(polished(block_means(amplitude)[0]))
     rows = len(amplitude)
     numbers = np.zeros((rows, BINS), np.uint8)
@@ -127,8 +128,7 @@ def _is_seen(
     """Whether enough of a nucleus shows above what was there for it to be counted."""
     if np.count_nonzero(outline) < max(LEAST_AREA, 0.5 * drawn.area):
         return False
-    before = np.asarray(cv2.blur(level, (5, 5)), np.float64)
-    gained = 10 * np.log10(1 + added / before)
+    gained = 10 * np.log10(1 + added / level)
     return bool(np.quantile(gained[outline], 0.95) >= WEAKEST_DB)
 
 
