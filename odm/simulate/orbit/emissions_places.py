@@ -13,14 +13,15 @@ Assumed here, without a source:
 
 A nucleus may touch and cross anything but another nucleus. One is not counted, but ignored, if what
 arrives of it (after gaps, saturation, stronger emissions and the ends of the pass) is less than
-half, less than 500 pixels, or in pieces; if its peak no longer stands out by 3 dB; or if it is
-lost in mottle of its own height.
+half, less than 500 pixels, or in pieces; if its peak no longer stands out by 3 dB, of what was
+there without it or of most of what surrounds it; or if it is lost in mottle of its own height.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -46,6 +47,9 @@ _ALMOST_SPREAD = 1.8  # shape of the gamma distribution of their rate
 _APART = 6  # pixels between the outlines of two nuclei, at least
 _TRIES = 50
 _SEEN = 640  # bins that a relative image covers
+_AROUND = 10  # pixels around an outline that are its surroundings
+_MOST = 0.7  # share of the surroundings above which a peak stands
+_COARSE = 4
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,18 @@ class Surroundings:
     ambient: FloatArray
     there: FloatArray
     confusers: list[Emission]
+
+    @cached_property
+    def background_db(self) -> FloatArray:
+        """(M, 1024) the median over time of every bin and over frequency of every row, of all that
+        arrives without nuclei."""
+        whole = (slice(0, self.there.shape[0]), slice(0, BINS))
+        coarse = self.receiver.shown(self.there, whole)[::_COARSE, ::_COARSE]
+        level = 10 * np.log10(np.maximum(coarse, 1e-30))
+        bins = np.median(level[self.receiver.kept[::_COARSE]], axis=0)
+        rows = np.median(level - bins, axis=1)
+        tall, wide = np.repeat(rows, _COARSE)[: whole[0].stop], np.repeat(bins, _COARSE)
+        return np.asarray(tall[:, None] + wide[None], np.float32)
 
 
 @dataclass
@@ -186,7 +202,36 @@ def is_seen(drawn: DrawnNucleus, where: Surroundings) -> bool:
     )
     if parts != 2 and stats[1:, cv2.CC_STAT_AREA].max() < 0.97 * arrives.sum():
         return False
+    if not _stands_out(one, added, where):
+        return False
     return one.contrast_db >= 2.5 * _scatter_db(where.ambient, one.window)
+
+
+def _stands_out(one: Emission, added: FloatArray, where: Surroundings) -> bool:
+    """Whether the peak of an emission of power ``added`` (n, k) is 3 dB above most of what
+    surrounds it, as all of it arrives."""
+    shape = where.there.shape
+    wide = tuple(
+        slice(max(0, part.start - _AROUND), min(size, part.stop + _AROUND))
+        for part, size in zip(one.window, shape, strict=True)
+    )
+    window = (wide[0], wide[1])
+    inner = tuple(
+        slice(part.start - outer.start, part.stop - outer.start)
+        for part, outer in zip(one.window, window, strict=True)
+    )
+    power = where.there[window].copy()
+    power[inner] += added
+    shown = cv2.blur(where.receiver.shown(power, window), (3, 3))
+    level = 10 * np.log10(np.maximum(shown, 1e-30)) - where.background_db[window]
+    outline = np.zeros(level.shape, np.uint8)
+    outline[inner] = one.outline()
+    kept = where.receiver.kept[window[0]][:, None]
+    around = (_widened(outline, _AROUND) & ~_widened(outline, 2)) & kept
+    if not around.any():
+        return False
+    peak = np.quantile(level[(outline > 0) & kept], 0.95)
+    return bool(peak - np.quantile(level[around], _MOST) >= WEAKEST_DB)
 
 
 def _scatter_db(ambient: FloatArray, window: tuple[slice, slice]) -> float:
