@@ -92,7 +92,7 @@ def train(work: Path, out: Path) -> None:
 def calibrate(folder: Path) -> None:
     """Fit temperature and thresholds, and save them in the model's folder."""
     tests = load_tests(CONFIGS / "nuclei_calibration.yaml")
-    start = RegionSettings()
+    start = RegionSettings(averaged="log_odds")
     (tally,) = tallies(folder, tests, 1.0, [start], every=TEMPERED)
     temperature = round(fit_level_temperature(tally.levels), 4)
     candidates = [replace(start, low_threshold=low, threshold=max(low, 0.5)) for low in LOWS]

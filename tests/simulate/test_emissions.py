@@ -481,6 +481,25 @@ def test_what_stronger_emissions_cover_is_not_counted(plain):
     assert is_seen(nucleus, replace(where, there=there))
 
 
+def test_what_does_not_stand_out_of_its_surroundings_is_not_counted(plain):
+    """Something as strong all around a nucleus hides it, and a slope of the spectrum does not."""
+    where, nucleus = plain
+    one = nucleus.emission
+    inside = np.zeros(where.there.shape, bool)
+    inside[one.window] = one.outline()
+    around = cv2.dilate(inside.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+    hollow = where.there.copy()
+    hollow[around & ~inside] *= 10**0.8
+    assert not is_seen(nucleus, replace(where, there=hollow))
+    beside = where.there.copy()
+    beside[:, : one.bin + one.excess_db.shape[1] // 2][
+        (around & ~inside)[:, : one.bin + one.excess_db.shape[1] // 2]
+    ] *= 10**0.2
+    assert is_seen(nucleus, replace(where, there=beside))
+    slope = (where.there * 10 ** (np.arange(BINS, dtype=np.float32) / 50)).astype(np.float32)
+    assert is_seen(nucleus, replace(where, there=slope, ambient=slope))
+
+
 def test_what_is_faint_or_cut_by_the_end_of_the_pass_is_not_counted(plain):
     where, nucleus = plain
     one = nucleus.emission
