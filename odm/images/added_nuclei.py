@@ -28,6 +28,9 @@ from odm.images.sky import (
     in_decibels,
 )
 
+_RINGS = 0.3
+"""Share of the drawn nuclei that are a core with a ring around it."""
+
 Donor = tuple[Image, Image]
 """An image with its mask, from which nuclei are cut."""
 
@@ -43,8 +46,12 @@ def add_nucleus(sky: Sky, rng: np.random.Generator, donor: Donor) -> None:
     excess = profile * np.float32(peak)
     least = max(OUTLINE_SHARE * peak, OUTLINE_DB)
     outline = _around_the_peak(excess, least)
-    # Fragments outside the outline are faint, so that picture and mask agree.
-    excess = np.where(outline, excess, np.minimum(excess, np.float32(0.9 * least)))
+    # Fragments outside the outline are faint, and it has no holes, so that picture and mask agree.
+    excess = np.where(
+        outline,
+        np.maximum(excess, np.float32(1.01 * least)),
+        np.minimum(excess, np.float32(0.9 * least)),
+    )
     area = int(outline.sum())
     if not 0.8 * SMALLEST <= area <= LARGEST:
         return
@@ -65,10 +72,13 @@ def add_nucleus(sky: Sky, rng: np.random.Generator, donor: Donor) -> None:
 
 
 def _around_the_peak(excess: Floats, least: float) -> NDArray[np.bool_]:
-    """The area above a level that holds the peak."""
-    _, labels = cv2.connectedComponents((excess >= least).astype(np.uint8), connectivity=8)
+    """The area above a level that holds the peak, and what it encloses: a core in a ring is one."""
+    below = np.pad((excess < least).astype(np.uint8), 1, constant_values=1)
+    _, labels = cv2.connectedComponents(below, connectivity=4)
+    filled = (labels[1:-1, 1:-1] != labels[0, 0]).astype(np.uint8)
+    _, labels = cv2.connectedComponents(filled, connectivity=8)
     own = labels[np.unravel_index(int(excess.argmax()), excess.shape)]
-    return np.asarray((labels == own) & (excess >= least))
+    return np.asarray((labels == own) & (filled > 0))
 
 
 def _free_place(
@@ -153,9 +163,33 @@ def _turned(rng: np.random.Generator, excess: Floats, area: float) -> Floats | N
     return np.ascontiguousarray(turned, dtype=np.float32) / np.float32(max(turned.max(), 1e-6))
 
 
+def _core_in_ring(rng: np.random.Generator) -> Floats:
+    """Draw the profile of a core with a fainter ring around it, uneven along its course."""
+    radius = np.sqrt(
+        float(np.exp(rng.uniform(np.log(2 * SMALLEST), np.log(LARGEST * 0.7)))) / np.pi
+    )
+    tall = float(np.exp(0.3 * rng.standard_normal()))
+    reach = 1.6
+    rows, columns = int(2 * reach * radius * tall) + 6, int(2 * reach * radius / tall) + 6
+    y = np.linspace(-reach, reach, rows, dtype=np.float32)[:, None]
+    x = np.linspace(-reach, reach, columns, dtype=np.float32)[None]
+    bend = smooth_field(rng, (rows, columns), radius * tall, radius / tall)
+    away = np.hypot(y, x) * (1 + np.float32(rng.uniform(0.02, 0.15)) * bend)
+    place, width = rng.uniform(0.72, 0.9), rng.uniform(0.1, 0.2)
+    uneven = smooth_field(rng, (rows, columns), radius * tall, radius / tall)
+    height = np.clip(rng.uniform(0.45, 0.8) * (1 + np.float32(0.2) * uneven), 0.35, 0.9)
+    ring = height * np.exp(-(((away - place) / width) ** 2))
+    core = np.exp(-((away / rng.uniform(0.3, 0.55)) ** 2))
+    profile = np.asarray(np.maximum(core, ring), np.float32)
+    profile = np.asarray(cv2.GaussianBlur(profile, (0, 0), rng.uniform(0.4, 0.8)), np.float32)
+    return profile / np.float32(profile.max())
+
+
 def drawn_profile(rng: np.random.Generator) -> Floats | None:
     """Draw the profile of a nucleus, 1 at its peak: a level set of a random field that rises
-    inward with the distance from its border and fades outward."""
+    inward with the distance from its border and fades outward, or a core with a ring around it."""
+    if rng.random() < _RINGS:
+        return _core_in_ring(rng)
     target = float(np.exp(rng.uniform(np.log(SMALLEST * 1.1), np.log(LARGEST * 0.7))))
     radius = np.sqrt(target / np.pi)
     tall = float(np.exp(0.35 * rng.standard_normal()))

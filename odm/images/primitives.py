@@ -112,20 +112,20 @@ def _line(frame: _Frame) -> Floats:
 
 
 def _arc(frame: _Frame) -> Floats:
-    """A part of a thin circle or ellipse."""
+    """A part of a thin circle or ellipse, open on one side."""
     radius, squeeze = frame.rng.uniform(6, 60), frame.rng.uniform(0.5, 2.0)
     reach = np.hypot(frame.u, frame.v * np.float32(squeeze)) - np.float32(radius)
     width = frame.rng.uniform(0.5, 2.0)
-    half = np.float32(frame.rng.uniform(0.4, 2.5))
+    half = np.float32(frame.rng.uniform(0.4, 2.0))
     inside = np.abs(np.arctan2(frame.v, frame.u)) < half
     return np.exp(-((reach / np.float32(width)) ** 2)) * inside
 
 
 def _ring(frame: _Frame) -> Floats:
-    """A hollow ring."""
-    radius = frame.rng.uniform(4, 20)
+    """A thin ring without anything in the middle: a nucleus can have a ring, around a core."""
+    radius = frame.rng.uniform(7, 22)
     reach = np.hypot(frame.u, frame.v) - np.float32(radius)
-    return np.exp(-((reach / np.float32(frame.rng.uniform(0.6, 0.22 * radius + 0.6))) ** 2))
+    return np.exp(-((reach / np.float32(frame.rng.uniform(0.5, 0.14 * radius))) ** 2))
 
 
 def _chevron(frame: _Frame) -> Floats:
