@@ -182,6 +182,7 @@ def _core_in_ring(rng: np.random.Generator) -> Floats:
     core = np.exp(-((away / rng.uniform(0.3, 0.55)) ** 2))
     profile = np.asarray(np.maximum(core, ring), np.float32)
     profile = np.asarray(cv2.GaussianBlur(profile, (0, 0), rng.uniform(0.4, 0.8)), np.float32)
+    profile *= np.clip(np.minimum(reach - np.abs(y), reach - np.abs(x)) / 0.3, 0, 1)
     return profile / np.float32(profile.max())
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import polygamma
 
 from odm.core.errors import InputError
-from odm.images import receiver
+from odm.images import added_nuclei, receiver
 from odm.images.added_nuclei import add_nucleus, drawn_profile
 from odm.images.augmentation import make_policy
 from odm.images.masks import IGNORED
@@ -121,6 +121,29 @@ def test_a_drawn_nucleus_is_inside_its_outline_and_fades() -> None:
         assert border.max() < 0.15
         areas.append(int((profile >= 0.3).sum()))
     assert np.quantile(areas, 0.9) > 3 * np.quantile(areas, 0.1)
+
+
+def test_a_core_in_a_ring_is_added_as_one_nucleus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(added_nuclei, "_RINGS", 1.0)
+    monkeypatch.setattr(added_nuclei, "cut_out", lambda rng, donor: None)
+    hollow = rings = 0
+    for seed in range(60):
+        sky = empty()
+        add_nucleus(sky, np.random.default_rng(seed), flat(0.0))
+        inside = (sky.mask == 1).astype(np.uint8)
+        if not inside.any():
+            continue
+        rings += 1
+        assert cv2.connectedComponents(inside, connectivity=8)[0] == 2
+        filled = np.pad(1 - inside, 1, constant_values=1)
+        assert cv2.connectedComponents(filled, connectivity=4)[0] == 2  # no hole
+        border = inside - cv2.erode(inside, np.ones((3, 3), np.uint8))
+        level = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
+        between = (level > 0.3 * level.max()) & (level < 0.6 * level.max())
+        ring = sky.decibels[(border > 0) | ((level > 0) & (level < 0.3 * level.max()))]
+        hollow += np.quantile(ring, 0.9) > np.median(sky.decibels[between])
+    assert rings > 40
+    assert hollow > 0.4 * rings  # of the others the ring is faint, or too close to the core
 
 
 def test_the_spread_of_a_streak_is_that_of_its_block() -> None:
