@@ -13,7 +13,7 @@ from odm.core.errors import InputError
 from odm.core.files import exists, join
 
 SHIPPED = {
-    "segmenter": "nuclei-1",
+    "segmenter": "nuclei-2",
     "detector": "yolox_nano",
     "layers": "layers_unet",
     "pipeline": "layers",
